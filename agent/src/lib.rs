@@ -1,0 +1,17 @@
+//! csp-agent: brings one KVM host to what the control plane's specs say, and goes on alone when it is away.
+//!
+//! Where things are: `plan` decides (pure), `worker` runs plans, `machine` is the one trait below it; `storage`,
+//! `network` and `hypervisor` are the real host; `link` is the one connection, dialled outwards; `check` tells an
+//! operator what a host lacks.
+
+pub mod check;
+pub mod cli;
+pub mod config;
+pub mod hypervisor;
+pub mod link;
+pub mod machine;
+pub mod network;
+pub mod plan;
+pub mod spec_file;
+pub mod storage;
+pub mod worker;

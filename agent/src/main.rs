@@ -1,0 +1,3 @@
+//! The program `csp-agent`.
+
+fn main() {}

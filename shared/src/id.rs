@@ -1,0 +1,60 @@
+//! One newtype for each kind of id, so that a host's id cannot be passed where a server's is meant.
+//!
+//! Public ids are UUIDs of version 7 (RFC 9562): they sort by age and tell nothing about how many there are.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.hyphenated().fmt(f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self.0.hyphenated())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = uuid::Error;
+            /// Accepts the hyphenated form alone: one id, one spelling.
+            fn from_str(text: &str) -> Result<Self, uuid::Error> {
+                uuid::fmt::Hyphenated::from_str(text).map(|id| Self(id.into_uuid()))
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// A customer's account.
+    AccountId,
+    /// What a customer asked for, and how far it is.
+    ActionId,
+    /// A bearer key of the customer API.
+    ApiKeyId,
+    /// A machine that runs guests.
+    HostId,
+    /// An operating system that can be installed.
+    ImageId,
+    /// An address leased to a server.
+    LeaseId,
+    /// Something that is sold.
+    PackageId,
+    /// A rented server; also the name of its libvirt domain.
+    ServerId,
+    /// A customer's public SSH key.
+    SshKeyId,
+    /// One movement of money.
+    TransferId,
+}

@@ -1,0 +1,23 @@
+//! Every bound on what one side accepts from the other, in one place.
+
+/// Longest frame of a control connection, in bytes. A spec is under 32 KiB (user keys included), an inventory of a
+/// host with a thousand servers under 2 MiB.
+pub const FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Specs in one frame.
+pub const SPECS_PER_FRAME_MAX: usize = 64;
+/// Reports in one frame.
+pub const REPORTS_PER_FRAME_MAX: usize = 4096;
+/// Longest text that explains a fault, in characters; what is longer is cut.
+pub const FAULT_DETAIL_CHARS_MAX: usize = 500;
+/// Adapters of one server.
+pub const NICS_MAX: usize = 16;
+/// Public keys put into one guest.
+pub const SSH_KEYS_MAX: usize = 16;
+/// Longest public key line, in bytes. RSA with 16,384 bits is below 3 KiB.
+pub const SSH_KEY_BYTES_MAX: usize = 4096;
+/// Largest image that a host fetches, in bytes (64 GiB).
+pub const IMAGE_BYTES_MAX: u64 = 64 << 30;
+/// A host says that it lives at least this often, in seconds.
+pub const HEARTBEAT_SECONDS: u64 = 20;
+/// A host that was silent for longer is `Unknown`, in seconds.
+pub const SILENCE_SECONDS_MAX: i64 = 90;

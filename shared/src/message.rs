@@ -1,0 +1,225 @@
+//! What travels on the control connection of a host: JSON in text frames, two closed enums.
+//!
+//! ```text
+//! agent                                   control
+//!   Enrol (once, with a join token)  ->
+//!                                    <-   Enrolled | Refused
+//!   Hello                            ->
+//!                                    <-   Welcome (the session's epoch) | Refused
+//!   Inventory (all that the host has)->
+//!                                    <-   Desired (what the host has not accepted yet)
+//!   Reports, Alive                   ->
+//! ```
+//!
+//! No message carries a command line, a path or XML. Unknown fields are ignored and unknown messages refused, so that
+//! the older side of an upgrade understands the newer one's additions.
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{
+    generation::SessionEpoch,
+    id::HostId,
+    limits::{FRAME_BYTES_MAX, REPORTS_PER_FRAME_MAX, SPECS_PER_FRAME_MAX},
+    mac::Mac,
+    observed::Observed,
+    secret::Secret,
+    spec::Desired,
+};
+
+/// What an agent says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ToControl {
+    /// First and only message of an enrolment.
+    Enrol(Enrol),
+    /// First message of a session.
+    Hello(Hello),
+    /// Second message of a session: all that the host has.
+    Inventory(Inventory),
+    /// What changed since.
+    Reports {
+        /// From [`ToAgent::Welcome`].
+        session: SessionEpoch,
+        /// At most [`REPORTS_PER_FRAME_MAX`].
+        reports: Vec<Observed>,
+    },
+    /// Nothing changed; the host lives.
+    Alive {
+        /// From [`ToAgent::Welcome`].
+        session: SessionEpoch,
+    },
+}
+
+/// What the control plane says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ToAgent {
+    /// The key of this connection is now the host's.
+    Enrolled {
+        /// Who the host is from now on.
+        host: HostId,
+    },
+    /// The session begins.
+    Welcome {
+        /// Goes into every later message.
+        session: SessionEpoch,
+        /// Who the control plane thinks it speaks with.
+        host: HostId,
+    },
+    /// What servers of this host should be.
+    Desired {
+        /// At most [`SPECS_PER_FRAME_MAX`].
+        desired: Vec<Desired>,
+    },
+    /// The connection ends, and why.
+    Refused {
+        /// For programs.
+        reason: Refusal,
+        /// For the operator: what happened and what to do.
+        message: String,
+    },
+}
+
+/// Why a connection was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// The join token is unknown, used or too old.
+    BadToken,
+    /// The key belongs to no host, or its host was removed.
+    UnknownKey,
+    /// Another machine with the same key is or was connected: a cloned disk.
+    OtherMachine,
+    /// The agent is too old or too new.
+    Protocol,
+    /// A frame that cannot be understood, or not at this point.
+    Malformed,
+    /// A newer connection of the same host took over.
+    Superseded,
+}
+
+/// Asks to become a host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Enrol {
+    /// See [`crate::compat::PROTOCOL`].
+    pub protocol: u16,
+    /// From `csp-control host add`; single use.
+    pub token: Secret,
+    /// `/etc/machine-id`.
+    pub machine_id: String,
+}
+
+/// Opens a session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// See [`crate::compat::PROTOCOL`].
+    pub protocol: u16,
+    /// `/etc/machine-id`: tells a cloned disk from the host it was cloned from.
+    pub machine_id: String,
+    /// The kernel's boot id: tells a restart of the agent from one of the host.
+    pub boot_id: String,
+    /// Version of the agent's build.
+    pub agent_version: String,
+    /// What the host has in all.
+    pub capacity: Capacity,
+    /// How it runs guests.
+    pub virt: Virt,
+}
+
+/// What a host has, before anything is placed on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capacity {
+    /// Logical processors.
+    pub cpus: u32,
+    /// Memory in MiB, the host's own reserve already taken off.
+    pub ram_mib: u64,
+    /// Room of the pool in GiB, the reserve already taken off.
+    pub disk_gib: u64,
+}
+
+/// How guests are run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Virt {
+    /// By the processor's own virtualization.
+    Kvm,
+    /// By emulation: slow, for tests and trials.
+    Qemu,
+}
+
+/// All that a host has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inventory {
+    /// From [`ToAgent::Welcome`].
+    pub session: SessionEpoch,
+    /// Every server that the host holds a spec or tombstone of.
+    pub servers: Vec<Observed>,
+    /// Every domain without one. Left alone; its MACs are never leased.
+    pub orphans: Vec<Orphan>,
+}
+
+/// A domain that no spec explains.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Orphan {
+    /// Its name in libvirt, cut to 100 characters.
+    pub name: String,
+    /// Its adapters.
+    pub macs: Vec<Mac>,
+}
+
+/// A frame that is no message.
+#[derive(Debug, thiserror::Error)]
+pub enum FrameError {
+    /// Longer than [`FRAME_BYTES_MAX`].
+    #[error("the frame has {0} bytes, more than {FRAME_BYTES_MAX}")]
+    TooLong(usize),
+    /// A list in it is longer than its bound.
+    #[error("the message carries {0} entries, more than its bound")]
+    TooMany(usize),
+    /// Not one of the messages.
+    #[error("the frame is no message of this protocol")]
+    Malformed(#[source] serde_json::Error),
+}
+
+/// A message that can stand in a frame.
+pub trait Message: Serialize + DeserializeOwned {
+    /// Length of the longest list in it, and that list's bound.
+    fn list_len_and_bound(&self) -> (usize, usize);
+
+    /// The text of a frame.
+    fn encode(&self) -> String {
+        // Serializing these types cannot fail; an empty frame would be refused as malformed.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Reads a frame.
+    ///
+    /// # Errors
+    /// When the frame is too long, no message, or one with too many entries.
+    fn decode(frame: &str) -> Result<Self, FrameError> {
+        if frame.len() > FRAME_BYTES_MAX {
+            return Err(FrameError::TooLong(frame.len()));
+        }
+        let message: Self = serde_json::from_str(frame).map_err(FrameError::Malformed)?;
+        let (len, bound) = message.list_len_and_bound();
+        if len > bound { Err(FrameError::TooMany(len)) } else { Ok(message) }
+    }
+}
+
+impl Message for ToControl {
+    fn list_len_and_bound(&self) -> (usize, usize) {
+        let len = match self {
+            Self::Reports { reports, .. } => reports.len(),
+            Self::Inventory(inventory) => inventory.servers.len().max(inventory.orphans.len()),
+            Self::Enrol(_) | Self::Hello(_) | Self::Alive { .. } => 0,
+        };
+        (len, REPORTS_PER_FRAME_MAX)
+    }
+}
+
+impl Message for ToAgent {
+    fn list_len_and_bound(&self) -> (usize, usize) {
+        let len = if let Self::Desired { desired } = self { desired.len() } else { 0 };
+        (len, SPECS_PER_FRAME_MAX)
+    }
+}

@@ -1,0 +1,181 @@
+//! What a server is, as its host saw it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    generation::{DiskEpoch, Version},
+    id::ServerId,
+    limits::FAULT_DETAIL_CHARS_MAX,
+    sha256::Sha256,
+};
+
+/// One server, seen by its host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observed {
+    /// Which server.
+    pub server: ServerId,
+    /// The newest state that the host holds on its disk.
+    pub accepted: Version,
+    /// Hash of what was accepted.
+    pub accepted_hash: Sha256,
+    /// The newest state that was brought about in full: once reached it stays reached, whatever the guest does later.
+    pub reached: Option<Version>,
+    /// What the domain does now.
+    pub domain: DomainState,
+    /// Epoch of the disk that is there.
+    pub disk_epoch: Option<DiskEpoch>,
+    /// What is under way, for people.
+    pub activity: Option<Activity>,
+    /// Why it cannot go on.
+    pub fault: Option<Fault>,
+    /// What of the server the host may still hold. A part that could not be looked at counts as there.
+    pub remains: Remains,
+}
+
+/// What a domain does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DomainState {
+    /// Not defined, or defined and not running.
+    Off,
+    /// Its processors run. Says nothing about how far the guest has booted.
+    Running,
+    /// Stopped in the middle, as by a full disk.
+    Paused,
+    /// The host could not tell.
+    Unknown,
+}
+
+/// What a host is doing for a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Activity {
+    /// Fetching and checking the image.
+    FetchingImage,
+    /// Making disk, seed, tap, filters and domain.
+    Preparing,
+    /// Starting the guest.
+    Starting,
+    /// Waiting for the guest to go down.
+    Stopping,
+    /// Removing what a tombstone names.
+    Removing,
+}
+
+/// Why a host cannot bring a server about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// For programs.
+    pub code: FaultCode,
+    /// For the operator; may name the host's things, so customers see the code's meaning alone.
+    pub detail: String,
+    /// The host does not try again by itself: a new spec, image or disk is needed.
+    pub lasting: bool,
+}
+
+impl Fault {
+    /// A fault whose detail is cut to its bound.
+    #[must_use]
+    pub fn new(code: FaultCode, detail: &str) -> Self {
+        Self { code, detail: detail.chars().take(FAULT_DETAIL_CHARS_MAX).collect(), lasting: code.is_lasting() }
+    }
+}
+
+/// The closed list of what goes wrong on a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultCode {
+    /// The image's URL does not answer, or not with the file.
+    ImageUnreachable,
+    /// The file is not the one that the catalog names.
+    ImageChecksum,
+    /// The file, or the disk inside it, is larger than allowed.
+    ImageTooLarge,
+    /// The file is no image of its format, or one with features that csp refuses.
+    ImageInvalid,
+    /// The pool has no room for the disk.
+    PoolFull,
+    /// The pool is not mounted, or is another one.
+    PoolMissing,
+    /// A disk that held a customer's data is not there. Never replaced by an empty one.
+    DiskMissing,
+    /// libvirt refused the domain.
+    HypervisorRefused,
+    /// libvirt does not answer.
+    HypervisorAway,
+    /// Tap, bridge or filter could not be made.
+    NetworkRefused,
+    /// The guest fell five times in ten minutes.
+    CrashLoop,
+    /// Anything else; the detail says what.
+    Internal,
+}
+
+impl FaultCode {
+    /// Whether trying the same again is pointless.
+    #[must_use]
+    pub fn is_lasting(self) -> bool {
+        match self {
+            Self::ImageChecksum
+            | Self::ImageTooLarge
+            | Self::ImageInvalid
+            | Self::DiskMissing
+            | Self::HypervisorRefused
+            | Self::CrashLoop => true,
+            Self::ImageUnreachable
+            | Self::PoolFull
+            | Self::PoolMissing
+            | Self::HypervisorAway
+            | Self::NetworkRefused
+            | Self::Internal => false,
+        }
+    }
+
+    /// The code as it is written on the wire and in answers.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ImageUnreachable => "image_unreachable",
+            Self::ImageChecksum => "image_checksum",
+            Self::ImageTooLarge => "image_too_large",
+            Self::ImageInvalid => "image_invalid",
+            Self::PoolFull => "pool_full",
+            Self::PoolMissing => "pool_missing",
+            Self::DiskMissing => "disk_missing",
+            Self::HypervisorRefused => "hypervisor_refused",
+            Self::HypervisorAway => "hypervisor_away",
+            Self::NetworkRefused => "network_refused",
+            Self::CrashLoop => "crash_loop",
+            Self::Internal => "internal",
+        }
+    }
+}
+
+/// What of a server is still on a host. `false` is a proof, `true` a sight or a doubt: "not seen" is not "absent".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Remains {
+    /// A domain of that name in libvirt.
+    pub domain: bool,
+    /// A QEMU process of it, looked for in /proc since libvirt may forget one.
+    pub process: bool,
+    /// Any of its taps.
+    pub taps: bool,
+    /// Any of its filters.
+    pub filters: bool,
+    /// A disk outside the trash.
+    pub disk: bool,
+}
+
+impl Remains {
+    /// Nothing was looked at yet, so everything may be there.
+    pub const UNPROVED: Self = Self { domain: true, process: true, taps: true, filters: true, disk: true };
+    /// Everything was looked for and nothing is there.
+    pub const NOTHING: Self = Self { domain: false, process: false, taps: false, filters: false, disk: false };
+
+    /// Whether the server's addresses and its share of the host can be given back.
+    #[must_use]
+    pub fn is_nothing(self) -> bool {
+        self == Self::NOTHING
+    }
+}

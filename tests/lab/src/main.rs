@@ -1,0 +1,3 @@
+//! The program behind `scripts/lab`.
+
+fn main() {}

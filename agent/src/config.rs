@@ -1,1 +1,267 @@
-//! To be written.
+//! The file `agent.toml`: what an operator decides about one host.
+//!
+//! Everything has a default, so an empty file is a working configuration. What is wrong is refused by the field's name
+//! before anything is touched. The control plane's address and key fingerprints are not here: `csp-agent enroll`
+//! writes them beside the host's own key.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+
+/// Longest path of a unix socket, in bytes (unix(7): 108 with the final zero).
+const SOCKET_PATH_BYTES_MAX: usize = 107;
+/// What is put behind `run_dir` for a server's VNC socket: `/vnc/`, a UUID, `.sock`, and room to spare.
+const SOCKET_NAME_BYTES: usize = 60;
+
+/// The settings of one host.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Specs, tombstones, notes of disk epochs, the host's key. Small; not on the pool, so that a lost pool is
+    /// noticed. Default `/var/lib/csp-agent`.
+    pub state_dir: PathBuf,
+    /// Disks, images, seeds and trash. Default `/var/lib/csp-agent/pool`.
+    pub pool_dir: PathBuf,
+    /// Sockets, emptied by a reboot; at most 47 bytes long. Default `/run/csp-agent`.
+    pub run_dir: PathBuf,
+    /// Where libvirt answers. Default `qemu:///system`.
+    pub libvirt_uri: String,
+    /// How guests run. Default `auto`.
+    pub virt_type: VirtType,
+    /// How long a guest has to go down after it was asked to, in seconds (1 to 3600), before its plug is pulled.
+    /// Default 90.
+    pub stop_timeout_seconds: u32,
+    /// What is kept for the host itself.
+    pub reserve: Reserve,
+    /// What adapters are plugged into.
+    pub network: Network,
+    /// What the program tells.
+    pub log: Log,
+}
+
+/// How guests run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VirtType {
+    /// KVM if a probe guest starts with it, else emulation.
+    Auto,
+    /// KVM alone; `check` fails when it does not work.
+    Kvm,
+    /// Emulation: slow, for tests and trials.
+    Qemu,
+}
+
+/// What guests may not use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Reserve {
+    /// Memory for the host itself, in MiB. Default 1024.
+    pub ram_mib: u64,
+    /// Room in the pool that no disk is promised, in GiB. Default 10.
+    pub disk_gib: u64,
+}
+
+/// What adapters are plugged into.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Network {
+    /// The bridge to the public network; made by the operator, with the uplink as a port. Default `br-public`.
+    pub public_bridge: String,
+}
+
+/// What the program tells.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// Default `text`.
+    pub format: LogFormat,
+    /// Default `info`.
+    pub level: LogLevel,
+}
+
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// From which level on a line is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            state_dir: "/var/lib/csp-agent".into(),
+            pool_dir: "/var/lib/csp-agent/pool".into(),
+            run_dir: "/run/csp-agent".into(),
+            libvirt_uri: "qemu:///system".to_owned(),
+            virt_type: VirtType::Auto,
+            stop_timeout_seconds: 90,
+            reserve: Reserve::default(),
+            network: Network::default(),
+            log: Log::default(),
+        }
+    }
+}
+
+impl Default for Reserve {
+    fn default() -> Self {
+        Self { ram_mib: 1024, disk_gib: 10 }
+    }
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self { public_bridge: "br-public".to_owned() }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, level: LogLevel::Info }
+    }
+}
+
+/// A configuration that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file is not there or not readable.
+    #[error("cannot read the configuration `{path}`")]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Not TOML, an unknown field, or a value of another type; the source names line and field.
+    #[error("the configuration `{path}` is not valid")]
+    Parse {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<toml::de::Error>,
+    },
+    /// A value that cannot work.
+    #[error("the configuration's field `{field}` {reason}")]
+    Field {
+        /// Which one.
+        field: &'static str,
+        /// What it must be.
+        reason: &'static str,
+    },
+}
+
+impl Config {
+    /// Reads and checks the file.
+    ///
+    /// # Errors
+    /// See [`ConfigError`]; nothing was touched.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text =
+            std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let config: Self = toml::from_str(&text)
+            .map_err(|source| ConfigError::Parse { path: path.to_owned(), source: Box::new(source) })?;
+        config.validated()
+    }
+
+    /// Checks what the types do not.
+    fn validated(self) -> Result<Self, ConfigError> {
+        let field = |field, reason| Err(ConfigError::Field { field, reason });
+        for (name, path) in
+            [("state_dir", &self.state_dir), ("pool_dir", &self.pool_dir), ("run_dir", &self.run_dir)]
+        {
+            if !path.is_absolute() {
+                return field(name, "must be an absolute path");
+            }
+        }
+        if self.state_dir.starts_with(&self.pool_dir) {
+            return field("state_dir", "must not be in `pool_dir`: a lost pool would take the notes of its disks along");
+        }
+        if self.run_dir.as_os_str().len() + SOCKET_NAME_BYTES > SOCKET_PATH_BYTES_MAX {
+            return field("run_dir", "must be at most 47 bytes long, since the paths of unix sockets are short");
+        }
+        if self.libvirt_uri.is_empty() {
+            return field("libvirt_uri", "must not be empty");
+        }
+        if !(1..=3600).contains(&self.stop_timeout_seconds) {
+            return field("stop_timeout_seconds", "must be from 1 to 3600");
+        }
+        if !is_interface_name(&self.network.public_bridge) {
+            return field("network.public_bridge", "must be an interface's name: 1 to 15 of A-Z a-z 0-9 . _ -");
+        }
+        Ok(self)
+    }
+}
+
+/// Narrower than what Linux takes, so that a name needs no quoting anywhere.
+fn is_interface_name(name: &str) -> bool {
+    (1..=15).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+        && !name.starts_with(['.', '-'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("agent.toml");
+        std::fs::write(&path, text).unwrap();
+        Config::load(&path).map_err(|error| {
+            let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+            format!("{error}: {source}")
+        })
+    }
+
+    #[test]
+    fn an_empty_file_is_the_default() {
+        assert_eq!(parse(""), Ok(Config::default()));
+    }
+
+    #[test]
+    fn what_is_given_is_taken() {
+        let config = parse("virt_type = 'qemu'\n[reserve]\ndisk_gib = 3\n[network]\npublic_bridge = 'br0'").unwrap();
+        assert_eq!(config.virt_type, VirtType::Qemu);
+        assert_eq!(config.reserve, Reserve { ram_mib: 1024, disk_gib: 3 });
+        assert_eq!(config.network.public_bridge, "br0");
+    }
+
+    #[test]
+    fn every_wrong_field_is_refused_by_its_name() {
+        for (text, name) in [
+            ("color = 1", "color"),
+            ("[reserve]\nram = 1", "ram"),
+            ("[log]\nlevel = 'loud'", "level"),
+            ("virt_type = 'xen'", "virt_type"),
+            ("state_dir = 'here'", "state_dir"),
+            ("pool_dir = '/p'\nstate_dir = '/p/state'", "state_dir"),
+            ("run_dir = '/run/a-very-long-name-of-a-folder-that-leaves-no-room'", "run_dir"),
+            ("libvirt_uri = ''", "libvirt_uri"),
+            ("stop_timeout_seconds = 0", "stop_timeout_seconds"),
+            ("[network]\npublic_bridge = 'a b'", "public_bridge"),
+            ("[reserve]\nram_mib = -1", "ram_mib"),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(error.contains(name), "{text}: {error}");
+        }
+    }
+}

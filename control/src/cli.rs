@@ -1,1 +1,206 @@
-//! To be written.
+//! The command line: `init`, `serve`, and the operator's commands, which are clients of the operator API.
+
+mod client;
+mod init;
+mod operate;
+mod serve;
+mod text;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand};
+use csp_shared::id::{AccountId, ServerId};
+
+use crate::config::{Config, DEFAULT_FILE};
+
+/// The control plane of csp.
+#[derive(Debug, Parser)]
+#[command(name = "csp-control", version, about = "The control plane: customer API, wallet, hosts")]
+struct Arguments {
+    /// The configuration; commands read the operator socket's place from it.
+    #[arg(long, global = true, default_value = DEFAULT_FILE, value_name = "FILE")]
+    config: PathBuf,
+    /// Print JSON, for programs.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Write configuration, keys and database, and say what comes next
+    Init(InitArguments),
+    /// Run the control plane
+    Serve,
+    /// Show how a catalog differs from what is sold, and bring it about
+    Apply {
+        /// The catalog, TOML
+        catalog: PathBuf,
+        /// Show the difference alone
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Customers' accounts
+    #[command(subcommand)]
+    Account(AccountCommand),
+    /// Put money that came in into a wallet
+    Credit {
+        /// Whose
+        account: AccountId,
+        /// USD, as 25 or 25.50
+        amount: String,
+        /// The payment's id at whoever took it; the same one credits once
+        #[arg(long)]
+        reference: String,
+        /// For the customer's list of transactions
+        #[arg(long)]
+        note: Option<String>,
+    },
+    /// API keys
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Customers' public SSH keys
+    #[command(subcommand)]
+    SshKey(SshKeyCommand),
+    /// Machines that run guests
+    #[command(subcommand)]
+    Host(HostCommand),
+    /// Customers' servers
+    #[command(subcommand)]
+    Server(ServerCommand),
+}
+
+/// What `init` may be told; the rest is edited in the file that it writes.
+#[derive(Debug, Args)]
+struct InitArguments {
+    /// Put everything under this folder, rather than in /etc, /var/lib and /run
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// How customers reach the API
+    #[arg(long, default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    public_url: String,
+    /// Where the API listens: ADDRESS:PORT or fd:NAME
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "LISTEN")]
+    api_listen: String,
+    /// Where hosts connect: ADDRESS:PORT or fd:NAME
+    #[arg(long, default_value = "0.0.0.0:7443", value_name = "LISTEN")]
+    fleet_listen: String,
+    /// How hosts reach it: HOST:PORT
+    #[arg(long, value_name = "HOST:PORT")]
+    advertise: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum AccountCommand {
+    /// Open an account
+    Create {
+        /// For people
+        #[arg(long)]
+        name: String,
+        /// Where to write to
+        #[arg(long)]
+        email: Option<String>,
+    },
+    /// Show all accounts
+    List,
+}
+
+#[derive(Debug, Subcommand)]
+enum KeyCommand {
+    /// Make an API key and show it this once
+    Create {
+        /// Whose
+        account: AccountId,
+        /// For people
+        #[arg(long)]
+        label: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum SshKeyCommand {
+    /// Add a public key to an account
+    Add {
+        /// Whose
+        account: AccountId,
+        /// For people
+        #[arg(long)]
+        label: String,
+        /// A .pub file; - reads standard input
+        keyfile: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum HostCommand {
+    /// Let a host join: prints the line to paste there
+    Add {
+        /// Unique among hosts
+        name: String,
+        /// Slug of a location in the catalog
+        #[arg(long)]
+        location: String,
+        /// Takes one dedicated server instead of many shared ones
+        #[arg(long)]
+        dedicated: bool,
+    },
+    /// Show all hosts
+    List,
+}
+
+#[derive(Debug, Subcommand)]
+enum ServerCommand {
+    /// Show servers
+    List {
+        /// Of this account alone
+        #[arg(long)]
+        account: Option<AccountId>,
+    },
+    /// Show what the database says about a server, and what its host last reported
+    Show {
+        /// Which
+        server: ServerId,
+    },
+}
+
+/// Why a command did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+enum CommandError {
+    #[error(transparent)]
+    Config(#[from] crate::config::ConfigError),
+    #[error(transparent)]
+    Init(#[from] init::InitError),
+    #[error(transparent)]
+    Serve(#[from] serve::ServeError),
+    #[error(transparent)]
+    Client(#[from] client::ClientError),
+    #[error("the catalog cannot be used: {0}")]
+    Catalog(crate::config::toml_text::TomlFault),
+    #[error("cannot read {}: {source}", file.display())]
+    Read { file: PathBuf, source: std::io::Error },
+    #[error("cannot write to standard output: {0}")]
+    Print(std::io::Error),
+}
+
+/// Runs the program. A fault is one line on standard error, and the exit code is not zero.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            text::complain(&fault.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<(), CommandError> {
+    let Arguments { config, json, command } = arguments;
+    match command {
+        Command::Init(choices) => Ok(init::run(&choices)?),
+        Command::Serve => Ok(serve::run(&config)?),
+        command => operate::run(command, &Config::load(&config)?, json),
+    }
+}

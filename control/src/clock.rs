@@ -1,1 +1,52 @@
-//! To be written.
+//! The one place that reads the time. Everything else takes it as an argument, so that tests and simulation decide it.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use crate::domain::time::Time;
+
+/// Tells the time.
+pub trait Clock: Send + Sync {
+    /// Now, in seconds of UTC.
+    fn now(&self) -> Time;
+}
+
+/// The machine's clock.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    // The one door to the real clock.
+    #[allow(clippy::disallowed_methods)]
+    fn now(&self) -> Time {
+        let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Time(i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX))
+    }
+}
+
+/// A clock that stands still until it is set, for tests and simulation.
+#[derive(Debug)]
+pub struct SetClock(AtomicI64);
+
+impl SetClock {
+    /// A clock that shows `now`.
+    #[must_use]
+    pub fn new(now: Time) -> Self {
+        Self(AtomicI64::new(now.0))
+    }
+
+    /// Sets the clock.
+    pub fn set(&self, now: Time) {
+        self.0.store(now.0, Ordering::SeqCst);
+    }
+
+    /// Moves the clock on by `seconds`.
+    pub fn advance(&self, seconds: i64) {
+        self.0.fetch_add(seconds, Ordering::SeqCst);
+    }
+}
+
+impl Clock for SetClock {
+    fn now(&self) -> Time {
+        Time(self.0.load(Ordering::SeqCst))
+    }
+}

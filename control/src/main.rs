@@ -1,3 +1,7 @@
 //! The program `csp-control`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    csp_control::cli::main()
+}

@@ -1,1 +1,46 @@
-//! To be written.
+//! What runs by the clock: orders that ran out of time, addresses that rested enough, answers that are too old.
+//!
+//! Each is a use case that looks at the store, so running it late, twice or after a crash does the same once.
+
+use std::{sync::Arc, time::Duration};
+
+use csp_shared::id::HostId;
+
+use crate::{
+    clock::Clock,
+    domain::time::Time,
+    entropy::Entropy,
+    service::expire_orders::expire_orders,
+    store::{Store, StoreError},
+};
+
+/// Between two looks.
+const EVERY: Duration = Duration::from_secs(5);
+
+/// Looks once; answers the hosts that must be told something new.
+///
+/// # Errors
+/// When the store cannot keep it; the next look tries again.
+pub async fn tick(store: &Store, entropy: &dyn Entropy, now: Time) -> Result<Vec<HostId>, StoreError> {
+    let draw = entropy.draw();
+    store
+        .write(move |tx| {
+            tx.lease_free_rested(now)?;
+            tx.idempotency_forget_old(now)?;
+            expire_orders(tx, draw.clone(), now)
+        })
+        .await
+}
+
+/// Looks for ever. `wake` tells a host's connection to read the store.
+pub async fn run(store: Store, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, wake: impl Fn(HostId) + Send) {
+    let mut ticker = tokio::time::interval(EVERY);
+    ticker.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticker.tick().await;
+        match tick(&store, &*entropy, clock.now()).await {
+            Ok(hosts) => hosts.into_iter().for_each(&wake),
+            Err(why) => tracing::warn!(%why, "the scheduler could not work; it tries again in a moment"),
+        }
+    }
+}

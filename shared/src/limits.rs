@@ -5,8 +5,12 @@
 pub const FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Specs in one frame.
 pub const SPECS_PER_FRAME_MAX: usize = 64;
-/// Reports in one frame.
+/// Reports, or entries of an inventory's part, in one frame.
 pub const REPORTS_PER_FRAME_MAX: usize = 4096;
+/// Entries of a whole inventory. Tombstones are kept for ever, so it grows with a host's age.
+pub const INVENTORY_ENTRIES_MAX: usize = 65_536;
+/// Longest first frame of a connection whose key is not known, in bytes: an enrolment, nothing else.
+pub const STRANGER_FRAME_BYTES_MAX: usize = 4096;
 /// Longest text that explains a fault, in characters; what is longer is cut.
 pub const FAULT_DETAIL_CHARS_MAX: usize = 500;
 /// Adapters of one server.

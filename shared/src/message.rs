@@ -6,7 +6,7 @@
 //!                                    <-   Enrolled | Refused
 //!   Hello                            ->
 //!                                    <-   Welcome (the session's epoch) | Refused
-//!   Inventory (all that the host has)->
+//!   InventoryPart*, Inventory        ->        (all that the host has)
 //!                                    <-   Desired (what the host has not accepted yet)
 //!   Reports, Alive                   ->
 //! ```
@@ -34,7 +34,9 @@ pub enum ToControl {
     Enrol(Enrol),
     /// First message of a session.
     Hello(Hello),
-    /// Second message of a session: all that the host has.
+    /// A part of what the host has; more follows. Tombstones are kept for ever, so all of it may not fit a frame.
+    InventoryPart(Inventory),
+    /// The last or only part: with it the control plane knows all that the host has.
     Inventory(Inventory),
     /// What changed since.
     Reports {
@@ -147,7 +149,7 @@ pub enum Virt {
     Qemu,
 }
 
-/// All that a host has.
+/// All that a host has, or a part of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inventory {
     /// From [`ToAgent::Welcome`].
@@ -181,6 +183,26 @@ pub enum FrameError {
     Malformed(#[source] serde_json::Error),
 }
 
+/// Splits `items` into lists that fit a frame each: at most `len_max` items and, however long a single one is, about
+/// half of [`FRAME_BYTES_MAX`] bytes. Keeps their order; nothing in, nothing out.
+#[must_use]
+pub fn batches<T: Serialize>(items: Vec<T>, len_max: usize) -> Vec<Vec<T>> {
+    let mut batches: Vec<Vec<T>> = Vec::new();
+    let mut bytes = 0;
+    for item in items {
+        let item_bytes = serde_json::to_vec(&item).map_or(0, |text| text.len());
+        bytes += item_bytes;
+        match batches.last_mut() {
+            Some(batch) if batch.len() < len_max && bytes <= FRAME_BYTES_MAX / 2 => batch.push(item),
+            _ => {
+                bytes = item_bytes;
+                batches.push(vec![item]);
+            }
+        }
+    }
+    batches
+}
+
 /// A message that can stand in a frame.
 pub trait Message: Serialize + DeserializeOwned {
     /// Length of the longest list in it, and that list's bound.
@@ -210,7 +232,9 @@ impl Message for ToControl {
     fn list_len_and_bound(&self) -> (usize, usize) {
         let len = match self {
             Self::Reports { reports, .. } => reports.len(),
-            Self::Inventory(inventory) => inventory.servers.len().max(inventory.orphans.len()),
+            Self::Inventory(inventory) | Self::InventoryPart(inventory) => {
+                inventory.servers.len().max(inventory.orphans.len())
+            }
             Self::Enrol(_) | Self::Hello(_) | Self::Alive { .. } => 0,
         };
         (len, REPORTS_PER_FRAME_MAX)

@@ -1,1 +1,61 @@
-//! To be written.
+//! Guests' cables: taps, the bridge they are plugged into, and the filters in front of them.
+//!
+//! The order is what protects the segment: a tap is made with its link down, its filters are loaded, and only then may
+//! its link come up. Whatever fails on the way leaves the link down.
+
+pub mod bridge;
+pub mod filter;
+pub mod filter_rules;
+pub mod links;
+pub mod nft;
+pub mod tap;
+pub mod tap_device;
+pub mod tap_name;
+
+use std::io;
+
+/// Why something of a guest's network could not be made, removed or seen.
+#[derive(Debug, thiserror::Error)]
+pub enum NetworkError {
+    /// Netlink refused or failed.
+    #[error("cannot {doing}: {reason}")]
+    Netlink {
+        /// What was attempted.
+        doing: String,
+        /// What the kernel said.
+        reason: String,
+    },
+    /// The bridge that the operator named is not there.
+    #[error("there is no interface {0}; make the bridge, or name the right one in `network.public_bridge`")]
+    NoBridge(String),
+    /// It is there and is something else.
+    #[error("{0} is no bridge; name the right one in `network.public_bridge`")]
+    NotBridge(String),
+    /// A name that csp uses is taken by somebody else's interface.
+    #[error("the interface {0} carries a name of csp but was not made by it; remove or rename it")]
+    ForeignLink(String),
+    /// A tap that should be there is not.
+    #[error("the tap {0} is not there")]
+    NoTap(String),
+    /// The kernel gave no tap.
+    #[error("cannot make the tap {name}")]
+    Tap {
+        /// Which.
+        name: String,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// nftables refused.
+    #[error("cannot {doing}")]
+    Filter {
+        /// What was attempted.
+        doing: &'static str,
+        /// What nft said.
+        #[source]
+        source: crate::storage::tool::ToolError,
+    },
+    /// nftables answered with something else than its JSON.
+    #[error("nft gave no JSON that can be read")]
+    FilterListing(#[source] serde_json::Error),
+}

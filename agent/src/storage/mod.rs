@@ -1,1 +1,15 @@
-//! To be written.
+//! What lies on the host's disks: images, customers' disks, seeds. And the one door to other programs.
+
+pub mod disk;
+pub mod download;
+pub mod durable;
+pub mod image_cache;
+pub mod pool;
+pub mod qcow2;
+pub mod room;
+pub mod seed;
+pub mod seed_image;
+pub mod tool;
+
+#[cfg(test)]
+pub(crate) mod test_spec;

@@ -1,1 +1,78 @@
-//! To be written.
+//! Brings every server of the host to its newest state, each on its own, and says what came of it.
+//!
+//! [`Supervisor`] is the handle that the link holds. It carries no generic parameter: behind it an actor owns one
+//! worker a server. Reports are kept as the latest one of each server, so a slow link costs no memory, and a signal
+//! carries no data that could be lost.
+
+use std::sync::Arc;
+
+use csp_shared::{message::Orphan, observed::Observed, spec::Desired};
+use tokio::sync::{mpsc, oneshot, watch};
+
+mod reports;
+
+pub use reports::Reports;
+
+/// The handle to all workers of this host. Cheap to clone.
+#[derive(Clone)]
+pub struct Supervisor {
+    orders: mpsc::Sender<Order>,
+    reports: Arc<Reports>,
+    control_heard: watch::Sender<bool>,
+}
+
+/// The workers ended; the program is going down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the agent is stopping")]
+pub struct Stopped;
+
+/// What the actor is asked to do.
+enum Order {
+    Accept(Vec<Desired>, oneshot::Sender<()>),
+    Inventory(oneshot::Sender<(Vec<Observed>, Vec<Orphan>)>),
+    Rescan,
+}
+
+impl Supervisor {
+    /// Takes over what servers should be. Returns once all of it is durable (or refused and logged: an older version,
+    /// a server with a tombstone, a record that cannot be read); workers go on from there, and each server's report
+    /// carries what was accepted. The order within `desired` does not matter, and a repetition changes nothing.
+    ///
+    /// # Errors
+    /// When the agent is stopping.
+    pub async fn accept(&self, desired: Vec<Desired>) -> Result<(), Stopped> {
+        let (done, answer) = oneshot::channel();
+        self.orders.send(Order::Accept(desired, done)).await.map_err(|_| Stopped)?;
+        answer.await.map_err(|_| Stopped)
+    }
+
+    /// All that the host has: every server with a spec or tombstone, and every domain without one. May take seconds
+    /// after the agent's start, when nothing was looked at yet.
+    ///
+    /// # Errors
+    /// When the agent is stopping.
+    pub async fn inventory(&self) -> Result<(Vec<Observed>, Vec<Orphan>), Stopped> {
+        let (done, answer) = oneshot::channel();
+        self.orders.send(Order::Inventory(done)).await.map_err(|_| Stopped)?;
+        answer.await.map_err(|_| Stopped)
+    }
+
+    /// Waits until some server's report changed, and takes the newest report of each that did (at most `limit`).
+    /// Cancel safe. What was taken and not delivered is made good by the inventory of the next session.
+    pub async fn next_reports(&self, limit: usize) -> Vec<Observed> {
+        self.reports.take(limit).await
+    }
+
+    /// Tells that the control plane was heard: its newest specs and tombstones are here, so guests may be started.
+    /// To be called after the first `Desired` of a session was accepted, or some seconds after the inventory was sent
+    /// when none comes. Without it, starts begin a minute after the agent did.
+    pub fn control_heard(&self) {
+        self.control_heard.send_replace(true);
+    }
+
+    /// Makes every worker look at its server again, soon.
+    pub fn rescan(&self) {
+        // A full queue means that the actor is busy; the periodic scan will do.
+        let _ = self.orders.try_send(Order::Rescan);
+    }
+}

@@ -1,1 +1,27 @@
-//! To be written.
+//! The customer API: JSON over HTTP, as the contract says.
+//!
+//! `router` shows every route. A handler turns a request into a command of `service`, hands it to the store, wakes the
+//! host, and answers; it knows no SQL and decides nothing. What every request has in common (envelope, errors, ids,
+//! sign-in, bodies, pages) is a file each.
+
+pub mod auth;
+pub mod body;
+pub mod catalog;
+pub mod code;
+pub mod edge;
+pub mod envelope;
+pub mod error;
+pub mod field;
+pub mod page;
+pub mod query;
+pub mod router;
+pub mod seal;
+pub mod servers;
+pub mod ssh_keys;
+pub mod state;
+pub mod wallet;
+
+pub use self::{
+    router::router,
+    state::{App, Settings},
+};

@@ -1,1 +1,19 @@
-//! To be written.
+//! Decisions, as pure functions over plain data. No clock, no random source, no SQL, no network: what they need comes
+//! in, what they decide goes out, and so every one of them can be tried a hundred thousand times in a second.
+
+pub mod action;
+pub mod address;
+pub mod catalog;
+pub mod draw;
+pub mod hostname;
+pub mod label;
+pub mod ledger;
+pub mod money;
+pub mod password;
+pub mod period;
+pub mod placement;
+pub mod server;
+pub mod slug;
+pub mod ssh_key;
+pub mod time;
+pub mod token;

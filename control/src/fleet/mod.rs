@@ -1,1 +1,29 @@
-//! To be written.
+//! The hosts' side: one connection a host, over which wishes go down and observations come up.
+//!
+//! ```text
+//! listener    TCP, TLS by raw public keys, websocket: bounded in number and time
+//!   greeting  the first message decides: an enrolment, or a host
+//!   session   two loops, one for each direction
+//!     hosts   what a session asks of the rest of the control plane, behind one trait (store_hosts is the real one)
+//! wake        signals without data: "host H has something to read", "host H has to go"
+//! ```
+//!
+//! A connection holds nothing that matters. What a host should have stands in the store; a session reads it when it is
+//! woken and at every rescan, the same way, so a lost signal costs seconds and never a change.
+
+mod ended;
+mod greeting;
+pub mod hosts;
+pub mod identity;
+mod intake;
+pub mod listener;
+mod outbox;
+mod session;
+pub mod wake;
+
+pub use self::{
+    hosts::{Hosts, HostsError, Opened},
+    identity::ControlKeys,
+    listener::{Bounds, Listener},
+    wake::Wake,
+};

@@ -1,1 +1,19 @@
-//! To be written.
+//! Use cases, one a file, named by their verb. Each runs inside one write transaction: what must be true together is
+//! written together or not at all. A use case asks the store, lets `domain` decide, and writes; it reads no clock and
+//! draws nothing at random. No use case calls another.
+
+pub mod add_host;
+pub mod add_ssh_key;
+pub mod apply_catalog;
+pub mod change_power;
+pub mod create_account;
+pub mod create_key;
+pub mod credit_account;
+pub mod destroy_server;
+pub mod enrol_host;
+pub mod expire_orders;
+pub mod open_session;
+pub mod order_server;
+pub mod record_report;
+
+mod fail_order;

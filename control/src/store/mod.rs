@@ -1,1 +1,149 @@
-//! To be written.
+//! The only place with SQL. [`Tx`] writes, [`Read`] asks; methods are named noun first (`account_get`), so that one
+//! search finds all that touches a table. Internal keys never leave: the outside knows UUIDs.
+
+mod account;
+mod action;
+mod api_key;
+mod catalog;
+mod catalog_apply;
+mod connection;
+mod engine;
+mod host;
+mod host_session;
+mod idempotency;
+mod lease;
+mod period;
+mod placement;
+mod row;
+mod server;
+mod server_view;
+mod spec;
+mod ssh_key;
+mod transfer;
+
+use std::{ops::Deref, path::PathBuf};
+
+use csp_shared::generation::Incarnation;
+use rusqlite::Connection;
+
+pub use self::{
+    account::Account,
+    action::{Action, NewAction, OpenAction},
+    api_key::ApiKey,
+    catalog::{ImageRow, PackageRow, PoolRow},
+    catalog_apply::{CatalogChange, ChangeKind},
+    engine::Store,
+    host::{HostClass, HostRow, HostState, NewHost},
+    host_session::{HostSession, JoinToken},
+    idempotency::StoredAnswer,
+    lease::{Lease, LeaseRole, LeaseState, NewLease},
+    placement::{Placement, PlacementState},
+    server::{NewServer, Server},
+    server_view::{ServerIp, ServerView},
+    spec::Observation,
+    ssh_key::SshKeyRow,
+    transfer::{PostError, Posted, TransferRow},
+};
+
+/// Questions. Every method is on this type, so that a use case can ask while it writes.
+pub struct Read<'c> {
+    connection: &'c Connection,
+}
+
+impl<'c> Read<'c> {
+    fn new(connection: &'c Connection) -> Self {
+        Self { connection }
+    }
+
+    /// Which life of the store this is.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn incarnation(&self) -> Result<Incarnation, StoreError> {
+        let number: i64 = self.one("SELECT incarnation FROM store_state", [], |row| Ok(row.get(0)?))?;
+        Ok(Incarnation(u64::try_from(number).unwrap_or(1)))
+    }
+}
+
+/// A write transaction of one use case.
+pub struct Tx<'c> {
+    read: Read<'c>,
+}
+
+impl<'c> Tx<'c> {
+    fn new(connection: &'c Connection) -> Self {
+        Self { read: Read::new(connection) }
+    }
+}
+
+impl<'c> Deref for Tx<'c> {
+    type Target = Read<'c>;
+    fn deref(&self) -> &Read<'c> {
+        &self.read
+    }
+}
+
+/// The store could not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// At start.
+    #[error("could not open the database {}: {why}; check that the folder exists, is writable and has room", path.display())]
+    Open {
+        /// Which file.
+        path: PathBuf,
+        /// SQLite's word.
+        why: rusqlite::Error,
+    },
+    /// Some other program's file.
+    #[error("{} is no database of csp; point data_dir elsewhere", .0.display())]
+    NotOurs(PathBuf),
+    /// A downgrade.
+    #[error("the database {} has schema {found}, this program knows {known}; run the newer csp-control", path.display())]
+    Newer {
+        /// Which file.
+        path: PathBuf,
+        /// In the file.
+        found: i32,
+        /// In the program.
+        known: usize,
+    },
+    /// No thread to write on.
+    #[error("could not start the store's writer")]
+    Thread(#[source] std::io::Error),
+    /// More closures wait than can be kept.
+    #[error("the store is busy")]
+    Busy,
+    /// The program is stopping.
+    #[error("the store is closed")]
+    Closed,
+    /// A bug; nothing of the use case was kept.
+    #[error("a use case failed in the middle")]
+    Panicked,
+    /// A full disk, most likely; nothing of the use case was kept.
+    #[error("the store could not keep it: {0}")]
+    NotDurable(String),
+    /// A value that this program never writes.
+    #[error("the store holds a damaged value: {0}")]
+    Damaged(String),
+    /// Anything else of SQLite.
+    #[error("the store failed: {0}")]
+    Sqlite(rusqlite::Error),
+}
+
+impl StoreError {
+    fn open(path: &std::path::Path, why: rusqlite::Error) -> Self {
+        Self::Open { path: path.to_owned(), why }
+    }
+
+    /// Whether trying again later can help.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Busy | Self::NotDurable(_) | Self::Closed)
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(why: rusqlite::Error) -> Self {
+        Self::Sqlite(why)
+    }
+}

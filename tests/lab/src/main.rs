@@ -1,3 +1,9 @@
 //! The program behind `scripts/lab`.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    csp_lab::cli::run(csp_lab::cli::Cli::parse())
+}

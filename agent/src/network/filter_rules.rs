@@ -1,0 +1,236 @@
+//! The rules in front of a guest's cable, as JSON for nftables. Pure: addresses in, commands out.
+//!
+//! One netdev table a server, two chains a tap. What must hold:
+//! * default drop, and each chain ends with a drop of its own: while a table is replaced, a chain's policy alone has
+//!   been seen to let frames through;
+//! * a table is flushed and filled, never deleted and made again, in one transaction: never a moment without;
+//! * a guest sends from its own MAC, and from any address of its server: a server with several addresses answers on
+//!   each of them with whatever adapter its routing chooses;
+//! * tagged frames, IPv6, broadcast and multicast of IP do not pass; DHCP is the agent's business;
+//! * nothing that a guest sends reaches the host itself, whatever addresses its bridge or ports have.
+
+use std::net::Ipv4Addr;
+
+use csp_shared::{id::ServerId, mac::Mac};
+use serde_json::{Value, json};
+
+use super::tap_name::{PREFIX, TapName};
+use crate::machine::Mark;
+
+/// Changes when the rules do, so that a newer agent replaces what an older one loaded.
+pub const LAYOUT: u32 = 1;
+
+const FAMILY: &str = "netdev";
+const OWN: &str = "own4";
+const GUARD_TABLE: &str = "csp_guard";
+const GUARD_CHAIN: &str = "to_host";
+const COMMENT_PREFIX: &str = "csp ";
+
+/// All that a server's filters are made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerFilters {
+    /// Whose.
+    pub server: ServerId,
+    /// Every public address of the server.
+    pub own: Vec<Ipv4Addr>,
+    /// The guest's address behind each tap.
+    pub macs: Vec<Mac>,
+    /// Goes into the last rule of every chain.
+    pub mark: Mark,
+}
+
+/// Name of the server's table.
+#[must_use]
+pub fn table_of(server: ServerId) -> String {
+    format!("csp_{}", server.0.simple())
+}
+
+/// The chain of frames that come from the guest.
+#[must_use]
+pub fn from_guest(tap: &TapName) -> String {
+    format!("from_{tap}")
+}
+
+/// The chain of frames that go to the guest.
+#[must_use]
+pub fn to_guest(tap: &TapName) -> String {
+    format!("to_{tap}")
+}
+
+/// Reads the mark out of a rule's comment.
+#[must_use]
+pub fn mark_of(comment: &str) -> Option<Mark> {
+    comment.strip_prefix(COMMENT_PREFIX)?.parse().ok()
+}
+
+/// The transaction that puts the filters in place, whatever was there. `stale` are chains of the table for taps that
+/// the server no longer has.
+#[must_use]
+pub fn load(filters: &ServerFilters, stale: &[String]) -> Vec<Value> {
+    let name = table_of(filters.server);
+    let table = || json!({"family": FAMILY, "name": name});
+    let set = || json!({"family": FAMILY, "table": name, "name": OWN, "type": "ipv4_addr"});
+    let mut commands = guard();
+    commands.push(json!({"add": {"table": table()}}));
+    commands.push(json!({"flush": {"table": table()}}));
+    commands.extend(stale.iter().map(|chain| json!({"delete": {"chain": {"family": FAMILY, "table": name, "name": chain}}})));
+    commands.push(json!({"add": {"set": set()}}));
+    commands.push(json!({"flush": {"set": set()}}));
+    if !filters.own.is_empty() {
+        let own: Vec<String> = filters.own.iter().map(Ipv4Addr::to_string).collect();
+        commands.push(json!({"add": {"element": {"family": FAMILY, "table": name, "name": OWN, "elem": own}}}));
+    }
+    for mac in &filters.macs {
+        let tap = TapName::of(filters.server, *mac);
+        let ingress = Chain { table: &name, name: from_guest(&tap), mark: filters.mark };
+        let egress = Chain { table: &name, name: to_guest(&tap), mark: filters.mark };
+        commands.extend(ingress.commands("ingress", &tap, rules_from_guest(*mac)));
+        commands.extend(egress.commands("egress", &tap, rules_to_guest(*mac)));
+    }
+    commands
+}
+
+/// The transaction that removes a server's table, which is there.
+#[must_use]
+pub fn remove(server: ServerId) -> Vec<Value> {
+    vec![json!({"delete": {"table": {"family": FAMILY, "name": table_of(server)}}})]
+}
+
+/// Drops what a guest sends to the host itself: frames for the bridge's own address or that of any of its ports, and
+/// broadcasts as far as the host would take them in. One rule for all taps, since their names begin alike.
+fn guard() -> Vec<Value> {
+    let chain = || json!({"family": "bridge", "table": GUARD_TABLE, "name": GUARD_CHAIN});
+    let rule = json!({"family": "bridge", "table": GUARD_TABLE, "chain": GUARD_CHAIN, "expr": [
+        equal(json!({"meta": {"key": "iifname"}}), json!(format!("{PREFIX}*"))),
+        {"drop": null},
+    ]});
+    vec![
+        json!({"add": {"table": {"family": "bridge", "name": GUARD_TABLE}}}),
+        json!({"add": {"chain": {"family": "bridge", "table": GUARD_TABLE, "name": GUARD_CHAIN,
+            "type": "filter", "hook": "input", "prio": -300, "policy": "accept"}}}),
+        json!({"flush": {"chain": chain()}}),
+        json!({"add": {"rule": rule}}),
+    ]
+}
+
+struct Chain<'a> {
+    table: &'a str,
+    name: String,
+    mark: Mark,
+}
+
+impl Chain<'_> {
+    fn commands(&self, hook: &str, tap: &TapName, rules: Vec<Value>) -> Vec<Value> {
+        let chain = json!({"add": {"chain": {"family": FAMILY, "table": self.table, "name": self.name,
+            "type": "filter", "hook": hook, "dev": tap.as_str(), "prio": 0, "policy": "drop"}}});
+        let comment = format!("{COMMENT_PREFIX}{}", self.mark);
+        let last = self.rule(json!([{"drop": null}]), Some(&comment));
+        let rules = rules.into_iter().map(|expr| self.rule(expr, None));
+        std::iter::once(chain).chain(rules).chain([last]).collect()
+    }
+
+    fn rule(&self, expr: Value, comment: Option<&str>) -> Value {
+        let mut rule = json!({"family": FAMILY, "table": self.table, "chain": self.name, "expr": expr});
+        if let (Some(fields), Some(comment)) = (rule.as_object_mut(), comment) {
+            fields.insert("comment".to_owned(), json!(comment));
+        }
+        json!({"add": {"rule": rule}})
+    }
+}
+
+/// What the guest may send. The first rule is the one that keeps tagged frames out: all later ones look inside.
+fn rules_from_guest(mac: Mac) -> Vec<Value> {
+    let mac = mac.to_string();
+    let own_arp = |source: Value, operation: Value| {
+        let mut expr = arp_ipv4();
+        expr.push(equal(payload("arp", "operation"), operation));
+        expr.push(equal(payload("arp", "saddr ether"), json!(mac)));
+        expr.push(equal(payload("arp", "saddr ip"), source));
+        expr.push(accept());
+        Value::from(expr)
+    };
+    let group_bit = json!({"&": [payload("ether", "daddr"), "01:00:00:00:00:00"]});
+    vec![
+        json!([differs(payload("ether", "type"), json!({"set": ["ip", "arp"]})), {"drop": null}]),
+        json!([differs(payload("ether", "saddr"), json!(mac)), {"drop": null}]),
+        own_arp(json!(format!("@{OWN}")), json!({"set": ["request", "reply"]})),
+        // Asking whether an address is free (RFC 5227): there is no sender's address yet.
+        own_arp(json!("0.0.0.0"), json!("request")),
+        json!([equal(payload("ether", "type"), json!("arp")), {"drop": null}]),
+        json!([equal(group_bit, json!("01:00:00:00:00:00")), {"drop": null}]),
+        json!([equal(payload("udp", "dport"), json!(67)), {"drop": null}]),
+        json!([equal(payload("udp", "sport"), json!(67)), {"drop": null}]),
+        json!([equal(payload("ip", "saddr"), json!(format!("@{OWN}"))), accept()]),
+    ]
+}
+
+/// What reaches the guest.
+fn rules_to_guest(mac: Mac) -> Vec<Value> {
+    let arp = |matches: Vec<Value>| {
+        let mut expr = arp_ipv4();
+        expr.push(equal(payload("arp", "operation"), json!({"set": ["request", "reply"]})));
+        expr.extend(matches);
+        expr.push(accept());
+        Value::from(expr)
+    };
+    let own = || json!(format!("@{OWN}"));
+    vec![
+        json!([differs(payload("ether", "type"), json!({"set": ["ip", "arp"]})), {"drop": null}]),
+        arp(vec![equal(payload("arp", "daddr ip"), own())]),
+        // An address that moved to another machine is announced to everybody; who does not hear it goes on sending to
+        // the old one. Announcements cannot be told from other broadcasts here (nftables compares no two fields), so
+        // all ARP broadcasts come in, as on any cable of the segment.
+        arp(vec![equal(payload("ether", "daddr"), json!("ff:ff:ff:ff:ff:ff"))]),
+        json!([equal(payload("udp", "sport"), json!(67)), {"drop": null}]),
+        json!([
+            equal(payload("ether", "daddr"), json!(mac.to_string())),
+            equal(payload("ip", "daddr"), own()),
+            accept(),
+        ]),
+    ]
+}
+
+fn arp_ipv4() -> Vec<Value> {
+    vec![
+        equal(payload("arp", "htype"), json!(1)),
+        equal(payload("arp", "ptype"), json!("ip")),
+        equal(payload("arp", "hlen"), json!(6)),
+        equal(payload("arp", "plen"), json!(4)),
+    ]
+}
+
+fn payload(protocol: &str, field: &str) -> Value {
+    json!({"payload": {"protocol": protocol, "field": field}})
+}
+
+fn equal(left: Value, right: Value) -> Value {
+    json!({"match": {"op": "==", "left": left, "right": right}})
+}
+
+fn differs(left: Value, right: Value) -> Value {
+    json!({"match": {"op": "!=", "left": left, "right": right}})
+}
+
+fn accept() -> Value {
+    json!({"accept": null})
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn the_filters_of_a_server_are_the_known_ones() {
+        let filters = ServerFilters {
+            server: ServerId(Uuid::from_u128(0x0199_d5c4_8d7e_7000_8000_0000_0000_00bb)),
+            own: vec![[203, 0, 113, 10].into(), [203, 0, 113, 11].into()],
+            macs: vec![Mac::for_guest([1, 2, 3, 4])],
+            mark: Mark(7),
+        };
+        let commands = load(&filters, &["from_csptold".to_owned()]);
+        let lines: Vec<String> = commands.iter().map(Value::to_string).collect();
+        insta::assert_snapshot!(lines.join("\n"));
+    }
+}

@@ -1,0 +1,143 @@
+//! The kernel's network interfaces, seen and changed by netlink.
+//!
+//! A listing that the kernel marks as interrupted is taken again: an interface that it skipped would count as gone, and
+//! "not seen" is not "absent".
+
+use csp_shared::mac::Mac;
+use futures_util::StreamExt;
+use rtnetlink::{
+    Handle, LinkMessageBuilder, LinkUnspec,
+    packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload},
+    packet_route::{
+        RouteNetlinkMessage,
+        link::{InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage},
+    },
+};
+
+use super::NetworkError;
+
+/// The kernel's word for a dump during which something changed (linux/netlink.h).
+const NLM_F_DUMP_INTR: u16 = 0x10;
+const DUMP_TRIES: u32 = 10;
+
+/// One network interface.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Link {
+    /// The kernel's number for it.
+    pub index: u32,
+    /// Its name.
+    pub name: String,
+    /// Its alias; empty when it has none.
+    pub alias: String,
+    /// Its address, if it is an Ethernet one.
+    pub mac: Option<Mac>,
+    /// Administratively up.
+    pub up: bool,
+    /// The bridge (or other interface) that it is a port of.
+    pub controller: Option<u32>,
+    /// Largest frame's content, in bytes.
+    pub mtu: u32,
+    /// It is a bridge.
+    pub is_bridge: bool,
+    /// It is a tun or tap.
+    pub is_tun: bool,
+}
+
+/// A connection to the kernel's routing tables, in the network namespace of the thread that opened it.
+#[derive(Clone, Debug)]
+pub struct Links {
+    handle: Handle,
+}
+
+impl Links {
+    /// Connects. Must be called inside a tokio runtime, which drives the connection until the value is dropped.
+    ///
+    /// # Errors
+    /// When no netlink socket can be had.
+    pub fn connect() -> Result<Self, NetworkError> {
+        let (connection, handle, _) = rtnetlink::new_connection()
+            .map_err(|error| failed("open a netlink socket", &error))?;
+        tokio::spawn(connection);
+        Ok(Self { handle })
+    }
+
+    /// Every interface.
+    ///
+    /// # Errors
+    /// When the kernel gives no whole list.
+    pub async fn list(&self) -> Result<Vec<Link>, NetworkError> {
+        for _ in 0..DUMP_TRIES {
+            if let Some(links) = self.dump().await? {
+                return Ok(links);
+            }
+        }
+        Err(failed("list the network interfaces", &"they change faster than they can be read"))
+    }
+
+    /// One pass; nothing when something changed meanwhile.
+    async fn dump(&self) -> Result<Option<Vec<Link>>, NetworkError> {
+        const DOING: &str = "list the network interfaces";
+        let mut request = NetlinkMessage::from(RouteNetlinkMessage::GetLink(LinkMessage::default()));
+        request.header.flags = NLM_F_REQUEST | NLM_F_DUMP;
+        let mut handle = self.handle.clone();
+        let mut answers = handle.request(request).map_err(|error| failed(DOING, &error))?;
+        let (mut links, mut whole) = (Vec::new(), true);
+        while let Some(answer) = answers.next().await {
+            whole &= answer.header.flags & NLM_F_DUMP_INTR == 0;
+            match answer.payload {
+                NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(message)) => links.push(read(&message)),
+                NetlinkPayload::Error(error) => return Err(failed(DOING, &error)),
+                _ => {}
+            }
+        }
+        // Every network namespace has a loopback interface: an empty list is a connection that ended.
+        if links.is_empty() {
+            return Err(failed(DOING, &"the kernel gave none"));
+        }
+        Ok(whole.then_some(links))
+    }
+
+    /// Changes one interface.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub async fn change(&self, doing: &str, change: LinkMessageBuilder<LinkUnspec>) -> Result<(), NetworkError> {
+        self.handle.link().change(change.build()).execute().await.map_err(|error| failed(doing, &error))
+    }
+
+    /// Deletes one interface.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub async fn delete(&self, link: &Link) -> Result<(), NetworkError> {
+        let deleted = self.handle.link().del(link.index).execute().await;
+        deleted.map_err(|error| failed(&format!("delete {}", link.name), &error))
+    }
+}
+
+fn failed(doing: &str, reason: &dyn std::fmt::Display) -> NetworkError {
+    NetworkError::Netlink { doing: doing.to_owned(), reason: reason.to_string() }
+}
+
+fn read(message: &LinkMessage) -> Link {
+    let mut link = Link {
+        index: message.header.index,
+        up: message.header.flags.contains(LinkFlags::Up),
+        ..Link::default()
+    };
+    for attribute in &message.attributes {
+        match attribute {
+            LinkAttribute::IfName(name) => link.name.clone_from(name),
+            LinkAttribute::IfAlias(alias) => link.alias.clone_from(alias),
+            LinkAttribute::Address(bytes) => link.mac = bytes.as_slice().try_into().ok().map(Mac),
+            LinkAttribute::Controller(index) => link.controller = Some(*index),
+            LinkAttribute::Mtu(mtu) => link.mtu = *mtu,
+            LinkAttribute::LinkInfo(infos) => {
+                link.is_bridge = infos.contains(&LinkInfo::Kind(InfoKind::Bridge));
+                link.is_tun = infos.contains(&LinkInfo::Kind(InfoKind::Tun));
+            }
+            _ => {}
+        }
+    }
+    link
+}

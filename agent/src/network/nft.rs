@@ -1,0 +1,77 @@
+//! Hands a ruleset to nftables, and reads one back. Both as JSON (libnftables-json(5)): no text is ever put together.
+//!
+//! One call is one transaction: all of it holds, or nothing changed.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::NetworkError;
+use crate::storage::tool::Tool;
+
+/// A transaction takes milliseconds; one that waits for a busy kernel is worth a little patience.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// Carries out `commands` in one transaction. Blocks.
+///
+/// # Errors
+/// When nft refuses them; then nothing changed.
+pub fn apply(doing: &'static str, commands: Vec<Value>) -> Result<(), NetworkError> {
+    run(doing, &["-j", "-f", "-"], commands).map(drop)
+}
+
+/// Checks `commands` against the kernel without carrying them out. Blocks.
+///
+/// # Errors
+/// When nft would refuse them.
+pub fn try_out(doing: &'static str, commands: Vec<Value>) -> Result<(), NetworkError> {
+    run(doing, &["-c", "-j", "-f", "-"], commands).map(drop)
+}
+
+/// What the kernel holds, asked by a `list` command. Blocks.
+///
+/// # Errors
+/// When nft refuses the question or its answer cannot be read.
+pub fn list(doing: &'static str, question: Value) -> Result<Vec<Listed>, NetworkError> {
+    let printed = run(doing, &["-j", "-f", "-"], vec![json!({"list": question})])?;
+    let listing: Listing = serde_json::from_slice(&printed).map_err(NetworkError::FilterListing)?;
+    Ok(listing.nftables)
+}
+
+fn run(doing: &'static str, args: &[&str], commands: Vec<Value>) -> Result<Vec<u8>, NetworkError> {
+    let input = json!({ "nftables": commands }).to_string().into_bytes();
+    Tool::new("nft", LIMIT).args(args).input(input).run().map_err(|source| NetworkError::Filter { doing, source })
+}
+
+#[derive(Deserialize)]
+struct Listing {
+    nftables: Vec<Listed>,
+}
+
+/// One object of a listing, as far as csp reads it; all else leaves every field empty.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+pub struct Listed {
+    /// A table.
+    pub table: Option<Named>,
+    /// A chain.
+    pub chain: Option<Named>,
+    /// A rule.
+    pub rule: Option<RuleOf>,
+}
+
+/// Something with a name.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Named {
+    /// Its name.
+    pub name: String,
+}
+
+/// A rule, as far as csp reads it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct RuleOf {
+    /// Which chain it stands in.
+    pub chain: String,
+    /// Its comment.
+    pub comment: Option<String>,
+}

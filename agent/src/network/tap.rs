@@ -1,0 +1,133 @@
+//! The taps of servers: made, plugged in, set up, seen and removed. Only those that carry our mark are touched.
+
+use std::collections::BTreeMap;
+
+use csp_shared::{id::ServerId, mac::Mac};
+use rtnetlink::{LinkUnspec, packet_route::link::LinkAttribute};
+
+use super::{
+    NetworkError, bridge,
+    links::{Link, Links},
+    tap_device::NewTap,
+    tap_name::{TapMark, TapName},
+};
+use crate::machine::SeenTap;
+
+/// The host's taps and the bridge that they are plugged into.
+#[derive(Clone, Debug)]
+pub struct Taps {
+    links: Links,
+    bridge: String,
+}
+
+impl Taps {
+    /// Taps on the bridge of that name.
+    #[must_use]
+    pub fn new(links: Links, bridge: String) -> Self {
+        Self { links, bridge }
+    }
+
+    /// The server's taps, by the guest's address.
+    ///
+    /// # Errors
+    /// When the kernel gives no whole list: then nobody knows.
+    pub async fn see(&self, server: ServerId) -> Result<BTreeMap<Mac, SeenTap>, NetworkError> {
+        let links = self.links.list().await?;
+        let bridge = bridge::find(&links, &self.bridge).ok().map(|bridge| bridge.index);
+        let ours = of_server(&links, server);
+        Ok(ours
+            .map(|(mark, link)| {
+                (mark.mac, SeenTap { plugged: bridge.is_some() && link.controller == bridge, up: link.up })
+            })
+            .collect())
+    }
+
+    /// Makes the taps of `macs`, links down and plugged in, and removes the server's others. One that is there keeps
+    /// its link's state.
+    ///
+    /// # Errors
+    /// When the bridge is missing, a name is taken by a foreign interface, or the kernel refuses.
+    pub async fn make(&self, server: ServerId, macs: &[Mac]) -> Result<(), NetworkError> {
+        let links = self.links.list().await?;
+        let bridge = bridge::find(&links, &self.bridge)?;
+        for (_, link) in of_server(&links, server).filter(|(mark, _)| !macs.contains(&mark.mac)) {
+            self.remove_one(link).await?;
+        }
+        for mac in macs {
+            let mark = TapMark { server, mac: *mac };
+            let name = TapName::of(server, *mac);
+            let there = links.iter().find(|link| link.name == name.as_str());
+            match there {
+                None => self.make_one(&name, mark, bridge).await?,
+                Some(link) if TapMark::parse(&link.alias) != Some(mark) || !link.is_tun => {
+                    return Err(NetworkError::ForeignLink(name.to_string()));
+                }
+                Some(link) if link.controller != Some(bridge.index) => self.plug(&name, bridge).await?,
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets the links of the taps of `macs` up.
+    ///
+    /// # Errors
+    /// When one is not there or not ours, or the kernel refuses.
+    pub async fn set_up(&self, server: ServerId, macs: &[Mac]) -> Result<(), NetworkError> {
+        let links = self.links.list().await?;
+        for mac in macs {
+            let wanted = TapMark { server, mac: *mac };
+            let (_, link) = of_server(&links, server)
+                .find(|(mark, _)| *mark == wanted)
+                .ok_or_else(|| NetworkError::NoTap(TapName::of(server, *mac).to_string()))?;
+            let up = LinkUnspec::new_with_index(link.index).up();
+            self.links.change(&format!("set {} up", link.name), up).await?;
+        }
+        Ok(())
+    }
+
+    /// Sets the server's taps down and removes them; done when there are none.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub async fn remove(&self, server: ServerId) -> Result<(), NetworkError> {
+        let links = self.links.list().await?;
+        for (_, link) in of_server(&links, server) {
+            self.remove_one(link).await?;
+        }
+        Ok(())
+    }
+
+    async fn make_one(&self, name: &TapName, mark: TapMark, bridge: &Link) -> Result<(), NetworkError> {
+        let tap = NewTap::create(name)?;
+        let named = LinkUnspec::new_with_name(name.as_str())
+            .address(mark.mac.of_tap().0.to_vec())
+            // A port with a smaller MTU would lower the bridge's, and with it everybody's.
+            .mtu(bridge.mtu)
+            .append_extra_attribute(LinkAttribute::IfAlias(mark.to_string()));
+        self.links.change(&format!("mark {name}"), named).await?;
+        self.plug(name, bridge).await?;
+        tap.keep()
+    }
+
+    async fn plug(&self, name: &TapName, bridge: &Link) -> Result<(), NetworkError> {
+        let plugged = LinkUnspec::new_with_name(name.as_str()).controller(bridge.index);
+        self.links.change(&format!("plug {name} into {}", bridge.name), plugged).await
+    }
+
+    async fn remove_one(&self, link: &Link) -> Result<(), NetworkError> {
+        // Down first: QEMU may hold it open, and then frames would pass until it lets go.
+        let down = LinkUnspec::new_with_index(link.index).down();
+        self.links.change(&format!("set {} down", link.name), down).await?;
+        self.links.delete(link).await
+    }
+}
+
+/// The taps that carry the mark of `server`, whatever they are called.
+fn of_server(links: &[Link], server: ServerId) -> impl Iterator<Item = (TapMark, &Link)> {
+    links
+        .iter()
+        .filter(|link| link.is_tun)
+        .filter_map(|link| Some((TapMark::parse(&link.alias)?, link)))
+        .filter(move |(mark, _)| mark.server == server)
+}

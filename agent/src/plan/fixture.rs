@@ -1,0 +1,303 @@
+//! A server and a host for tests, and what each step makes of the host. No part of the program.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use csp_shared::{
+    generation::{BootEpoch, DiskEpoch, Generation, Incarnation, StartEpoch, Version},
+    id::ServerId,
+    mac::Mac,
+    sha256::Sha256,
+    spec::{CpuUse, Desired, Image, ImageFormat, Login, Nic, NicAddress, NicNetwork, Power, ServerSpec, Tombstone},
+};
+
+use super::{
+    Plan, Situation, Wait, mark,
+    memory::{Course, Notes, PowerNote},
+    plan,
+    step::Step,
+};
+use crate::machine::{BootId, Epochs, Mark, OffCause, Seen, SeenDomain, SeenState, SeenTap};
+
+pub(crate) fn server() -> ServerId {
+    "0198c0de-0000-7000-8000-00000000000a".parse().unwrap()
+}
+
+pub(crate) fn mac(last: u8) -> Mac {
+    Mac::for_guest([0, 0, 0, last])
+}
+
+/// A small server, wanted running for the first time.
+pub(crate) fn spec() -> ServerSpec {
+    let address = NicAddress { address: [203, 0, 113, 10].into(), prefix_len: 24, gateway: None };
+    ServerSpec {
+        server: server(),
+        version: Version { incarnation: Incarnation::FIRST, generation: Generation::FIRST },
+        hostname: "web-1".to_owned(),
+        cpus: 1,
+        ram_mib: 512,
+        disk_gib: 4,
+        cpu_use: CpuUse::Shared,
+        power: Power::On,
+        locked: false,
+        start_epoch: StartEpoch::FIRST,
+        boot_epoch: BootEpoch::FIRST,
+        disk_epoch: DiskEpoch::FIRST,
+        image: Image {
+            sha256: Sha256::of(b"image"),
+            url: "https://images.example/a.qcow2".to_owned(),
+            format: ImageFormat::Qcow2,
+            size_bytes: 1 << 20,
+        },
+        login: Login::default(),
+        nics: vec![Nic {
+            name: "net0".to_owned(),
+            mac: mac(1),
+            network: NicNetwork::Public,
+            addresses: vec![address],
+            dns: Vec::new(),
+        }],
+    }
+}
+
+/// A host that holds nothing of the server.
+pub(crate) fn bare() -> Seen {
+    Seen {
+        host_boot: BootId("boot-1".to_owned()),
+        host_stopping: false,
+        setup: Mark(7),
+        pool: true,
+        image: false,
+        disks: BTreeSet::new(),
+        seed: None,
+        taps: BTreeMap::new(),
+        filters: None,
+        domain: None,
+        process: false,
+    }
+}
+
+/// A host, what is noted on it, and a guest that obeys ACPI or not.
+#[derive(Clone, Debug)]
+pub(crate) struct World {
+    pub desired: Desired,
+    pub seen: Seen,
+    pub notes: Notes,
+    pub course: Course,
+    pub now_ms: u64,
+    pub obeys: bool,
+    /// Taps whose filters are truly there, whatever the mark says.
+    pub guarded: BTreeSet<Mac>,
+}
+
+impl World {
+    pub(crate) fn new(spec: &ServerSpec) -> Self {
+        Self {
+            desired: Desired::Present(Box::new(spec.clone())),
+            seen: bare(),
+            notes: Notes::default(),
+            course: Course::default(),
+            now_ms: 1_000_000,
+            obeys: true,
+            guarded: BTreeSet::new(),
+        }
+    }
+
+    /// The spec's server, running as it should.
+    pub(crate) fn running(spec: &ServerSpec) -> Self {
+        let mut world = Self::new(spec);
+        assert!(world.settle().is_settled());
+        world
+    }
+
+    pub(crate) fn wants(mut self, change: impl FnOnce(&mut ServerSpec)) -> Self {
+        if let Desired::Present(spec) = &mut self.desired {
+            spec.version.generation = spec.version.generation.next();
+            change(spec);
+        }
+        self
+    }
+
+    pub(crate) fn wants_gone(mut self) -> Self {
+        self.desired = Desired::Absent(Tombstone { server: server(), version: self.desired.version() });
+        self
+    }
+
+    pub(crate) fn sees<R>(mut self, change: impl FnOnce(&mut Seen) -> R) -> Self {
+        change(&mut self.seen);
+        self
+    }
+
+    pub(crate) fn falls(self, cause: OffCause) -> Self {
+        self.sees(|seen| {
+            seen.process = false;
+            seen.domain.as_mut().unwrap().state = SeenState::Off(cause);
+        })
+    }
+
+    pub(crate) fn plan(&self) -> Plan {
+        plan(Situation {
+            desired: &self.desired,
+            seen: &self.seen,
+            notes: &self.notes,
+            course: &self.course,
+            now_ms: self.now_ms,
+            stop_timeout_ms: 90_000,
+            starts_held: false,
+        })
+    }
+
+    /// One turn of the worker: look, plan, run one step or let time pass. `false` when there is nothing to do.
+    pub(crate) fn turn(&mut self) -> bool {
+        self.course.look(&self.seen);
+        let plan = self.plan();
+        if let Some(step) = plan.steps.first() {
+            self.run(step);
+            return true;
+        }
+        let Some(Wait::Until { at_ms, .. }) = plan.wait else { return false };
+        self.now_ms = at_ms.max(self.now_ms + 1);
+        // Nothing but an operator ends a process that libvirt forgot.
+        !self.has_stray()
+    }
+
+    /// Whether a QEMU process runs that libvirt does not know of.
+    pub(crate) fn has_stray(&self) -> bool {
+        self.seen.process && !self.seen.is_up()
+    }
+
+    /// Turns until nothing is left to do, and gives the last plan.
+    pub(crate) fn settle(&mut self) -> Plan {
+        let turns = (0..100).take_while(|_| self.turn()).count();
+        assert!(turns < 100, "no end: {:?}", self.plan());
+        self.plan()
+    }
+
+    /// Every step until nothing is left to do.
+    pub(crate) fn steps_to_settle(&mut self) -> Vec<Step> {
+        let mut steps = Vec::new();
+        for _ in 0..100 {
+            steps.extend(self.plan().steps.first().cloned());
+            if !self.turn() {
+                return steps;
+            }
+        }
+        panic!("no end: {steps:?}");
+    }
+
+    /// The agent dies and comes back.
+    pub(crate) fn crash_agent(&mut self) {
+        self.course = Course::begin(&self.notes, self.now_ms);
+    }
+
+    /// The host loses its power and boots again.
+    pub(crate) fn crash_host(&mut self) {
+        self.crash_agent();
+        self.seen.host_boot = BootId(format!("{}+", self.seen.host_boot.0));
+        self.seen.taps.clear();
+        self.seen.filters = None;
+        self.guarded.clear();
+        self.seen.process = false;
+        if let Some(domain) = &mut self.seen.domain {
+            domain.state = SeenState::Off(OffCause::Unknown);
+        }
+    }
+
+    pub(crate) fn run(&mut self, step: &Step) {
+        self.course.done(step, self.now_ms);
+        self.notes.done(step);
+        match &self.desired {
+            Desired::Present(spec) => self.run_present(step, &spec.clone()),
+            Desired::Absent(_) => self.run_absent(step),
+        }
+    }
+
+    fn state(&mut self, state: SeenState) {
+        self.seen.process = !matches!(state, SeenState::Off(_));
+        self.seen.domain.as_mut().expect("a step on a domain that is not there").state = state;
+    }
+
+    fn run_present(&mut self, step: &Step, spec: &ServerSpec) {
+        let macs = mark::macs(spec);
+        match step {
+            Step::FetchImage => self.seen.image = true,
+            Step::CreateDisk => {
+                assert!(self.seen.image, "a disk without its image");
+                assert!(!self.seen.is_up(), "a disk made under a running guest");
+                assert!(self.seen.disks.insert(spec.disk_epoch), "a disk made over another one");
+            }
+            Step::RetireDisk(epoch) => assert!(self.seen.disks.remove(epoch), "a disk retired twice"),
+            Step::WriteSeed(mark) => self.seen.seed = Some(*mark),
+            Step::MakeTaps => {
+                if !self.seen.is_up() {
+                    self.seen.taps.retain(|mac, _| macs.contains(mac));
+                    for mac in &macs {
+                        self.seen.taps.entry(*mac).or_insert_with(|| {
+                            self.guarded.remove(mac);
+                            SeenTap { plugged: true, up: false }
+                        });
+                    }
+                }
+                self.seen.taps.values_mut().for_each(|tap| tap.plugged = true);
+            }
+            Step::SetFilters(mark) => self.filter(*mark),
+            Step::Connect(mark) => {
+                self.filter(*mark);
+                self.seen.taps.values_mut().for_each(|tap| tap.up = true);
+            }
+            Step::Define(stamp) => {
+                assert!(!self.seen.is_up(), "defined while running");
+                let state = self.seen.domain.map_or(SeenState::Off(OffCause::Unknown), |domain| domain.state);
+                let definition = Some(stamp.definition);
+                self.seen.domain = Some(SeenDomain { state, epochs: stamp.epochs, definition });
+            }
+            Step::Start => {
+                assert!(self.seen.disks.contains(&spec.disk_epoch), "started without its disk");
+                assert!(self.notes.disk_started >= Some(spec.disk_epoch), "started without the note of its disk");
+                assert!(!self.seen.process, "started beside a process");
+                assert!(macs.iter().all(|mac| self.seen.taps.get(mac) == Some(&SeenTap::CONNECTED)), "not connected");
+                self.state(SeenState::Running);
+            }
+            Step::AdoptStart(epoch) => self.seen.domain.as_mut().unwrap().epochs.start = *epoch,
+            Step::AskStop if self.obeys => self.state(SeenState::Off(OffCause::Shutdown)),
+            Step::ForceStop => self.state(SeenState::Off(OffCause::Unknown)),
+            Step::Resume => self.state(SeenState::Running),
+            Step::KillProcess => self.seen.process = false,
+            Step::AskStop | Step::NotePower(_) | Step::NoteDiskStarted(_) | Step::RecordCrash => {}
+            Step::RemoveSeed | Step::RemoveTaps | Step::RemoveFilters | Step::Undefine => {
+                panic!("{step:?} without a tombstone")
+            }
+        }
+    }
+
+    fn filter(&mut self, mark: Mark) {
+        self.seen.filters = Some(mark);
+        self.guarded.extend(self.seen.taps.keys());
+    }
+
+    fn run_absent(&mut self, step: &Step) {
+        match step {
+            Step::ForceStop => self.state(SeenState::Off(OffCause::Unknown)),
+            Step::KillProcess => self.seen.process = false,
+            Step::Undefine => {
+                assert!(!self.seen.is_up(), "undefined while running");
+                self.seen.domain = None;
+            }
+            Step::RemoveTaps => self.seen.taps.clear(),
+            Step::RemoveFilters => {
+                assert!(self.seen.taps.is_empty(), "a tap without filters");
+                self.seen.filters = None;
+            }
+            Step::RetireDisk(epoch) => assert!(self.seen.disks.remove(epoch)),
+            Step::RemoveSeed => self.seen.seed = None,
+            other => panic!("{other:?} for a tombstone"),
+        }
+    }
+}
+
+pub(crate) fn epochs(start: u32, boot: u32, disk: u32) -> Epochs {
+    Epochs { start: StartEpoch(start), boot: BootEpoch(boot), disk: DiskEpoch(disk) }
+}
+
+pub(crate) fn ran(seen: &Seen) -> PowerNote {
+    PowerNote::Ran { host_boot: seen.host_boot.clone() }
+}

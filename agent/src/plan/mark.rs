@@ -1,0 +1,38 @@
+//! From what the things of a server are made. Two equal marks: nothing to do.
+
+use csp_shared::{mac::Mac, spec::ServerSpec};
+
+use crate::machine::{Mark, Seen};
+
+/// Of the seed: everything that the guest reads from it.
+#[must_use]
+pub fn seed(spec: &ServerSpec, setup: Mark) -> Mark {
+    Mark::of(&("seed", setup, spec.server, &spec.hostname, &spec.login, &spec.nics, spec.disk_epoch))
+}
+
+/// Of the filters on `taps`. The addresses of all adapters go in, since each public tap lets all of them through; the
+/// taps go in, since filters can only be put on taps that are there.
+#[must_use]
+pub fn filters(spec: &ServerSpec, taps: &[Mac], setup: Mark) -> Mark {
+    Mark::of(&("filters", setup, spec.server, &spec.nics, taps))
+}
+
+/// Of the domain: everything that its XML says, the seed's name included.
+#[must_use]
+pub fn definition(spec: &ServerSpec, setup: Mark) -> Mark {
+    let nics: Vec<_> = spec.nics.iter().map(|nic| (&nic.name, nic.mac, nic.network)).collect();
+    let machine = (spec.cpus, spec.ram_mib, spec.cpu_use);
+    Mark::of(&("definition", setup, spec.server, machine, nics, spec.disk_epoch, seed(spec, setup)))
+}
+
+/// The spec's adapters, in order.
+#[must_use]
+pub fn macs(spec: &ServerSpec) -> Vec<Mac> {
+    spec.nics.iter().map(|nic| nic.mac).collect()
+}
+
+/// Those of the spec's adapters whose tap is there, in the spec's order.
+#[must_use]
+pub fn macs_with_tap(spec: &ServerSpec, seen: &Seen) -> Vec<Mac> {
+    macs(spec).into_iter().filter(|mac| seen.taps.contains_key(mac)).collect()
+}

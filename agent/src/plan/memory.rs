@@ -1,0 +1,158 @@
+//! What the agent remembers of a server, beside what it sees: durable notes, and the course of one run.
+//!
+//! Seeing alone cannot tell a guest that its owner shut down from one that the host let fall, nor a disk that was lost
+//! from one that was never made. Notes are on the host's disk, outside the pool; the course is lost when the agent
+//! ends, which only makes it wait or try once more.
+
+use csp_shared::{
+    generation::{DiskEpoch, Version},
+    observed::Fault,
+};
+use serde::{Deserialize, Serialize};
+
+use super::step::Step;
+use crate::machine::{BootId, Epochs, Seen};
+
+/// Crashes older than this are forgotten.
+pub const CRASH_WINDOW_MS: u64 = 10 * 60 * 1000;
+/// So many crashes within the window end in `crash_loop`.
+pub const CRASHES_MAX: u32 = 5;
+
+/// What must survive the agent and the host.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Notes {
+    /// The newest disk epoch that was made ready for its first boot. None up to it is ever made again.
+    pub disk_started: Option<DiskEpoch>,
+    /// Why the guest may be off.
+    pub power: PowerNote,
+    /// The newest version that was brought about in full.
+    pub reached: Option<Version>,
+}
+
+/// Power has a memory.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case", deny_unknown_fields)]
+pub enum PowerNote {
+    /// Nothing is known: a guest that should run is started.
+    #[default]
+    Unknown,
+    /// It was seen running, as it should, in this boot of the host. If it shuts down now, that is its own wish.
+    Ran {
+        /// Which boot: after another one, a guest that is off fell with the host.
+        host_boot: BootId,
+    },
+    /// The agent asked it to go down, so going down is not the guest's own wish.
+    StopAsked,
+    /// It powered itself off. It stays off until one of the epochs grows.
+    SelfOff {
+        /// Those of the domain at that time.
+        epochs: Epochs,
+        /// When that was.
+        host_boot: BootId,
+    },
+    /// It fell too often. It stays off until one of the epochs grows.
+    CrashLoop {
+        /// Those of the domain at that time.
+        epochs: Epochs,
+    },
+}
+
+/// What one run of the agent remembers of a server. Times are in milliseconds of its own clock, which starts anywhere
+/// and never goes back.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Course {
+    /// When the guest was first asked to go down, for the present stop.
+    pub stop_first_ms: Option<u64>,
+    /// When it was last asked.
+    pub stop_last_ms: Option<u64>,
+    /// The agent started the guest and did not stop it since.
+    pub started: bool,
+    /// When QEMU was seen to have died, oldest first.
+    pub crashes_ms: Vec<u64>,
+    /// When a paused guest was last told to go on.
+    pub resumed_ms: Option<u64>,
+    /// The last step that failed.
+    pub failure: Option<Failure>,
+}
+
+impl Notes {
+    /// Takes note of a step that was done. Only some steps are noted.
+    pub fn done(&mut self, step: &Step) {
+        match step {
+            Step::NoteDiskStarted(epoch) => self.disk_started = self.disk_started.max(Some(*epoch)),
+            Step::NotePower(note) => self.power = note.clone(),
+            Step::RecordCrash => self.power = PowerNote::Unknown,
+            _ => {}
+        }
+    }
+}
+
+impl Course {
+    /// The course of an agent that just came up. A stop that was asked for before may still be under way: its time
+    /// counts from now.
+    #[must_use]
+    pub fn begin(notes: &Notes, now_ms: u64) -> Self {
+        let stop = (notes.power == PowerNote::StopAsked).then_some(now_ms);
+        Self { stop_first_ms: stop, stop_last_ms: stop, ..Self::default() }
+    }
+
+    /// Takes note of a look at the host: a guest that is down was stopped.
+    pub fn look(&mut self, seen: &Seen) {
+        if !seen.is_up() {
+            self.stop_first_ms = None;
+            self.stop_last_ms = None;
+            self.resumed_ms = None;
+        }
+    }
+
+    /// Takes note of a step that was done.
+    pub fn done(&mut self, step: &Step, now_ms: u64) {
+        match step {
+            Step::Start => self.started = true,
+            Step::AskStop => {
+                self.started = false;
+                self.stop_first_ms.get_or_insert(now_ms);
+                self.stop_last_ms = Some(now_ms);
+            }
+            Step::ForceStop => self.started = false,
+            Step::Resume => self.resumed_ms = Some(now_ms),
+            Step::RecordCrash => {
+                self.started = false;
+                self.crashes_ms.retain(|crash_ms| now_ms.saturating_sub(*crash_ms) < CRASH_WINDOW_MS);
+                self.crashes_ms.push(now_ms);
+            }
+            Step::NotePower(PowerNote::Ran { .. }) => {
+                self.stop_first_ms = None;
+                self.stop_last_ms = None;
+            }
+            Step::NotePower(PowerNote::SelfOff { .. }) => self.started = false,
+            Step::NotePower(PowerNote::CrashLoop { .. }) => {
+                self.started = false;
+                self.crashes_ms.clear();
+            }
+            _ => {}
+        }
+    }
+
+    /// How often QEMU died within the last ten minutes, and when it last did.
+    #[must_use]
+    pub fn recent_crashes(&self, now_ms: u64) -> (u32, Option<u64>) {
+        let recent = self.crashes_ms.iter().filter(|crash_ms| now_ms.saturating_sub(**crash_ms) < CRASH_WINDOW_MS);
+        let count = u32::try_from(recent.count()).unwrap_or(u32::MAX);
+        (count, self.crashes_ms.last().copied())
+    }
+}
+
+/// A step that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// While bringing about which version. A newer one clears the slate.
+    pub version: Version,
+    /// Why.
+    pub fault: Fault,
+    /// How often in a row.
+    pub times: u32,
+    /// When to try again; never by itself if the fault is lasting.
+    pub retry_at_ms: u64,
+}

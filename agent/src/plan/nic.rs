@@ -1,0 +1,45 @@
+//! Taps and filters: before a start, and under a running guest.
+
+use csp_shared::spec::ServerSpec;
+
+use super::{mark, step::Step};
+use crate::machine::{Seen, SeenTap};
+
+/// Brings all adapters about for a guest that is off.
+#[must_use]
+pub fn prepare(spec: &ServerSpec, seen: &Seen) -> Vec<Step> {
+    let mut wanted = mark::macs(spec);
+    let filters = mark::filters(spec, &wanted, seen.setup);
+    wanted.sort_unstable();
+    let are_made = seen.taps.keys().eq(&wanted) && seen.taps.values().all(|tap| tap.plugged);
+    let are_connected = are_made && seen.taps.values().all(|tap| tap.up) && seen.filters == Some(filters);
+    let make = (!are_made).then_some(Step::MakeTaps);
+    let connect = (!are_connected).then_some(Step::Connect(filters));
+    make.into_iter().chain(connect).collect()
+}
+
+/// Mends what drifted under a running guest: filters that were flushed, a link that was set down, a tap that was taken
+/// off its bridge. A tap that is gone cannot be given back to a running QEMU; an adapter that is new comes with the
+/// next boot.
+#[must_use]
+pub fn mend(spec: &ServerSpec, seen: &Seen) -> Vec<Step> {
+    let there = mark::macs_with_tap(spec, seen);
+    let filters = mark::filters(spec, &there, seen.setup);
+    let taps: Vec<&SeenTap> = there.iter().filter_map(|mac| seen.taps.get(mac)).collect();
+    let plug = taps.iter().any(|tap| !tap.plugged).then_some(Step::MakeTaps);
+    let connect = if taps.iter().any(|tap| !tap.up) {
+        Some(Step::Connect(filters))
+    } else {
+        (seen.filters != Some(filters)).then_some(Step::SetFilters(filters))
+    };
+    plug.into_iter().chain(connect).collect()
+}
+
+/// The name of an adapter that the running guest was started with and that lost its tap.
+#[must_use]
+pub fn lost<'a>(spec: &'a ServerSpec, seen: &Seen) -> Option<&'a str> {
+    let is_as_defined =
+        seen.domain.is_some_and(|domain| domain.definition == Some(mark::definition(spec, seen.setup)));
+    let nic = spec.nics.iter().find(|nic| !seen.taps.contains_key(&nic.mac))?;
+    is_as_defined.then_some(nic.name.as_str())
+}

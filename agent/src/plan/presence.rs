@@ -1,0 +1,148 @@
+//! A server that is to be there: disk, adapters, definition and power, in this order.
+
+use csp_shared::{
+    observed::FaultCode,
+    spec::{Power, ServerSpec},
+};
+
+use super::{
+    Plan, Situation, Wait,
+    disk::{self, DiskState},
+    mark, nic,
+    power::{self, OffAndWanted},
+    step::Step,
+};
+use crate::machine::{Epochs, SeenDomain, SeenState, Stamp};
+
+/// How soon to look again at a QEMU process that should be ending.
+const STRAY_AGAIN_MS: u64 = 1_000;
+
+/// Plans a server that is to be there.
+pub(super) fn plan(s: Situation<'_>, spec: &ServerSpec) -> Plan {
+    let disk = disk::state(spec, s.seen, s.notes);
+    match s.seen.domain {
+        Some(domain) if s.seen.is_up() => up(s, spec, domain, disk),
+        _ => off(s, spec, disk),
+    }
+}
+
+/// The guest runs or is paused.
+fn up(s: Situation<'_>, spec: &ServerSpec, domain: SeenDomain, disk: DiskState) -> Plan {
+    let is_paused = domain.state == SeenState::Paused;
+    if disk == DiskState::ToMake {
+        // The image first, so that the old guest runs until its successor can be made.
+        let mut steps = fetch(s);
+        steps.push(Step::ForceStop);
+        steps.extend(disk::make(spec, s.seen));
+        return Plan::of(steps);
+    }
+    if !spec.should_run() {
+        let is_hard = spec.power == Power::ForcedOff || is_paused;
+        return if is_hard { Plan::of(vec![Step::ForceStop]) } else { power::stop_softly(s) };
+    }
+    let standing = stands_in_the_way(disk);
+    if domain.epochs.boot < spec.boot_epoch && standing.is_none() {
+        return if is_paused { Plan::of(vec![Step::ForceStop]) } else { power::stop_softly(s) };
+    }
+    let mut plan = if is_paused { power::resume(s) } else { keep_running(s, spec, domain) };
+    if disk == DiskState::Ready {
+        plan.steps.extend(disk::settle(spec, s.seen, s.notes));
+    }
+    plan.fault = standing.and_then(|fault| fault.fault).or(plan.fault);
+    plan
+}
+
+/// The guest runs, and should.
+fn keep_running(s: Situation<'_>, spec: &ServerSpec, domain: SeenDomain) -> Plan {
+    let mut plan = Plan::of(nic::mend(spec, s.seen));
+    match power::stop_in_the_air(s) {
+        Some(wait) => plan.wait = Some(wait),
+        None => plan.steps.extend(power::note_running(s, spec, domain)),
+    }
+    if let Some(name) = nic::lost(spec, s.seen) {
+        let detail = format!("the tap of adapter {name} is gone; a restart of the server brings it back");
+        plan.fault = Plan::faulty(FaultCode::NetworkRefused, &detail).fault;
+    }
+    plan
+}
+
+/// The guest is off, or there is none yet.
+fn off(s: Situation<'_>, spec: &ServerSpec, disk: DiskState) -> Plan {
+    if s.seen.process {
+        return stray(s, spec);
+    }
+    if let Some(fault) = stands_in_the_way(disk) {
+        return fault;
+    }
+    let mut steps = Vec::new();
+    if disk == DiskState::ToMake {
+        steps.extend(fetch(s));
+        steps.extend(disk::make(spec, s.seen));
+    } else {
+        steps.extend(disk::settle(spec, s.seen, s.notes));
+    }
+    if !spec.should_run() {
+        steps.extend(power::note_off(s));
+        return Plan::of(steps);
+    }
+    match power::off_and_wanted(s, spec) {
+        OffAndWanted::Note(step) => {
+            steps.push(step);
+            Plan::of(steps)
+        }
+        OffAndWanted::StaysOff => Plan::of(steps),
+        OffAndWanted::CrashLoop => Plan {
+            steps,
+            ..Plan::faulty(FaultCode::CrashLoop, "the guest fell five times in ten minutes; start it to try again")
+        },
+        OffAndWanted::NotBefore(at_ms) => Plan::waiting(steps, Wait::Until { at_ms, activity: None }),
+        OffAndWanted::Start => start(s, spec, steps),
+    }
+}
+
+/// Everything from the seed to the running guest. What comes last, the start alone, waits while starts are held.
+fn start(s: Situation<'_>, spec: &ServerSpec, mut steps: Vec<Step>) -> Plan {
+    let seed = mark::seed(spec, s.seen.setup);
+    let definition = mark::definition(spec, s.seen.setup);
+    steps.extend((s.seen.seed != Some(seed)).then_some(Step::WriteSeed(seed)));
+    steps.extend(nic::prepare(spec, s.seen));
+    let epochs = s.seen.domain.map(|domain| domain.epochs).unwrap_or_default();
+    let is_defined = s.seen.domain.is_some_and(|domain| domain.definition == Some(definition));
+    if !is_defined || epochs.is_behind(Epochs::of(spec)) {
+        let epochs = epochs.newest(Epochs::of(spec));
+        steps.push(Step::Define(Stamp { epochs, definition, seed }));
+    }
+    if s.starts_held || s.seen.host_stopping {
+        return Plan::waiting(steps, Wait::Hold);
+    }
+    steps.push(Step::Start);
+    Plan::of(steps)
+}
+
+/// libvirt says that the guest is off and a QEMU process of it is there. To start another one beside it would put two
+/// guests on one disk.
+fn stray(s: Situation<'_>, spec: &ServerSpec) -> Plan {
+    if !spec.should_run() {
+        return Plan::of(vec![Step::KillProcess]);
+    }
+    let wait = Wait::Until { at_ms: s.now_ms + STRAY_AGAIN_MS, activity: None };
+    let detail = "a QEMU process of the server runs that libvirt does not know of; not started beside it";
+    Plan { wait: Some(wait), ..Plan::faulty(FaultCode::Internal, detail) }
+}
+
+fn fetch(s: Situation<'_>) -> Vec<Step> {
+    if s.seen.image { Vec::new() } else { vec![Step::FetchImage] }
+}
+
+/// The fault that forbids to start, or to stop for a restart.
+fn stands_in_the_way(disk: DiskState) -> Option<Plan> {
+    match disk {
+        DiskState::Ready | DiskState::ToMake => None,
+        DiskState::PoolMissing => {
+            Some(Plan::faulty(FaultCode::PoolMissing, "the pool is not mounted, or it is another one"))
+        }
+        DiskState::Missing => {
+            Some(Plan::faulty(FaultCode::DiskMissing, "a disk of this epoch was started once and is not in the pool"))
+        }
+    }
+}

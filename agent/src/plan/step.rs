@@ -1,0 +1,96 @@
+//! The closed list of what the agent does to a host. What is not here cannot happen to a customer's server.
+//!
+//! Every step is idempotent and is seen in the next look at the host (or in the notes), so that a plan can be cut off
+//! after any of them and made again.
+
+use csp_shared::{
+    generation::{DiskEpoch, StartEpoch},
+    observed::Activity,
+};
+
+use super::memory::PowerNote;
+use crate::machine::{Mark, Stamp};
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Fetch and verify the spec's image.
+    FetchImage,
+    /// Make the overlay of the spec's disk epoch.
+    CreateDisk,
+    /// Note, before its first boot, that this epoch is never to be made again.
+    NoteDiskStarted(DiskEpoch),
+    /// Move a disk to the trash.
+    RetireDisk(DiskEpoch),
+    /// Write the seed.
+    WriteSeed(Mark),
+    /// Remove the seed.
+    RemoveSeed,
+    /// Make the spec's taps, links down.
+    MakeTaps,
+    /// Replace the filters, links as they are.
+    SetFilters(Mark),
+    /// Put the filters in place and then, only then, set the links up. One step, so that no plan can part them: a tap
+    /// that was made anew has lost the filters that a look may still find under its name.
+    Connect(Mark),
+    /// Set the server's taps down and remove them.
+    RemoveTaps,
+    /// Remove the server's filters.
+    RemoveFilters,
+    /// Define the domain.
+    Define(Stamp),
+    /// Start the domain.
+    Start,
+    /// A running guest takes over a new start epoch without a reboot.
+    AdoptStart(StartEpoch),
+    /// Ask the guest by ACPI to go down.
+    AskStop,
+    /// Pull the plug.
+    ForceStop,
+    /// Let a paused guest go on.
+    Resume,
+    /// Kill a QEMU process that libvirt does not know of.
+    KillProcess,
+    /// Make libvirt forget the domain.
+    Undefine,
+    /// Remember why the guest is, or will be, off.
+    NotePower(PowerNote),
+    /// Count a fall of QEMU.
+    RecordCrash,
+}
+
+impl Step {
+    /// What is under way while the step runs, for people.
+    #[must_use]
+    pub fn activity(&self) -> Option<Activity> {
+        match self {
+            Self::FetchImage => Some(Activity::FetchingImage),
+            Self::CreateDisk
+            | Self::NoteDiskStarted(_)
+            | Self::RetireDisk(_)
+            | Self::WriteSeed(_)
+            | Self::MakeTaps
+            | Self::SetFilters(_)
+            | Self::Connect(_)
+            | Self::Define(_) => Some(Activity::Preparing),
+            Self::Start | Self::Resume => Some(Activity::Starting),
+            Self::AskStop | Self::ForceStop => Some(Activity::Stopping),
+            Self::RemoveSeed | Self::RemoveTaps | Self::RemoveFilters | Self::KillProcess | Self::Undefine => {
+                Some(Activity::Removing)
+            }
+            Self::AdoptStart(_) | Self::NotePower(_) | Self::RecordCrash => None,
+        }
+    }
+
+    /// Whether it moves so much data that only a few may run on a host at once.
+    #[must_use]
+    pub fn is_heavy(&self) -> bool {
+        matches!(self, Self::FetchImage | Self::CreateDisk | Self::WriteSeed(_))
+    }
+
+    /// Whether a newer spec may cut it off in its middle.
+    #[must_use]
+    pub fn is_interruptible(&self) -> bool {
+        matches!(self, Self::FetchImage)
+    }
+}

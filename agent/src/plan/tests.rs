@@ -1,0 +1,296 @@
+//! Each change of a spec, and each thing that befalls a guest, with the steps that follow.
+
+use csp_shared::{
+    generation::{BootEpoch, DiskEpoch, StartEpoch},
+    observed::FaultCode,
+    spec::Power,
+};
+
+use super::{
+    Wait,
+    fixture::{World, bare, epochs, mac, ran, spec},
+    mark,
+    memory::PowerNote,
+    step::Step,
+};
+use crate::machine::{Epochs, OffCause, SeenState, SeenTap, Stamp};
+
+fn running() -> World {
+    World::running(&spec())
+}
+
+fn start_steps(world: &World) -> Vec<Step> {
+    let csp_shared::spec::Desired::Present(spec) = &world.desired else { panic!("no spec") };
+    let setup = world.seen.setup;
+    let stamp =
+        Stamp { epochs: Epochs::of(spec), definition: mark::definition(spec, setup), seed: mark::seed(spec, setup) };
+    vec![
+        Step::WriteSeed(stamp.seed),
+        Step::MakeTaps,
+        Step::Connect(mark::filters(spec, &mark::macs(spec), setup)),
+        Step::Define(stamp),
+        Step::Start,
+    ]
+}
+
+#[test]
+fn a_new_server_is_built_from_image_to_start() {
+    let world = World::new(&spec());
+    let mut wanted = vec![Step::FetchImage, Step::CreateDisk, Step::NoteDiskStarted(DiskEpoch::FIRST)];
+    wanted.extend(start_steps(&world));
+    assert_eq!(world.plan().steps, wanted);
+}
+
+#[test]
+fn a_running_server_has_nothing_to_do() {
+    assert!(running().plan().is_settled());
+}
+
+#[test]
+fn stop_asks_the_guest_and_pulls_the_plug_after_a_time() {
+    let mut world = running().wants(|spec| spec.power = Power::Off);
+    world.obeys = false;
+    assert_eq!(world.plan().steps, [Step::NotePower(PowerNote::StopAsked), Step::AskStop]);
+    let steps = world.steps_to_settle();
+    assert!(steps.iter().filter(|step| **step == Step::AskStop).count() > 2, "{steps:?}");
+    assert_eq!(steps[steps.len() - 2..], [Step::ForceStop, Step::NotePower(PowerNote::Unknown)]);
+    assert!(world.now_ms >= 1_090_000, "the guest had its time");
+    assert!(!world.seen.is_up());
+}
+
+#[test]
+fn a_forced_stop_waits_for_nothing() {
+    assert_eq!(running().wants(|spec| spec.power = Power::ForcedOff).plan().steps, [Step::ForceStop]);
+}
+
+#[test]
+fn a_locked_server_is_stopped_and_comes_back_when_unlocked() {
+    let mut world = running().wants(|spec| spec.locked = true);
+    assert!(world.settle().is_settled());
+    assert!(!world.seen.is_up());
+    world = world.wants(|spec| spec.locked = false);
+    assert!(world.settle().is_settled());
+    assert!(world.seen.is_up());
+}
+
+#[test]
+fn a_restart_stops_and_starts_once() {
+    let mut world = running().wants(|spec| spec.boot_epoch = BootEpoch(2));
+    let steps = world.steps_to_settle();
+    assert_eq!(steps.iter().filter(|step| **step == Step::Start).count(), 1, "{steps:?}");
+    assert_eq!(world.seen.domain.unwrap().epochs, epochs(1, 2, 1));
+    assert!(world.seen.is_up());
+}
+
+#[test]
+fn a_start_of_a_running_guest_is_adopted_without_a_reboot() {
+    let world = running().wants(|spec| spec.start_epoch = StartEpoch(2));
+    assert_eq!(world.plan().steps, [Step::AdoptStart(StartEpoch(2))]);
+}
+
+#[test]
+fn a_guest_that_powered_itself_off_stays_off_until_it_is_started() {
+    let mut world = running().falls(OffCause::Shutdown);
+    assert!(world.settle().is_settled());
+    world.crash_host();
+    assert!(world.settle().is_settled());
+    assert!(!world.seen.is_up());
+    world = world.wants(|spec| spec.hostname = "other".to_owned());
+    assert!(world.plan().is_settled());
+    world = world.wants(|spec| spec.start_epoch = StartEpoch(2));
+    assert!(world.settle().is_settled());
+    assert!(world.seen.is_up());
+}
+
+#[test]
+fn a_guest_that_fell_with_its_host_is_started() {
+    let mut world = running();
+    world.crash_host();
+    assert!(world.settle().is_settled());
+    assert!(world.seen.is_up());
+    assert_eq!(world.notes.power, ran(&world.seen));
+}
+
+#[test]
+fn a_guest_that_shuts_down_with_its_host_has_no_wish_of_its_own() {
+    let mut world = running().falls(OffCause::Shutdown).sees(|seen| seen.host_stopping = true);
+    assert_eq!(world.settle().wait, Some(Wait::Hold));
+    assert!(!matches!(world.notes.power, PowerNote::SelfOff { .. }));
+    world.crash_host();
+    world.seen.host_stopping = false;
+    assert!(world.settle().is_settled());
+    assert!(world.seen.is_up());
+}
+
+#[test]
+fn stop_and_start_in_a_row_end_running_even_if_the_guest_goes_down_late() {
+    let mut world = running().wants(|spec| spec.power = Power::Off);
+    world.obeys = false;
+    world.turn();
+    world.turn();
+    world = world.wants(|spec| (spec.power, spec.start_epoch) = (Power::On, StartEpoch(2)));
+    assert!(matches!(world.plan().wait, Some(Wait::Until { .. })), "{:?}", world.plan());
+    world.crash_agent();
+    world = world.falls(OffCause::Shutdown);
+    assert!(world.settle().is_settled());
+    assert!(world.seen.is_up());
+}
+
+#[test]
+fn a_guest_that_ignores_the_withdrawn_stop_is_taken_for_running_in_the_end() {
+    let mut world = running().wants(|spec| spec.power = Power::Off);
+    world.obeys = false;
+    world.turn();
+    world.turn();
+    world = world.wants(|spec| (spec.power, spec.start_epoch) = (Power::On, StartEpoch(2)));
+    assert!(world.settle().is_settled());
+    assert_eq!(world.notes.power, ran(&world.seen));
+    assert!(world.now_ms >= 1_090_000);
+}
+
+#[test]
+fn five_crashes_within_ten_minutes_are_the_last() {
+    let mut world = running();
+    for crash in 1..5 {
+        world = world.falls(OffCause::Crashed);
+        assert!(world.settle().is_settled(), "crash {crash}");
+    }
+    world = world.falls(OffCause::Crashed);
+    assert_eq!(world.settle().fault.unwrap().code, FaultCode::CrashLoop);
+    world.crash_agent();
+    assert_eq!(world.settle().fault.unwrap().code, FaultCode::CrashLoop);
+    world = world.wants(|spec| spec.start_epoch = StartEpoch(2));
+    assert!(world.settle().is_settled());
+}
+
+#[test]
+fn crashes_far_apart_never_end_in_a_crash_loop() {
+    let mut world = running();
+    for _ in 0..20 {
+        world = world.falls(OffCause::Crashed);
+        assert!(world.settle().is_settled());
+        world.now_ms += 4 * 60 * 1000;
+    }
+    assert!(world.seen.is_up());
+}
+
+#[test]
+fn a_reinstall_fetches_first_then_swaps_the_disks() {
+    let mut world = running().wants(|spec| spec.disk_epoch = DiskEpoch(2)).sees(|seen| seen.image = false);
+    let two = DiskEpoch(2);
+    let swap = [Step::FetchImage, Step::ForceStop, Step::CreateDisk, Step::NoteDiskStarted(two)];
+    assert_eq!(world.plan().steps[..4], swap);
+    assert_eq!(world.plan().steps[4..], [Step::RetireDisk(DiskEpoch(1))]);
+    assert!(world.settle().is_settled());
+    assert_eq!(world.seen.disks, [two].into());
+    assert!(world.seen.is_up());
+}
+
+#[test]
+fn a_stale_disk_epoch_costs_nobody_the_newer_disk() {
+    let mut spec = spec();
+    spec.disk_epoch = DiskEpoch(2);
+    let world = World::running(&spec).wants(|spec| spec.disk_epoch = DiskEpoch(1));
+    assert_eq!(world.plan().steps, []);
+    assert_eq!(world.plan().fault.unwrap().code, FaultCode::DiskMissing);
+}
+
+#[test]
+fn a_lost_disk_is_reported_and_neither_replaced_nor_taken_from_a_running_guest() {
+    let lost = running().sees(|seen| seen.disks.clear());
+    assert_eq!(lost.plan().fault.unwrap().code, FaultCode::DiskMissing);
+    assert_eq!(lost.plan().steps, []);
+    let restart = lost.clone().wants(|spec| spec.boot_epoch = BootEpoch(2));
+    assert_eq!(restart.plan().steps, [], "a guest that could not be started again is not stopped");
+    let off = lost.falls(OffCause::Unknown);
+    assert_eq!((off.plan().steps, off.plan().fault.unwrap().code), (vec![], FaultCode::DiskMissing));
+}
+
+#[test]
+fn without_its_pool_nothing_of_a_disk_is_planned() {
+    let gone = running().sees(|seen| {
+        seen.pool = false;
+        seen.disks.clear();
+        seen.image = false;
+    });
+    let reinstall = gone.clone().wants(|spec| spec.disk_epoch = DiskEpoch(2));
+    let off = gone.clone().falls(OffCause::Unknown);
+    let new = World::new(&spec()).sees(|seen| seen.pool = false);
+    for world in [&gone, &reinstall, &off, &new] {
+        assert_eq!((world.plan().steps, world.plan().fault.unwrap().code), (vec![], FaultCode::PoolMissing));
+    }
+    let mut stop = gone.wants(|spec| spec.power = Power::ForcedOff);
+    assert!(stop.settle().steps.is_empty());
+    assert!(!stop.seen.is_up());
+}
+
+#[test]
+fn a_tombstone_removes_everything_in_an_order_that_leaks_nothing() {
+    let mut world = running().wants_gone();
+    assert_eq!(
+        world.plan().steps,
+        [
+            Step::ForceStop,
+            Step::Undefine,
+            Step::RemoveTaps,
+            Step::RemoveFilters,
+            Step::RetireDisk(DiskEpoch(1)),
+            Step::RemoveSeed,
+        ]
+    );
+    assert!(world.settle().is_settled());
+    assert!(world.seen.remains().is_nothing());
+}
+
+#[test]
+fn a_tombstone_without_the_pool_proves_all_but_the_disk() {
+    let mut world = running().wants_gone().sees(|seen| seen.pool = false);
+    assert_eq!(world.settle().fault.unwrap().code, FaultCode::PoolMissing);
+    let remains = world.seen.remains();
+    assert!(remains.disk && !remains.domain && !remains.taps && !remains.filters);
+}
+
+#[test]
+fn a_process_that_libvirt_forgot_is_killed_for_a_tombstone_and_never_doubled() {
+    let forgotten = running().sees(|seen| seen.domain = None);
+    assert_eq!(forgotten.clone().wants_gone().plan().steps[0], Step::KillProcess);
+    assert_eq!(forgotten.plan().steps, []);
+    assert!(forgotten.plan().fault.is_some());
+}
+
+#[test]
+fn drift_under_a_running_guest_is_mended() {
+    let macs = [mac(1)];
+    let filters = mark::filters(&spec(), &macs, bare().setup);
+    let flushed = running().sees(|seen| seen.filters = None);
+    assert_eq!(flushed.plan().steps, [Step::SetFilters(filters)]);
+    let down = running().sees(|seen| seen.taps.insert(mac(1), SeenTap { plugged: false, up: false }));
+    assert_eq!(down.plan().steps, [Step::MakeTaps, Step::Connect(filters)]);
+    let gone = running().sees(|seen| seen.taps.clear());
+    assert_eq!(gone.plan().fault.unwrap().code, FaultCode::NetworkRefused);
+}
+
+#[test]
+fn a_paused_guest_is_told_to_go_on_but_not_over_and_over() {
+    let mut world = running().sees(|seen| seen.domain.as_mut().unwrap().state = SeenState::Paused);
+    assert_eq!(world.plan().steps, [Step::Resume]);
+    world.turn();
+    world = world.sees(|seen| seen.domain.as_mut().unwrap().state = SeenState::Paused);
+    assert!(matches!(world.plan().wait, Some(Wait::Until { .. })));
+}
+
+#[test]
+fn held_starts_prepare_everything_else() {
+    let world = World::new(&spec());
+    let plan = super::plan(super::Situation {
+        desired: &world.desired,
+        seen: &world.seen,
+        notes: &world.notes,
+        course: &world.course,
+        now_ms: 0,
+        stop_timeout_ms: 1,
+        starts_held: true,
+    });
+    assert_eq!(plan.wait, Some(Wait::Hold));
+    assert!(plan.steps.contains(&Step::CreateDisk) && !plan.steps.contains(&Step::Start));
+}

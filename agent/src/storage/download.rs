@@ -1,0 +1,141 @@
+//! Fetches a file of known length by HTTP, going on where an earlier try stopped.
+//!
+//! The file is not trusted here and nothing but this module and the digest's reader opens it. Each read has a time, and
+//! each chunk asks whether somebody still wants the file, since a newer spec must not wait for an older image.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{Read, Seek, SeekFrom, Write},
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use ureq::http::{StatusCode, header};
+
+const CHUNK_BYTES: usize = 256 * 1024;
+const CONNECT_LIMIT: Duration = Duration::from_secs(15);
+const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+/// A server that sends nothing for this long is given up; the next try goes on from there.
+const READ_LIMIT: Duration = Duration::from_secs(30);
+/// Redirects are followed: mirrors work so, and it is the digest that is trusted.
+const REDIRECTS_MAX: u32 = 5;
+
+/// Why a file did not arrive.
+#[derive(Debug, thiserror::Error)]
+pub enum DownloadError {
+    /// No answer, or the connection broke.
+    #[error("cannot fetch {url}: {reason}")]
+    Unreachable {
+        /// From where.
+        url: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// There is more than the catalog says.
+    #[error("{url} is longer than the {wanted} bytes that the catalog names")]
+    TooLong {
+        /// From where.
+        url: String,
+        /// Length that was promised, in bytes.
+        wanted: u64,
+    },
+    /// The disk refused it.
+    #[error("cannot write the image")]
+    Write(#[source] std::io::Error),
+    /// Nobody wants it any more.
+    #[error("the fetch was given up for a newer wish")]
+    Cancelled,
+}
+
+/// Brings the file at `url` into `part` until it has `wanted` bytes. What `part` already holds is kept. Blocks.
+///
+/// # Errors
+/// When it does not arrive whole; what arrived stays for the next try, unless there is too much of it.
+pub fn download(url: &str, part: &Path, wanted: u64, cancelled: &AtomicBool) -> Result<(), DownloadError> {
+    let mut options = OpenOptions::new();
+    let mut file = options.create(true).truncate(false).write(true).open(part).map_err(DownloadError::Write)?;
+    let mut have = file.metadata().map_err(DownloadError::Write)?.len();
+    if have > wanted {
+        have = 0;
+        file.set_len(0).map_err(DownloadError::Write)?;
+    }
+    if have < wanted {
+        file.seek(SeekFrom::Start(have)).map_err(DownloadError::Write)?;
+        receive(url, &mut file, have, wanted, cancelled)?;
+    }
+    file.sync_all().map_err(DownloadError::Write)
+}
+
+fn receive(
+    url: &str,
+    file: &mut File,
+    have: u64,
+    wanted: u64,
+    cancelled: &AtomicBool,
+) -> Result<(), DownloadError> {
+    let unreachable = |reason: String| DownloadError::Unreachable { url: url.to_owned(), reason };
+    let too_long = || DownloadError::TooLong { url: url.to_owned(), wanted };
+
+    let mut request = agent().get(url);
+    if have > 0 {
+        request = request.header(header::RANGE, format!("bytes={have}-"));
+    }
+    let mut answer = request.call().map_err(|error| unreachable(error.to_string()))?;
+    let mut have = match answer.status() {
+        StatusCode::PARTIAL_CONTENT if resumes_at(answer.headers().get(header::CONTENT_RANGE), have) => have,
+        StatusCode::OK => {
+            file.set_len(0).and_then(|()| file.rewind()).map_err(DownloadError::Write)?;
+            0
+        }
+        // The rest cannot be had on its own, so what is there helps nobody: begin anew at the next try.
+        StatusCode::RANGE_NOT_SATISFIABLE | StatusCode::PARTIAL_CONTENT => {
+            file.set_len(0).map_err(DownloadError::Write)?;
+            return Err(unreachable("the server does not resume the file; beginning anew".to_owned()));
+        }
+        other => return Err(unreachable(format!("HTTP status {other}"))),
+    };
+
+    let mut body = answer.body_mut().with_config().limit(u64::MAX).reader();
+    let mut chunk = vec![0; CHUNK_BYTES];
+    loop {
+        if cancelled.load(Ordering::Relaxed) {
+            return Err(DownloadError::Cancelled);
+        }
+        let count = body.read(&mut chunk).map_err(|error| unreachable(error.to_string()))?;
+        have += count as u64;
+        if have > wanted {
+            file.set_len(0).map_err(DownloadError::Write)?;
+            return Err(too_long());
+        }
+        match chunk.get(..count) {
+            Some([]) | None if have < wanted => {
+                return Err(unreachable(format!("the connection ended after {have} of {wanted} bytes")));
+            }
+            Some([]) | None => return Ok(()),
+            Some(bytes) => file.write_all(bytes).map_err(DownloadError::Write)?,
+        }
+    }
+}
+
+/// Whether `Content-Range: bytes FIRST-LAST/LENGTH` begins where we stopped.
+fn resumes_at(range: Option<&ureq::http::HeaderValue>, have: u64) -> bool {
+    let first = range.and_then(|range| range.to_str().ok()?.strip_prefix("bytes ")?.split('-').next()?.parse().ok());
+    first == Some(have)
+}
+
+fn agent() -> ureq::Agent {
+    let config = ureq::Agent::config_builder()
+        .timeout_connect(Some(CONNECT_LIMIT))
+        .timeout_recv_response(Some(ANSWER_LIMIT))
+        .timeout_per_read(Some(READ_LIMIT))
+        .max_redirects(REDIRECTS_MAX)
+        .http_status_as_error(false)
+        // The bytes of the file itself, whatever the server would like to do with them.
+        .accept_encoding("identity")
+        .user_agent("csp-agent")
+        // Settings come from the configuration file, not from the environment.
+        .proxy(None)
+        .build();
+    config.into()
+}

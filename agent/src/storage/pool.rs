@@ -1,0 +1,263 @@
+//! The folder that holds images, disks, seeds and trash; usually a file system of its own.
+//!
+//! It carries an id file, and the host's state folder notes that id. Why: when the file system is not mounted, the
+//! empty folder under it looks like a host without disks, and a host that believes this makes customers' servers anew,
+//! empty. So an id is made only in an empty folder that no note speaks of, and everything asks [`Pool::check`] first.
+
+use std::{
+    fs::{DirBuilder, Metadata},
+    io::{self, ErrorKind, Read},
+    os::unix::fs::{DirBuilderExt, MetadataExt},
+    path::{Path, PathBuf},
+};
+
+use uuid::Uuid;
+
+use super::{durable, qcow2, room::Room};
+
+const ID_FILE: &str = "pool.id";
+const BLOCK_BYTES: u64 = 512;
+/// QEMU runs as another user: it may pass through folders, not list them.
+const FOLDER_MODE: u32 = 0o711;
+/// What `mkfs` leaves behind.
+const LOST_AND_FOUND: &str = "lost+found";
+
+/// Why a pool cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PoolError {
+    /// No id file.
+    #[error("{} has no pool.id: is its file system mounted?", path.display())]
+    NoId {
+        /// The pool.
+        path: PathBuf,
+    },
+    /// The id of another pool.
+    #[error("{} is pool {found}, this host's pool is {wanted}: is the right file system mounted?", path.display())]
+    OtherId {
+        /// The pool.
+        path: PathBuf,
+        /// What the folder says.
+        found: Uuid,
+        /// What the host noted.
+        wanted: Uuid,
+    },
+    /// Something is in the folder that csp did not put there.
+    #[error("{} is not empty and has no pool.id: a new pool begins in an empty folder", path.display())]
+    NotEmpty {
+        /// The pool.
+        path: PathBuf,
+    },
+    /// The system refused.
+    #[error("cannot use the pool at {}", path.display())]
+    Io {
+        /// Which file or folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// An opened pool. That it was opened once does not say that it is still mounted.
+#[derive(Debug, Clone)]
+pub struct Pool {
+    dir: PathBuf,
+    id: Uuid,
+    reserve_bytes: u64,
+}
+
+impl Pool {
+    /// Opens the pool in `dir`, whose id is noted in `note`. The first time, with no note, an empty folder becomes a
+    /// pool with the id `fresh`, and a pool that has an id already is taken over, as after a new enrolment.
+    ///
+    /// # Errors
+    /// When the folder is not this host's pool and cannot become it.
+    pub fn open(dir: PathBuf, note: &Path, fresh: Uuid, reserve_bytes: u64) -> Result<Self, PoolError> {
+        let id = match read_id(note)? {
+            Some(id) => id,
+            None => {
+                let id = match read_id(&dir.join(ID_FILE))? {
+                    Some(id) => id,
+                    None => begin(&dir, fresh)?,
+                };
+                durable::write(note, id.to_string().as_bytes()).map_err(|source| io_at(note, source))?;
+                id
+            }
+        };
+        let pool = Self { dir, id, reserve_bytes };
+        pool.check()?;
+        pool.make_folders()?;
+        Ok(pool)
+    }
+
+    /// Whether the pool is there now.
+    ///
+    /// # Errors
+    /// When it is not mounted, or another one is.
+    pub fn check(&self) -> Result<(), PoolError> {
+        match read_id(&self.dir.join(ID_FILE))? {
+            Some(found) if found == self.id => Ok(()),
+            Some(found) => Err(PoolError::OtherId { path: self.dir.clone(), found, wanted: self.id }),
+            None => Err(PoolError::NoId { path: self.dir.clone() }),
+        }
+    }
+
+    /// Where images are.
+    #[must_use]
+    pub fn images(&self) -> PathBuf {
+        self.dir.join("images")
+    }
+
+    /// Where disks are.
+    #[must_use]
+    pub fn disks(&self) -> PathBuf {
+        self.dir.join("disks")
+    }
+
+    /// Where seeds are.
+    #[must_use]
+    pub fn seeds(&self) -> PathBuf {
+        self.dir.join("seeds")
+    }
+
+    /// Where disks wait for their end.
+    #[must_use]
+    pub fn trash(&self) -> PathBuf {
+        self.dir.join("trash")
+    }
+
+    /// What the pool has and has promised, read from the disks themselves.
+    ///
+    /// # Errors
+    /// When something in it cannot be read: a disk that was not counted would be promised twice.
+    pub fn room(&self) -> Result<Room, PoolError> {
+        let stat = nix::sys::statvfs::statvfs(&self.dir).map_err(|errno| io_at(&self.dir, errno.into()))?;
+        let fragment = stat.fragment_size();
+        let mut room = Room {
+            total: stat.blocks().saturating_mul(fragment),
+            available: stat.blocks_available().saturating_mul(fragment),
+            reserve: self.reserve_bytes,
+            ..Room::default()
+        };
+        for folder in [self.disks(), self.trash()] {
+            for (path, metadata) in files(&folder)? {
+                let virtual_bytes = disk_size(&path, &metadata)?;
+                room.promised = room.promised.saturating_add(virtual_bytes);
+                room.occupied = room.occupied.saturating_add((metadata.blocks() * BLOCK_BYTES).min(virtual_bytes));
+            }
+        }
+        Ok(room)
+    }
+
+    fn make_folders(&self) -> Result<(), PoolError> {
+        for folder in [self.images(), self.disks(), self.seeds(), self.trash()] {
+            let made = DirBuilder::new().mode(FOLDER_MODE).create(&folder);
+            match made {
+                Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(io_at(&folder, error)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn begin(dir: &Path, fresh: Uuid) -> Result<Uuid, PoolError> {
+    std::fs::create_dir_all(dir).map_err(|source| io_at(dir, source))?;
+    let entries = std::fs::read_dir(dir).map_err(|source| io_at(dir, source))?;
+    for entry in entries {
+        let name = entry.map_err(|source| io_at(dir, source))?.file_name();
+        // A crash may have left the id's own temporary file.
+        if name != LOST_AND_FOUND && name != "pool.id.part" {
+            return Err(PoolError::NotEmpty { path: dir.to_owned() });
+        }
+    }
+    let path = dir.join(ID_FILE);
+    durable::write(&path, fresh.to_string().as_bytes()).map_err(|source| io_at(&path, source))?;
+    Ok(fresh)
+}
+
+fn read_id(path: &Path) -> Result<Option<Uuid>, PoolError> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => match Uuid::try_parse(text.trim()) {
+            Ok(id) => Ok(Some(id)),
+            Err(error) => Err(io_at(path, io::Error::new(ErrorKind::InvalidData, error))),
+        },
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(io_at(path, source)),
+    }
+}
+
+/// The files of a folder. One that goes away meanwhile is not there.
+pub(super) fn files(folder: &Path) -> Result<Vec<(PathBuf, Metadata)>, PoolError> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(|source| io_at(folder, source))? {
+        let entry = entry.map_err(|source| io_at(folder, source))?;
+        match entry.metadata() {
+            Ok(metadata) if metadata.is_file() => found.push((entry.path(), metadata)),
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(source) => return Err(io_at(&entry.path(), source)),
+        }
+    }
+    Ok(found)
+}
+
+/// Full size of a disk of ours, in bytes; of a half-made one, what it occupies.
+fn disk_size(path: &Path, metadata: &Metadata) -> Result<u64, PoolError> {
+    let mut header = Vec::new();
+    let file = match std::fs::File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
+        Err(source) => return Err(io_at(path, source)),
+    };
+    file.take(qcow2::SIZE_BYTES as u64).read_to_end(&mut header).map_err(|source| io_at(path, source))?;
+    Ok(qcow2::virtual_bytes(&header).unwrap_or(metadata.len()))
+}
+
+fn io_at(path: &Path, source: io::Error) -> PoolError {
+    PoolError::Io { path: path.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRST: Uuid = Uuid::from_u128(1);
+    const SECOND: Uuid = Uuid::from_u128(2);
+
+    #[test]
+    fn an_unmounted_pool_is_missing_and_never_begun_anew() {
+        let home = tempfile::tempdir().unwrap();
+        let (dir, note) = (home.path().join("pool"), home.path().join("pool.note"));
+        std::fs::create_dir(&dir).unwrap();
+        let pool = Pool::open(dir.clone(), &note, FIRST, 0).unwrap();
+        pool.check().unwrap();
+        assert_eq!(Pool::open(dir.clone(), &note, SECOND, 0).unwrap().id, FIRST, "opened again, the same");
+
+        std::fs::rename(&dir, home.path().join("away")).unwrap();
+        std::fs::create_dir(&dir).unwrap();
+        assert!(matches!(pool.check(), Err(PoolError::NoId { .. })));
+        assert!(matches!(Pool::open(dir.clone(), &note, SECOND, 0), Err(PoolError::NoId { .. })));
+        assert!(!dir.join(ID_FILE).exists());
+    }
+
+    #[test]
+    fn another_pool_in_its_place_is_refused() {
+        let home = tempfile::tempdir().unwrap();
+        let (dir, note) = (home.path().join("pool"), home.path().join("pool.note"));
+        std::fs::create_dir(&dir).unwrap();
+        let pool = Pool::open(dir.clone(), &note, FIRST, 0).unwrap();
+        std::fs::write(dir.join(ID_FILE), SECOND.to_string()).unwrap();
+        assert!(matches!(pool.check(), Err(PoolError::OtherId { .. })));
+    }
+
+    #[test]
+    fn a_folder_with_foreign_files_does_not_become_a_pool() {
+        let home = tempfile::tempdir().unwrap();
+        let dir = home.path().join("pool");
+        std::fs::create_dir(&dir).unwrap();
+        std::fs::write(dir.join("thesis.txt"), "").unwrap();
+        let refused = Pool::open(dir, &home.path().join("pool.note"), FIRST, 0);
+        assert!(matches!(refused, Err(PoolError::NotEmpty { .. })));
+    }
+}

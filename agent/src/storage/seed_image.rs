@@ -1,0 +1,145 @@
+//! Makes a seed into a small ISO 9660 image with the label that cloud-init looks for.
+//!
+//! One image a server, under a name that carries the mark of what it was made from. It is handed to the guest as a
+//! read-only disk, so that no driver for CD drives is needed.
+
+use std::{
+    fs::{DirBuilder, Permissions},
+    io::{self, ErrorKind},
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use csp_shared::id::ServerId;
+
+use super::{
+    disk::remove_if_there,
+    durable,
+    pool::{self, PoolError},
+    seed::SeedFiles,
+    tool::{Tool, ToolError},
+};
+use crate::machine::Mark;
+
+const LABEL: &str = "CIDATA";
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Why a seed could not be made or removed.
+#[derive(Debug, thiserror::Error)]
+pub enum SeedError {
+    /// The folder cannot be read.
+    #[error(transparent)]
+    Pool(#[from] PoolError),
+    /// xorriso failed.
+    #[error("cannot make the seed {}", path.display())]
+    Tool {
+        /// Which seed.
+        path: PathBuf,
+        /// What happened.
+        #[source]
+        source: ToolError,
+    },
+    /// The system refused.
+    #[error("cannot handle the seed {}", path.display())]
+    Io {
+        /// Which seed.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// The folder of seeds.
+#[derive(Debug)]
+pub struct Seeds {
+    dir: PathBuf,
+}
+
+impl Seeds {
+    /// Keeps seeds in `dir`, which exists.
+    #[must_use]
+    pub fn new(dir: PathBuf) -> Self {
+        Self { dir }
+    }
+
+    /// The server's seed, if exactly one is there. Blocks.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn find(&self, server: ServerId) -> Result<Option<(Mark, PathBuf)>, SeedError> {
+        let mut all = self.list(server)?;
+        Ok(all.pop().filter(|_| all.is_empty()))
+    }
+
+    /// Writes the server's seed and removes its others. Blocks.
+    ///
+    /// # Errors
+    /// When it cannot be made; then no seed of that mark is there.
+    pub fn write(&self, server: ServerId, mark: Mark, files: &SeedFiles) -> Result<(), SeedError> {
+        let path = self.dir.join(format!("{server}.{mark}.iso"));
+        let work = durable::part_of(&path);
+        let io = |source| SeedError::Io { path: path.clone(), source };
+        remove_folder(&work).map_err(io)?;
+        let made = build(&work, &path, files);
+        remove_folder(&work).map_err(io)?; // also after a failure: it holds a password's hash
+        made?;
+        for (_, other) in self.list(server)?.into_iter().filter(|(_, other)| *other != path) {
+            remove_if_there(&other).map_err(io)?;
+        }
+        durable::sync_parent(&path).map_err(io)
+    }
+
+    /// Removes every seed of the server. Blocks.
+    ///
+    /// # Errors
+    /// When one cannot be removed.
+    pub fn remove(&self, server: ServerId) -> Result<(), SeedError> {
+        for (_, path) in self.list(server)? {
+            let removed = remove_if_there(&path).and_then(|()| durable::sync_parent(&path));
+            removed.map_err(|source| SeedError::Io { path, source })?;
+        }
+        Ok(())
+    }
+
+    fn list(&self, server: ServerId) -> Result<Vec<(Mark, PathBuf)>, SeedError> {
+        let files = pool::files(&self.dir)?;
+        let named = files.into_iter().filter_map(|(path, _)| Some((parse_name(&path)?, path)));
+        Ok(named.filter(|((owner, _), _)| *owner == server).map(|((_, mark), path)| (mark, path)).collect())
+    }
+}
+
+/// Everything in a folder that only root can enter, until the finished image leaves it.
+fn build(work: &Path, path: &Path, files: &SeedFiles) -> Result<(), SeedError> {
+    let io = |source| SeedError::Io { path: path.to_owned(), source };
+    let tree = work.join("files");
+    let image = work.join("seed.iso");
+    DirBuilder::new().mode(0o700).create(work).and_then(|()| std::fs::create_dir(&tree)).map_err(io)?;
+    let texts =
+        [("meta-data", &files.meta_data), ("user-data", &files.user_data), ("network-config", &files.network_config)];
+    for (name, text) in texts {
+        std::fs::write(tree.join(name), text).map_err(io)?;
+    }
+    Tool::new("xorriso", LIMIT)
+        .args(["-no_rc", "-as", "mkisofs", "-quiet", "-V", LABEL, "-J", "-r", "-o"])
+        .arg(&image)
+        .arg(&tree)
+        .run()
+        .map_err(|source| SeedError::Tool { path: path.to_owned(), source })?;
+    // Readable by its owner alone; libvirt gives it to the guest's QEMU while that runs.
+    let restricted = std::fs::set_permissions(&image, Permissions::from_mode(0o600));
+    restricted.and_then(|()| durable::publish(&image, path)).map_err(io)
+}
+
+fn remove_folder(work: &Path) -> io::Result<()> {
+    match std::fs::remove_dir_all(work) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn parse_name(path: &Path) -> Option<(ServerId, Mark)> {
+    let (server, mark) = path.file_name()?.to_str()?.strip_suffix(".iso")?.split_once('.')?;
+    Some((server.parse().ok()?, mark.parse().ok()?))
+}

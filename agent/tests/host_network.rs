@@ -1,0 +1,326 @@
+//! Taps, bridge and filters against hostile frames, on the kernel's real ones, in a network of the test's own.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+mod host_support;
+#[path = "host_support/frame.rs"]
+mod frame;
+
+use std::net::Ipv4Addr;
+
+use csp_agent::{
+    machine::{Mark, SeenTap},
+    network::{
+        NetworkError, filter,
+        filter_rules::ServerFilters,
+        links::Links,
+        tap::Taps,
+        tap_device::NewTap,
+        tap_name::TapName,
+    },
+};
+use csp_shared::{id::ServerId, mac::Mac};
+use frame::{ARP, Arp, BROADCAST, IPV4, IPV6, arp, ethernet, router_advertisement, tagged, udp};
+use host_support::{Frames, GuestCable, Wire, in_private_network};
+use rtnetlink::{LinkBridge, LinkUnspec, LinkVeth};
+use tokio::runtime::Runtime;
+use uuid::Uuid;
+
+const SERVER: ServerId = ServerId(Uuid::from_u128(0x0199_d5c4_8d7e_7000_8000_0000_0000_00bb));
+const MAC: Mac = Mac([0x0a, 0xc5, 0, 0, 0, 1]);
+const OWN: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 10);
+/// A second address of the same server, on another adapter.
+const OWN_TOO: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 11);
+const OTHER: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 20);
+const OTHER_MAC: [u8; 6] = [0x0a, 0xc5, 0, 0, 0, 9];
+const GATEWAY: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
+const GATEWAY_MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 1];
+const HOST: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 2);
+const BRIDGE: &str = "br-test";
+const MARK: Mark = Mark(0xab);
+/// Stands in the frame that is judged.
+const TRIED: &[u8] = b"TRIED-TRIED";
+/// Stands in the frame that ends the wait.
+const LAST: &[u8] = b"LAST-LAST";
+
+/// A bridge with an address of the host, and a cable from it to the rest of the segment.
+struct Host {
+    links: Links,
+    taps: Taps,
+    bridge_mac: [u8; 6],
+}
+
+impl Host {
+    fn new(runtime: &Runtime) -> Self {
+        runtime.block_on(async {
+            let (connection, handle, _) = rtnetlink::new_connection().unwrap();
+            tokio::spawn(connection);
+            let bridge_mac = [0x02, 0, 0, 0, 0, 2];
+            let bridge = LinkBridge::new(BRIDGE).address(bridge_mac.to_vec()).up().build();
+            handle.link().add(bridge).execute().await.unwrap();
+            handle.link().add(LinkVeth::new("uplink", "segment").build()).execute().await.unwrap();
+            let links = Links::connect().unwrap();
+            let bridge = links.list().await.unwrap().into_iter().find(|link| link.name == BRIDGE).unwrap();
+            let uplink = LinkUnspec::new_with_name("uplink").controller(bridge.index).up();
+            links.change("plug the uplink in", uplink).await.unwrap();
+            links.change("set the segment up", LinkUnspec::new_with_name("segment").up()).await.unwrap();
+            handle.address().add(bridge.index, HOST.into(), 24).execute().await.unwrap();
+            Self { taps: Taps::new(links.clone(), BRIDGE.to_owned()), links, bridge_mac }
+        })
+    }
+
+    /// A server with its tap made, its filters loaded and its link up, in this order.
+    fn plug_in(&self, runtime: &Runtime) -> GuestCable {
+        runtime.block_on(self.taps.make(SERVER, &[MAC])).unwrap();
+        filter::load(&filters(MARK)).unwrap();
+        runtime.block_on(self.taps.set_up(SERVER, &[MAC])).unwrap();
+        GuestCable::open(tap().as_str())
+    }
+
+    fn seen(&self, runtime: &Runtime) -> Option<SeenTap> {
+        runtime.block_on(self.taps.see(SERVER)).unwrap().get(&MAC).copied()
+    }
+}
+
+fn tap() -> TapName {
+    TapName::of(SERVER, MAC)
+}
+
+fn filters(mark: Mark) -> ServerFilters {
+    ServerFilters { server: SERVER, own: vec![OWN, OWN_TOO], macs: vec![MAC], mark }
+}
+
+fn good(marker: &[u8]) -> Vec<u8> {
+    ethernet(GATEWAY_MAC, MAC.0, IPV4, &udp((OWN, 1000), (GATEWAY, 53), marker))
+}
+
+fn good_to_guest(marker: &[u8]) -> Vec<u8> {
+    ethernet(MAC.0, GATEWAY_MAC, IPV4, &udp((GATEWAY, 53), (OWN, 1000), marker))
+}
+
+fn arp_of(operation: u16, sender_mac: [u8; 6], sender: Ipv4Addr, target: Ipv4Addr) -> Vec<u8> {
+    arp(&Arp { operation, sender_mac, sender, target }, TRIED)
+}
+
+#[test]
+fn a_guest_sends_only_as_itself() {
+    in_private_network(|runtime| {
+        let host = Host::new(runtime);
+        let mut guest = host.plug_in(runtime);
+        let mut segment = Wire::open("segment");
+        let ip = |from, to| ethernet(GATEWAY_MAC, MAC.0, IPV4, &udp(from, to, TRIED));
+        let frame = |from_mac, kind, body: &[u8]| ethernet(BROADCAST, from_mac, kind, body);
+        let plain = good(TRIED);
+        let mut bad_arp = arp_of(1, MAC.0, OWN, GATEWAY);
+        bad_arp[4] = 8; // a longer hardware address moves the fields that follow
+        let table: [(&str, bool, Vec<u8>); 21] = [
+            ("its own address", true, plain.clone()),
+            ("another address of its server", true, ip((OWN_TOO, 1), (GATEWAY, 2))),
+            ("asks for the gateway", true, frame(MAC.0, ARP, &arp_of(1, MAC.0, OWN, GATEWAY))),
+            ("answers for itself", true, ethernet(GATEWAY_MAC, MAC.0, ARP, &arp_of(2, MAC.0, OWN, GATEWAY))),
+            ("announces itself", true, frame(MAC.0, ARP, &arp_of(1, MAC.0, OWN_TOO, OWN_TOO))),
+            ("probes its address", true, frame(MAC.0, ARP, &arp_of(1, MAC.0, Ipv4Addr::UNSPECIFIED, OWN))),
+            ("another's MAC", false, ethernet(GATEWAY_MAC, OTHER_MAC, IPV4, &udp((OWN, 1), (GATEWAY, 2), TRIED))),
+            ("another's address", false, ip((OTHER, 1), (GATEWAY, 2))),
+            ("no address", false, ip((Ipv4Addr::UNSPECIFIED, 1), (GATEWAY, 2))),
+            ("claims another's address", false, frame(MAC.0, ARP, &arp_of(2, MAC.0, OTHER, OTHER))),
+            ("claims the gateway's", false, frame(MAC.0, ARP, &arp_of(1, MAC.0, GATEWAY, GATEWAY))),
+            ("another's MAC inside ARP", false, frame(MAC.0, ARP, &arp_of(2, OTHER_MAC, OWN, GATEWAY))),
+            ("ARP of odd lengths", false, frame(MAC.0, ARP, &bad_arp)),
+            ("reverse ARP", false, frame(MAC.0, ARP, &arp_of(3, MAC.0, OWN, GATEWAY))),
+            ("a tag", false, tagged(&plain, 0x8100, 100)),
+            ("a service tag", false, tagged(&plain, 0x88a8, 100)),
+            ("a tag of priority only", false, tagged(&plain, 0x8100, 0)),
+            ("IPv6", false, frame(MAC.0, IPV6, &router_advertisement(TRIED))),
+            ("plays DHCP server", false, ip((OWN, 67), (OTHER, 68))),
+            ("asks the segment for DHCP", false, ip((OWN, 68), (GATEWAY, 67))),
+            ("IP to everybody", false, frame(MAC.0, IPV4, &udp((OWN, 1), (Ipv4Addr::BROADCAST, 2), TRIED))),
+        ];
+        for (name, passes, frame) in table {
+            guest.send(&frame);
+            guest.send(&good(LAST));
+            assert_eq!(segment.saw_before(TRIED, LAST), passes, "{name}");
+        }
+    });
+}
+
+#[test]
+fn a_guest_receives_only_what_is_meant_for_it() {
+    in_private_network(|runtime| {
+        let host = Host::new(runtime);
+        let mut guest = host.plug_in(runtime);
+        let mut segment = Wire::open("segment");
+        let ip = |mac, from, to| ethernet(mac, GATEWAY_MAC, IPV4, &udp(from, to, TRIED));
+        let everybody = |kind, body: &[u8]| ethernet(BROADCAST, OTHER_MAC, kind, body);
+        let table: [(&str, bool, Vec<u8>); 13] = [
+            ("its own address", true, good_to_guest(TRIED)),
+            ("the server's other address", true, ip(MAC.0, (GATEWAY, 1), (OWN_TOO, 2))),
+            ("is asked for", true, everybody(ARP, &arp_of(1, OTHER_MAC, OTHER, OWN))),
+            ("is answered", true, ethernet(MAC.0, GATEWAY_MAC, ARP, &arp_of(2, GATEWAY_MAC, GATEWAY, OWN))),
+            ("an address moved", true, everybody(ARP, &arp_of(1, OTHER_MAC, OTHER, OTHER))),
+            ("an address moved, as an answer", true, everybody(ARP, &arp_of(2, OTHER_MAC, OTHER, OTHER))),
+            ("another's address", false, ip(MAC.0, (GATEWAY, 1), (OTHER, 2))),
+            ("another's frame", false, ip([0x0a, 0xc5, 0, 0, 9, 9], (GATEWAY, 1), (OWN, 2))),
+            ("IP for everybody", false, everybody(IPV4, &udp((OTHER, 1), (Ipv4Addr::BROADCAST, 2), TRIED))),
+            ("a DHCP answer of others", false, ip(MAC.0, (GATEWAY, 67), (OWN, 68))),
+            ("a router advertisement", false, everybody(IPV6, &router_advertisement(TRIED))),
+            ("a tag", false, tagged(&good_to_guest(TRIED), 0x8100, 100)),
+            ("another's answer", false, ethernet(MAC.0, GATEWAY_MAC, ARP, &arp_of(2, GATEWAY_MAC, GATEWAY, OTHER))),
+        ];
+        for (name, passes, frame) in table {
+            segment.send(&frame);
+            segment.send(&good_to_guest(LAST));
+            assert_eq!(guest.saw_before(TRIED, LAST), passes, "{name}");
+        }
+    });
+}
+
+#[test]
+fn a_guest_reaches_no_address_of_the_host() {
+    in_private_network(|runtime| {
+        let host = Host::new(runtime);
+        let mut guest = host.plug_in(runtime);
+        let mut segment = Wire::open("segment");
+        let mut inside = Wire::open(BRIDGE);
+        let uplink = runtime.block_on(host.links.list()).unwrap().into_iter().find(|l| l.name == "uplink").unwrap();
+        let to_host = |mac: [u8; 6]| ethernet(mac, MAC.0, IPV4, &udp((OWN, 1), (HOST, 22), TRIED));
+        let table: [(&str, Vec<u8>); 4] = [
+            ("by the bridge's MAC", to_host(host.bridge_mac)),
+            ("by the uplink's MAC", to_host(uplink.mac.unwrap().0)),
+            ("by the tap's own MAC", to_host(MAC.of_tap().0)),
+            ("asks for it", ethernet(BROADCAST, MAC.0, ARP, &arp_of(1, MAC.0, OWN, HOST))),
+        ];
+        for (name, frame) in table {
+            guest.send(&frame);
+            // The segment itself does reach the host: that is what shows that the wire is looked at.
+            segment.send(&ethernet(host.bridge_mac, GATEWAY_MAC, IPV4, &udp((GATEWAY, 1), (HOST, 9), LAST)));
+            assert!(!inside.saw_before(TRIED, LAST), "{name}");
+        }
+    });
+}
+
+#[test]
+fn while_filters_are_replaced_nothing_leaks_and_nothing_good_is_lost() {
+    in_private_network(|runtime| {
+        const SENT: u32 = 4000;
+        let host = Host::new(runtime);
+        let mut guest = host.plug_in(runtime);
+        let mut segment = Wire::open("segment");
+        let traffic = std::thread::spawn(move || {
+            for number in 0..SENT {
+                guest.send(&ethernet(GATEWAY_MAC, OTHER_MAC, IPV4, &udp((OTHER, 1), (GATEWAY, 2), TRIED)));
+                guest.send(&good(&[b"GOOD".as_slice(), &number.to_be_bytes()].concat()));
+                std::thread::sleep(std::time::Duration::from_micros(50));
+            }
+            guest.send(&good(LAST));
+            guest
+        });
+        let (mut replaced, mut arrived, mut ended) = (0u64, 0, false);
+        while !ended {
+            replaced += 1;
+            filter::load(&filters(Mark(replaced))).unwrap();
+            while let Some(frame) = segment.next() {
+                assert!(!host_support::contains(&frame, TRIED), "a forged frame leaked at replacement {replaced}");
+                arrived += u32::from(host_support::contains(&frame, b"GOOD"));
+                ended |= host_support::contains(&frame, LAST);
+            }
+        }
+        traffic.join().unwrap();
+        assert_eq!(arrived, SENT, "every good frame arrived");
+        assert!(replaced > 10, "the filters were replaced {replaced} times meanwhile");
+    });
+}
+
+#[test]
+fn an_address_that_was_taken_away_no_longer_passes() {
+    in_private_network(|runtime| {
+        let host = Host::new(runtime);
+        let mut guest = host.plug_in(runtime);
+        let mut segment = Wire::open("segment");
+        filter::load(&ServerFilters { own: vec![OWN], ..filters(Mark(2)) }).unwrap();
+        guest.send(&ethernet(GATEWAY_MAC, MAC.0, IPV4, &udp((OWN_TOO, 1), (GATEWAY, 2), TRIED)));
+        guest.send(&good(LAST));
+        assert!(!segment.saw_before(TRIED, LAST));
+        assert_eq!(filter::see(SERVER, &[tap()]).unwrap(), Some(Mark(2)));
+    });
+}
+
+#[test]
+fn a_new_tap_is_down_and_plugged_and_can_be_proved_gone() {
+    in_private_network(|runtime| {
+        let host = Host::new(runtime);
+        assert_eq!(host.seen(runtime), None);
+        assert_eq!(filter::see(SERVER, &[]).unwrap(), None, "no table yet");
+        for _ in 0..2 {
+            runtime.block_on(host.taps.make(SERVER, &[MAC])).unwrap();
+            assert_eq!(host.seen(runtime), Some(SeenTap { plugged: true, up: false }));
+        }
+        assert_eq!(filter::see(SERVER, &[tap()]).unwrap(), None);
+        filter::load(&filters(MARK)).unwrap();
+        assert_eq!(filter::see(SERVER, &[tap()]).unwrap(), Some(MARK));
+        runtime.block_on(host.taps.set_up(SERVER, &[MAC])).unwrap();
+        runtime.block_on(host.taps.make(SERVER, &[MAC])).unwrap();
+        assert_eq!(host.seen(runtime), Some(SeenTap { plugged: true, up: true }), "making again leaves the link");
+
+        let _held_by_qemu = GuestCable::open(tap().as_str());
+        for _ in 0..2 {
+            runtime.block_on(host.taps.remove(SERVER)).unwrap();
+            filter::remove(SERVER).unwrap();
+            assert_eq!(host.seen(runtime), None);
+            assert_eq!(filter::see(SERVER, &[]).unwrap(), None);
+        }
+    });
+}
+
+#[test]
+fn a_tap_for_another_address_replaces_the_old_one_and_its_filters() {
+    in_private_network(|runtime| {
+        let host = Host::new(runtime);
+        let _guest = host.plug_in(runtime);
+        let new = Mac([0x0a, 0xc5, 0, 0, 0, 2]);
+        runtime.block_on(host.taps.make(SERVER, &[new])).unwrap();
+        let seen = runtime.block_on(host.taps.see(SERVER)).unwrap();
+        assert_eq!(seen.keys().copied().collect::<Vec<_>>(), [new]);
+        let new_tap = TapName::of(SERVER, new);
+        assert_ne!(filter::see(SERVER, std::slice::from_ref(&new_tap)).unwrap(), Some(MARK), "not filtered yet");
+        filter::load(&ServerFilters { macs: vec![new], ..filters(MARK) }).unwrap();
+        assert_eq!(filter::see(SERVER, &[new_tap]).unwrap(), Some(MARK));
+    });
+}
+
+#[test]
+fn an_interface_that_csp_did_not_make_is_never_touched() {
+    in_private_network(|runtime| {
+        let host = Host::new(runtime);
+        NewTap::create(&tap()).unwrap().keep().unwrap();
+        let refused = runtime.block_on(host.taps.make(SERVER, &[MAC]));
+        assert!(matches!(refused, Err(NetworkError::ForeignLink(_))), "{refused:?}");
+        runtime.block_on(host.taps.remove(SERVER)).unwrap();
+        let links = runtime.block_on(host.links.list()).unwrap();
+        assert!(links.iter().any(|link| link.name == tap().as_str()), "it is still there");
+    });
+}
+
+#[test]
+fn without_its_bridge_no_tap_is_made() {
+    in_private_network(|runtime| {
+        let host = Host::new(runtime);
+        let taps = Taps::new(host.links.clone(), "br-other".to_owned());
+        assert!(matches!(runtime.block_on(taps.make(SERVER, &[MAC])), Err(NetworkError::NoBridge(_))));
+        let taps = Taps::new(host.links.clone(), "uplink".to_owned());
+        assert!(matches!(runtime.block_on(taps.make(SERVER, &[MAC])), Err(NetworkError::NotBridge(_))));
+        assert_eq!(host.seen(runtime), None);
+    });
+}
+
+#[test]
+fn other_peoples_tables_stay() {
+    in_private_network(|runtime| {
+        let host = Host::new(runtime);
+        let _guest = host.plug_in(runtime);
+        let other = ServerId(Uuid::from_u128(7));
+        filter::load(&ServerFilters { server: other, ..filters(MARK) }).unwrap();
+        filter::remove(SERVER).unwrap();
+        assert_eq!(filter::see(other, &[]).unwrap(), Some(MARK));
+    });
+}

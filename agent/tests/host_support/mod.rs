@@ -1,0 +1,146 @@
+//! What tests of the host side stand on: a network namespace of their own, and raw cables.
+//!
+//! Needs root, /dev/net/tun and nft; a test fails when one is missing, it never passes without having looked.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(unsafe_code, reason = "raw sockets and the tap's ioctl have no safe wrapper")]
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{ErrorKind, Read, Write},
+    os::fd::{AsRawFd, FromRawFd, OwnedFd},
+    time::Duration,
+};
+
+use nix::{
+    libc,
+    sched::{CloneFlags, unshare},
+};
+use tokio::runtime::{Builder, Runtime};
+
+/// How long a frame that should arrive may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Length of the header that QEMU and the kernel put before each frame of a tap (virtio-net, no merged buffers).
+const VNET_HEADER: usize = 10;
+
+/// Runs a test on a thread that has its own, empty network. Threads and programs that it starts share that network.
+pub fn in_private_network(test: impl FnOnce(&Runtime) + Send + 'static) {
+    let thread = std::thread::spawn(move || {
+        unshare(CloneFlags::CLONE_NEWNET).expect("needs root: a network namespace of its own");
+        test(&Builder::new_current_thread().enable_all().build().unwrap());
+    });
+    if let Err(panic) = thread.join() {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+/// A guest's end of a tap, opened as QEMU does.
+pub struct GuestCable(File);
+
+nix::ioctl_write_ptr_bad!(tun_set_iff, nix::request_code_write!(b'T', 202, size_of::<libc::c_int>()), [u8; 40]);
+
+impl GuestCable {
+    pub fn open(tap: &str) -> Self {
+        let file = OpenOptions::new().read(true).write(true).open("/dev/net/tun").unwrap();
+        let mut request = [0u8; 40];
+        request[..tap.len()].copy_from_slice(tap.as_bytes());
+        let flags = (libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR) as u16;
+        request[16..18].copy_from_slice(&flags.to_ne_bytes());
+        // SAFETY: the descriptor is open; the request is 40 bytes, the size of `struct ifreq`.
+        unsafe { tun_set_iff(file.as_raw_fd(), &raw const request) }.unwrap();
+        set_nonblocking(&file);
+        Self(file)
+    }
+
+    pub fn send(&mut self, frame: &[u8]) {
+        let with_header = [&[0u8; VNET_HEADER], frame].concat();
+        match self.0.write(&with_header) {
+            Ok(count) => assert_eq!(count, with_header.len()),
+            Err(error) => assert_eq!(error.raw_os_error(), Some(libc::EIO), "only a link that is down refuses"),
+        }
+    }
+}
+
+/// A raw socket on an interface.
+pub struct Wire(File);
+
+impl Wire {
+    pub fn open(interface: &str) -> Self {
+        let protocol = (libc::ETH_P_ALL as u16).to_be();
+        let index = nix::net::if_::if_nametoindex(interface).unwrap();
+        // SAFETY: plain numbers; the result is checked before use.
+        let fd = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, i32::from(protocol)) };
+        assert!(fd >= 0, "needs root: a raw socket");
+        // SAFETY: the descriptor was just made and belongs to nobody else.
+        let socket = unsafe { OwnedFd::from_raw_fd(fd) };
+        // SAFETY: all fields are numbers, for which zero is a value.
+        let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+        address.sll_family = libc::AF_PACKET as u16;
+        address.sll_protocol = protocol;
+        address.sll_ifindex = index as i32;
+        // SAFETY: the address is a `sockaddr_ll` and its length is given.
+        let bound = unsafe {
+            libc::bind(socket.as_raw_fd(), (&raw const address).cast(), size_of::<libc::sockaddr_ll>() as u32)
+        };
+        assert_eq!(bound, 0);
+        let file = File::from(socket);
+        set_nonblocking(&file);
+        Self(file)
+    }
+
+    pub fn send(&mut self, frame: &[u8]) {
+        self.0.write_all(frame).unwrap();
+    }
+}
+
+/// Where frames come out.
+pub trait Frames {
+    /// The next frame, if one is waiting.
+    fn next(&mut self) -> Option<Vec<u8>>;
+
+    /// Reads until `last` comes by; says whether `wanted` came before it. So no time has to be waited for a frame that
+    /// does not come: frames do not overtake each other.
+    fn saw_before(&mut self, wanted: &[u8], last: &[u8]) -> bool {
+        let mut seen = false;
+        let end = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap() + PATIENCE;
+        while std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap() < end {
+            match self.next() {
+                Some(frame) if contains(&frame, last) => return seen,
+                Some(frame) => seen |= contains(&frame, wanted),
+                None => std::thread::sleep(Duration::from_millis(1)),
+            }
+        }
+        panic!("the last frame, which is allowed, did not arrive");
+    }
+}
+
+impl Frames for GuestCable {
+    fn next(&mut self) -> Option<Vec<u8>> {
+        read_frame(&mut self.0).map(|frame| frame[VNET_HEADER..].to_vec())
+    }
+}
+
+impl Frames for Wire {
+    fn next(&mut self) -> Option<Vec<u8>> {
+        read_frame(&mut self.0)
+    }
+}
+
+fn read_frame(file: &mut File) -> Option<Vec<u8>> {
+    let mut buffer = vec![0; 70_000];
+    match file.read(&mut buffer) {
+        Ok(count) => Some(buffer[..count].to_vec()),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => None,
+        // A socket tells once that its interface went down; a tap that is down gives nothing.
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENETDOWN | libc::EIO)) => None,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+fn set_nonblocking(file: &File) {
+    nix::fcntl::fcntl(file, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK)).unwrap();
+}
+
+pub fn contains(frame: &[u8], part: &[u8]) -> bool {
+    frame.windows(part.len()).any(|window| window == part)
+}

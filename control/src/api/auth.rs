@@ -1,0 +1,59 @@
+//! Who sends the request: a bearer key, looked up by its hash at every request, so that revoking one works at once.
+
+use axum::{
+    extract::FromRequestParts,
+    http::{header, request::Parts},
+};
+use csp_shared::{
+    id::{AccountId, ApiKeyId},
+    secret::Secret,
+};
+
+use super::{
+    error::{ApiError, Code},
+    state::App,
+};
+use crate::domain::token;
+
+/// Longer than any key of ours; what is longer is not even hashed.
+const KEY_BYTES_MAX: usize = 256;
+
+/// A customer, by one of the account's keys.
+#[derive(Debug, Clone)]
+pub struct Customer {
+    /// Whose key.
+    pub account: AccountId,
+    /// Which key.
+    pub key: ApiKeyId,
+    /// The key itself, as sent: stored answers are sealed under it.
+    pub secret: Secret,
+}
+
+impl FromRequestParts<App> for Customer {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let secret = bearer(parts)?;
+        let (hash, now) = (token::hash(&secret), app.now());
+        let found = app.store.read(move |read| read.api_key_valid(hash, now)).await?;
+        let key = found.ok_or_else(|| ApiError::new(Code::Unauthorized, "This API key is unknown or revoked."))?;
+        Ok(Self { account: key.account, key: key.id, secret })
+    }
+}
+
+fn bearer(parts: &Parts) -> Result<Secret, ApiError> {
+    let missing = || {
+        let how = "Send your API key as `Authorization: Bearer csp_live_…`.";
+        ApiError::new(Code::Unauthorized, how)
+    };
+    let mut values = parts.headers.get_all(header::AUTHORIZATION).iter();
+    // Two of them: whoever sits in between may have read the other one.
+    let (Some(value), None) = (values.next(), values.next()) else { return Err(missing()) };
+    let text = value.to_str().map_err(|_| missing())?;
+    let (scheme, key) = text.split_once(' ').ok_or_else(missing)?;
+    let key = key.trim();
+    if !scheme.eq_ignore_ascii_case("bearer") || key.is_empty() || key.len() > KEY_BYTES_MAX {
+        return Err(missing());
+    }
+    Ok(Secret::new(key.to_owned()))
+}

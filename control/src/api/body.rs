@@ -1,0 +1,138 @@
+//! The body of a request: bounded, JSON, an object, read once.
+
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, Request},
+    http::{HeaderMap, header},
+};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::error::{ApiError, Code};
+
+/// Longest body, in bytes.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// A body of type `T`. None at all equals `{}`.
+#[derive(Debug)]
+pub struct JsonBody<T> {
+    /// What it says.
+    pub value: T,
+    /// The same request in one spelling: keys sorted, no spaces. Two bodies that mean the same have the same one.
+    pub canonical: Vec<u8>,
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        let (parts, body) = request.into_parts();
+        let bytes = read(body, BODY_BYTES_MAX).await?;
+        parse(&parts.headers, &bytes)
+    }
+}
+
+/// Reads at most `most` bytes.
+///
+/// # Errors
+/// When there are more, or the client goes away.
+pub async fn read(body: axum::body::Body, most: usize) -> Result<Bytes, ApiError> {
+    let collected = Limited::new(body, most).collect().await.map_err(|error| {
+        if error.is::<LengthLimitError>() {
+            ApiError::new(Code::PayloadTooLarge, format!("The body is longer than {most} bytes."))
+        } else {
+            ApiError::new(Code::BadRequest, "The body did not arrive in full.")
+        }
+    })?;
+    Ok(collected.to_bytes())
+}
+
+fn parse<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Result<JsonBody<T>, ApiError> {
+    let bytes: &[u8] = if bytes.iter().all(u8::is_ascii_whitespace) {
+        b"{}"
+    } else {
+        must_be_json(headers)?;
+        bytes
+    };
+    let malformed = |error: serde_json::Error| {
+        ApiError::new(Code::MalformedJson, format!("The body is not understood as JSON: {error}."))
+    };
+    let whole: Value = serde_json::from_slice(bytes).map_err(malformed)?;
+    if !whole.is_object() {
+        return Err(ApiError::new(Code::ValidationFailed, "The body must be a JSON object."));
+    }
+    // From the text again rather than from `whole`: a key that comes twice is refused instead of one of them winning.
+    let value = serde_json::from_slice(bytes).map_err(malformed)?;
+    Ok(JsonBody { value, canonical: serde_json::to_vec(&whole).unwrap_or_default() })
+}
+
+/// `curl -d` without a header says that the body is a form.
+fn must_be_json(headers: &HeaderMap) -> Result<(), ApiError> {
+    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut parts = given.split(';').map(str::trim);
+    let json = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case("application/json"));
+    let charset = parts.find_map(|part| part.strip_prefix("charset="));
+    let utf8 = charset.is_none_or(|charset| charset.trim_matches('"').eq_ignore_ascii_case("utf-8"));
+    if json && utf8 { Ok(()) } else { Err(ApiError::plain(Code::UnsupportedMediaType)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    struct Sample {
+        #[serde(default)]
+        name: Option<String>,
+    }
+
+    fn code(kind: Option<&'static str>, body: &[u8]) -> Result<Option<String>, Code> {
+        let mut headers = HeaderMap::new();
+        if let Some(kind) = kind {
+            headers.insert(header::CONTENT_TYPE, kind.parse().unwrap());
+        }
+        parse::<Sample>(&headers, body).map(|body| body.value.name).map_err(|error| error.code)
+    }
+
+    const JSON: Option<&str> = Some("application/json");
+
+    #[test]
+    fn no_body_equals_an_empty_object() {
+        assert_eq!(code(None, b""), Ok(None));
+        assert_eq!(code(Some("text/plain"), b" \r\n"), Ok(None));
+        assert_eq!(code(JSON, b"{}"), Ok(None));
+    }
+
+    #[test]
+    fn what_is_no_json_object_is_refused_by_its_kind() {
+        let deep = "[".repeat(1000);
+        let table: [(Option<&'static str>, &[u8], Code); 10] = [
+            (None, b"{}x", Code::UnsupportedMediaType),
+            (Some("application/x-www-form-urlencoded"), b"name=a", Code::UnsupportedMediaType),
+            (Some("application/json; charset=latin1"), b"{}", Code::UnsupportedMediaType),
+            (JSON, b"{", Code::MalformedJson),
+            (JSON, b"{\"name\":\"\xff\"}", Code::MalformedJson),
+            (JSON, b"{\"name\":\"a\",\"name\":\"b\"}", Code::MalformedJson),
+            (JSON, b"{} {}", Code::MalformedJson),
+            (JSON, deep.as_bytes(), Code::MalformedJson),
+            (JSON, b"[]", Code::ValidationFailed),
+            (JSON, b"null", Code::ValidationFailed),
+        ];
+        for (kind, body, want) in table {
+            assert_eq!(code(kind, body), Err(want), "{}", String::from_utf8_lossy(body));
+        }
+        assert_eq!(code(Some("Application/JSON; charset=\"UTF-8\""), b"{\"name\":\"a\"}"), Ok(Some("a".to_owned())));
+    }
+
+    #[test]
+    fn two_spellings_of_one_body_have_one_canonical_form() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, "application/json".parse().unwrap());
+        let one = parse::<Sample>(&headers, b"{\"name\":\"a\", \"x\":1}").unwrap();
+        let two = parse::<Sample>(&headers, b"{ \"x\": 1,\"name\":\"\\u0061\" }").unwrap();
+        assert_eq!(one.canonical, two.canonical);
+    }
+}

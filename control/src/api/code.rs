@@ -1,0 +1,112 @@
+//! The registry of error codes: every way in which the API refuses, with its status and what it means.
+//!
+//! Programs read the code, people the message. A code, once published, keeps its meaning and its status.
+
+use axum::http::StatusCode;
+
+/// One row of the registry.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// As it stands in answers.
+    pub name: &'static str,
+    /// The status that comes with it.
+    pub status: StatusCode,
+    /// Whether the same request may succeed later without a change.
+    pub retryable: bool,
+    /// What happened, and what the customer can do.
+    pub meaning: &'static str,
+}
+
+macro_rules! registry {
+    ($($code:ident = $name:literal, $status:ident, $retryable:literal, $meaning:literal;)*) => {
+        /// Why a request was refused.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Code {
+            $(#[doc = $meaning] $code,)*
+        }
+
+        impl Code {
+            /// Every code, in the order of the registry.
+            pub const ALL: &'static [Self] = &[$(Self::$code),*];
+
+            /// This code's row.
+            #[must_use]
+            pub fn entry(self) -> Entry {
+                match self {
+                    $(Self::$code => Entry {
+                        name: $name,
+                        status: StatusCode::$status,
+                        retryable: $retryable,
+                        meaning: $meaning,
+                    },)*
+                }
+            }
+        }
+    };
+}
+
+registry! {
+    MalformedJson = "malformed_json", BAD_REQUEST, false,
+        "The body is not JSON. Nothing was done.";
+    BadRequest = "bad_request", BAD_REQUEST, false,
+        "The request line, a header or the query cannot be understood.";
+    Unauthorized = "unauthorized", UNAUTHORIZED, false,
+        "There is no API key in the request, or it is unknown or revoked. Send `Authorization: Bearer csp_live_…`.";
+    InsufficientBalance = "insufficient_balance", PAYMENT_REQUIRED, true,
+        "The wallet holds less than the price. Top it up and send the request again.";
+    AccountLocked = "account_locked", FORBIDDEN, false,
+        "The account may not order. Ask the provider why.";
+    NotFound = "not_found", NOT_FOUND, false,
+        "There is no such thing in this account.";
+    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, false,
+        "The path exists, but not with this method; the `Allow` header lists those that do.";
+    NoCapacity = "no_capacity", CONFLICT, true,
+        "No host has room for this package right now. Nothing was charged.";
+    NoAddressAvailable = "no_address_available", CONFLICT, true,
+        "No address is free right now. Nothing was charged.";
+    ServerBusy = "server_busy", CONFLICT, true,
+        "An action of this server is still running. Wait for its end.";
+    Conflict = "conflict", CONFLICT, false,
+        "The server's state does not allow this.";
+    AlreadyExists = "already_exists", CONFLICT, false,
+        "Something with this name or reference exists already, and is different.";
+    PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, false,
+        "The body is longer than the API accepts.";
+    UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, false,
+        "The body must be sent with `Content-Type: application/json`.";
+    ValidationFailed = "validation_failed", UNPROCESSABLE_ENTITY, false,
+        "One or more fields are missing, unknown or wrong; `error.details.fields` names each.";
+    InvalidHostname = "invalid_hostname", UNPROCESSABLE_ENTITY, false,
+        "The host name is none that a guest can carry.";
+    PackageNotFound = "package_not_found", UNPROCESSABLE_ENTITY, false,
+        "No active package has this name, or none of this type. `GET /packages` lists them.";
+    ImageNotFound = "image_not_found", UNPROCESSABLE_ENTITY, false,
+        "No active OS image has this key, or none for this type. `GET /os-images` lists them.";
+    SshKeyNotFound = "ssh_key_not_found", UNPROCESSABLE_ENTITY, false,
+        "No SSH key of this account has this uuid. `GET /ssh-keys` lists them.";
+    LocationNotFound = "location_not_found", UNPROCESSABLE_ENTITY, false,
+        "No location has this name, or the package is not sold there.";
+    NotAvailableYet = "not_available_yet", UNPROCESSABLE_ENTITY, false,
+        "The provider does not offer this part yet. Leave the field out.";
+    IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, false,
+        "This Idempotency-Key was used for another request. Use a new one.";
+    Internal = "internal", INTERNAL_SERVER_ERROR, true,
+        "Something went wrong on our side. Nothing was changed, or it is shown by the next GET.";
+    Unavailable = "unavailable", SERVICE_UNAVAILABLE, true,
+        "The service cannot store changes right now. Reading works; try again in a moment.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_a_name_of_its_own_and_an_error_status() {
+        for (at, code) in Code::ALL.iter().enumerate() {
+            let entry = code.entry();
+            let twins = Code::ALL.iter().skip(at + 1).filter(|other| other.entry().name == entry.name).count();
+            assert_eq!(twins, 0, "{}", entry.name);
+            assert!(entry.status.is_client_error() || entry.status.is_server_error(), "{}", entry.name);
+        }
+    }
+}

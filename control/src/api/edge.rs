@@ -1,0 +1,121 @@
+//! The outermost layer of both HTTP faces: a request gets its id, an answer its envelope, an event its line.
+//!
+//! Whatever goes wrong below (a handler's refusal, a path or method that does not exist, a panic) leaves here in one
+//! shape.
+
+use std::{panic::AssertUnwindSafe, sync::Arc};
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
+use futures_util::FutureExt as _;
+use tracing::Instrument as _;
+
+use super::error::{ApiError, Code};
+use crate::{clock::Clock, entropy::Entropy};
+
+/// Echoed in every answer; what a customer quotes when asking for help.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What the layer draws ids from.
+#[derive(Clone)]
+pub struct Edge {
+    /// For the time in an id.
+    pub clock: Arc<dyn Clock>,
+    /// For the rest of it.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+impl Edge {
+    /// The client's own id where it is one, else a fresh one.
+    fn request_id(&self, headers: &HeaderMap) -> String {
+        let given = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).filter(|id| is_request_id(id));
+        match given {
+            Some(id) => id.to_owned(),
+            None => self.entropy.draw().uuid(self.clock.now()).hyphenated().to_string(),
+        }
+    }
+}
+
+/// An id is echoed into a header, a body and the log, so it is short and plain.
+fn is_request_id(id: &str) -> bool {
+    (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+}
+
+/// Runs a request inside the layer.
+pub async fn edge(State(edge): State<Edge>, request: Request, next: Next) -> Response {
+    let id = edge.request_id(request.headers());
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let span = tracing::info_span!("request", request_id = %id);
+    async move {
+        let began = tokio::time::Instant::now();
+        let outcome = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+        let response = outcome.unwrap_or_else(|_| ApiError::plain(Code::Internal).into_response());
+        let response = enveloped(response, &id);
+        let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(%method, path, status = response.status().as_u16(), took_ms, "answered");
+        response
+    }
+    .instrument(span)
+    .await
+}
+
+/// Renders a refusal, and marks the answer with its id.
+fn enveloped(mut response: Response, id: &str) -> Response {
+    let refusal = response.extensions_mut().remove::<ApiError>().or_else(|| foreign_refusal(&response));
+    if let Some(refusal) = refusal {
+        log(&refusal);
+        let headers = response.headers_mut();
+        headers.remove(header::CONTENT_LENGTH);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        *response.body_mut() = refusal.render(id).into();
+    }
+    if let Ok(id) = HeaderValue::from_str(id) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    response
+}
+
+/// The framework refuses with a bare status: a path, a method, a header that it did not understand.
+fn foreign_refusal(response: &Response) -> Option<ApiError> {
+    let code = match response.status() {
+        StatusCode::NOT_FOUND => Code::NotFound,
+        StatusCode::METHOD_NOT_ALLOWED => Code::MethodNotAllowed,
+        StatusCode::PAYLOAD_TOO_LARGE => Code::PayloadTooLarge,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Code::UnsupportedMediaType,
+        status if status.is_client_error() => Code::BadRequest,
+        status if status.is_server_error() => Code::Internal,
+        _ => return None,
+    };
+    Some(ApiError::plain(code))
+}
+
+/// A refusal is the customer's business, a failure ours.
+fn log(refusal: &ApiError) {
+    let entry = refusal.code.entry();
+    if let Some(source) = &refusal.source {
+        let chain = std::iter::successors(Some(&**source as &dyn std::error::Error), |error| error.source());
+        let causes: Vec<String> = chain.map(ToString::to_string).collect();
+        tracing::error!(code = entry.name, "request failed: {}", causes.join(": "));
+    } else {
+        tracing::debug!(code = entry.name, fields = ?refusal.fields, "request refused");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_short_plain_ids_are_echoed() {
+        for id in ["a", "0197-af.x_Y", &"a".repeat(128)] {
+            assert!(is_request_id(id), "{id}");
+        }
+        for id in ["", "a b", "a\u{e9}", "a\"b", "<x>", &"a".repeat(129)] {
+            assert!(!is_request_id(id), "{id}");
+        }
+    }
+}

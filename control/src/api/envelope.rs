@@ -1,0 +1,131 @@
+//! The shape of every success: `{"ok":true,"message"?,"data"?}`, and beside a list its size.
+
+use std::borrow::Cow;
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use super::page::Page;
+use crate::domain::{money::Cents, time::Time};
+
+/// A success.
+#[derive(Debug, Serialize)]
+pub struct Answer<T> {
+    ok: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<Cow<'static, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<T>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offset: Option<u64>,
+}
+
+impl<T> Answer<T> {
+    const EMPTY: Self = Self { ok: true, message: None, data: None, total: None, limit: None, offset: None };
+
+    /// One thing.
+    #[must_use]
+    pub fn data(data: T) -> Self {
+        Self { data: Some(data), ..Self::EMPTY }
+    }
+
+    /// The same with a sentence for people.
+    #[must_use]
+    pub fn with_message(self, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { message: Some(message.into()), ..self }
+    }
+
+    /// A part of a list of `total` things. Says what was asked for, as far as it was cut.
+    #[must_use]
+    pub fn list(data: T, total: u64, page: &Page) -> Self {
+        Self {
+            message: page.note(),
+            data: Some(data),
+            total: Some(total),
+            limit: page.limit(),
+            offset: (page.offset > 0).then_some(page.offset),
+            ok: true,
+        }
+    }
+}
+
+impl Answer<()> {
+    /// A sentence alone.
+    #[must_use]
+    pub fn message(message: impl Into<Cow<'static, str>>) -> Self {
+        Self { message: Some(message.into()), ..Self::EMPTY }
+    }
+}
+
+impl<T: Serialize> Answer<T> {
+    /// The body. Kept as bytes where an answer is stored to be repeated.
+    #[must_use]
+    pub fn render(&self) -> Vec<u8> {
+        // Our own types with text keys: serializing cannot fail.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+}
+
+impl<T: Serialize> IntoResponse for Answer<T> {
+    fn into_response(self) -> Response {
+        json(self.render())
+    }
+}
+
+/// An answer whose body is JSON already.
+#[must_use]
+pub fn json(body: Vec<u8>) -> Response {
+    let mut response = Response::new(Body::from(body));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    // Balances and passwords: no cache on the way may keep them.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// An amount as an exact JSON number: `42.50`. Through a float, cents would be a matter of rounding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Money(pub Cents);
+
+impl Serialize for Money {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        RawValue::from_string(self.0.to_string()).map_err(serde::ser::Error::custom)?.serialize(serializer)
+    }
+}
+
+/// A time as `2026-06-10 12:00:00`, UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct When(pub Time);
+
+impl Serialize for When {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn money_is_an_exact_number_and_absent_parts_are_left_out() {
+        #[derive(Serialize)]
+        struct Balance {
+            balance: Money,
+        }
+        let amount = Money("42.5".parse().unwrap());
+        let body = Answer::data(Balance { balance: amount }).render();
+        assert_eq!(String::from_utf8(body).unwrap(), r#"{"ok":true,"data":{"balance":42.50}}"#);
+        let body = Answer::message("Start has been queued.").render();
+        assert_eq!(String::from_utf8(body).unwrap(), r#"{"ok":true,"message":"Start has been queued."}"#);
+    }
+}

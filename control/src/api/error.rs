@@ -1,0 +1,140 @@
+//! The one error of both HTTP faces.
+//!
+//! A handler returns it; only the outermost layer (`edge`) renders it, because only there is the request's id known
+//! and only there do the framework's own refusals pass as well. So there is one shape for all of them.
+
+use std::{borrow::Cow, error::Error as StdError, sync::Arc};
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+
+pub use super::code::Code;
+use crate::store::StoreError;
+
+/// A refusal.
+#[derive(Debug, Clone)]
+pub struct ApiError {
+    /// For programs.
+    pub code: Code,
+    /// For people: what happened, to which thing.
+    pub message: Cow<'static, str>,
+    /// Which fields of the request are at fault.
+    pub fields: Vec<FieldFault>,
+    /// For the log, never for the customer.
+    pub source: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+/// One field of a request, and what is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldFault {
+    /// As the client wrote it; `a.b` below an object.
+    pub field: String,
+    /// What to do about it.
+    pub reason: String,
+}
+
+/// The body of a refusal.
+#[derive(Debug, Serialize)]
+struct Refusal<'a> {
+    ok: bool,
+    message: &'a str,
+    error: Detail<'a>,
+}
+
+#[derive(Debug, Serialize)]
+struct Detail<'a> {
+    code: &'static str,
+    message: &'a str,
+    request_id: &'a str,
+    retryable: bool,
+    details: Details<'a>,
+}
+
+#[derive(Debug, Serialize)]
+struct Details<'a> {
+    fields: &'a [FieldFault],
+}
+
+impl ApiError {
+    /// A refusal with a sentence of its own.
+    #[must_use]
+    pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, message: message.into(), fields: Vec::new(), source: None }
+    }
+
+    /// A refusal that names one field.
+    #[must_use]
+    pub fn field(code: Code, field: &str, reason: impl Into<String>) -> Self {
+        let reason = reason.into();
+        let message = format!("{field}: {reason}");
+        let fields = vec![FieldFault { field: field.to_owned(), reason }];
+        Self { code, message: message.into(), fields, source: None }
+    }
+
+    /// A failure of ours; `source` is for the log.
+    #[must_use]
+    pub fn internal(source: impl StdError + Send + Sync + 'static) -> Self {
+        Self::caused(Code::Internal, source)
+    }
+
+    /// A refusal whose cause goes to the log and whose sentence is the registry's.
+    #[must_use]
+    pub fn caused(code: Code, source: impl StdError + Send + Sync + 'static) -> Self {
+        Self { source: Some(Arc::new(source)), ..Self::plain(code) }
+    }
+
+    /// A refusal with the registry's own sentence.
+    #[must_use]
+    pub fn plain(code: Code) -> Self {
+        Self::new(code, code.entry().meaning)
+    }
+
+    /// The answer's body.
+    #[must_use]
+    pub fn render(&self, request_id: &str) -> Vec<u8> {
+        let entry = self.code.entry();
+        let refusal = Refusal {
+            ok: false,
+            message: &self.message,
+            error: Detail {
+                code: entry.name,
+                message: &self.message,
+                request_id,
+                retryable: entry.retryable,
+                details: Details { fields: &self.fields },
+            },
+        };
+        // Texts and flags alone: this cannot fail.
+        serde_json::to_vec(&refusal).unwrap_or_default()
+    }
+}
+
+impl IntoResponse for ApiError {
+    /// The status, and the error itself for the outermost layer to render.
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = self.code.entry().status;
+        match self.code {
+            Code::Unauthorized => {
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            Code::Unavailable => {
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+            }
+            _ => {}
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        let code = if error.is_passing() { Code::Unavailable } else { Code::Internal };
+        Self::caused(code, error)
+    }
+}

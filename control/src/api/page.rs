@@ -1,0 +1,123 @@
+//! `?limit=` and `?offset=` of lists.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+
+use super::{
+    error::{ApiError, Code},
+    field::{Faults, Field, Unknown},
+};
+
+/// Most entries of one answer to a request that sets a limit.
+pub const LIMIT_MAX: u64 = 100;
+
+/// The query of a list without filters.
+#[derive(Debug, Deserialize)]
+pub struct PageQuery {
+    #[serde(default)]
+    limit: Field<String>,
+    #[serde(default)]
+    offset: Field<String>,
+    #[serde(flatten)]
+    unknown: Unknown,
+}
+
+impl PageQuery {
+    /// The wanted part. `default` is the limit of a request that sets none; None: everything.
+    ///
+    /// # Errors
+    /// When a field is unknown or wrong.
+    pub fn page(self, default: Option<u64>) -> Result<Page, ApiError> {
+        let mut faults = Faults::beginning_with(&self.unknown);
+        let page = Page::read(&mut faults, self.limit, self.offset, default);
+        faults.into_result().map(|()| page)
+    }
+}
+
+/// Which part of a list is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    limit: Option<u64>,
+    clamped: bool,
+    /// How many entries to skip.
+    pub offset: u64,
+}
+
+impl Page {
+    /// Reads both, as they stand in the query. `default` is the limit of a request that sets none; None: everything.
+    pub fn read(faults: &mut Faults, limit: Field<String>, offset: Field<String>, default: Option<u64>) -> Self {
+        let mut number = |name: &str, field: Field<String>, least: u64| {
+            let text = faults.optional(name, field)?;
+            faults.parsed(Code::ValidationFailed, name, whole(&text, least))
+        };
+        let (wanted, offset) = (number("limit", limit, 1), number("offset", offset, 0));
+        Self {
+            limit: wanted.map(|limit| limit.min(LIMIT_MAX)).or(default),
+            clamped: wanted.is_some_and(|limit| limit > LIMIT_MAX),
+            offset: offset.unwrap_or(0),
+        }
+    }
+
+    /// Most entries of the answer; None: all of them.
+    #[must_use]
+    pub fn limit(&self) -> Option<u64> {
+        self.limit
+    }
+
+    /// What the customer is told when the limit was cut.
+    #[must_use]
+    pub fn note(&self) -> Option<Cow<'static, str>> {
+        self.clamped.then(|| format!("limit was reduced to {LIMIT_MAX}, the most that one answer holds.").into())
+    }
+
+    /// This part of a list that is at hand in full.
+    #[must_use]
+    pub fn cut<T>(&self, all: Vec<T>) -> Vec<T> {
+        let skip = usize::try_from(self.offset).unwrap_or(usize::MAX);
+        let take = self.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
+        all.into_iter().skip(skip).take(take).collect()
+    }
+}
+
+/// A bound that the store's integers hold.
+const WHOLE_MAX: u64 = 1_000_000_000;
+
+fn whole(text: &str, least: u64) -> Result<u64, String> {
+    let digits = text.bytes().all(|b| b.is_ascii_digit());
+    let number = text.parse().ok().filter(|number| digits && (least..=WHOLE_MAX).contains(number));
+    number.ok_or_else(|| format!("must be a whole number from {least} to {WHOLE_MAX}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(limit: Option<&str>, offset: Option<&str>) -> (Page, bool) {
+        let mut faults = Faults::default();
+        let field = |text: Option<&str>| text.map_or(Field::Absent, |text| Field::Given(text.to_owned()));
+        let page = Page::read(&mut faults, field(limit), field(offset), None);
+        (page, faults.into_result().is_ok())
+    }
+
+    #[test]
+    fn a_limit_above_the_bound_is_clamped_and_said_so() {
+        let (page, good) = read(Some("1000"), Some("3"));
+        assert!(good && page.note().is_some());
+        assert_eq!((page.limit(), page.offset), (Some(100), 3));
+        assert_eq!(page.cut((0..500).collect::<Vec<_>>()), (3..103).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn without_a_limit_a_list_is_whole() {
+        assert_eq!(read(None, None).0.cut(vec![1, 2, 3]), [1, 2, 3]);
+    }
+
+    #[test]
+    fn what_is_no_number_is_refused() {
+        for text in ["0", "-1", "+1", "1.5", "ten", "99999999999999999999"] {
+            assert!(!read(Some(text), None).1, "{text}");
+        }
+        assert!(read(None, Some("0")).1);
+    }
+}

@@ -1,0 +1,27 @@
+//! The query of a GET: known names only, each once.
+
+use axum::{extract::FromRequestParts, http::request::Parts};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::error::{ApiError, Code};
+
+/// A query of type `T`, whose fields are [`super::field::Field`]s of texts.
+#[derive(Debug)]
+pub struct Query<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let bad = || ApiError::new(Code::BadRequest, "The query of the URL cannot be understood.");
+        let pairs = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&parts.uri).map_err(|_| bad())?.0;
+        let mut fields = Map::new();
+        for (name, value) in pairs {
+            if fields.insert(name.clone(), Value::String(value)).is_some() {
+                return Err(ApiError::field(Code::ValidationFailed, &name, "is given twice"));
+            }
+        }
+        serde_json::from_value(Value::Object(fields)).map(Self).map_err(|_| bad())
+    }
+}

@@ -1,0 +1,31 @@
+//! Every route of the customer API on one page.
+
+use axum::{
+    Router,
+    middleware::from_fn_with_state,
+    routing::get,
+};
+
+use super::{catalog, edge::edge, servers, ssh_keys, state::App, wallet};
+
+/// Where the API begins.
+pub const PREFIX: &str = "/api/v1";
+
+/// The customer API.
+#[must_use]
+pub fn router(app: App) -> Router {
+    let layer = from_fn_with_state(app.edge(), edge);
+    Router::new().nest(PREFIX, routes()).with_state(app).layer(layer)
+}
+
+fn routes() -> Router<App> {
+    Router::new()
+        .route("/balance", get(wallet::balance))
+        .route("/transactions", get(wallet::transactions))
+        .route("/packages", get(catalog::packages))
+        .route("/packages/{uuid_or_slug}", get(catalog::package))
+        .route("/os-images", get(catalog::os_images))
+        .route("/ssh-keys", get(ssh_keys::list))
+        .route("/servers", get(servers::show::list))
+        .route("/servers/{uuid}", get(servers::show::show))
+}

@@ -1,0 +1,31 @@
+//! `/servers`: ordering, looking, power, removal. One file a verb; what they share is how a server is shown and named.
+
+pub mod show;
+pub mod view;
+
+use axum::{
+    extract::{FromRequestParts, Path},
+    http::request::Parts,
+};
+use csp_shared::id::ServerId;
+
+use super::error::{ApiError, Code};
+
+/// The server that a path names. A text that is no UUID names none: the same answer as for one that does not exist.
+#[derive(Debug, Clone, Copy)]
+pub struct ServerPath(pub ServerId);
+
+impl<S: Send + Sync> FromRequestParts<S> for ServerPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Path(text) = Path::<String>::from_request_parts(parts, state).await.map_err(|_| missing())?;
+        text.parse().map(Self).map_err(|_| missing())
+    }
+}
+
+/// The one answer for a server that does not exist and for one of another account.
+#[must_use]
+pub fn missing() -> ApiError {
+    ApiError::new(Code::NotFound, "There is no such server.")
+}

@@ -1,0 +1,32 @@
+//! `GET /servers` and `GET /servers/{uuid}`.
+
+use axum::extract::State;
+
+use super::{ServerPath, missing, view::ServerAnswer};
+use crate::{
+    api::{auth::Customer, envelope::Answer, error::ApiError, page::PageQuery, query::Query, state::App},
+    store::StoreError,
+};
+
+/// `GET /servers`
+pub async fn list(
+    State(app): State<App>,
+    customer: Customer,
+    Query(query): Query<PageQuery>,
+) -> Result<Answer<Vec<ServerAnswer>>, ApiError> {
+    let (page, now) = (query.page(None)?, app.now());
+    let views = app.store.read::<_, StoreError>(move |read| read.server_views(Some(customer.account), now)).await?;
+    let total = views.len() as u64;
+    Ok(Answer::list(page.cut(views).into_iter().map(ServerAnswer::from).collect(), total, &page))
+}
+
+/// `GET /servers/{uuid}`
+pub async fn show(
+    State(app): State<App>,
+    customer: Customer,
+    ServerPath(server): ServerPath,
+) -> Result<Answer<ServerAnswer>, ApiError> {
+    let now = app.now();
+    let view = app.store.read::<_, StoreError>(move |read| read.server_view(customer.account, server, now)).await?;
+    view.map(|(view, _)| Answer::data(view.into())).ok_or_else(missing)
+}

@@ -1,0 +1,204 @@
+//! A server as its owner sees it in an answer. Additions to the contract's fields never change what those mean.
+
+use csp_shared::id::{ActionId, LeaseId, ServerId};
+use serde::Serialize;
+
+use crate::{
+    api::{
+        catalog::Resources,
+        envelope::{Money, When},
+    },
+    domain::money::Cents,
+    store::{Action, ServerIp, ServerView},
+};
+
+/// A server.
+#[derive(Debug, Serialize)]
+pub struct ServerAnswer {
+    uuid: ServerId,
+    hostname: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    service_status: &'static str,
+    status: &'static str,
+    status_observed_at: Option<When>,
+    package: PackageAnswer,
+    resources: Resources,
+    image: ImageAnswer,
+    ips: Vec<IpAnswer>,
+    adapters: Vec<AdapterAnswer>,
+    location: String,
+    billing_date: Option<When>,
+    auto_renew: bool,
+    renewal: Renewal,
+    metrics: Option<Metrics>,
+    action: Option<ActionAnswer>,
+    failure: Option<Failure>,
+    created_at: When,
+}
+
+#[derive(Debug, Serialize)]
+struct PackageAnswer {
+    uuid: String,
+    slug: String,
+    name: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    cpu: u16,
+    ram_mb: u32,
+    disk_gb: u32,
+    monthly_price: Money,
+}
+
+#[derive(Debug, Serialize)]
+struct ImageAnswer {
+    uuid: String,
+    key: String,
+    name: String,
+    version: String,
+}
+
+#[derive(Debug, Serialize)]
+struct IpAnswer {
+    uuid: LeaseId,
+    address: String,
+    #[serde(rename = "type")]
+    role: &'static str,
+    adapter: String,
+    prefix_len: u8,
+    gateway: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct AdapterAnswer {
+    name: String,
+    mac: String,
+    addresses: Vec<String>,
+}
+
+/// What the next period costs, by today's prices.
+#[derive(Debug, Serialize)]
+struct Renewal {
+    total: Money,
+    package: Money,
+    extra_ips: Money,
+    discount: Money,
+}
+
+/// Measured values of a running server. No host reports any yet, so an answer has null here.
+#[derive(Debug, Serialize)]
+enum Metrics {}
+
+/// Something that was asked of a server.
+#[derive(Debug, Serialize)]
+pub struct ActionAnswer {
+    uuid: ActionId,
+    command: &'static str,
+    status: &'static str,
+    created_at: When,
+    started_at: Option<When>,
+    finished_at: Option<When>,
+    error: Option<Failure>,
+}
+
+/// Why something could not be brought about.
+#[derive(Debug, Serialize)]
+struct Failure {
+    code: String,
+    message: String,
+}
+
+impl From<(String, String)> for Failure {
+    fn from((code, message): (String, String)) -> Self {
+        Self { code, message }
+    }
+}
+
+impl From<Action> for ActionAnswer {
+    fn from(action: Action) -> Self {
+        Self {
+            uuid: action.id,
+            command: action.command.as_str(),
+            status: action.status.as_str(),
+            created_at: When(action.created_at),
+            started_at: action.started_at.map(When),
+            finished_at: action.finished_at.map(When),
+            error: action.error.map(Failure::from),
+        }
+    }
+}
+
+impl From<ServerView> for ServerAnswer {
+    fn from(view: ServerView) -> Self {
+        let (renewal, adapters) = (renewal(&view), adapters(&view.ips));
+        let package = package(&view);
+        let (uuid, key, name, version) = view.image;
+        Self {
+            uuid: view.id,
+            hostname: view.hostname,
+            kind: view.kind.as_str(),
+            service_status: view.service.as_str(),
+            status: view.status.as_str(),
+            status_observed_at: view.observed_at.map(When),
+            package,
+            resources: view.size.into(),
+            image: ImageAnswer { uuid, key, name, version },
+            ips: view.ips.into_iter().map(ip).collect(),
+            adapters,
+            location: view.location,
+            billing_date: view.paid_until.map(When),
+            auto_renew: view.auto_renew,
+            renewal,
+            metrics: None,
+            action: view.action.map(ActionAnswer::from),
+            failure: view.failure.map(Failure::from),
+            created_at: When(view.created_at),
+        }
+    }
+}
+
+fn package(view: &ServerView) -> PackageAnswer {
+    let (uuid, slug, name) = view.package.clone();
+    let (cpu, ram_mb, disk_gb) = (view.size.cpu, view.size.ram_mb, view.size.disk_gb);
+    let (kind, monthly_price) = (view.kind.as_str(), Money(view.monthly));
+    PackageAnswer { uuid, slug, name, kind, cpu, ram_mb, disk_gb, monthly_price }
+}
+
+fn ip(ip: ServerIp) -> IpAnswer {
+    IpAnswer {
+        uuid: ip.lease.id,
+        address: ip.lease.address.to_string(),
+        role: ip.lease.role.as_str(),
+        adapter: ip.lease.adapter,
+        prefix_len: ip.prefix_len,
+        gateway: ip.gateway,
+    }
+}
+
+/// Adapters in the order of their addresses: the primary first.
+fn adapters(ips: &[ServerIp]) -> Vec<AdapterAnswer> {
+    let mut adapters: Vec<AdapterAnswer> = Vec::new();
+    for ip in ips {
+        let address = ip.lease.address.to_string();
+        match adapters.iter_mut().find(|adapter| adapter.name == ip.lease.adapter) {
+            Some(adapter) => adapter.addresses.push(address),
+            None => {
+                let (name, mac) = (ip.lease.adapter.clone(), ip.mac.clone());
+                adapters.push(AdapterAnswer { name, mac, addresses: vec![address] });
+            }
+        }
+    }
+    adapters
+}
+
+fn renewal(view: &ServerView) -> Renewal {
+    // Sixteen addresses and a package stay far below the bound of an amount.
+    let sum = |from: Cents, more: Cents| from.plus(more).unwrap_or(Cents::MAX);
+    let extra_ips = view.ips.iter().map(|ip| ip.lease.monthly).fold(Cents::ZERO, sum);
+    Renewal {
+        total: Money(sum(view.monthly, extra_ips)),
+        package: Money(view.monthly),
+        extra_ips: Money(extra_ips),
+        discount: Money(Cents::ZERO),
+    }
+}

@@ -1,0 +1,125 @@
+//! Speaks with a running control plane over the operator socket: one request, one answer.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use axum::http::{Method, Request, header};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::{body::Bytes, client::conn::http1};
+use hyper_util::rt::TokioIo;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use tokio::net::UnixStream;
+
+use crate::{api::error::FieldFault, operator::wire};
+
+/// Longest answer, in bytes: far above a list of every server of a large provider.
+const ANSWER_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// How long a command waits for its answer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ClientError {
+    #[error("cannot reach the control plane on {}: {source}; {}", socket.display(), advice(.source))]
+    Connect { socket: PathBuf, source: io::Error },
+    #[error("the control plane broke off: {0}")]
+    Broken(#[source] hyper::Error),
+    #[error("the control plane did not answer within {} s", PATIENCE.as_secs())]
+    Late,
+    #[error("the answer of the control plane is not understood ({0}); command and control plane must be of one version")]
+    Answer(String),
+    #[error("{}", refused(.message, .fields))]
+    Refused { message: String, fields: Vec<FieldFault> },
+    #[error("cannot start: {0}")]
+    Runtime(#[source] io::Error),
+}
+
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => "only root and the service's group may use it",
+        _ => "is `csp-control serve` running with this configuration?",
+    }
+}
+
+/// The sentence, and fields that it does not name already.
+fn refused(message: &str, fields: &[FieldFault]) -> String {
+    let extra = fields.iter().filter(|fault| !message.contains(&fault.reason));
+    extra.fold(message.to_owned(), |text, fault| format!("{text}; {}: {}", fault.field, fault.reason))
+}
+
+/// A success or a refusal, as it comes.
+#[derive(Deserialize)]
+struct Envelope<T> {
+    ok: bool,
+    message: Option<String>,
+    data: Option<T>,
+    error: Option<Refusal>,
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    details: Details,
+}
+
+#[derive(Deserialize)]
+struct Details {
+    fields: Vec<FieldFault>,
+}
+
+/// The operator API behind a socket.
+#[derive(Debug)]
+pub(super) struct Client<'a> {
+    socket: &'a Path,
+}
+
+impl<'a> Client<'a> {
+    pub(super) fn new(socket: &'a Path) -> Self {
+        Self { socket }
+    }
+
+    pub(super) fn get<A: DeserializeOwned>(&self, path: &str) -> Result<A, ClientError> {
+        self.call(Method::GET, path, Bytes::new())
+    }
+
+    pub(super) fn post<A: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<A, ClientError> {
+        let body = serde_json::to_vec(body).map_err(|error| ClientError::Answer(error.to_string()))?;
+        self.call(Method::POST, path, body.into())
+    }
+
+    fn call<A: DeserializeOwned>(&self, method: Method, path: &str, body: Bytes) -> Result<A, ClientError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ClientError::Runtime)?;
+        let exchange = async { tokio::time::timeout(PATIENCE, self.exchange(method, path, body)).await };
+        let answer = runtime.block_on(exchange).map_err(|_| ClientError::Late)??;
+        let envelope: Envelope<A> =
+            serde_json::from_slice(&answer).map_err(|error| ClientError::Answer(error.to_string()))?;
+        match envelope {
+            Envelope { ok: true, data: Some(data), .. } => Ok(data),
+            Envelope { ok: false, message, error, .. } => Err(ClientError::Refused {
+                message: message.unwrap_or_else(|| "refused without a reason".to_owned()),
+                fields: error.map(|refusal| refusal.details.fields).unwrap_or_default(),
+            }),
+            Envelope { ok: true, data: None, .. } => Err(ClientError::Answer("it holds no data".to_owned())),
+        }
+    }
+
+    async fn exchange(&self, method: Method, path: &str, body: Bytes) -> Result<Bytes, ClientError> {
+        let connect = |source| ClientError::Connect { socket: self.socket.to_owned(), source };
+        let stream = UnixStream::connect(self.socket).await.map_err(connect)?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(ClientError::Broken)?;
+        let driver = tokio::spawn(connection);
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", wire::PREFIX))
+            .header(header::HOST, "operator")
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::new(body))
+            .map_err(|error| ClientError::Answer(error.to_string()))?;
+        let response = sender.send_request(request).await.map_err(ClientError::Broken)?;
+        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
+        driver.abort();
+        body.map(http_body_util::Collected::to_bytes).map_err(|error| ClientError::Answer(error.to_string()))
+    }
+}

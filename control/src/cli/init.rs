@@ -1,0 +1,114 @@
+//! `csp-control init`: everything that `serve` needs, made once and never overwritten.
+
+use std::{
+    fs,
+    io::{self, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use super::{CommandError, InitArguments, text::say};
+use crate::{
+    config::{Config, template, toml_text::TomlFault},
+    fleet::ControlKeys,
+    store::{Store, StoreError},
+};
+
+/// Why nothing was set up, or not all.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum InitError {
+    #[error("{} is there already and is left as it is; remove it first if you want to begin anew", .0.display())]
+    Exists(PathBuf),
+    #[error("cannot make {}: {source}", path.display())]
+    Make { path: PathBuf, source: io::Error },
+    #[error("these choices make no usable configuration: {0}")]
+    Choices(TomlFault),
+    #[error("cannot make the keys: {0}")]
+    Keys(String),
+    #[error("cannot make the database: {0}")]
+    Database(StoreError),
+    #[error("cannot write to standard output: {0}")]
+    Print(String),
+}
+
+/// Where things go.
+struct Places {
+    config: PathBuf,
+    data: PathBuf,
+    socket: PathBuf,
+}
+
+impl Places {
+    fn of(dir: Option<&Path>) -> io::Result<Self> {
+        Ok(match dir {
+            None => Self {
+                config: crate::config::DEFAULT_FILE.into(),
+                data: "/var/lib/csp-control".into(),
+                socket: "/run/csp-control/operator.sock".into(),
+            },
+            Some(dir) => {
+                // Absolute, so that the file means the same wherever `serve` is started.
+                let dir = std::path::absolute(dir)?;
+                let socket = dir.join("operator.sock");
+                Self { config: dir.join("control.toml"), data: dir.join("data"), socket }
+            }
+        })
+    }
+}
+
+/// Sets everything up.
+pub(super) fn run(choices: &InitArguments) -> Result<(), InitError> {
+    let fail = |path: &Path| {
+        let path = path.to_owned();
+        move |source| InitError::Make { path, source }
+    };
+    let dir = choices.dir.as_deref();
+    let places = Places::of(dir).map_err(fail(dir.unwrap_or(Path::new("."))))?;
+    let text = template::render(&template::Choices {
+        data_dir: &places.data,
+        socket: &places.socket,
+        public_url: &choices.public_url,
+        api_listen: &choices.api_listen,
+        fleet_listen: &choices.fleet_listen,
+        advertise: choices.advertise.as_deref(),
+    });
+    // Read back before anything is written: a wrong choice leaves no trace.
+    let config = Config::parse(&text, "configuration").map_err(InitError::Choices)?;
+    for there in [&places.config, &config.database()] {
+        if there.try_exists().map_err(fail(there))? {
+            return Err(InitError::Exists(there.clone()));
+        }
+    }
+    make_folder(&places.data, 0o700).map_err(fail(&places.data))?;
+    ControlKeys::load_or_create(&config.keys()).map_err(|error| InitError::Keys(error.to_string()))?;
+    Store::open(&config.database()).map_err(InitError::Database)?;
+    // The configuration last: it says that the rest is complete.
+    if let Some(folder) = places.config.parent() {
+        make_folder(folder, 0o755).map_err(fail(folder))?;
+    }
+    write_new(&places.config, &text).map_err(fail(&places.config))?;
+    tell_next(&places.config, &config).map_err(|error| InitError::Print(error.to_string()))
+}
+
+fn make_folder(path: &Path, mode: u32) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(mode).create(path)
+}
+
+fn write_new(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o644).open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+fn tell_next(file: &Path, config: &Config) -> Result<(), CommandError> {
+    let mut text = format!(
+        "Wrote {file}\nMade {database} and the keys beside it\n\nNext:\n",
+        file = file.display(),
+        database = config.database().display()
+    );
+    if config.fleet.advertise.is_none() {
+        text += &format!("  edit {}: set [fleet] advertise to how hosts reach this machine\n", file.display());
+    }
+    text += &format!("  csp-control serve --config {}\n", file.display());
+    say(&text)
+}

@@ -1,0 +1,193 @@
+//! The operator's commands: what was typed becomes a request, and the answer lines for people or JSON for programs.
+
+use std::{
+    io::{self, Read as _},
+    path::Path,
+};
+
+use csp_shared::id::AccountId;
+use serde::Serialize;
+
+use super::{
+    AccountCommand, Command, CommandError, HostCommand, KeyCommand, ServerCommand, SshKeyCommand,
+    client::Client,
+    text::{or_dash, say, say_json, table},
+};
+use crate::{
+    config::{Config, toml_text},
+    operator::wire,
+};
+
+/// Longest file that a command reads, in bytes.
+const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// How answers are shown.
+struct Output {
+    json: bool,
+}
+
+impl Output {
+    fn show<A: Serialize>(&self, answer: &A, text: impl FnOnce(&A) -> String) -> Result<(), CommandError> {
+        if self.json { say_json(answer) } else { say(&text(answer)) }
+    }
+}
+
+/// Runs one command.
+pub(super) fn run(command: Command, config: &Config, json: bool) -> Result<(), CommandError> {
+    let client = Client::new(&config.operator.socket);
+    let output = Output { json };
+    match command {
+        // `cli::run` has handled these two.
+        Command::Init(_) | Command::Serve => Ok(()),
+        Command::Apply { catalog, dry_run } => apply(&client, &output, &catalog, dry_run),
+        Command::Account(command) => account(&client, &output, command),
+        Command::Credit { account, amount, reference, note } => {
+            let credit = wire::Credit { amount, reference, note };
+            let credited: wire::Credited = client.post(&format!("/accounts/{account}/credits"), &credit)?;
+            output.show(&credited, |c| match c.credited {
+                true => format!("Credited {} USD. The balance is {} USD.", c.amount, c.balance),
+                false => format!("This reference was credited before: nothing moved. The balance is {} USD.", c.balance),
+            })
+        }
+        Command::Key(KeyCommand::Create { account, label }) => {
+            let key: wire::Key = client.post(&format!("/accounts/{account}/keys"), &wire::NewKey { label })?;
+            // The key alone on its line: it is copied from here, and shown nowhere again.
+            output.show(&key, |key| key.key.reveal().to_owned())
+        }
+        Command::SshKey(SshKeyCommand::Add { account, label, keyfile }) => {
+            ssh_key_add(&client, &output, account, label, &keyfile)
+        }
+        Command::Host(command) => host(&client, &output, command),
+        Command::Server(command) => server(&client, &output, command),
+    }
+}
+
+fn apply(client: &Client<'_>, output: &Output, file: &Path, dry_run: bool) -> Result<(), CommandError> {
+    let catalog = toml_text::parse(&read(file)?, &file.display().to_string()).map_err(CommandError::Catalog)?;
+    let applied: wire::Applied = client.post("/catalog", &wire::Apply { catalog, dry_run })?;
+    output.show(&applied, |applied| {
+        if applied.changes.is_empty() {
+            return "The catalog is as the file says: nothing to change.".to_owned();
+        }
+        let lines = applied.changes.iter().map(|c| format!("{} {} {}  {}", c.change, c.kind, c.key, c.detail));
+        let lines: Vec<String> = lines.map(|line| line.trim_end().to_owned()).collect();
+        let end = if applied.applied { "Done." } else { "Nothing was changed (dry run)." };
+        format!("{}\n{end}", lines.join("\n"))
+    })
+}
+
+fn account(client: &Client<'_>, output: &Output, command: AccountCommand) -> Result<(), CommandError> {
+    match command {
+        AccountCommand::Create { name, email } => {
+            let account: wire::Account = client.post("/accounts", &wire::NewAccount { name, email })?;
+            output.show(&account, |account| account.uuid.to_string())
+        }
+        AccountCommand::List => {
+            let accounts: Vec<wire::Account> = client.get("/accounts")?;
+            output.show(&accounts, |accounts| {
+                let row = |a: &wire::Account| {
+                    [a.uuid.to_string(), a.balance.clone(), a.name.clone(), or_dash(a.email.as_deref())]
+                };
+                table(["ACCOUNT", "BALANCE", "NAME", "EMAIL"], &accounts.iter().map(row).collect::<Vec<_>>())
+            })
+        }
+    }
+}
+
+fn ssh_key_add(
+    client: &Client<'_>,
+    output: &Output,
+    account: AccountId,
+    label: String,
+    file: &Path,
+) -> Result<(), CommandError> {
+    let new = wire::NewSshKey { label, public_key: read(file)? };
+    let key: wire::SshKey = client.post(&format!("/accounts/{account}/ssh-keys"), &new)?;
+    output.show(&key, |key| format!("{}  {}  {}", key.uuid, key.fingerprint, key.label))
+}
+
+fn host(client: &Client<'_>, output: &Output, command: HostCommand) -> Result<(), CommandError> {
+    match command {
+        HostCommand::Add { name, location, dedicated } => {
+            let added: wire::HostAdded = client.post("/hosts", &wire::NewHost { name, location, dedicated })?;
+            // The line alone: it is pasted from here.
+            output.show(&added, |added| added.join.reveal().to_owned())
+        }
+        HostCommand::List => {
+            let hosts: Vec<wire::Host> = client.get("/hosts")?;
+            output.show(&hosts, |hosts| {
+                let head = ["HOST", "NAME", "LOCATION", "STATE", "LINK", "VIRT", "SERVERS", "CPUS", "RAM MIB", "DISK GIB"];
+                table(head, &hosts.iter().map(host_row).collect::<Vec<_>>())
+            })
+        }
+    }
+}
+
+fn host_row(host: &wire::Host) -> [String; 10] {
+    let has = |value: fn(&wire::Resources) -> u64| host.capacity.as_ref().map_or("?".to_owned(), |c| value(c).to_string());
+    let used = &host.promised;
+    [
+        host.uuid.to_string(),
+        host.name.clone(),
+        host.location.clone(),
+        host.state.clone(),
+        if host.connected { "up" } else { "down" }.to_owned(),
+        or_dash(host.virt.as_deref()),
+        host.servers.to_string(),
+        format!("{}/{}", used.cpus, has(|c| u64::from(c.cpus))),
+        format!("{}/{}", used.ram_mib, has(|c| c.ram_mib)),
+        format!("{}/{}", used.disk_gib, has(|c| c.disk_gib)),
+    ]
+}
+
+fn server(client: &Client<'_>, output: &Output, command: ServerCommand) -> Result<(), CommandError> {
+    match command {
+        ServerCommand::List { account } => {
+            let path = account.map_or("/servers".to_owned(), |account| format!("/servers?account={account}"));
+            let servers: Vec<wire::Server> = client.get(&path)?;
+            output.show(&servers, |servers| {
+                let head = ["SERVER", "HOSTNAME", "PACKAGE", "SERVICE", "STATUS", "HOST", "ADDRESSES"];
+                table(head, &servers.iter().map(server_row).collect::<Vec<_>>())
+            })
+        }
+        ServerCommand::Show { server } => {
+            let show: wire::ServerShow = client.get(&format!("/servers/{server}"))?;
+            output.show(&show, show_text)
+        }
+    }
+}
+
+fn server_row(server: &wire::Server) -> [String; 7] {
+    [
+        server.uuid.to_string(),
+        server.hostname.clone(),
+        server.package.clone(),
+        server.service_status.clone(),
+        server.status.clone(),
+        or_dash(server.host.as_deref()),
+        server.ips.join(" "),
+    ]
+}
+
+/// Two parts under their own names, so that nobody takes a wish for a fact. JSON is also the readable form of what has
+/// no columns.
+fn show_text(show: &wire::ServerShow) -> String {
+    let report = show.last_report.as_ref().map_or_else(|| "never".to_owned(), pretty);
+    format!("database says:\n{}\n\nlast report of the host:\n{report}", pretty(&show.database))
+}
+
+fn pretty<T: Serialize>(value: &T) -> String {
+    serde_json::to_string_pretty(value).unwrap_or_default()
+}
+
+/// A file, or standard input for `-`.
+fn read(file: &Path) -> Result<String, CommandError> {
+    let fault = |source: io::Error| CommandError::Read { file: file.to_owned(), source };
+    let source: Box<dyn io::Read> = match file.as_os_str() == "-" {
+        true => Box::new(io::stdin().lock()),
+        false => Box::new(std::fs::File::open(file).map_err(fault)?),
+    };
+    let mut text = String::new();
+    source.take(FILE_BYTES_MAX).read_to_string(&mut text).map_err(fault)?;
+    Ok(text)
+}

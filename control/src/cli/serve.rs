@@ -1,0 +1,154 @@
+//! `csp-control serve`: opens everything, says that it is ready, and stops in order when it is told to.
+//!
+//! Whatever cannot be opened ends the start with one line that says what, why, and what to do. Nothing is half up: the
+//! service manager hears "ready" when the API, the operator's socket and the hosts' listener all accept.
+
+use std::{future::Future, io, path::Path, sync::Arc, time::Duration};
+
+use tokio::{
+    net::{TcpListener, UnixListener},
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+    task::JoinSet,
+};
+
+use crate::{
+    api::{self, App, Settings},
+    clock::SystemClock,
+    config::{
+        Config, ConfigError,
+        listen::{ListenError, PassedSockets},
+    },
+    entropy::SystemEntropy,
+    fleet::{ControlKeys, Wake},
+    operator::{
+        self,
+        socket::{self, SocketError},
+    },
+    store::{Store, StoreError},
+    telemetry,
+};
+
+/// How long requests that are under way may take after a stop was asked for.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Why the control plane does not run.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ServeError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("cannot read the control plane's keys: {0}; `csp-control init` makes them, a backup holds them")]
+    Keys(String),
+    #[error("cannot start: {0}")]
+    Runtime(#[source] io::Error),
+}
+
+/// Runs until SIGTERM or SIGINT.
+pub(super) fn run(file: &Path) -> Result<(), ServeError> {
+    let config = Config::load(file)?;
+    telemetry::start(&config.log);
+    // Before the runtime opens files of its own.
+    let sockets = PassedSockets::take_over()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(ServeError::Runtime)?;
+    runtime.block_on(serve(&config, sockets))
+}
+
+/// Everything that is open before anything is served.
+struct Open {
+    app: App,
+    keys: ControlKeys,
+    api: TcpListener,
+    fleet: TcpListener,
+    operator: UnixListener,
+}
+
+fn open(config: &Config, mut sockets: PassedSockets) -> Result<Open, ServeError> {
+    let store = Store::open(&config.database())?;
+    let keys = ControlKeys::load(&config.keys()).map_err(|error| ServeError::Keys(error.to_string()))?;
+    let settings = Settings {
+        public_url: config.public_url.clone(),
+        advertise: config.fleet.advertise.clone(),
+        pins: keys.pins(),
+        orders: config.orders.clone(),
+    };
+    let app = App {
+        store,
+        wake: Wake::default(),
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy),
+        settings: Arc::new(settings),
+    };
+    Ok(Open {
+        app,
+        keys,
+        api: sockets.open(&config.api.listen, "[api] listen")?,
+        fleet: sockets.open(&config.fleet.listen, "[fleet] listen")?,
+        operator: socket::listen(&config.operator.socket)?,
+    })
+}
+
+async fn serve(config: &Config, sockets: PassedSockets) -> Result<(), ServeError> {
+    let Open { app, keys, api, fleet, operator } = open(config, sockets)?;
+    let (stop, stopped) = watch::channel(false);
+    let told = |mut stopped: watch::Receiver<bool>| async move {
+        // The sender lives until the end of this function; should it be gone, stopping is right too.
+        let _ = stopped.wait_for(|stop| *stop).await;
+    };
+    let mut tasks = JoinSet::new();
+    let (api_app, operator_app) = (api::router(app.clone()), operator::router(app.clone()));
+    let until = told(stopped.clone());
+    tasks.spawn(async move { log_end("api", axum::serve(api, api_app).with_graceful_shutdown(until).await) });
+    let until = told(stopped.clone());
+    tasks.spawn(async move { log_end("operator", axum::serve(operator, operator_app).with_graceful_shutdown(until).await) });
+    let _ = (keys, fleet);
+    tracing::info!(api = %config.api.listen, fleet = %config.fleet.listen, "ready");
+    notify(sd_notify::NotifyState::Ready);
+    asked_to_stop().await.map_err(ServeError::Runtime)?;
+    tracing::info!("stopping: requests under way may end");
+    notify(sd_notify::NotifyState::Stopping);
+    stop.send_replace(true);
+    drain(tasks).await;
+    // Left behind, it would be taken over at the next start all the same; without it commands say at once what is wrong.
+    let _ = std::fs::remove_file(&config.operator.socket);
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Waits for the tasks, but not for ever: whoever holds a request open must not hold the stop.
+async fn drain(mut tasks: JoinSet<()>) {
+    let ended = tokio::time::timeout(DRAIN, async { while tasks.join_next().await.is_some() {} }).await;
+    if ended.is_err() {
+        tracing::warn!(waited_s = DRAIN.as_secs(), "stopped with requests still open");
+    }
+}
+
+fn log_end(task: &'static str, outcome: io::Result<()>) {
+    if let Err(error) = outcome {
+        tracing::error!(task, "ended: {error}");
+    }
+}
+
+fn asked_to_stop() -> impl Future<Output = io::Result<()>> {
+    let signals = signal(SignalKind::terminate()).and_then(|term| Ok((term, signal(SignalKind::interrupt())?)));
+    async move {
+        let (mut term, mut int) = signals?;
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
+        Ok(())
+    }
+}
+
+/// Tells the service manager, where there is one.
+fn notify(state: sd_notify::NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!("cannot tell the service manager: {error}");
+    }
+}

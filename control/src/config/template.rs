@@ -1,0 +1,99 @@
+//! The configuration that `csp-control init` writes: every setting, each with what it is for.
+
+use std::path::Path;
+
+/// What the operator decided on the command line.
+#[derive(Debug, Clone)]
+pub struct Choices<'a> {
+    /// Holds database and keys.
+    pub data_dir: &'a Path,
+    /// Socket of the operator API.
+    pub socket: &'a Path,
+    /// How customers reach the API.
+    pub public_url: &'a str,
+    /// Where the API listens.
+    pub api_listen: &'a str,
+    /// Where hosts connect.
+    pub fleet_listen: &'a str,
+    /// How hosts reach it; None leaves the setting to be filled in.
+    pub advertise: Option<&'a str>,
+}
+
+/// The file's text.
+#[must_use]
+pub fn render(choices: &Choices<'_>) -> String {
+    let advertise = match choices.advertise {
+        Some(address) => format!("advertise = {}", quoted(address)),
+        None => "# advertise = \"control.example.com:7443\"".to_owned(),
+    };
+    format!(
+        r#"# Configuration of csp-control. A field that is unknown or wrong stops the start and is named with its line.
+
+# Holds the database (control.db) and the keys. Back it up as a whole; keep it from other users.
+data_dir = {data_dir}
+# How customers reach the API. Every URL in an answer begins with it.
+public_url = {public_url}
+
+[api]
+# Plain HTTP for a reverse proxy that does TLS. "fd:NAME" takes a socket that systemd passes under that name.
+listen = {api_listen}
+
+[fleet]
+# Where the agents of the hosts connect, with mutual TLS and pinned keys.
+listen = {fleet_listen}
+# Under which name and port hosts reach it: printed in the line that `csp-control host add` prints.
+{advertise}
+
+[operator]
+# Unix socket of the commands (`csp-control account`, `host`, ...), for root and the service's group.
+socket = {socket}
+
+[log]
+# "text" for people, "json" for machines.
+format = "text"
+# "error", "warn", "info", "debug" or "trace".
+level = "info"
+
+[orders]
+# An order that is not running after this many minutes fails and is refunded.
+provision_timeout_minutes = 30
+# How many minutes an address rests after its host has proved that it is unused.
+quarantine_minutes = 60
+"#,
+        data_dir = quoted(&choices.data_dir.display().to_string()),
+        public_url = quoted(choices.public_url),
+        api_listen = quoted(choices.api_listen),
+        fleet_listen = quoted(choices.fleet_listen),
+        socket = quoted(&choices.socket.display().to_string()),
+    )
+}
+
+/// A TOML string, escaped by the serializer.
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn the_template_is_a_configuration_with_the_defaults() {
+        let choices = Choices {
+            data_dir: Path::new("/var/lib/a \"quoted\" place"),
+            socket: Path::new("/run/csp/operator.sock"),
+            public_url: "http://127.0.0.1:8080",
+            api_listen: "127.0.0.1:8080",
+            fleet_listen: "0.0.0.0:7443",
+            advertise: None,
+        };
+        let config = Config::parse(&render(&choices), "template").unwrap();
+        assert_eq!(config.data_dir, choices.data_dir);
+        assert_eq!(config.fleet.advertise, None);
+        assert_eq!((config.log, config.orders), Default::default());
+        let named = Choices { advertise: Some("control.example.com:7443"), ..choices };
+        let config = Config::parse(&render(&named), "template").unwrap();
+        assert_eq!(config.fleet.advertise.unwrap().as_str(), "control.example.com:7443");
+    }
+}

@@ -1,0 +1,45 @@
+//! The one URL that customers see.
+
+use std::fmt;
+
+use serde::Deserialize;
+
+/// `https://cloud.example.com`, without a slash at the end, so that paths can be put behind it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct PublicUrl(String);
+
+impl TryFrom<String> for PublicUrl {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is no base URL: write `https://name` or `http://name:port`");
+        let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).ok_or_else(wrong)?;
+        let rest = rest.trim_end_matches('/');
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '/' | '[' | ']' | '_' | '~');
+        if rest.is_empty() || rest.starts_with([':', '/']) || !rest.chars().all(plain) {
+            return Err(wrong());
+        }
+        Ok(Self(text.trim_end_matches('/').to_owned()))
+    }
+}
+
+impl fmt::Display for PublicUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slash_at_the_end_is_taken_off_and_other_texts_are_refused() {
+        let url = PublicUrl::try_from("https://cloud.example.com/".to_owned()).unwrap();
+        assert_eq!(url.to_string(), "https://cloud.example.com");
+        for text in ["", "https://", "https:///x", "cloud.example.com", "javascript:alert(1)", "https://a b", "http://:80"] {
+            assert!(PublicUrl::try_from(text.to_owned()).is_err(), "{text}");
+        }
+    }
+}

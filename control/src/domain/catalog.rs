@@ -1,0 +1,209 @@
+//! What a provider sells: locations, packages, images and address pools, parsed and checked as a whole.
+
+use std::{collections::BTreeSet, net::IpAddr};
+
+use csp_shared::{limits::IMAGE_BYTES_MAX, spec::Image};
+
+use super::{address::Pool, label::Label, money::Cents, slug::Slug};
+
+/// Everything in a provider's catalog file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Catalog {
+    /// Where servers can stand.
+    pub locations: Vec<Location>,
+    /// What is sold, in the order shown.
+    pub packages: Vec<Package>,
+    /// What can be installed, in the order shown.
+    pub images: Vec<OsImage>,
+    /// Addresses to lease.
+    pub pools: Vec<AddressPool>,
+}
+
+/// A place with one or more hosts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Location {
+    /// Its key.
+    pub slug: Slug,
+    /// For people.
+    pub name: Label,
+}
+
+/// Virtual or dedicated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServiceType {
+    /// Shares its host.
+    Vps,
+    /// Has a host alone.
+    Dedicated,
+}
+
+impl ServiceType {
+    /// As stored and shown.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Vps => "vps",
+            Self::Dedicated => "dedicated",
+        }
+    }
+
+    /// Reads what [`ServiceType::as_str`] wrote.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Vps, Self::Dedicated].into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// Something that is sold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Package {
+    /// Its key.
+    pub slug: Slug,
+    /// Virtual or dedicated.
+    pub kind: ServiceType,
+    /// For people.
+    pub name: Label,
+    /// Price of a month.
+    pub monthly: Cents,
+    /// What it gives.
+    pub size: Size,
+    /// How many extra addresses a server of it may have.
+    pub extra_ips_max: u32,
+}
+
+/// Resources as sold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// Virtual processors.
+    pub cpu: u16,
+    /// Memory, in units of 2^20 bytes, as the contract's `ram_mb` is used.
+    pub ram_mb: u32,
+    /// Disk, in units of 2^30 bytes, as the contract's `disk_gb` is used.
+    pub disk_gb: u32,
+}
+
+/// Something that can be installed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OsImage {
+    /// Its key.
+    pub key: Slug,
+    /// For which services; `None` means any.
+    pub kind: Option<ServiceType>,
+    /// For people: `Debian`.
+    pub name: Label,
+    /// For people: `12`.
+    pub version: Label,
+    /// The file.
+    pub file: Image,
+}
+
+/// Addresses to lease in one location.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddressPool {
+    /// Its key.
+    pub slug: Slug,
+    /// Where it is routed.
+    pub location: Slug,
+    /// The range.
+    pub range: Pool,
+    /// Resolvers for its guests.
+    pub dns: Vec<IpAddr>,
+    /// Price of an extra address and month.
+    pub extra_monthly: Cents,
+}
+
+/// What makes a catalog unusable.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadCatalog {
+    /// Two entries with one key.
+    #[error("{0} `{1}` stands twice")]
+    Twice(&'static str, String),
+    /// A pool elsewhere.
+    #[error("pool `{pool}` names location `{location}`, which is not in the catalog")]
+    NoLocation {
+        /// Which pool.
+        pool: String,
+        /// What it names.
+        location: String,
+    },
+    /// A range that cannot work.
+    #[error("pool `{pool}`: {why}")]
+    Pool {
+        /// Which pool.
+        pool: String,
+        /// What is wrong.
+        why: super::address::BadPool,
+    },
+    /// Two pools that would lease one address twice.
+    #[error("pools `{0}` and `{1}` overlap")]
+    Overlap(String, String),
+    /// An image that no host would take.
+    #[error("image `{0}`: {1}")]
+    Image(String, &'static str),
+    /// A package that no host can run.
+    #[error("package `{0}`: {1}")]
+    Package(String, &'static str),
+}
+
+impl Catalog {
+    /// Checks the catalog as a whole.
+    ///
+    /// # Errors
+    /// With the first thing that is wrong.
+    pub fn check(&self) -> Result<(), BadCatalog> {
+        unique("location", self.locations.iter().map(|l| &l.slug))?;
+        unique("package", self.packages.iter().map(|p| &p.slug))?;
+        unique("image", self.images.iter().map(|i| &i.key))?;
+        unique("pool", self.pools.iter().map(|p| &p.slug))?;
+        self.images.iter().try_for_each(check_image)?;
+        self.packages.iter().try_for_each(check_package)?;
+        for (index, pool) in self.pools.iter().enumerate() {
+            let name = || pool.slug.as_str().to_owned();
+            pool.range.check().map_err(|why| BadCatalog::Pool { pool: name(), why })?;
+            if !self.locations.iter().any(|l| l.slug == pool.location) {
+                return Err(BadCatalog::NoLocation { pool: name(), location: pool.location.as_str().to_owned() });
+            }
+            let overlapping = self.pools.iter().take(index).find(|other| overlap(&pool.range, &other.range));
+            if let Some(other) = overlapping {
+                return Err(BadCatalog::Overlap(other.slug.as_str().to_owned(), name()));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn overlap(one: &Pool, two: &Pool) -> bool {
+    one.first <= two.last && two.first <= one.last
+}
+
+fn unique<'a>(kind: &'static str, slugs: impl Iterator<Item = &'a Slug>) -> Result<(), BadCatalog> {
+    let mut seen = BTreeSet::new();
+    for slug in slugs {
+        if !seen.insert(slug) {
+            return Err(BadCatalog::Twice(kind, slug.as_str().to_owned()));
+        }
+    }
+    Ok(())
+}
+
+fn check_image(image: &OsImage) -> Result<(), BadCatalog> {
+    let refuse = |why| Err(BadCatalog::Image(image.key.as_str().to_owned(), why));
+    let web = image.file.url.starts_with("https://") || image.file.url.starts_with("http://");
+    if !web || image.file.url.len() > 2000 || image.file.url.chars().any(|c| c.is_control() || c == ' ') {
+        return refuse("its url is not an https: or http: address");
+    }
+    if image.file.size_bytes == 0 || image.file.size_bytes > IMAGE_BYTES_MAX {
+        return refuse("size_bytes is the file's length, at most 64 GiB");
+    }
+    Ok(())
+}
+
+fn check_package(package: &Package) -> Result<(), BadCatalog> {
+    let Size { cpu, ram_mb, disk_gb } = package.size;
+    let good = (1..=512).contains(&cpu) && (64..=16_777_216).contains(&ram_mb) && (1..=1_048_576).contains(&disk_gb);
+    if !good || package.extra_ips_max > 64 {
+        let why = "cpu is 1 to 512, ram_mb 64 to 16777216, disk_gb 1 to 1048576, extra_ips_max at most 64";
+        return Err(BadCatalog::Package(package.slug.as_str().to_owned(), why));
+    }
+    Ok(())
+}

@@ -1,0 +1,28 @@
+//! Short names that people give to their things.
+
+/// 1 to 100 characters on one line, trimmed; any script.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Label(String);
+
+/// A text that is no label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a name has 1 to 100 characters and no line breaks or control characters")]
+pub struct BadLabel;
+
+impl Label {
+    /// Reads a label.
+    ///
+    /// # Errors
+    /// When it is empty, too long or has control characters.
+    pub fn parse(text: &str) -> Result<Self, BadLabel> {
+        let text = text.trim();
+        let good = !text.is_empty() && text.chars().count() <= 100 && !text.chars().any(char::is_control);
+        if good { Ok(Self(text.to_owned())) } else { Err(BadLabel) }
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}

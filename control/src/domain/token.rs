@@ -1,0 +1,87 @@
+//! Bearer tokens: a prefix that tells what they open, and 32 random bytes. Only their hash is stored.
+
+use csp_shared::{secret::Secret, sha256::Sha256};
+
+use super::draw::Draw;
+
+/// What a token opens.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TokenKind {
+    /// The customer API.
+    ApiKey,
+    /// One enrolment of a host.
+    Join,
+}
+
+impl TokenKind {
+    /// Never change the prefix of tokens that are out in the world: keys in use would stop working.
+    #[must_use]
+    pub fn prefix(self) -> &'static str {
+        match self {
+            Self::ApiKey => "csp_live_",
+            Self::Join => "csp_join_",
+        }
+    }
+}
+
+const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+/// Digits that 32 bytes need at most: 256 bits at 5.95 bits a digit.
+const DIGITS: usize = 43;
+
+/// Makes a token.
+#[must_use]
+pub fn make(kind: TokenKind, draw: &mut Draw) -> Secret {
+    Secret::new(format!("{}{}", kind.prefix(), base62(draw.bytes())))
+}
+
+/// What is stored of a token. A plain digest suffices: 256 random bits cannot be tried out.
+#[must_use]
+pub fn hash(token: &Secret) -> Sha256 {
+    Sha256::of(token.reveal().as_bytes())
+}
+
+/// What may be shown of a token later: its prefix and first characters, and the last four.
+#[must_use]
+pub fn preview(token: &Secret) -> String {
+    let text = token.reveal();
+    let head: String = text.chars().take(12).collect();
+    let tail: String = text.chars().skip(text.chars().count().saturating_sub(4)).collect();
+    format!("{head}...\u{2022}\u{2022}\u{2022}\u{2022}{tail}")
+}
+
+/// 32 bytes as one number in base 62, padded so that all tokens have one length.
+fn base62(mut number: [u8; 32]) -> String {
+    let mut digits = Vec::with_capacity(DIGITS);
+    for _ in 0..DIGITS {
+        let mut rest = 0u32;
+        for byte in &mut number {
+            let value = rest * 256 + u32::from(*byte);
+            *byte = u8::try_from(value / 62).unwrap_or(u8::MAX);
+            rest = value % 62;
+        }
+        digits.push(BASE62.get(rest as usize).copied().unwrap_or(b'0') as char);
+    }
+    digits.iter().rev().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base62_is_positional() {
+        assert_eq!(base62([0; 32]), "0".repeat(43));
+        let mut one_more_than_61 = [0; 32];
+        one_more_than_61[31] = 62;
+        assert_eq!(base62(one_more_than_61), format!("{}10", "0".repeat(41)));
+    }
+
+    #[test]
+    fn a_token_shows_its_kind_and_prints_as_nothing() {
+        let token = make(TokenKind::ApiKey, &mut Draw::new([1; 32]));
+        assert!(token.reveal().starts_with("csp_live_"));
+        assert_eq!(token.reveal().len(), 52);
+        assert_eq!(format!("{token:?}"), "Secret(…)");
+        assert_ne!(hash(&token), hash(&make(TokenKind::ApiKey, &mut Draw::new([2; 32]))));
+    }
+}

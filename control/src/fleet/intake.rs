@@ -1,0 +1,138 @@
+//! Bounds on what a host says, checked before anything is stored.
+//!
+//! A host may be in a stranger's hands: what it sends is as foreign as a customer's request, and in the end an operator
+//! reads it on a terminal.
+
+use csp_shared::{
+    compat,
+    limits::{FAULT_DETAIL_CHARS_MAX, INVENTORY_ENTRIES_MAX, NICS_MAX},
+    message::{Hello, Inventory, Orphan, Refusal},
+    observed::Observed,
+};
+
+use super::hosts::HostsError;
+
+/// Longest machine id, boot id or version, in bytes.
+const NAME_BYTES_MAX: usize = 64;
+/// Longest name of a domain that is not ours, in characters.
+const ORPHAN_NAME_CHARS_MAX: usize = 100;
+
+/// Whether a program of this age can be spoken with.
+pub(super) fn protocol(protocol: u16) -> Result<(), HostsError> {
+    if compat::accepts(protocol) {
+        return Ok(());
+    }
+    let (oldest, newest) = (compat::PROTOCOL_OLDEST, compat::PROTOCOL);
+    let message = format!(
+        "the agent speaks protocol {protocol}, the control plane {oldest} to {newest}: install the version of csp-agent \
+         that belongs to the control plane"
+    );
+    Err(HostsError::refused(Refusal::Protocol, message))
+}
+
+/// Whether a machine id looks like one. The machine may choose it freely, so it proves nothing; it only has to differ.
+pub(super) fn machine_id(text: &str) -> Result<(), HostsError> {
+    name("machine id", text)
+}
+
+/// Whether a session may be opened as far as the message alone tells.
+pub(super) fn hello(hello: &Hello) -> Result<(), HostsError> {
+    protocol(hello.protocol)?;
+    machine_id(&hello.machine_id)?;
+    name("boot id", &hello.boot_id)?;
+    name("agent version", &hello.agent_version)
+}
+
+fn name(what: &str, text: &str) -> Result<(), HostsError> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+' | '_');
+    if !text.is_empty() && text.len() <= NAME_BYTES_MAX && text.chars().all(plain) {
+        return Ok(());
+    }
+    let message = format!("the {what} is not 1 to {NAME_BYTES_MAX} letters, digits, dots and dashes");
+    Err(HostsError::refused(Refusal::Malformed, message))
+}
+
+/// Reports with their texts cut and made safe to show.
+pub(super) fn reports(mut reports: Vec<Observed>) -> Vec<Observed> {
+    for fault in reports.iter_mut().filter_map(|report| report.fault.as_mut()) {
+        fault.detail = shown(&fault.detail, FAULT_DETAIL_CHARS_MAX);
+    }
+    reports
+}
+
+/// Adds a part to an inventory.
+pub(super) fn add_part(whole: &mut Inventory, part: Inventory) -> Result<(), HostsError> {
+    whole.servers.extend(reports(part.servers));
+    whole.orphans.extend(part.orphans.into_iter().map(orphan));
+    if whole.servers.len().max(whole.orphans.len()) <= INVENTORY_ENTRIES_MAX {
+        return Ok(());
+    }
+    let message = format!("the inventory has more than {INVENTORY_ENTRIES_MAX} entries");
+    Err(HostsError::refused(Refusal::Malformed, message))
+}
+
+fn orphan(mut orphan: Orphan) -> Orphan {
+    orphan.name = shown(&orphan.name, ORPHAN_NAME_CHARS_MAX);
+    // More adapters than one server of ours can have: the rest would only make one row larger than all others.
+    orphan.macs.truncate(4 * NICS_MAX);
+    orphan
+}
+
+/// Cut, and without characters that steer a terminal.
+fn shown(text: &str, chars_max: usize) -> String {
+    text.chars().take(chars_max).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use csp_shared::{
+        generation::SessionEpoch,
+        message::{Capacity, Virt},
+    };
+
+    use super::*;
+
+    fn fine() -> Hello {
+        Hello {
+            protocol: compat::PROTOCOL,
+            machine_id: "0123456789abcdef0123456789abcdef".to_owned(),
+            boot_id: "7d3f5a52-8a11-4f0e-9a57-0c6c9ac1b9a3".to_owned(),
+            agent_version: "0.1.0".to_owned(),
+            capacity: Capacity { cpus: 1, ram_mib: 1, disk_gib: 1 },
+            virt: Virt::Kvm,
+        }
+    }
+
+    #[test]
+    fn a_hello_is_checked_by_field() {
+        assert!(hello(&fine()).is_ok());
+        let wrong = [
+            ("protocol 0", Hello { protocol: 0, ..fine() }),
+            ("machine id", Hello { machine_id: String::new(), ..fine() }),
+            ("boot id", Hello { boot_id: "\u{1b}[2J".to_owned(), ..fine() }),
+            ("agent version", Hello { agent_version: "1".repeat(65), ..fine() }),
+        ];
+        for (what, wrong) in wrong {
+            let refused = hello(&wrong).unwrap_err().to_string();
+            assert!(refused.contains(what), "{what}: {refused}");
+        }
+    }
+
+    #[test]
+    fn an_orphans_name_cannot_steer_a_terminal() {
+        let orphan = orphan(Orphan { name: format!("a\u{1b}[2J\n{}", "b".repeat(200)), macs: vec![] });
+        assert_eq!(orphan.name.chars().count(), ORPHAN_NAME_CHARS_MAX);
+        assert!(!orphan.name.chars().any(char::is_control));
+    }
+
+    #[test]
+    fn an_inventory_without_end_is_refused() {
+        let part = || Inventory {
+            session: SessionEpoch(1),
+            servers: vec![],
+            orphans: vec![Orphan { name: String::new(), macs: vec![] }; 40_000],
+        };
+        let mut whole = part();
+        assert!(add_part(&mut whole, part()).is_err());
+    }
+}

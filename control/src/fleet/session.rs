@@ -1,0 +1,145 @@
+//! An open session of one host: its inventory, then two loops side by side.
+//!
+//! ```text
+//! listen  Reports, Alive  ->  store
+//! speak   woken, or rescan by the clock  ->  store: what is not accepted  ->  Desired;  pings by the clock
+//! ```
+//!
+//! Neither waits for the other: a host that does not read still gets heard, and one that floods still gets told. Each
+//! host has its own pair with one message in hand, so a slow host slows only itself.
+
+use std::convert::Infallible;
+
+use csp_link::frames::{LinkError, Receiver, Sender};
+use csp_shared::{
+    generation::SessionEpoch,
+    limits::SPECS_PER_FRAME_MAX,
+    message::{Inventory, ToAgent, ToControl, batches},
+};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
+
+use super::{
+    ended::Ended,
+    hosts::{Hosts, Opened},
+    intake,
+    listener::Bounds,
+    outbox::Outbox,
+    wake::Registration,
+};
+
+/// An open session.
+pub(super) struct Session<'a, H> {
+    pub(super) hosts: &'a H,
+    pub(super) bounds: Bounds,
+    pub(super) opened: Opened,
+    pub(super) registration: &'a Registration,
+}
+
+impl<H: Hosts> Session<'_, H> {
+    /// Runs until the line breaks, the agent misbehaves, the store fails or the session has to go.
+    pub(super) async fn run(&self, sender: &mut Sender, receiver: &mut Receiver) -> Ended {
+        let ended: Result<Infallible, Ended> = tokio::select! {
+            leave = self.registration.told_to_leave() => Err(Ended::Left(leave)),
+            ended = self.converse(sender, receiver) => ended,
+        };
+        match ended {
+            Ok(never) => match never {},
+            Err(ended) => ended,
+        }
+    }
+
+    async fn converse(&self, sender: &mut Sender, receiver: &mut Receiver) -> Result<Infallible, Ended> {
+        let inventory = timeout(self.bounds.inventory_max, self.whole_inventory(receiver)).await;
+        let inventory = inventory.map_err(|_| LinkError::Silent(self.bounds.inventory_max))??;
+        self.hosts.record_inventory(self.opened.host, inventory).await?;
+        tokio::select! {
+            ended = self.listen(receiver) => ended,
+            ended = self.speak(sender) => ended,
+        }
+    }
+
+    /// Collects the parts of an inventory. A sign of life between them is nothing new.
+    async fn whole_inventory(&self, receiver: &mut Receiver) -> Result<Inventory, Ended> {
+        let mut whole = Inventory { session: self.opened.session, servers: Vec::new(), orphans: Vec::new() };
+        loop {
+            let message = receiver.receive().await?;
+            let is_last = matches!(message, ToControl::Inventory(_));
+            match message {
+                ToControl::Inventory(part) | ToControl::InventoryPart(part) => {
+                    self.check(part.session)?;
+                    intake::add_part(&mut whole, part)?;
+                }
+                ToControl::Alive { session } => self.check(session)?,
+                ToControl::Enrol(_) | ToControl::Hello(_) | ToControl::Reports { .. } => {
+                    return Err(Ended::out_of_order("after Welcome comes the inventory"));
+                }
+            }
+            if is_last {
+                return Ok(whole);
+            }
+        }
+    }
+
+    async fn listen(&self, receiver: &mut Receiver) -> Result<Infallible, Ended> {
+        let host = self.opened.host;
+        loop {
+            match receiver.receive().await? {
+                ToControl::Reports { session, reports } => {
+                    self.check(session)?;
+                    self.hosts.record_reports(host, session, intake::reports(reports)).await?;
+                    // What was recorded may be a failure, and a failed order has a tombstone to be sent.
+                    self.registration.wake();
+                }
+                ToControl::Alive { session } => {
+                    self.check(session)?;
+                    self.hosts.alive(host, session).await?;
+                }
+                ToControl::Enrol(_) | ToControl::Hello(_) | ToControl::InventoryPart(_) | ToControl::Inventory(_) => {
+                    return Err(Ended::out_of_order("the session is open and its inventory known"));
+                }
+            }
+        }
+    }
+
+    async fn speak(&self, sender: &mut Sender) -> Result<Infallible, Ended> {
+        let mut outbox = Outbox::default();
+        let mut rescan = every(self.bounds.rescan_every);
+        let mut ping = every(self.bounds.ping_every);
+        self.send_news(&mut outbox, sender).await?;
+        // An empty list says: that was all. A host that just booted waits for it before it trusts its own files.
+        sender.send(&ToAgent::Desired { desired: Vec::new() }).await?;
+        loop {
+            tokio::select! {
+                () = self.registration.woken() => self.send_news(&mut outbox, sender).await?,
+                _ = rescan.tick() => {
+                    outbox.rescan();
+                    self.send_news(&mut outbox, sender).await?;
+                }
+                _ = ping.tick() => sender.ping().await?,
+            }
+        }
+    }
+
+    async fn send_news(&self, outbox: &mut Outbox, sender: &mut Sender) -> Result<(), Ended> {
+        let unaccepted = self.hosts.unreported(self.opened.host).await?;
+        for desired in batches(outbox.take(unaccepted), SPECS_PER_FRAME_MAX) {
+            sender.send(&ToAgent::Desired { desired }).await?;
+        }
+        Ok(())
+    }
+
+    /// A message of another session can stand here only if the agent mixes them up. That it is the newest session of
+    /// its host is compared where it matters: inside each write.
+    fn check(&self, session: SessionEpoch) -> Result<(), Ended> {
+        if session == self.opened.session {
+            return Ok(());
+        }
+        Err(Ended::out_of_order("the message belongs to another session"))
+    }
+}
+
+fn every(period: std::time::Duration) -> Interval {
+    let mut interval = interval_at(Instant::now() + period, period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}

@@ -1,0 +1,160 @@
+//! Signals to the hosts' sessions. They carry no data: "read the store" and "you have to go".
+//!
+//! Forgotten at a restart and unknown to other replicas, on purpose: a session also rescans by the clock, and every
+//! write compares its epoch, so a signal saves time and decides nothing.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use csp_shared::{generation::SessionEpoch, id::HostId};
+use tokio::sync::{Notify, watch};
+
+/// Why a session has to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leave {
+    /// The same host opened a newer one.
+    Superseded,
+    /// The operator removed the host.
+    Removed,
+    /// The control plane stops; the host comes back by itself.
+    Stopping,
+}
+
+/// Reaches the sessions of this process. Clones reach the same ones.
+#[derive(Debug, Clone, Default)]
+pub struct Wake {
+    sessions: Arc<Mutex<HashMap<HostId, Live>>>,
+}
+
+#[derive(Debug)]
+struct Live {
+    session: SessionEpoch,
+    woken: Arc<Notify>,
+    leave: watch::Sender<Option<Leave>>,
+}
+
+/// A session's own end of its signals. Dropped with it.
+#[derive(Debug)]
+pub(super) struct Registration {
+    host: HostId,
+    session: SessionEpoch,
+    wake: Wake,
+    woken: Arc<Notify>,
+    leave: watch::Receiver<Option<Leave>>,
+}
+
+impl Wake {
+    /// Tells the host's session, if there is one, that there may be something to send. To be called after the commit.
+    pub fn wake(&self, host: HostId) {
+        if let Some(live) = self.lock().get(&host) {
+            live.woken.notify_one();
+        }
+    }
+
+    /// Ends the connection of a removed host. To be called after the commit.
+    pub fn remove(&self, host: HostId) {
+        if let Some(live) = self.lock().get(&host) {
+            live.leave.send_replace(Some(Leave::Removed));
+        }
+    }
+
+    /// Hosts that are connected to this process, in no order.
+    #[must_use]
+    pub fn connected(&self) -> Vec<HostId> {
+        self.lock().keys().copied().collect()
+    }
+
+    /// Ends all connections.
+    pub(super) fn stop(&self) {
+        for live in self.lock().values() {
+            live.leave.send_replace(Some(Leave::Stopping));
+        }
+    }
+
+    /// Takes the host's place from its older session. None when a newer one is already there: two connections may
+    /// pass each other between the store and here.
+    pub(super) fn register(&self, host: HostId, session: SessionEpoch) -> Option<Registration> {
+        let mut sessions = self.lock();
+        if let Some(older) = sessions.get(&host) {
+            if older.session >= session {
+                return None;
+            }
+            older.leave.send_replace(Some(Leave::Superseded));
+        }
+        let woken = Arc::new(Notify::new());
+        let (leave, told) = watch::channel(None);
+        sessions.insert(host, Live { session, woken: woken.clone(), leave });
+        Some(Registration { host, session, wake: self.clone(), woken, leave: told })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<HostId, Live>> {
+        // No code that can panic runs under the lock.
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Registration {
+    /// Waits until the store may hold something new. Several signals are one.
+    pub(super) async fn woken(&self) {
+        self.woken.notified().await;
+    }
+
+    /// Waits until the session has to go.
+    pub(super) async fn told_to_leave(&self) -> Leave {
+        let mut leave = self.leave.clone();
+        match leave.wait_for(Option::is_some).await {
+            Ok(why) => why.unwrap_or(Leave::Superseded),
+            // The sender lives in the map until a newer session replaces it.
+            Err(_) => Leave::Superseded,
+        }
+    }
+
+    /// Signals this session from inside: what it just recorded may have changed what the host should be.
+    pub(super) fn wake(&self) {
+        self.woken.notify_one();
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        let mut sessions = self.wake.lock();
+        if sessions.get(&self.host).is_some_and(|live| live.session == self.session) {
+            sessions.remove(&self.host);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host() -> HostId {
+        "0192f0c1-0000-7000-8000-000000000001".parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_newer_session_ends_the_older_and_not_the_other_way_round() {
+        let wake = Wake::default();
+        let first = wake.register(host(), SessionEpoch(1)).unwrap();
+        let second = wake.register(host(), SessionEpoch(2)).unwrap();
+        assert_eq!(first.told_to_leave().await, Leave::Superseded);
+        assert!(wake.register(host(), SessionEpoch(1)).is_none());
+        drop(first);
+        assert_eq!(wake.connected(), [host()], "the older one's end does not unregister the newer");
+        drop(second);
+        assert!(wake.connected().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_signal_that_comes_before_the_wait_is_not_lost() {
+        let wake = Wake::default();
+        let session = wake.register(host(), SessionEpoch(1)).unwrap();
+        wake.wake(host());
+        wake.wake(host());
+        session.woken().await;
+        let quiet = tokio::time::timeout(std::time::Duration::from_millis(20), session.woken()).await;
+        assert!(quiet.is_err(), "two signals are one");
+    }
+}

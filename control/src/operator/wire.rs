@@ -1,0 +1,279 @@
+//! What the operator's commands and the control plane say to each other: plain types, used on both ends.
+//!
+//! Amounts are texts (`"6.95"`): this side has no contract that wants numbers, and a text is exact everywhere.
+
+use csp_shared::{
+    id::{AccountId, ApiKeyId, HostId, ServerId, SshKeyId},
+    observed::Observed,
+    secret::Secret,
+    spec::Desired,
+};
+use serde::{Deserialize, Serialize};
+
+use super::catalog_file::CatalogFile;
+
+/// Where the operator API begins.
+pub const PREFIX: &str = "/operator/v1";
+
+/// `POST /catalog`
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Apply {
+    /// Everything that is sold from now on.
+    pub catalog: CatalogFile,
+    /// Show the difference alone.
+    pub dry_run: bool,
+}
+
+/// What `apply` did, or would do.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Applied {
+    /// Empty when the catalog says what is already so.
+    pub changes: Vec<CatalogChange>,
+    /// Whether it was brought about.
+    pub applied: bool,
+}
+
+/// One difference.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CatalogChange {
+    /// `location`, `package`, `image` or `pool`.
+    pub kind: String,
+    /// Its slug or key.
+    pub key: String,
+    /// `add`, `change` or `retire`.
+    pub change: String,
+    /// What changes, for people.
+    pub detail: String,
+}
+
+/// `POST /accounts`
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewAccount {
+    /// For people.
+    pub name: String,
+    /// Where to write to.
+    pub email: Option<String>,
+}
+
+/// An account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// Its id.
+    pub uuid: AccountId,
+    /// For people.
+    pub name: String,
+    /// Where to write to.
+    pub email: Option<String>,
+    /// What is in the wallet, USD.
+    pub balance: String,
+    /// UTC.
+    pub created_at: String,
+}
+
+/// `POST /accounts/{uuid}/credits`
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Credit {
+    /// USD, as `25` or `25.50`.
+    pub amount: String,
+    /// The payment's id at whoever took it: the same one credits once.
+    pub reference: String,
+    /// For the customer's list of transactions.
+    pub note: Option<String>,
+}
+
+/// What a credit did.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Credited {
+    /// Whose wallet.
+    pub account: AccountId,
+    /// USD.
+    pub amount: String,
+    /// In the wallet now, USD.
+    pub balance: String,
+    /// False when this reference was credited before: nothing moved this time.
+    pub credited: bool,
+}
+
+/// `POST /accounts/{uuid}/keys`
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewKey {
+    /// For people.
+    pub label: Option<String>,
+}
+
+/// A key that was made.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Key {
+    /// Its id.
+    pub uuid: ApiKeyId,
+    /// For people.
+    pub label: String,
+    /// Shown this once: only its hash is kept.
+    pub key: Secret,
+}
+
+/// `POST /accounts/{uuid}/ssh-keys`
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewSshKey {
+    /// For people.
+    pub label: String,
+    /// One line of a `.pub` file.
+    pub public_key: String,
+}
+
+/// A public key in an account.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SshKey {
+    /// Its id.
+    pub uuid: SshKeyId,
+    /// For people.
+    pub label: String,
+    /// As `ssh-keygen -l` prints it.
+    pub fingerprint: String,
+}
+
+/// `POST /hosts`
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewHost {
+    /// Unique among hosts.
+    pub name: String,
+    /// Slug of a location in the catalog.
+    pub location: String,
+    /// Takes one dedicated server instead of many shared ones.
+    #[serde(default)]
+    pub dedicated: bool,
+}
+
+/// A host that may join.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct HostAdded {
+    /// Its id.
+    pub uuid: HostId,
+    /// Unique among hosts.
+    pub name: String,
+    /// The line to paste on the host, as root. Holds a token that is shown this once.
+    pub join: Secret,
+    /// When the token in it ends, UTC.
+    pub join_expires_at: String,
+}
+
+/// A host.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Host {
+    /// Its id.
+    pub uuid: HostId,
+    /// Unique among hosts.
+    pub name: String,
+    /// Slug of its location.
+    pub location: String,
+    /// `shared` or `dedicated`.
+    pub class: String,
+    /// What the operator decided about it.
+    pub state: String,
+    /// Heard of within the last moments.
+    pub connected: bool,
+    /// When it was heard of, UTC; null: never.
+    pub seen_at: Option<String>,
+    /// Of its agent.
+    pub agent_version: Option<String>,
+    /// `kvm` or `qemu`.
+    pub virt: Option<String>,
+    /// What it has; null until it connected.
+    pub capacity: Option<Resources>,
+    /// What is promised on it.
+    pub promised: Resources,
+    /// Servers on it, held ones included.
+    pub servers: u32,
+}
+
+/// Shares of a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resources {
+    /// Virtual processors.
+    pub cpus: u32,
+    /// MiB.
+    pub ram_mib: u64,
+    /// GiB.
+    pub disk_gib: u64,
+}
+
+/// A server in a list.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Server {
+    /// Its id, and the name of its domain.
+    pub uuid: ServerId,
+    /// Whose it is.
+    pub account: AccountId,
+    /// As ordered.
+    pub hostname: String,
+    /// `vps` or `dedicated`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Slug of what was sold.
+    pub package: String,
+    /// `provisioning`, `active`, `suspended`, `failed` or `destroyed`.
+    pub service_status: String,
+    /// What its owner sees.
+    pub status: String,
+    /// Name of the host that it is placed on; null once that has proved that nothing is left.
+    pub host: Option<String>,
+    /// Addresses, the primary first.
+    pub ips: Vec<String>,
+    /// UTC.
+    pub created_at: String,
+}
+
+/// `GET /servers/{uuid}`: what each side says, under separate names, so that a difference is seen.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ServerShow {
+    /// What the database says.
+    pub database: DatabaseSays,
+    /// What its host last reported; null when it never did.
+    pub last_report: Option<ReportSays>,
+}
+
+/// What the database says about a server.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct DatabaseSays {
+    /// As in the list.
+    #[serde(flatten)]
+    pub server: Server,
+    /// Why an order failed.
+    pub failure_code: Option<String>,
+    /// UTC; null before the first Online.
+    pub paid_until: Option<String>,
+    /// What its host is to bring about. Password hashes are left out.
+    pub desired: Option<Desired>,
+    /// Newest first.
+    pub actions: Vec<Action>,
+}
+
+/// Something that was asked for.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Action {
+    /// `create`, `start`, …
+    pub command: String,
+    /// `queued`, `running`, `done`, `failed` or `superseded`.
+    pub status: String,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// UTC.
+    pub created_at: String,
+    /// UTC; null while it runs.
+    pub finished_at: Option<String>,
+}
+
+/// What a host said about a server.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ReportSays {
+    /// UTC.
+    pub seen_at: String,
+    /// The report as it came.
+    pub observed: Observed,
+}

@@ -1,0 +1,41 @@
+//! Makes the catalog what a file says.
+
+use crate::{
+    domain::{
+        catalog::{BadCatalog, Catalog},
+        draw::Draw,
+        time::Time,
+    },
+    store::{CatalogChange, StoreError, Tx},
+};
+
+/// Why a catalog was not applied.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// Something in it cannot work.
+    #[error("{0}")]
+    Bad(#[from] BadCatalog),
+    /// The answer of a dry run: these changes were tried and rolled back.
+    #[error("this was a dry run")]
+    DryRun(Vec<CatalogChange>),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Applies a catalog; answers what that changed. A dry run is the same code, refused at the end.
+///
+/// # Errors
+/// When something in it cannot work; or with the changes, after a dry run.
+pub fn apply_catalog(
+    tx: &mut Tx<'_>,
+    catalog: &Catalog,
+    dry_run: bool,
+    draw: Draw,
+    now: Time,
+) -> Result<Vec<CatalogChange>, ApplyError> {
+    let mut draw = draw;
+    catalog.check()?;
+    let changes = tx.catalog_apply(catalog, &mut draw, now)?;
+    if dry_run { Err(ApplyError::DryRun(changes)) } else { Ok(changes) }
+}

@@ -1,0 +1,79 @@
+//! Start, stop and restart: a change of the spec, and an action that ends when the host reached it.
+
+use csp_shared::{
+    generation::Version,
+    id::{AccountId, ActionId, HostId, ServerId},
+    spec::Desired,
+};
+
+use crate::{
+    domain::{
+        action::Status as ActionStatus,
+        draw::Draw,
+        server::{Change, Refusal, Request, Standing, changed, decide},
+        time::Time,
+    },
+    store::{NewAction, StoreError, Tx},
+};
+
+/// An accepted request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PowerChanged {
+    /// What records it; nothing when it was so already.
+    pub action: Option<ActionId>,
+    /// Whom to wake.
+    pub host: HostId,
+}
+
+/// Why a request was refused. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum PowerError {
+    /// Not there, or not this account's: the same answer for both.
+    #[error("there is no such server")]
+    NotFound,
+    /// The state does not allow it.
+    #[error("{refusal}")]
+    Refused {
+        /// Why.
+        refusal: Refusal,
+        /// What decided.
+        standing: Standing,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Changes a server's power.
+///
+/// # Errors
+/// With the reason, and nothing changed.
+pub fn change_power(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    server: ServerId,
+    request: Request,
+    draw: Draw,
+    now: Time,
+) -> Result<PowerChanged, PowerError> {
+    let mut draw = draw;
+    let (_, standing) = tx.server_view(account, server, now)?.ok_or(PowerError::NotFound)?;
+    let change = decide(request, &standing).map_err(|refusal| PowerError::Refused { refusal, standing })?;
+    let placement = tx.placement_get(server)?.ok_or(PowerError::NotFound)?;
+    let Some(Desired::Present(spec)) = tx.spec_get(server)? else { return Err(PowerError::NotFound) };
+    if change == Change::Nothing {
+        return Ok(PowerChanged { action: None, host: placement.host });
+    }
+    let wanted = Version { incarnation: tx.incarnation()?, generation: spec.version.generation.next() };
+    let mut spec = changed(*spec, change);
+    spec.version = wanted;
+    tx.spec_put(placement.host, &Desired::Present(Box::new(spec)))?;
+    // Requests coalesce: the host brings about the newest one, so the older one ends here.
+    for overtaken in tx.action_open(server)? {
+        tx.action_end(overtaken.id, ActionStatus::Superseded, None, now)?;
+    }
+    let id = ActionId(draw.uuid(now));
+    let command = request.command();
+    tx.action_insert(&NewAction { id, account, server, command, wanted, deadline_at: None }, now)?;
+    Ok(PowerChanged { action: Some(id), host: placement.host })
+}

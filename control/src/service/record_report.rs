@@ -1,0 +1,165 @@
+//! Takes in what a host says: observations are stored, actions move, a first Online begins the paid period, and a
+//! proof that nothing is left gives back address and room. The only place where a server becomes active.
+
+use csp_shared::{
+    generation::SessionEpoch,
+    id::{HostId, ServerId},
+    message::Inventory,
+    observed::{FaultCode, Observed},
+    spec::Desired,
+};
+
+use super::expire_orders::fail_order;
+use crate::{
+    domain::{
+        action::{Command, Progress, Status as ActionStatus, progress},
+        draw::Draw,
+        period,
+        server::ServiceStatus,
+        time::Time,
+    },
+    store::{OpenAction, PlacementState, StoreError, Tx},
+};
+
+/// What came of a report.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recorded {
+    /// The connection is not the host's newest: nothing was changed.
+    pub stale: bool,
+    /// The host must be told something new.
+    pub wake: bool,
+    /// Servers that the host spoke of and that were never placed on it: ignored, and worth a line in the log.
+    pub foreign: Vec<ServerId>,
+    /// Servers of which the host holds something newer than the store: left alone, for the operator.
+    pub diverged: Vec<ServerId>,
+}
+
+/// Takes in all that a host has.
+///
+/// # Errors
+/// When the store cannot keep it.
+pub fn record_inventory(
+    tx: &mut Tx<'_>,
+    host: HostId,
+    inventory: &Inventory,
+    quarantine: i64,
+    draw: Draw,
+    now: Time,
+) -> Result<Recorded, StoreError> {
+    let recorded = record_report(tx, host, inventory.session, &inventory.servers, quarantine, draw, now)?;
+    if !recorded.stale {
+        tx.host_inventory(host, &inventory.orphans, now)?;
+    }
+    Ok(recorded)
+}
+
+/// Takes in what changed on a host. `quarantine` is how long, in seconds, an address rests after its server's end.
+///
+/// # Errors
+/// When the store cannot keep it.
+pub fn record_report(
+    tx: &mut Tx<'_>,
+    host: HostId,
+    session: SessionEpoch,
+    reports: &[Observed],
+    quarantine: i64,
+    draw: Draw,
+    now: Time,
+) -> Result<Recorded, StoreError> {
+    let mut draw = draw;
+    if tx.host_session(host)?.is_none_or(|current| current.session != session) {
+        return Ok(Recorded { stale: true, ..Recorded::default() });
+    }
+    tx.host_seen(host, now)?;
+    let mut recorded = Recorded::default();
+    for seen in reports {
+        let Some(wanted) = tx.spec_version(seen.server, host)? else {
+            recorded.foreign.push(seen.server);
+            continue;
+        };
+        if seen.accepted > wanted {
+            recorded.diverged.push(seen.server);
+            continue;
+        }
+        tx.observation_put(host, seen, now)?;
+        // What the host does not hold yet it must be sent, whether or not it was sent before.
+        recorded.wake |= seen.accepted < wanted;
+        for action in tx.action_open(seen.server)? {
+            recorded.wake |= move_action(tx, &action, seen, &mut draw, now)?;
+        }
+        give_back(tx, host, seen, quarantine, now)?;
+    }
+    Ok(recorded)
+}
+
+fn move_action(
+    tx: &mut Tx<'_>,
+    action: &OpenAction,
+    seen: &Observed,
+    draw: &mut Draw,
+    now: Time,
+) -> Result<bool, StoreError> {
+    match progress(action.wanted, seen.accepted, seen.reached, seen.fault.as_ref()) {
+        Progress::Nothing => {}
+        Progress::Running => tx.action_start(action.id, now)?,
+        Progress::Done if action.command == Command::Create => begin_service(tx, action, now)?,
+        // A destroyed server is done when it is proved gone, which is more than having been reached.
+        Progress::Done if action.command == Command::Destroy => tx.action_start(action.id, now)?,
+        Progress::Done => tx.action_end(action.id, ActionStatus::Done, None, now)?,
+        Progress::Failed => {
+            let why = seen.fault.as_ref().map_or(FaultCode::Internal, |fault| fault.code);
+            let why = (why.as_str(), explain(why));
+            if action.command == Command::Create {
+                return Ok(fail_order(tx, action, why, draw, now)?.is_some());
+            }
+            tx.action_end(action.id, ActionStatus::Failed, Some(why), now)?;
+        }
+    }
+    Ok(false)
+}
+
+/// The first Online: from here on the period runs.
+fn begin_service(tx: &mut Tx<'_>, action: &OpenAction, now: Time) -> Result<(), StoreError> {
+    tx.action_end(action.id, ActionStatus::Done, None, now)?;
+    let Some(server) = tx.server_get(action.server)?.filter(|s| s.service == ServiceStatus::Provisioning) else {
+        return Ok(());
+    };
+    tx.server_set_service(server.id, ServiceStatus::Active, None, now)?;
+    tx.period_begin(server.id, now, period::months_after(now, 1))
+}
+
+/// Gives back what a buried server held, once its host proved that nothing of it is left.
+fn give_back(tx: &mut Tx<'_>, host: HostId, seen: &Observed, quarantine: i64, now: Time) -> Result<(), StoreError> {
+    if !seen.remains.is_nothing() {
+        return Ok(());
+    }
+    let Some(Desired::Absent(tombstone)) = tx.spec_get(seen.server)? else { return Ok(()) };
+    let place = tx.placement_get(seen.server)?.filter(|p| p.host == host && p.state == PlacementState::Held);
+    // The proof must be about the tombstone: a server whose spec never arrived is not there either, and may still come.
+    if place.is_none() || seen.accepted < tombstone.version {
+        return Ok(());
+    }
+    tx.placement_set(seen.server, PlacementState::Released, now)?;
+    tx.lease_rest(seen.server, now.plus(quarantine))?;
+    for action in tx.action_open(seen.server)?.iter().filter(|action| action.command == Command::Destroy) {
+        tx.action_end(action.id, ActionStatus::Done, None, now)?;
+    }
+    Ok(())
+}
+
+/// What a customer is told. The host's own words may name its things and go to the operator alone.
+fn explain(code: FaultCode) -> &'static str {
+    match code {
+        FaultCode::ImageUnreachable => "The image could not be fetched.",
+        FaultCode::ImageChecksum => "The image is damaged at its source; the provider was told.",
+        FaultCode::ImageTooLarge => "The image does not fit on the package's disk: choose another image or a larger package.",
+        FaultCode::ImageInvalid => "The image cannot be used; the provider was told.",
+        FaultCode::PoolFull => "The host has no room for the disk.",
+        FaultCode::PoolMissing => "The host's storage is not there; the provider was told.",
+        FaultCode::DiskMissing => "The server's disk was not found; the provider was told, and nothing was changed.",
+        FaultCode::HypervisorRefused | FaultCode::HypervisorAway => "The host could not start the server.",
+        FaultCode::NetworkRefused => "The host could not connect the server to its network.",
+        FaultCode::CrashLoop => "The server fell again and again, and is kept off. Start tries anew.",
+        FaultCode::Internal => "The host could not do it; the provider was told.",
+    }
+}

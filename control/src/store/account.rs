@@ -1,0 +1,63 @@
+//! Customers' accounts and their wallets' balances.
+
+use csp_shared::id::AccountId;
+use rusqlite::Row;
+
+use super::{Read, StoreError, Tx, row};
+use crate::domain::{label::Label, money::Cents, time::Time};
+
+/// A customer's account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Its id.
+    pub id: AccountId,
+    /// For people.
+    pub name: String,
+    /// Where its owner is reached.
+    pub email: Option<String>,
+    /// What is left in the wallet.
+    pub balance: Cents,
+    /// When it was opened.
+    pub created_at: Time,
+}
+
+const COLUMNS: &str = "SELECT uuid, name, email, balance_cents, created_at FROM accounts";
+
+fn read(row: &Row<'_>) -> Result<Account, StoreError> {
+    Ok(Account {
+        id: row::parsed(row, 0)?,
+        name: row.get(1)?,
+        email: row.get(2)?,
+        balance: row::cents(row, 3)?,
+        created_at: row::time(row, 4)?,
+    })
+}
+
+impl Read<'_> {
+    /// One account.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn account_get(&self, id: AccountId) -> Result<Option<Account>, StoreError> {
+        self.maybe(&format!("{COLUMNS} WHERE uuid = ?1"), [id.to_string()], read)
+    }
+
+    /// All accounts, oldest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn account_list(&self) -> Result<Vec<Account>, StoreError> {
+        self.many(&format!("{COLUMNS} ORDER BY id"), [], read)
+    }
+}
+
+impl Tx<'_> {
+    /// Opens an account with an empty wallet.
+    ///
+    /// # Errors
+    /// When the store cannot keep it.
+    pub fn account_insert(&mut self, id: AccountId, name: &Label, email: Option<&str>, now: Time) -> Result<(), StoreError> {
+        let sql = "INSERT INTO accounts (uuid, name, email, created_at) VALUES (?1, ?2, ?3, ?4)";
+        self.insert(sql, (id.to_string(), name.as_str(), email, now.0)).map(drop)
+    }
+}

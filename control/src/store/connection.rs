@@ -1,0 +1,83 @@
+//! Opening the database: pragmas, migrations, and what refuses to be opened.
+
+use std::{path::Path, time::Duration};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::StoreError;
+
+/// `csp1`: tells a database of csp from any other file of SQLite.
+const APPLICATION_ID: i32 = 0x6373_7031;
+
+/// Each step once, in order, never altered after a release. Their sum is `schema.sql`, which a test compares.
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_first.sql")];
+
+/// Statements kept prepared on a connection: an unprepared one costs half again as much (measured).
+const STATEMENTS_CACHED: usize = 256;
+/// Pages after which the log is written back; fewer made writes wait for it more often (measured).
+const CHECKPOINT_PAGES: i64 = 8000;
+/// Virtual machine steps after which a question is cut off: a long reader lets the log grow without bound.
+const READ_STEPS_MAX: u64 = 200_000_000;
+const READ_STEPS_BETWEEN_CHECKS: i32 = 100_000;
+
+/// Opens for writing and migrates.
+pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
+    let mut connection = Connection::open(path).map_err(|why| StoreError::open(path, why))?;
+    pragmas(&connection).map_err(|why| StoreError::open(path, why))?;
+    migrate(&mut connection, path)?;
+    Ok(connection)
+}
+
+/// Opens for reading beside the writer.
+pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let prepare = |connection: Connection| -> rusqlite::Result<Connection> {
+        pragmas(&connection)?;
+        connection.pragma_update(None, "query_only", true)?;
+        Ok(connection)
+    };
+    Connection::open_with_flags(path, flags).and_then(prepare).map_err(|why| StoreError::open(path, why))
+}
+
+fn pragmas(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
+    Ok(())
+}
+
+fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let fail = |why| StoreError::open(path, why);
+    // IMMEDIATE: two programs that start together must not both migrate.
+    let tx = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(fail)?;
+    let number = |name: &str| tx.pragma_query_value(None, name, |row| row.get::<_, i32>(0)).map_err(fail);
+    let (application, version) = (number("application_id")?, number("user_version")?);
+    let tables: i64 = tx.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(fail)?;
+    if application != APPLICATION_ID && tables > 0 {
+        return Err(StoreError::NotOurs(path.to_owned()));
+    }
+    let done = usize::try_from(version).unwrap_or(usize::MAX);
+    if done > MIGRATIONS.len() {
+        return Err(StoreError::Newer { path: path.to_owned(), found: version, known: MIGRATIONS.len() });
+    }
+    for step in MIGRATIONS.iter().skip(done) {
+        tx.execute_batch(step).map_err(fail)?;
+    }
+    tx.pragma_update(None, "application_id", APPLICATION_ID).map_err(fail)?;
+    tx.pragma_update(None, "user_version", i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX)).map_err(fail)?;
+    tx.commit().map_err(fail)
+}
+
+/// Bounds the next question on this connection: it is cut off after so many steps.
+pub(super) fn bound_read(connection: &mut Connection) -> rusqlite::Result<()> {
+    let mut steps = 0;
+    let count = move || {
+        steps += u64::from(READ_STEPS_BETWEEN_CHECKS.unsigned_abs());
+        steps > READ_STEPS_MAX
+    };
+    connection.progress_handler(READ_STEPS_BETWEEN_CHECKS, Some(count))
+}

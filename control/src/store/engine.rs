@@ -1,0 +1,247 @@
+//! SQLite with one writer: closures are run many to a transaction, each in a savepoint, and answered after the commit.
+//!
+//! * Durable at group-commit speed: a hundred orders that arrive together share one flush to disk.
+//! * A closure holds SQL and pure decisions only, so it may run twice. When a failing closure took the whole
+//!   transaction with it (a full disk does that), the others of its batch are run again without it.
+//! * A refusal waits for the commit too: it may rest on rows of the same batch that are not durable yet.
+//! * `Inline` is the same without a thread, for deterministic simulation.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    },
+    thread,
+};
+
+use rusqlite::Connection;
+use tokio::sync::{Semaphore, oneshot};
+
+use super::{Read, StoreError, Tx, connection};
+
+/// Closures in one transaction.
+const BATCH_MAX: usize = 256;
+/// Closures that wait; more are refused as busy, so that a flood ends at the door and not in memory.
+const QUEUE_MAX: usize = 4096;
+/// Connections that read beside the writer.
+const READERS: usize = 4;
+
+/// The store's handle. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    engine: Arc<Engine>,
+}
+
+enum Engine {
+    Threaded { writer: SyncSender<Box<dyn Job>>, readers: Readers },
+    Inline(Mutex<Connection>),
+}
+
+struct Readers {
+    connections: Arc<Mutex<Vec<Connection>>>,
+    free: Semaphore,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Store")
+    }
+}
+
+impl Store {
+    /// Opens the database, brings its schema up to date and starts the writer.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, is no database of csp, or is newer than this program.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let writing = connection::open(path)?;
+        let reading = (0..READERS).map(|_| connection::open_reader(path)).collect::<Result<Vec<_>, _>>()?;
+        let (writer, jobs) = sync_channel(QUEUE_MAX);
+        thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || write_loop(writing, &jobs))
+            .map_err(StoreError::Thread)?;
+        let readers = Readers { connections: Arc::new(Mutex::new(reading)), free: Semaphore::new(READERS) };
+        Ok(Self { engine: Arc::new(Engine::Threaded { writer, readers }) })
+    }
+
+    /// Opens the database without a thread: every call runs on the caller's, in order.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_inline(path: &Path) -> Result<Self, StoreError> {
+        Ok(Self { engine: Arc::new(Engine::Inline(Mutex::new(connection::open(path)?))) })
+    }
+
+    /// Runs one use case. Whatever it answers is durable, and a refusal leaves no trace.
+    ///
+    /// # Errors
+    /// What the closure refuses, or that the store could not keep it.
+    pub async fn write<T, E>(&self, f: impl Fn(&mut Tx<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let job = Box::new(Write { f, outcome: None, reply });
+        match &*self.engine {
+            Engine::Threaded { writer, .. } => writer.try_send(job).map_err(|refused| match refused {
+                TrySendError::Full(_) => StoreError::Busy,
+                TrySendError::Disconnected(_) => StoreError::Closed,
+            })?,
+            Engine::Inline(connection) => {
+                run_batch(&mut connection.lock().unwrap_or_else(PoisonError::into_inner), vec![job]);
+            }
+        }
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Runs a question on a snapshot, beside the writer.
+    ///
+    /// # Errors
+    /// What the closure answers, or that the store could not be read.
+    pub async fn read<T, E>(&self, f: impl FnOnce(&Read<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        match &*self.engine {
+            Engine::Inline(connection) => read_on(&mut connection.lock().unwrap_or_else(PoisonError::into_inner), f),
+            Engine::Threaded { readers, .. } => {
+                let _permit = readers.free.acquire().await.map_err(|_| StoreError::Closed)?;
+                let pool = Arc::clone(&readers.connections);
+                tokio::task::spawn_blocking(move || {
+                    let taken = pool.lock().unwrap_or_else(PoisonError::into_inner).pop();
+                    let mut connection = taken.ok_or(StoreError::Closed)?;
+                    let answer = catch_unwind(AssertUnwindSafe(|| {
+                        connection::bound_read(&mut connection).map_err(StoreError::Sqlite)?;
+                        read_on(&mut connection, f)
+                    }));
+                    pool.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+                    answer.unwrap_or_else(|_| Err(StoreError::Panicked.into()))
+                })
+                .await
+                .map_err(|_| StoreError::Closed)?
+            }
+        }
+    }
+}
+
+fn read_on<T, E: From<StoreError>>(
+    connection: &mut Connection,
+    f: impl FnOnce(&Read<'_>) -> Result<T, E>,
+) -> Result<T, E> {
+    // One transaction, so that several questions see one state.
+    let snapshot = connection.transaction().map_err(StoreError::Sqlite)?;
+    f(&Read::new(&snapshot))
+}
+
+/// A closure on its way through the writer, with its answer's type erased.
+trait Job: Send {
+    /// Runs it; `true` keeps what it wrote.
+    fn run(&mut self, tx: &mut Tx<'_>) -> bool;
+    /// Takes the answer away, because the transaction did not last.
+    fn fail(&mut self, why: StoreError);
+    /// Gives the answer.
+    fn answer(self: Box<Self>);
+}
+
+struct Write<F, T, E> {
+    f: F,
+    outcome: Option<Result<T, E>>,
+    reply: oneshot::Sender<Result<T, E>>,
+}
+
+impl<F, T, E> Job for Write<F, T, E>
+where
+    F: Fn(&mut Tx<'_>) -> Result<T, E> + Send,
+    T: Send,
+    E: From<StoreError> + Send,
+{
+    fn run(&mut self, tx: &mut Tx<'_>) -> bool {
+        // A bug in one use case must not end the writer for all of them.
+        let outcome =
+            catch_unwind(AssertUnwindSafe(|| (self.f)(tx))).unwrap_or_else(|_| Err(StoreError::Panicked.into()));
+        self.outcome.insert(outcome).is_ok()
+    }
+
+    fn fail(&mut self, why: StoreError) {
+        self.outcome = Some(Err(why.into()));
+    }
+
+    fn answer(self: Box<Self>) {
+        let outcome = self.outcome.unwrap_or_else(|| Err(StoreError::Closed.into()));
+        // Whoever asked may have gone; what was done stays done.
+        let _ = self.reply.send(outcome);
+    }
+}
+
+fn write_loop(mut connection: Connection, jobs: &Receiver<Box<dyn Job>>) {
+    while let Ok(first) = jobs.recv() {
+        let mut batch = vec![first];
+        while batch.len() < BATCH_MAX {
+            let Ok(next) = jobs.try_recv() else { break };
+            batch.push(next);
+        }
+        run_batch(&mut connection, batch);
+    }
+}
+
+/// Runs the batch until a transaction lasts, then answers all of it.
+fn run_batch(connection: &mut Connection, batch: Vec<Box<dyn Job>>) {
+    let mut answered = Vec::with_capacity(batch.len());
+    let mut waiting = batch;
+    while !waiting.is_empty() {
+        match run_once(connection, &mut waiting) {
+            Ok(()) => answered.append(&mut waiting),
+            // One closure took the transaction with it: its own answer stands, the others run again.
+            Err(Lost::By(index)) => answered.push(waiting.swap_remove(index)),
+            Err(Lost::All(why)) => {
+                for job in &mut waiting {
+                    job.fail(StoreError::NotDurable(why.to_string()));
+                }
+                answered.append(&mut waiting);
+            }
+        }
+    }
+    for job in answered {
+        job.answer();
+    }
+}
+
+/// Why a transaction did not last.
+enum Lost {
+    /// The closure at this place ended it.
+    By(usize),
+    /// It could not be begun or committed.
+    All(rusqlite::Error),
+}
+
+fn run_once(connection: &mut Connection, batch: &mut [Box<dyn Job>]) -> Result<(), Lost> {
+    connection.execute_batch("BEGIN IMMEDIATE").map_err(Lost::All)?;
+    for (index, job) in batch.iter_mut().enumerate() {
+        connection.execute_batch("SAVEPOINT job").map_err(Lost::All)?;
+        let keep = job.run(&mut Tx::new(connection));
+        if connection.is_autocommit() {
+            if keep {
+                job.fail(StoreError::NotDurable("the database ended the transaction".to_owned()));
+            }
+            return Err(Lost::By(index));
+        }
+        let end = if keep { "RELEASE job" } else { "ROLLBACK TO job; RELEASE job" };
+        if let Err(why) = connection.execute_batch(end) {
+            return Err(give_up(connection, why));
+        }
+    }
+    connection.execute_batch("COMMIT").map_err(|why| give_up(connection, why))
+}
+
+fn give_up(connection: &Connection, why: rusqlite::Error) -> Lost {
+    if !connection.is_autocommit() {
+        // The transaction may be half dead; what matters is that it is gone, which the next BEGIN would tell.
+        let _ = connection.execute_batch("ROLLBACK");
+    }
+    Lost::All(why)
+}

@@ -1,0 +1,229 @@
+//! Hosts, as the operator knows them, and what is promised on each.
+
+use csp_shared::{id::HostId, key_pin::KeyPin, limits::SILENCE_SECONDS_MAX, spec::CpuUse};
+use rusqlite::Row;
+
+use super::{Read, StoreError, Tx, row};
+use crate::domain::{
+    placement::{HostLoad, Promised},
+    slug::Slug,
+    time::Time,
+};
+
+/// What kind of servers a host takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostClass {
+    /// Many servers that share it.
+    Shared,
+    /// One dedicated server.
+    Dedicated,
+}
+
+impl HostClass {
+    /// As stored and typed.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Shared => "shared",
+            Self::Dedicated => "dedicated",
+        }
+    }
+
+    /// Reads what [`HostClass::as_str`] wrote.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Shared, Self::Dedicated].into_iter().find(|class| class.as_str() == text)
+    }
+
+    fn cpu_use(self) -> CpuUse {
+        match self {
+            Self::Shared => CpuUse::Shared,
+            Self::Dedicated => CpuUse::Pinned,
+        }
+    }
+}
+
+/// Where a host stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostState {
+    /// Added, not enrolled.
+    New,
+    /// In service.
+    Active,
+    /// Keeps its servers, takes no new ones.
+    Draining,
+    /// Given up: its customers' services have ended, its addresses stay held.
+    Lost,
+    /// Given up, and known to be without power and disks.
+    Fenced,
+    /// Taken out; its key opens nothing.
+    Removed,
+}
+
+impl HostState {
+    const ALL: [Self; 6] = [Self::New, Self::Active, Self::Draining, Self::Lost, Self::Fenced, Self::Removed];
+
+    /// As stored and shown.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Active => "active",
+            Self::Draining => "draining",
+            Self::Lost => "lost",
+            Self::Fenced => "fenced",
+            Self::Removed => "removed",
+        }
+    }
+
+    /// Reads what [`HostState::as_str`] wrote.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+}
+
+/// A host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostRow {
+    /// Its id.
+    pub id: HostId,
+    /// For people; unique.
+    pub name: String,
+    /// Where it stands.
+    pub location: String,
+    /// What it takes.
+    pub class: HostClass,
+    /// Whether it is in service.
+    pub state: HostState,
+    /// Its key, once enrolled.
+    pub key_pin: Option<KeyPin>,
+    /// Version of its agent.
+    pub agent_version: Option<String>,
+    /// `kvm` or `qemu`.
+    pub virt: Option<String>,
+    /// What it has: processors, MiB, GiB.
+    pub capacity: Option<(u32, u64, u64)>,
+    /// Servers placed or held on it.
+    pub servers: u32,
+    /// Domains that no spec explains.
+    pub orphans: u32,
+    /// When it was last heard of.
+    pub seen_at: Option<Time>,
+}
+
+impl HostRow {
+    /// Whether it was heard of lately enough to be believed.
+    #[must_use]
+    pub fn is_heard(&self, now: Time) -> bool {
+        self.seen_at.is_some_and(|at| at.plus(SILENCE_SECONDS_MAX) >= now)
+    }
+}
+
+/// A host that the operator adds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewHost {
+    /// Its id.
+    pub id: HostId,
+    /// For people; unique.
+    pub name: Slug,
+    /// Where it stands.
+    pub location: Slug,
+    /// What it takes.
+    pub class: HostClass,
+    /// How many virtual processors are promised for each real one.
+    pub cpu_overcommit: u32,
+}
+
+const HOSTS: &str = "SELECT h.uuid, h.name, l.slug, h.class, h.state, h.key_pin, h.agent_version, h.virt, h.cpus, \
+                     h.ram_mib, h.disk_gib, \
+                     (SELECT count(*) FROM placements p WHERE p.host_id = h.id AND p.state <> 'released'), \
+                     (SELECT count(*) FROM orphans o WHERE o.host_id = h.id), h.seen_at \
+                     FROM hosts h JOIN locations l ON l.id = h.location_id";
+
+fn host(r: &Row<'_>) -> Result<HostRow, StoreError> {
+    let has: Option<i64> = r.get(8)?;
+    let capacity = has.map(|_| Ok::<_, StoreError>((row::number(r, 8)?, row::number(r, 9)?, row::number(r, 10)?)));
+    Ok(HostRow {
+        id: row::parsed(r, 0)?,
+        name: r.get(1)?,
+        location: r.get(2)?,
+        class: row::chosen(r, 3, HostClass::parse)?,
+        state: row::chosen(r, 4, HostState::parse)?,
+        key_pin: row::parsed_maybe(r, 5)?,
+        agent_version: r.get(6)?,
+        virt: r.get(7)?,
+        capacity: capacity.transpose()?,
+        servers: row::number(r, 11)?,
+        orphans: row::number(r, 12)?,
+        seen_at: row::time_maybe(r, 13)?,
+    })
+}
+
+impl Read<'_> {
+    /// All hosts, by name.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn host_list(&self) -> Result<Vec<HostRow>, StoreError> {
+        self.many(&format!("{HOSTS} ORDER BY h.name"), [], host)
+    }
+
+    /// The host of this name.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn host_by_name(&self, name: &str) -> Result<Option<HostRow>, StoreError> {
+        self.maybe(&format!("{HOSTS} WHERE h.name = ?1"), [name], host)
+    }
+
+    /// The host that this key belongs to.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn host_by_key(&self, pin: KeyPin) -> Result<Option<HostRow>, StoreError> {
+        self.maybe(&format!("{HOSTS} WHERE h.key_pin = ?1"), [pin.to_string()], host)
+    }
+
+    /// Hosts of a location that are in service, heard of, and have told what they hold, with what is promised on each.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn host_loads(&self, location: &str, now: Time) -> Result<Vec<HostLoad>, StoreError> {
+        let sql = "SELECT h.uuid, h.class, h.cpus * h.cpu_overcommit, h.ram_mib, h.disk_gib, count(p.id), \
+                   coalesce(sum(p.cpus), 0), coalesce(sum(p.ram_mib), 0), coalesce(sum(p.disk_gib), 0) \
+                   FROM hosts h JOIN locations l ON l.id = h.location_id \
+                   LEFT JOIN placements p ON p.host_id = h.id AND p.state <> 'released' \
+                   WHERE l.slug = ?1 AND l.active = 1 AND h.state = 'active' AND h.seen_at >= ?2 AND h.session > 0 \
+                   AND h.inventory_session = h.session GROUP BY h.id ORDER BY h.id";
+        self.many(sql, (location, now.plus(-SILENCE_SECONDS_MAX).0), |r| {
+            Ok(HostLoad {
+                host: row::parsed(r, 0)?,
+                class: row::chosen(r, 1, HostClass::parse)?.cpu_use(),
+                cpus: row::number(r, 2)?,
+                ram_mib: row::number(r, 3)?,
+                disk_gib: row::number(r, 4)?,
+                promised: Promised {
+                    servers: row::number(r, 5)?,
+                    cpus: row::number(r, 6)?,
+                    ram_mib: row::number(r, 7)?,
+                    disk_gib: row::number(r, 8)?,
+                },
+            })
+        })
+    }
+}
+
+impl Tx<'_> {
+    /// Adds a host that has not enrolled yet.
+    ///
+    /// # Errors
+    /// When its location is unknown or the store cannot keep it.
+    pub fn host_insert(&mut self, host: &NewHost, now: Time) -> Result<(), StoreError> {
+        let sql = "INSERT INTO hosts (uuid, name, location_id, class, state, cpu_overcommit, created_at) \
+                   SELECT ?1, ?2, id, ?4, 'new', ?5, ?6 FROM locations WHERE slug = ?3";
+        let (name, location) = (host.name.as_str(), host.location.as_str());
+        let class = host.class.as_str();
+        self.insert(sql, (host.id.to_string(), name, location, class, host.cpu_overcommit, now.0)).map(drop)
+    }
+}

@@ -1,0 +1,90 @@
+//! Which host a server is on, and its share of that host.
+
+use csp_shared::id::{HostId, ServerId};
+
+use super::{Read, StoreError, Tx, row};
+use crate::domain::{placement::Need, time::Time};
+
+/// What a host owes a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlacementState {
+    /// The server is there.
+    Active,
+    /// The server is to be gone; its host has not proved it.
+    Held,
+    /// Proved gone, or moved away.
+    Released,
+}
+
+impl PlacementState {
+    /// As stored.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Held => "held",
+            Self::Released => "released",
+        }
+    }
+
+    /// Reads what [`PlacementState::as_str`] wrote.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Active, Self::Held, Self::Released].into_iter().find(|state| state.as_str() == text)
+    }
+}
+
+/// A server's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placement {
+    /// On which host.
+    pub host: HostId,
+    /// How.
+    pub state: PlacementState,
+}
+
+impl Read<'_> {
+    /// The newest place of a server.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn placement_get(&self, server: ServerId) -> Result<Option<Placement>, StoreError> {
+        let sql = "SELECT h.uuid, p.state FROM placements p JOIN hosts h ON h.id = p.host_id \
+                   JOIN servers s ON s.id = p.server_id WHERE s.uuid = ?1 ORDER BY p.id DESC LIMIT 1";
+        self.maybe(sql, [server.to_string()], |r| {
+            Ok(Placement { host: row::parsed(r, 0)?, state: row::chosen(r, 1, PlacementState::parse)? })
+        })
+    }
+
+    /// The key of a server's row on a host, whatever its state.
+    pub(super) fn placement_key(&self, server: ServerId, host: HostId) -> Result<Option<i64>, StoreError> {
+        let sql = "SELECT p.id FROM placements p JOIN hosts h ON h.id = p.host_id JOIN servers s ON s.id = p.server_id \
+                   WHERE s.uuid = ?1 AND h.uuid = ?2";
+        self.maybe(sql, (server.to_string(), host.to_string()), |r| Ok(r.get(0)?))
+    }
+}
+
+impl Tx<'_> {
+    /// Places a server.
+    ///
+    /// # Errors
+    /// When it is placed already, or the store cannot keep it.
+    pub fn placement_insert(&mut self, server: ServerId, host: HostId, need: &Need, now: Time) -> Result<(), StoreError> {
+        let (server, host) = (self.key_of("servers", &server.to_string())?, self.key_of("hosts", &host.to_string())?);
+        let sql = "INSERT INTO placements (server_id, host_id, state, cpus, ram_mib, disk_gib, created_at) \
+                   VALUES (?1, ?2, 'active', ?3, ?4, ?5, ?6)";
+        let (ram, disk) = (row::signed(need.ram_mib), row::signed(need.disk_gib));
+        self.insert(sql, (server, host, need.cpus, ram, disk, now.0)).map(drop)
+    }
+
+    /// Moves a server's place on. A released one never comes back.
+    ///
+    /// # Errors
+    /// When the store cannot keep it.
+    pub fn placement_set(&mut self, server: ServerId, state: PlacementState, now: Time) -> Result<(), StoreError> {
+        let released = (state == PlacementState::Released).then_some(now.0);
+        let sql = "UPDATE placements SET state = ?2, released_at = ?3 \
+                   WHERE server_id = (SELECT id FROM servers WHERE uuid = ?1) AND state <> 'released'";
+        self.run(sql, (server.to_string(), state.as_str(), released)).map(drop)
+    }
+}

@@ -1,0 +1,198 @@
+//! A server as its owner sees it: service, host's last word, addresses and running action, read on one snapshot.
+
+use csp_shared::{
+    id::{AccountId, ServerId},
+    observed::{DomainState, Observed},
+    spec::{Desired, Power},
+};
+use rusqlite::Row;
+
+use super::{Action, Lease, LeaseState, Read, StoreError, row};
+use crate::domain::{
+    action::Command,
+    catalog::{ServiceType, Size},
+    money::Cents,
+    server::{ServiceStatus, Standing, Status},
+    time::Time,
+};
+
+/// A visible server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerView {
+    /// Its id.
+    pub id: ServerId,
+    /// Whose it is.
+    pub account: AccountId,
+    /// As ordered.
+    pub hostname: String,
+    /// Virtual or dedicated.
+    pub kind: ServiceType,
+    /// Where the service stands.
+    pub service: ServiceStatus,
+    /// What is seen of it.
+    pub status: Status,
+    /// When its host last spoke of it.
+    pub observed_at: Option<Time>,
+    /// Package: UUID, slug, name.
+    pub package: (String, String, String),
+    /// Price of a month, as sold.
+    pub monthly: Cents,
+    /// Resources, as sold.
+    pub size: Size,
+    /// Image: UUID, key, name, version.
+    pub image: (String, String, String, String),
+    /// Addresses, the primary first.
+    pub ips: Vec<ServerIp>,
+    /// Paid until; nothing before first Online.
+    pub paid_until: Option<Time>,
+    /// Whether it renews by itself.
+    pub auto_renew: bool,
+    /// The running action.
+    pub action: Option<Action>,
+    /// Why its order failed: a code, and a sentence for the customer.
+    pub failure: Option<(String, String)>,
+    /// Where it stands.
+    pub location: String,
+    /// On which host; for operators alone.
+    pub host: String,
+    /// When it was ordered.
+    pub created_at: Time,
+}
+
+/// An address of a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerIp {
+    /// The lease behind it.
+    pub lease: Lease,
+    /// Of the adapter that carries it.
+    pub mac: String,
+    /// Of its network.
+    pub prefix_len: u8,
+    /// The way out.
+    pub gateway: Option<String>,
+}
+
+/// What of a server's row needs more rows to become a view.
+struct Base {
+    view: ServerView,
+    standing: Standing,
+}
+
+const VIEWS: &str = "SELECT s.uuid, a.uuid, s.hostname, s.type, s.service_status, \
+                     EXISTS (SELECT 1 FROM server_locks k WHERE k.server_id = s.id), \
+                     pk.uuid, pk.slug, pk.name, s.package_monthly_cents, s.cpu, s.ram_mb, s.disk_gb, \
+                     im.uuid, im.key, im.name, im.version, s.paid_until, s.auto_renew, s.created_at, \
+                     sp.body, o.body, o.seen_at, h.seen_at, l.slug, h.name \
+                     FROM servers s JOIN accounts a ON a.id = s.account_id JOIN packages pk ON pk.id = s.package_id \
+                     JOIN images im ON im.id = s.image_id \
+                     JOIN placements p ON p.id = (SELECT max(id) FROM placements WHERE server_id = s.id) \
+                     JOIN hosts h ON h.id = p.host_id JOIN locations l ON l.id = h.location_id \
+                     JOIN specs sp ON sp.placement_id = p.id LEFT JOIN observations o ON o.placement_id = p.id \
+                     WHERE s.service_status <> 'destroyed'";
+
+fn base(r: &Row<'_>, now: Time) -> Result<Base, StoreError> {
+    let json = |why: serde_json::Error| StoreError::Damaged(why.to_string());
+    let desired: Desired = serde_json::from_str(&r.get::<_, String>(20)?).map_err(json)?;
+    let observed: Option<String> = r.get(21)?;
+    let observed: Option<Observed> = observed.map(|text| serde_json::from_str(&text).map_err(json)).transpose()?;
+    let heard = row::time_maybe(r, 23)?.is_some_and(|at| at.plus(csp_shared::limits::SILENCE_SECONDS_MAX) >= now);
+    let service = row::chosen(r, 4, ServiceStatus::parse)?;
+    let standing = standing(service, r.get(5)?, &desired, observed.as_ref(), heard);
+    let view = ServerView {
+        id: row::parsed(r, 0)?,
+        account: row::parsed(r, 1)?,
+        hostname: r.get(2)?,
+        kind: row::chosen(r, 3, ServiceType::parse)?,
+        service,
+        status: standing.status(),
+        observed_at: row::time_maybe(r, 22)?,
+        package: (r.get(6)?, r.get(7)?, r.get(8)?),
+        monthly: row::cents(r, 9)?,
+        size: Size { cpu: row::number(r, 10)?, ram_mb: row::number(r, 11)?, disk_gb: row::number(r, 12)? },
+        image: (r.get(13)?, r.get(14)?, r.get(15)?, r.get(16)?),
+        ips: Vec::new(),
+        paid_until: row::time_maybe(r, 17)?,
+        auto_renew: r.get(18)?,
+        action: None,
+        failure: None,
+        location: r.get(24)?,
+        host: r.get(25)?,
+        created_at: row::time(r, 19)?,
+    };
+    Ok(Base { view, standing })
+}
+
+fn standing(
+    service: ServiceStatus,
+    locked: bool,
+    desired: &Desired,
+    observed: Option<&Observed>,
+    host_heard: bool,
+) -> Standing {
+    let power = if let Desired::Present(spec) = desired { spec.power } else { Power::ForcedOff };
+    Standing {
+        service,
+        locked,
+        power,
+        domain: observed.map_or(DomainState::Unknown, |seen| seen.domain),
+        settled: observed.and_then(|seen| seen.reached).is_some_and(|reached| reached >= desired.version()),
+        host_heard,
+        running: None,
+    }
+}
+
+impl Read<'_> {
+    /// An account's visible servers, newest first. One account's servers, or everybody's for the operator.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn server_views(&self, account: Option<AccountId>, now: Time) -> Result<Vec<ServerView>, StoreError> {
+        let sql = format!("{VIEWS} AND (?1 IS NULL OR a.uuid = ?1) ORDER BY s.id DESC");
+        let bases = self.many(&sql, [account.map(|id| id.to_string())], |r| base(r, now))?;
+        bases.into_iter().map(|base| self.server_view_filled(base).map(|(view, _)| view)).collect()
+    }
+
+    /// One visible server and all that decides about requests; only its owner's.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn server_view(
+        &self,
+        account: AccountId,
+        id: ServerId,
+        now: Time,
+    ) -> Result<Option<(ServerView, Standing)>, StoreError> {
+        let sql = format!("{VIEWS} AND a.uuid = ?1 AND s.uuid = ?2");
+        let base = self.maybe(&sql, (account.to_string(), id.to_string()), |r| base(r, now))?;
+        base.map(|base| self.server_view_filled(base)).transpose()
+    }
+
+    fn server_view_filled(&self, base: Base) -> Result<(ServerView, Standing), StoreError> {
+        let Base { mut view, mut standing } = base;
+        view.ips = self.server_ips(view.id)?;
+        let actions = self.action_list(view.id)?;
+        let failed = actions.iter().find(|action| action.command == Command::Create);
+        view.failure = failed.and_then(|action| action.error.clone());
+        view.action = actions.into_iter().rev().find(|action| !action.status.is_final());
+        standing.running = view.action.as_ref().map(|action| action.command);
+        Ok((view, standing))
+    }
+
+    fn server_ips(&self, server: ServerId) -> Result<Vec<ServerIp>, StoreError> {
+        let sql = "SELECT l.uuid, l.address, l.role, l.state, n.name, l.monthly_cents, n.mac, l.prefix_len, l.gateway \
+                   FROM leases l JOIN nics n ON n.id = l.nic_id JOIN servers s ON s.id = n.server_id \
+                   WHERE s.uuid = ?1 AND l.state = 'leased' ORDER BY l.role DESC, l.id";
+        self.many(sql, [server.to_string()], |r| {
+            let lease = Lease {
+                id: row::parsed(r, 0)?,
+                server,
+                address: row::parsed(r, 1)?,
+                role: row::chosen(r, 2, super::LeaseRole::parse)?,
+                state: row::chosen(r, 3, LeaseState::parse)?,
+                adapter: r.get(4)?,
+                monthly: row::cents(r, 5)?,
+            };
+            Ok(ServerIp { lease, mac: r.get(6)?, prefix_len: row::number(r, 7)?, gateway: r.get(8)? })
+        })
+    }
+}

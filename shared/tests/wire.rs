@@ -1,0 +1,216 @@
+//! Every message as it stands on the wire. A change here is a change of what two machines of different age must agree
+//! on: added fields are fine, altered or removed ones are not (see `csp_shared::compat`).
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
+
+use std::fmt::Debug;
+
+use csp_shared::{
+    compat::PROTOCOL,
+    generation::{BootEpoch, DiskEpoch, Generation, Incarnation, SessionEpoch, StartEpoch, Version},
+    id::{HostId, ServerId},
+    limits::{FRAME_BYTES_MAX, SPECS_PER_FRAME_MAX},
+    mac::Mac,
+    message::{
+        Capacity, Enrol, FrameError, Hello, Inventory, Message, Orphan, Refusal, ToAgent, ToControl, Virt, batches,
+    },
+    observed::{Activity, DomainState, Fault, FaultCode, Observed, Remains},
+    secret::Secret,
+    sha256::Sha256,
+    spec::{CpuUse, Desired, Image, ImageFormat, Login, Nic, NicAddress, NicNetwork, Power, ServerSpec, Tombstone},
+};
+use proptest::prelude::*;
+
+const SESSION: SessionEpoch = SessionEpoch(7);
+
+fn server() -> ServerId {
+    "0192f0c1-2345-7abc-8def-0123456789ab".parse().unwrap()
+}
+
+fn host() -> HostId {
+    "0192f0c1-0000-7000-8000-000000000001".parse().unwrap()
+}
+
+fn version(generation: u64) -> Version {
+    Version { incarnation: Incarnation(1), generation: Generation(generation) }
+}
+
+fn mac() -> Mac {
+    "52:54:00:12:34:56".parse().unwrap()
+}
+
+fn spec() -> ServerSpec {
+    ServerSpec {
+        server: server(),
+        version: version(3),
+        hostname: "web.example.org".to_owned(),
+        cpus: 2,
+        ram_mib: 4096,
+        disk_gib: 80,
+        cpu_use: CpuUse::Shared,
+        power: Power::On,
+        locked: false,
+        start_epoch: StartEpoch(1),
+        boot_epoch: BootEpoch(1),
+        disk_epoch: DiskEpoch(1),
+        image: Image {
+            sha256: Sha256::of(b"image"),
+            url: "https://images.example.org/debian-12.qcow2".to_owned(),
+            format: ImageFormat::Qcow2,
+            size_bytes: 190_000_000,
+        },
+        login: Login {
+            ssh_keys: vec!["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJtJ web".to_owned()],
+            password_hash: Some("$6$salt$hash".to_owned()),
+        },
+        nics: vec![Nic {
+            name: "net0".to_owned(),
+            mac: mac(),
+            network: NicNetwork::Public,
+            addresses: vec![NicAddress {
+                address: "203.0.113.10".parse().unwrap(),
+                prefix_len: 24,
+                gateway: Some("203.0.113.1".parse().unwrap()),
+            }],
+            dns: vec!["203.0.113.1".parse().unwrap()],
+        }],
+    }
+}
+
+fn observed() -> Observed {
+    Observed {
+        server: server(),
+        accepted: version(3),
+        accepted_hash: Sha256::of(b"spec"),
+        reached: Some(version(2)),
+        domain: DomainState::Running,
+        disk_epoch: Some(DiskEpoch(1)),
+        activity: Some(Activity::FetchingImage),
+        fault: Some(Fault::new(FaultCode::ImageUnreachable, "the image's server did not answer within 30 s")),
+        remains: Remains::UNPROVED,
+    }
+}
+
+/// Shows a message and proves that what is written is read back.
+fn wire<M: Message + PartialEq + Debug>(message: &M) -> String {
+    let text = message.encode();
+    assert_eq!(&M::decode(&text).unwrap(), message);
+    serde_json::to_string_pretty(&serde_json::from_str::<serde_json::Value>(&text).unwrap()).unwrap()
+}
+
+#[test]
+fn what_an_agent_says_stays_as_it_is() {
+    let inventory = Inventory {
+        session: SESSION,
+        servers: vec![observed()],
+        orphans: vec![Orphan { name: "old".to_owned(), macs: vec![mac()] }],
+    };
+    let hello = Hello {
+        protocol: PROTOCOL,
+        machine_id: "0123456789abcdef0123456789abcdef".to_owned(),
+        boot_id: "7d3f5a52-8a11-4f0e-9a57-0c6c9ac1b9a3".to_owned(),
+        agent_version: "0.1.0".to_owned(),
+        capacity: Capacity { cpus: 32, ram_mib: 257_000, disk_gib: 3500 },
+        virt: Virt::Kvm,
+    };
+    let enrol =
+        Enrol { protocol: PROTOCOL, token: Secret::new("join-token".to_owned()), machine_id: hello.machine_id.clone() };
+    let idle = Observed { reached: None, disk_epoch: None, activity: None, fault: None, ..observed() };
+    let messages = [
+        ("enrol", ToControl::Enrol(enrol)),
+        ("hello", ToControl::Hello(hello)),
+        ("inventory_part", ToControl::InventoryPart(inventory.clone())),
+        ("inventory", ToControl::Inventory(inventory)),
+        ("reports", ToControl::Reports { session: SESSION, reports: vec![observed(), idle] }),
+        ("alive", ToControl::Alive { session: SESSION }),
+    ];
+    for (name, message) in &messages {
+        insta::assert_snapshot!(format!("to_control_{name}"), wire(message));
+    }
+}
+
+#[test]
+fn what_the_control_plane_says_stays_as_it_is() {
+    let desired =
+        vec![Desired::Present(Box::new(spec())), Desired::Absent(Tombstone { server: server(), version: version(4) })];
+    let messages = [
+        ("enrolled", ToAgent::Enrolled { host: host() }),
+        ("welcome", ToAgent::Welcome { session: SESSION, host: host() }),
+        ("desired", ToAgent::Desired { desired }),
+        ("refused", ToAgent::Refused { reason: Refusal::BadToken, message: "make a new one".to_owned() }),
+    ];
+    for (name, message) in &messages {
+        insta::assert_snapshot!(format!("to_agent_{name}"), wire(message));
+    }
+}
+
+/// A hash is compared across machines and years: it must not change with a build.
+#[test]
+fn a_specs_hash_stays_as_it_is() {
+    insta::assert_snapshot!(Desired::Present(Box::new(spec())).hash().to_string());
+}
+
+#[test]
+fn the_closed_lists_stay_as_they_are() {
+    let refusals = [
+        Refusal::BadToken,
+        Refusal::UnknownKey,
+        Refusal::OtherMachine,
+        Refusal::Protocol,
+        Refusal::Malformed,
+        Refusal::Superseded,
+    ];
+    let activities =
+        [Activity::FetchingImage, Activity::Preparing, Activity::Starting, Activity::Stopping, Activity::Removing];
+    let domains = [DomainState::Off, DomainState::Running, DomainState::Paused, DomainState::Unknown];
+    let powers = [Power::On, Power::Off, Power::ForcedOff];
+    let rest = ([CpuUse::Shared, CpuUse::Pinned], [Virt::Kvm, Virt::Qemu], [ImageFormat::Qcow2, ImageFormat::Raw]);
+    insta::assert_snapshot!(serde_json::to_string(&(refusals, activities, domains, powers, rest)).unwrap());
+}
+
+#[test]
+fn a_newer_sides_additional_field_is_ignored() {
+    let text = r#"{"type":"alive","session":7,"mood":"fine"}"#;
+    assert_eq!(ToControl::decode(text).unwrap(), ToControl::Alive { session: SESSION });
+}
+
+#[test]
+fn what_is_no_message_is_refused() {
+    for text in
+        ["", "{}", "null", "[]", r#"{"type":"run","command":"id"}"#, r#"{"type":"alive"}"#, "{\"type\":\"alive\""]
+    {
+        assert!(matches!(ToControl::decode(text), Err(FrameError::Malformed(_))), "{text}");
+    }
+    let long = format!("{}{}", ToControl::Alive { session: SESSION }.encode(), " ".repeat(FRAME_BYTES_MAX));
+    assert!(matches!(ToControl::decode(&long), Err(FrameError::TooLong(_))));
+    let many = vec![Desired::Absent(Tombstone { server: server(), version: version(1) }); SPECS_PER_FRAME_MAX + 1];
+    assert!(matches!(ToAgent::decode(&ToAgent::Desired { desired: many }.encode()), Err(FrameError::TooMany(_))));
+}
+
+/// A secret reaches the wire, where it must, but no log.
+#[test]
+fn a_join_token_is_not_printed() {
+    let enrol = Enrol { protocol: PROTOCOL, token: Secret::new("join-token".to_owned()), machine_id: String::new() };
+    assert!(!format!("{:?}", ToControl::Enrol(enrol)).contains("join-token"));
+}
+
+/// Every report at its longest, as after a fault of a whole pool: still below the bound of a frame.
+#[test]
+fn batches_of_the_longest_reports_fit_a_frame() {
+    let fault = Fault::new(FaultCode::PoolMissing, &"\u{1}".repeat(10_000));
+    let reports = vec![Observed { fault: Some(fault), ..observed() }; 5000];
+    let frames: Vec<_> = batches(reports, 4096)
+        .into_iter()
+        .map(|reports| ToControl::Reports { session: SESSION, reports }.encode())
+        .collect();
+    assert!(frames.len() > 2);
+    assert!(frames.iter().all(|frame| ToControl::decode(frame).is_ok()));
+}
+
+proptest! {
+    #[test]
+    fn batches_keep_every_item_in_order(items in proptest::collection::vec(0u32..1000, 0..200), len_max in 1usize..50) {
+        let split = batches(items.clone(), len_max);
+        prop_assert!(split.iter().all(|batch| !batch.is_empty() && batch.len() <= len_max));
+        prop_assert_eq!(split.concat(), items);
+    }
+}

@@ -1,0 +1,92 @@
+//! The agent under test: configured, enrolled, started and killed in its host.
+
+use std::{fs, time::Duration};
+
+use toml::{Table, Value};
+
+use crate::{
+    error::{Attempted, LabError, Result},
+    host,
+    layout::{HostLayout, Layout, PUBLIC_BRIDGE},
+    process,
+    state::State,
+    tool::{detached, output},
+};
+
+const ENROL_SECONDS: u32 = 60;
+/// The host's own folder for csp: on the machine's disk, seen by the host alone.
+const PLACE: &str = "/srv/csp";
+
+/// Writes the agent's configuration: what a real host has, with little kept for the host itself.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn configure(host: &HostLayout) -> Result<()> {
+    let table = |entries: &[(&str, Value)]| Value::Table(entries.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect());
+    let text = |text: &str| Value::String(text.to_owned());
+    let config: Table = [
+        ("state_dir", text(&format!("{PLACE}/state"))),
+        ("pool_dir", text(&format!("{PLACE}/pool"))),
+        ("reserve", table(&[("ram_mib", Value::Integer(256)), ("disk_gib", Value::Integer(1))])),
+        ("network", table(&[("public_bridge", text(PUBLIC_BRIDGE))])),
+    ]
+    .into_iter()
+    .map(|(key, value)| (key.to_owned(), value))
+    .collect();
+    for name in ["state", "pool"] {
+        let path = host.backing("srv").join("csp").join(name);
+        fs::create_dir_all(&path).attempted(|| format!("making {}", path.display()))?;
+    }
+    let (path, config) = (host.agent_config(), toml::to_string(&config).unwrap_or_default());
+    fs::write(&path, config).attempted(|| format!("writing {}", path.display()))
+}
+
+/// Runs the line that `csp-control host add` printed, as an operator would paste it.
+///
+/// # Errors
+/// When it is not such a line, or enrolment fails.
+pub fn enroll(state: &State, host: &HostLayout, line: &str) -> Result<()> {
+    let words = match line.split_whitespace().collect::<Vec<_>>().split_first() {
+        Some((&"csp-agent", words)) => words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>(),
+        _ => return Err(LabError::State("`csp-control host add` printed no csp-agent line".to_owned())),
+    };
+    let mut command = host::enter(host, Some(ENROL_SECONDS))?;
+    command.arg(&state.agent).arg("--config").arg(host.agent_config()).args(words);
+    output(&mut command).map(drop)
+}
+
+/// Starts the agent in its host.
+///
+/// # Errors
+/// When the host is off or the program cannot be started.
+pub fn start(layout: &Layout, state: &State, host: &HostLayout) -> Result<()> {
+    if !pids(state, host).is_empty() {
+        return Err(LabError::State(format!("the agent of {} runs already", host.name())));
+    }
+    let mut command = host::enter(host, None)?;
+    command.arg(&state.agent).arg("--config").arg(host.agent_config()).arg("run");
+    let (log, name) = (format!("agent-{}", host.name()), host.name());
+    let mut child = detached(&mut command, layout, &log)?;
+    // What is wrong with it at once is better told here than after a long wait for its connection.
+    std::thread::sleep(Duration::from_millis(300));
+    match child.try_wait().attempted(|| format!("watching the agent of {name}"))? {
+        Some(status) => Err(LabError::Waited {
+            what: format!("the agent of {name} to run, but it ended ({status})"),
+            limit: Duration::ZERO,
+            log: Some(layout.log(&log)),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Kills the agent without a warning; its guests go on.
+///
+/// # Errors
+/// When it does not end.
+pub fn kill(state: &State, host: &HostLayout) -> Result<usize> {
+    process::kill_all(&format!("the agent of {}", host.name()), || Ok(pids(state, host)))
+}
+
+fn pids(state: &State, host: &HostLayout) -> Vec<nix::unistd::Pid> {
+    process::running(&state.agent, &host.netns)
+}

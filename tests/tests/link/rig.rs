@@ -1,0 +1,333 @@
+//! A control plane's listener, a host's agent without a hypervisor, a line between them that can be cut, and a client
+//! that says what it likes.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use csp_agent::{
+    link::{self, Dial, Enrolment, Pace, TcpDial, Workers},
+    worker::Stopped,
+};
+use csp_control::fleet::{Bounds, Listener, Wake};
+use csp_link::{
+    frames::{self, LinkError, Receiver, Sender},
+    key_file::Identity,
+    tls::{Connector, Io},
+};
+use csp_shared::{
+    compat::PROTOCOL,
+    generation::SessionEpoch,
+    id::{HostId, ServerId},
+    key_pin::KeyPin,
+    limits::FRAME_BYTES_MAX,
+    message::{Capacity, Hello, Message, Orphan, Refusal, ToAgent, ToControl, Virt},
+    observed::Observed,
+    sha256::Sha256,
+    spec::Desired,
+};
+use serde::{Deserialize, Serialize};
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+    sync::{Notify, oneshot},
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
+
+use crate::book::{Book, accepted};
+
+pub const MACHINE: &str = "0123456789abcdef0123456789abcdef";
+
+/// Fast enough for a test, slow enough for a loaded machine.
+pub const BOUNDS: Bounds = Bounds {
+    strangers_max: 64,
+    greeting_max: Duration::from_secs(10),
+    inventory_max: Duration::from_secs(20),
+    silence_max: Duration::from_secs(20),
+    ping_every: Duration::from_secs(5),
+    rescan_every: Duration::from_secs(3600),
+};
+
+const PACE: Pace = Pace {
+    base: Duration::from_millis(20),
+    cap: Duration::from_millis(200),
+    settled_after: Duration::from_millis(500),
+};
+
+/// A control plane, as far as hosts see it.
+pub struct Control {
+    pub book: Book,
+    pub wake: Wake,
+    pub identity: Identity,
+    pub address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<()>,
+}
+
+impl Control {
+    pub async fn start() -> Self {
+        Self::with(Book::default(), Identity::ephemeral().unwrap(), BOUNDS).await
+    }
+
+    pub async fn with(book: Book, identity: Identity, bounds: Bounds) -> Self {
+        let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = tcp.local_addr().unwrap();
+        let wake = Wake::default();
+        let listener = Listener::new(&identity, book.clone(), wake.clone(), bounds).unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let task = tokio::spawn(listener.serve(tcp, async move { stopped.await.unwrap_or(()) }));
+        Self { book, wake, identity, address, stop: Some(stop), task }
+    }
+
+    pub fn pins(&self) -> Vec<KeyPin> {
+        vec![self.identity.pin()]
+    }
+
+    pub fn dial(&self) -> TcpDial {
+        TcpDial::new(self.address.to_string())
+    }
+
+    /// Stops as a service manager would ask it to.
+    pub async fn stop(mut self) {
+        self.stop.take().unwrap().send(()).unwrap();
+        timeout(Duration::from_secs(10), &mut self.task).await.unwrap().unwrap();
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// What an agent has behind its link: accepts everything at once and reports it.
+#[derive(Clone, Default)]
+pub struct Hands(Arc<Mutex<Held>>, Arc<Notify>);
+
+#[derive(Default)]
+struct Held {
+    servers: BTreeMap<ServerId, Observed>,
+    orphans: Vec<Orphan>,
+    news: Vec<Observed>,
+    heard: usize,
+}
+
+impl Hands {
+    pub fn hold(&self, servers: impl IntoIterator<Item = Observed>, orphans: Vec<Orphan>) {
+        let mut held = self.0.lock().unwrap();
+        held.servers.extend(servers.into_iter().map(|seen| (seen.server, seen)));
+        held.orphans = orphans;
+    }
+
+    pub fn report(&self, observed: Observed) {
+        let mut held = self.0.lock().unwrap();
+        held.servers.insert(observed.server, observed.clone());
+        held.news.push(observed);
+        self.1.notify_one();
+    }
+
+    pub fn held(&self) -> usize {
+        self.0.lock().unwrap().servers.len()
+    }
+
+    /// How often the control plane said that it had said all.
+    pub fn heard(&self) -> usize {
+        self.0.lock().unwrap().heard
+    }
+}
+
+impl Workers for Hands {
+    async fn accept(&self, desired: Vec<Desired>) -> Result<(), Stopped> {
+        desired.iter().for_each(|desired| self.report(accepted(desired)));
+        Ok(())
+    }
+
+    async fn inventory(&self) -> Result<(Vec<Observed>, Vec<Orphan>), Stopped> {
+        let held = self.0.lock().unwrap();
+        Ok((held.servers.values().cloned().collect(), held.orphans.clone()))
+    }
+
+    async fn next_reports(&self, limit: usize) -> Vec<Observed> {
+        loop {
+            {
+                let mut held = self.0.lock().unwrap();
+                if !held.news.is_empty() {
+                    let taken = held.news.len().min(limit);
+                    return held.news.drain(..taken).collect();
+                }
+            }
+            self.1.notified().await;
+        }
+    }
+
+    fn control_heard(&self) {
+        self.0.lock().unwrap().heard += 1;
+    }
+}
+
+/// A running agent. Ends when it is dropped, as by SIGKILL.
+pub struct Agent {
+    pub hands: Hands,
+    task: JoinHandle<()>,
+}
+
+impl Agent {
+    pub fn start(own: &Identity, host: HostId, pins: Vec<KeyPin>, machine: &str, dial: impl Dial + 'static) -> Self {
+        let hands = Hands::default();
+        Self::with(hands, own, host, pins, machine, dial)
+    }
+
+    pub fn with(
+        hands: Hands,
+        own: &Identity,
+        host: HostId,
+        pins: Vec<KeyPin>,
+        machine: &str,
+        dial: impl Dial + 'static,
+    ) -> Self {
+        let enrolment = Enrolment { control: dial.address().to_owned(), pins, host, joined_by: Sha256::of(b"") };
+        let (own, hello, workers) = (own.clone(), hello(machine), hands.clone());
+        let task = tokio::spawn(async move { link::run(dial, &own, &enrolment, &hello, &workers, PACE).await });
+        Self { hands, task }
+    }
+
+    pub fn is_running(&self) -> bool {
+        !self.task.is_finished()
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+pub fn hello(machine: &str) -> Hello {
+    Hello {
+        protocol: PROTOCOL,
+        machine_id: machine.to_owned(),
+        boot_id: "7d3f5a52-8a11-4f0e-9a57-0c6c9ac1b9a3".to_owned(),
+        agent_version: "0.1.0".to_owned(),
+        capacity: Capacity { cpus: 4, ram_mib: 8192, disk_gib: 100 },
+        virt: Virt::Qemu,
+    }
+}
+
+/// A line that can be cut.
+pub struct Line {
+    pub address: SocketAddr,
+    cut: Arc<Notify>,
+    task: JoinHandle<()>,
+}
+
+impl Line {
+    pub async fn to(target: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let cut = Arc::new(Notify::new());
+        let cuts = cut.clone();
+        let task = tokio::spawn(async move {
+            while let Ok((mut inner, _)) = listener.accept().await {
+                let cuts = cuts.clone();
+                tokio::spawn(async move {
+                    let mut outer = TcpStream::connect(target).await.unwrap();
+                    tokio::select! {
+                        () = cuts.notified() => {}
+                        _ = copy_bidirectional(&mut inner, &mut outer) => {}
+                    }
+                });
+            }
+        });
+        Self { address, cut, task }
+    }
+
+    pub fn cut(&self) {
+        self.cut.notify_waiters();
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Any text in place of a message.
+#[derive(Serialize, Deserialize)]
+pub struct Raw(pub String);
+
+impl Message for Raw {
+    fn list_len_and_bound(&self) -> (usize, usize) {
+        (0, 0)
+    }
+
+    fn encode(&self) -> String {
+        self.0.clone()
+    }
+}
+
+/// A client that proves a key and then says what it likes.
+pub struct Client {
+    pub sender: Sender,
+    pub receiver: Receiver,
+}
+
+impl Client {
+    pub async fn dial(control: &Control, own: &Identity) -> Self {
+        let stream = TcpStream::connect(control.address).await.unwrap();
+        let io: Io = Connector::new(own, &control.pins()).unwrap().connect(stream).await.unwrap();
+        let (sender, receiver) = frames::connect(io, FRAME_BYTES_MAX, Duration::from_secs(20)).await.unwrap();
+        Self { sender, receiver }
+    }
+
+    /// Dials and opens a session.
+    pub async fn greeted(control: &Control, own: &Identity) -> (Self, SessionEpoch) {
+        let mut client = Self::dial(control, own).await;
+        client.sender.send(&ToControl::Hello(hello(MACHINE))).await.unwrap();
+        match client.receiver.receive().await.unwrap() {
+            ToAgent::Welcome { session, .. } => (client, session),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Reads until the control plane refuses.
+    pub async fn refusal(&mut self) -> (Refusal, String) {
+        loop {
+            match self.receiver.receive().await {
+                Ok(ToAgent::Refused { reason, message }) => return (reason, message),
+                Ok(_) => {}
+                Err(error) => panic!("closed without a word: {error}"),
+            }
+        }
+    }
+
+    /// Reads until the control plane closes.
+    pub async fn closed(&mut self) -> LinkError {
+        loop {
+            if let Err(error) = self.receiver.receive::<ToAgent>().await {
+                return error;
+            }
+        }
+    }
+}
+
+/// Waits until something is so.
+pub async fn until(what: &str, is_so: impl Fn() -> bool) {
+    let wait = async {
+        while !is_so() {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(Duration::from_secs(20), wait).await.unwrap_or_else(|_| panic!("not within 20 s: {what}"));
+}
+
+/// Dials somewhere where nobody is.
+pub async fn closed_port() -> io::Result<TcpDial> {
+    let address = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
+    Ok(TcpDial::new(address.to_string()))
+}

@@ -144,6 +144,9 @@ enum HostCommand {
         /// Takes one dedicated server instead of many shared ones
         #[arg(long)]
         dedicated: bool,
+        /// Virtual processors promised for each real one [default: 4, dedicated 1]
+        #[arg(long, value_name = "N")]
+        cpu_overcommit: Option<u32>,
     },
     /// Show all hosts
     List,

@@ -45,6 +45,8 @@ impl Entropy for SeededEntropy {
     fn draw(&self) -> Draw {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.1 += 1;
-        Draw::new(Sha256::new().chain_update(state.0.to_be_bytes()).chain_update(state.1.to_be_bytes()).finalize().into())
+        Draw::new(
+            Sha256::new().chain_update(state.0.to_be_bytes()).chain_update(state.1.to_be_bytes()).finalize().into(),
+        )
     }
 }

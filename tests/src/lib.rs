@@ -1,1 +1,6 @@
 //! What the tests of csp stand on.
+
+pub mod fake_machine;
+pub mod spec;
+
+pub use fake_machine::{FakeMachine, Op};

@@ -82,10 +82,14 @@ impl Step {
         }
     }
 
-    /// Whether it moves so much data that only a few may run on a host at once.
+    /// How much of the host it takes.
     #[must_use]
-    pub fn is_heavy(&self) -> bool {
-        matches!(self, Self::FetchImage | Self::CreateDisk | Self::WriteSeed(_))
+    pub fn weight(&self) -> Weight {
+        match self {
+            Self::FetchImage => Weight::Download,
+            Self::CreateDisk | Self::WriteSeed(_) => Weight::Disk,
+            _ => Weight::Light,
+        }
     }
 
     /// Whether a newer spec may cut it off in its middle.
@@ -93,4 +97,15 @@ impl Step {
     pub fn is_interruptible(&self) -> bool {
         matches!(self, Self::FetchImage)
     }
+}
+
+/// How much of the host a step takes; only a few of the heavy ones run at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weight {
+    /// Milliseconds.
+    Light,
+    /// The host's line, for minutes.
+    Download,
+    /// The pool's bandwidth, for seconds.
+    Disk,
 }

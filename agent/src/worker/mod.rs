@@ -7,11 +7,26 @@
 use std::sync::Arc;
 
 use csp_shared::{message::Orphan, observed::Observed, spec::Desired};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::JoinHandle,
+    time::Instant,
+};
 
+use crate::{machine::Machine, spec_file::Backing};
+
+pub mod converge;
 mod reports;
+mod retry;
+mod run;
+mod supervisor;
+mod task;
 
+pub use converge::Host;
 pub use reports::Reports;
+
+/// Orders that may wait for the actor; who has more waits itself.
+const ORDERS_MAX: usize = 16;
 
 /// The handle to all workers of this host. Cheap to clone.
 #[derive(Clone)]
@@ -31,9 +46,27 @@ enum Order {
     Accept(Vec<Desired>, oneshot::Sender<()>),
     Inventory(oneshot::Sender<(Vec<Observed>, Vec<Orphan>)>),
     Rescan,
+    Ping(oneshot::Sender<()>),
 }
 
 impl Supervisor {
+    /// Starts a worker for every server with a record. The task ends when every handle is dropped; guests are not
+    /// touched then.
+    pub fn start<M: Machine, B: Backing>(host: Host<M, B>) -> (Self, JoinHandle<()>) {
+        let (orders, queue) = mpsc::channel(ORDERS_MAX);
+        let (control_heard, heard) = watch::channel(false);
+        let reports = Arc::<Reports>::default();
+        let shared = task::Shared {
+            host,
+            reports: Arc::clone(&reports),
+            control_heard: heard,
+            began: Instant::now(),
+            limits: task::Limits::default(),
+        };
+        let actor = supervisor::Actor::new(shared).run(queue, control_heard.clone());
+        (Self { orders, reports, control_heard }, tokio::spawn(actor))
+    }
+
     /// Takes over what servers should be. Returns once all of it is durable (or refused and logged: an older version,
     /// a server with a tombstone, a record that cannot be read); workers go on from there, and each server's report
     /// carries what was accepted. The order within `desired` does not matter, and a repetition changes nothing.
@@ -68,6 +101,16 @@ impl Supervisor {
     /// when none comes. Without it, starts begin a minute after the agent did.
     pub fn control_heard(&self) {
         self.control_heard.send_replace(true);
+    }
+
+    /// Asks for a sign of life.
+    ///
+    /// # Errors
+    /// When the agent is stopping.
+    pub async fn ping(&self) -> Result<(), Stopped> {
+        let (done, answer) = oneshot::channel();
+        self.orders.send(Order::Ping(done)).await.map_err(|_| Stopped)?;
+        answer.await.map_err(|_| Stopped)
     }
 
     /// Makes every worker look at its server again, soon.

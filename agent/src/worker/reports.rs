@@ -8,7 +8,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use csp_shared::{id::ServerId, observed::Observed};
+use csp_shared::{generation::Version, id::ServerId, observed::Observed, sha256::Sha256};
 use tokio::sync::Notify;
 
 /// Shared by the workers, which write, and the link, which reads.
@@ -25,16 +25,25 @@ struct State {
 }
 
 impl Reports {
-    /// Keeps `report` if it tells something new.
+    /// Keeps `report` if it tells something new. A look that began before a newer spec was accepted tells nothing.
     pub fn publish(&self, report: Observed) {
         let mut state = self.lock();
-        if state.latest.get(&report.server) == Some(&report) {
+        let is_stale = |latest: &Observed| *latest == report || latest.accepted > report.accepted;
+        if state.latest.get(&report.server).is_some_and(is_stale) {
             return;
         }
         state.untaken.insert(report.server);
         state.latest.insert(report.server, report);
         drop(state);
         self.changed.notify_one();
+    }
+
+    /// A newer spec was accepted: the last report is told again under it. What stood in the way of the older one says
+    /// nothing about the newer.
+    pub fn accepted(&self, server: ServerId, version: Version, hash: Sha256) {
+        if let Some(report) = self.latest(server) {
+            self.publish(Observed { accepted: version, accepted_hash: hash, fault: None, activity: None, ..report });
+        }
     }
 
     /// The newest report of a server.
@@ -69,5 +78,50 @@ impl Reports {
     /// A panicking holder leaves the maps whole: each change is one insert or remove.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use csp_shared::{
+        generation::{Generation, Incarnation},
+        observed::{DomainState, Remains},
+    };
+
+    use super::*;
+    use crate::plan::fixture::{server, spec};
+
+    fn report(generation: u64, domain: DomainState) -> Observed {
+        let version = Version { incarnation: Incarnation::FIRST, generation: Generation(generation) };
+        Observed {
+            server: server(),
+            accepted: version,
+            accepted_hash: Sha256::of(&[]),
+            reached: None,
+            domain,
+            disk_epoch: Some(spec().disk_epoch),
+            activity: None,
+            fault: None,
+            remains: Remains::UNPROVED,
+        }
+    }
+
+    #[tokio::test]
+    async fn only_the_newest_report_of_a_server_is_taken_and_only_once() {
+        let reports = Reports::default();
+        reports.publish(report(1, DomainState::Off));
+        reports.publish(report(1, DomainState::Running));
+        assert_eq!(reports.take(9).await, [report(1, DomainState::Running)]);
+        reports.publish(report(1, DomainState::Running));
+        assert!(reports.take_now(9).is_empty(), "nothing new was told");
+    }
+
+    #[test]
+    fn a_look_at_an_older_spec_does_not_undo_what_was_accepted_since() {
+        let reports = Reports::default();
+        reports.publish(report(1, DomainState::Running));
+        reports.accepted(server(), report(2, DomainState::Off).accepted, Sha256::of(&[]));
+        reports.publish(report(1, DomainState::Off));
+        assert_eq!(reports.latest(server()), Some(report(2, DomainState::Running)));
     }
 }

@@ -24,6 +24,8 @@ pub struct ApiError {
     pub message: Cow<'static, str>,
     /// Which fields of the request are at fault.
     pub fields: Vec<FieldFault>,
+    /// What the server is busy with.
+    pub running_action: Option<&'static str>,
     /// For the log, never for the customer.
     pub source: Option<Arc<dyn StdError + Send + Sync>>,
 }
@@ -57,13 +59,15 @@ struct Detail<'a> {
 #[derive(Debug, Serialize)]
 struct Details<'a> {
     fields: &'a [FieldFault],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    running_action: Option<&'static str>,
 }
 
 impl ApiError {
     /// A refusal with a sentence of its own.
     #[must_use]
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), fields: Vec::new(), source: None }
+        Self { code, message: message.into(), fields: Vec::new(), running_action: None, source: None }
     }
 
     /// A refusal that names one field.
@@ -72,7 +76,7 @@ impl ApiError {
         let reason = reason.into();
         let message = format!("{field}: {reason}");
         let fields = vec![FieldFault { field: field.to_owned(), reason }];
-        Self { code, message: message.into(), fields, source: None }
+        Self { fields, ..Self::new(code, message) }
     }
 
     /// A failure of ours; `source` is for the log.
@@ -93,6 +97,12 @@ impl ApiError {
         Self::new(code, code.entry().meaning)
     }
 
+    /// The same, telling what the server is busy with.
+    #[must_use]
+    pub fn with_running_action(self, command: &'static str) -> Self {
+        Self { running_action: Some(command), ..self }
+    }
+
     /// The answer's body.
     #[must_use]
     pub fn render(&self, request_id: &str) -> Vec<u8> {
@@ -105,7 +115,7 @@ impl ApiError {
                 message: &self.message,
                 request_id,
                 retryable: entry.retryable,
-                details: Details { fields: &self.fields },
+                details: Details { fields: &self.fields, running_action: self.running_action },
             },
         };
         // Texts and flags alone: this cannot fail.

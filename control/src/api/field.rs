@@ -153,7 +153,10 @@ mod tests {
 
     #[test]
     fn several_bad_fields_come_back_together() {
-        assert_eq!(read(r#"{"name":7,"force":"yes","x":1}"#), (None, None, vec!["x".into(), "name".into(), "force".into()]));
+        assert_eq!(
+            read(r#"{"name":7,"force":"yes","x":1}"#),
+            (None, None, vec!["x".into(), "name".into(), "force".into()])
+        );
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod edge;
 pub mod envelope;
 pub mod error;
 pub mod field;
+pub mod idempotency;
 pub mod page;
 pub mod query;
 pub mod router;

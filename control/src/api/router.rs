@@ -3,7 +3,7 @@
 use axum::{
     Router,
     middleware::from_fn_with_state,
-    routing::get,
+    routing::{get, post},
 };
 
 use super::{catalog, edge::edge, servers, ssh_keys, state::App, wallet};
@@ -26,6 +26,10 @@ fn routes() -> Router<App> {
         .route("/packages/{uuid_or_slug}", get(catalog::package))
         .route("/os-images", get(catalog::os_images))
         .route("/ssh-keys", get(ssh_keys::list))
-        .route("/servers", get(servers::show::list))
+        .route("/servers", get(servers::show::list).post(servers::order::order))
         .route("/servers/{uuid}", get(servers::show::show))
+        .route("/servers/{uuid}/start", post(servers::power::start))
+        .route("/servers/{uuid}/stop", post(servers::power::stop))
+        .route("/servers/{uuid}/restart", post(servers::power::restart))
+        .route("/servers/{uuid}/destroy", post(servers::destroy::destroy))
 }

@@ -29,7 +29,9 @@ pub(super) enum ClientError {
     Broken(#[source] hyper::Error),
     #[error("the control plane did not answer within {} s", PATIENCE.as_secs())]
     Late,
-    #[error("the answer of the control plane is not understood ({0}); command and control plane must be of one version")]
+    #[error(
+        "the answer of the control plane is not understood ({0}); command and control plane must be of one version"
+    )]
     Answer(String),
     #[error("{}", refused(.message, .fields))]
     Refused { message: String, fields: Vec<FieldFault> },
@@ -90,7 +92,8 @@ impl<'a> Client<'a> {
     }
 
     fn call<A: DeserializeOwned>(&self, method: Method, path: &str, body: Bytes) -> Result<A, ClientError> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ClientError::Runtime)?;
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ClientError::Runtime)?;
         let exchange = async { tokio::time::timeout(PATIENCE, self.exchange(method, path, body)).await };
         let answer = runtime.block_on(exchange).map_err(|_| ClientError::Late)??;
         let envelope: Envelope<A> =

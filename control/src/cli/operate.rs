@@ -46,7 +46,9 @@ pub(super) fn run(command: Command, config: &Config, json: bool) -> Result<(), C
             let credited: wire::Credited = client.post(&format!("/accounts/{account}/credits"), &credit)?;
             output.show(&credited, |c| match c.credited {
                 true => format!("Credited {} USD. The balance is {} USD.", c.amount, c.balance),
-                false => format!("This reference was credited before: nothing moved. The balance is {} USD.", c.balance),
+                false => {
+                    format!("This reference was credited before: nothing moved. The balance is {} USD.", c.balance)
+                }
             })
         }
         Command::Key(KeyCommand::Create { account, label }) => {
@@ -108,24 +110,25 @@ fn ssh_key_add(
 
 fn host(client: &Client<'_>, output: &Output, command: HostCommand) -> Result<(), CommandError> {
     match command {
-        HostCommand::Add { name, location, dedicated } => {
-            let added: wire::HostAdded = client.post("/hosts", &wire::NewHost { name, location, dedicated })?;
+        HostCommand::Add { name, location, dedicated, cpu_overcommit } => {
+            let new = wire::NewHost { name, location, dedicated, cpu_overcommit };
+            let added: wire::HostAdded = client.post("/hosts", &new)?;
             // The line alone: it is pasted from here.
             output.show(&added, |added| added.join.reveal().to_owned())
         }
         HostCommand::List => {
             let hosts: Vec<wire::Host> = client.get("/hosts")?;
             output.show(&hosts, |hosts| {
-                let head = ["HOST", "NAME", "LOCATION", "STATE", "LINK", "VIRT", "SERVERS", "CPUS", "RAM MIB", "DISK GIB"];
+                let head =
+                    ["HOST", "NAME", "LOCATION", "STATE", "LINK", "VIRT", "CPUS", "RAM", "DISK", "SERVERS", "ORPHANS"];
                 table(head, &hosts.iter().map(host_row).collect::<Vec<_>>())
             })
         }
     }
 }
 
-fn host_row(host: &wire::Host) -> [String; 10] {
-    let has = |value: fn(&wire::Resources) -> u64| host.capacity.as_ref().map_or("?".to_owned(), |c| value(c).to_string());
-    let used = &host.promised;
+fn host_row(host: &wire::Host) -> [String; 11] {
+    let has = |value: fn(&wire::Resources) -> u64| or_dash(host.capacity.as_ref().map(|c| value(c).to_string()).as_deref());
     [
         host.uuid.to_string(),
         host.name.clone(),
@@ -133,10 +136,11 @@ fn host_row(host: &wire::Host) -> [String; 10] {
         host.state.clone(),
         if host.connected { "up" } else { "down" }.to_owned(),
         or_dash(host.virt.as_deref()),
+        has(|c| u64::from(c.cpus)),
+        has(|c| c.ram_mib),
+        has(|c| c.disk_gib),
         host.servers.to_string(),
-        format!("{}/{}", used.cpus, has(|c| u64::from(c.cpus))),
-        format!("{}/{}", used.ram_mib, has(|c| c.ram_mib)),
-        format!("{}/{}", used.disk_gib, has(|c| c.disk_gib)),
+        host.orphans.to_string(),
     ]
 }
 
@@ -164,7 +168,7 @@ fn server_row(server: &wire::Server) -> [String; 7] {
         server.package.clone(),
         server.service_status.clone(),
         server.status.clone(),
-        or_dash(server.host.as_deref()),
+        server.host.clone(),
         server.ips.join(" "),
     ]
 }

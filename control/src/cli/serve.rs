@@ -20,11 +20,13 @@ use crate::{
         listen::{ListenError, PassedSockets},
     },
     entropy::SystemEntropy,
-    fleet::{ControlKeys, Wake},
+    domain::time::MINUTE,
+    fleet::{Bounds, ControlKeys, Listener, StoreHosts, Wake},
     operator::{
         self,
         socket::{self, SocketError},
     },
+    schedule,
     store::{Store, StoreError},
     telemetry,
 };
@@ -45,6 +47,8 @@ pub(super) enum ServeError {
     Store(#[from] StoreError),
     #[error("cannot read the control plane's keys: {0}; `csp-control init` makes them, a backup holds them")]
     Keys(String),
+    #[error("cannot set up TLS for the hosts: {0}")]
+    Tls(String),
     #[error("cannot start: {0}")]
     Runtime(#[source] io::Error),
 }
@@ -105,8 +109,23 @@ async fn serve(config: &Config, sockets: PassedSockets) -> Result<(), ServeError
     let until = told(stopped.clone());
     tasks.spawn(async move { log_end("api", axum::serve(api, api_app).with_graceful_shutdown(until).await) });
     let until = told(stopped.clone());
-    tasks.spawn(async move { log_end("operator", axum::serve(operator, operator_app).with_graceful_shutdown(until).await) });
-    let _ = (keys, fleet);
+    tasks.spawn(
+        async move { log_end("operator", axum::serve(operator, operator_app).with_graceful_shutdown(until).await) },
+    );
+    let wake = app.wake.clone();
+    let clockwork = schedule::run(app.store.clone(), app.clock.clone(), app.entropy.clone(), move |host| wake.wake(host));
+    let until = told(stopped.clone());
+    tasks.spawn(async move {
+        tokio::select! {
+            () = clockwork => {}
+            () = until => {}
+        }
+    });
+    let quarantine = i64::from(config.orders.quarantine_minutes) * MINUTE;
+    let hosts = StoreHosts::new(app.store.clone(), app.clock.clone(), app.entropy.clone(), quarantine);
+    let listener = Listener::new(&keys.current, hosts, app.wake.clone(), Bounds::default());
+    let listener = listener.map_err(|error| ServeError::Tls(error.to_string()))?;
+    tasks.spawn(listener.serve(fleet, told(stopped.clone())));
     tracing::info!(api = %config.api.listen, fleet = %config.fleet.listen, "ready");
     notify(sd_notify::NotifyState::Ready);
     asked_to_stop().await.map_err(ServeError::Runtime)?;

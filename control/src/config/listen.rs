@@ -26,7 +26,8 @@ impl TryFrom<String> for Listen {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is no listener: write `address:port`, or `fd:NAME` for a socket passed by systemd");
+        let wrong =
+            || format!("`{text}` is no listener: write `address:port`, or `fd:NAME` for a socket passed by systemd");
         match text.strip_prefix("fd:") {
             Some("") => Err(wrong()),
             Some(name) => Ok(Self::Passed(name.to_owned())),
@@ -58,7 +59,9 @@ pub enum ListenError {
         source: io::Error,
     },
     /// Nobody passed a socket of that name.
-    #[error("{purpose} is set to {listen}, but no socket of that name was passed; start the program through its socket unit")]
+    #[error(
+        "{purpose} is set to {listen}, but no socket of that name was passed; start the program through its socket unit"
+    )]
     NotPassed {
         /// What was asked for.
         listen: Listen,

@@ -38,7 +38,9 @@ mod tests {
     fn a_slash_at_the_end_is_taken_off_and_other_texts_are_refused() {
         let url = PublicUrl::try_from("https://cloud.example.com/".to_owned()).unwrap();
         assert_eq!(url.to_string(), "https://cloud.example.com");
-        for text in ["", "https://", "https:///x", "cloud.example.com", "javascript:alert(1)", "https://a b", "http://:80"] {
+        for text in
+            ["", "https://", "https:///x", "cloud.example.com", "javascript:alert(1)", "https://a b", "http://:80"]
+        {
             assert!(PublicUrl::try_from(text.to_owned()).is_err(), "{text}");
         }
     }

@@ -52,7 +52,9 @@ impl Pool {
         // Networks of two addresses or one (RFC 3021) have neither a network's address nor a broadcast.
         let whole = self.network.prefix_len() >= 31;
         let special = move |a: &Ipv4Addr| !whole && (*a == self.network.network() || *a == self.network.broadcast());
-        (u32::from(self.first)..=u32::from(self.last)).map(Ipv4Addr::from).filter(move |a| *a != self.gateway && !special(a))
+        (u32::from(self.first)..=u32::from(self.last))
+            .map(Ipv4Addr::from)
+            .filter(move |a| *a != self.gateway && !special(a))
     }
 
     /// The lowest usable address that is not taken. Leased, held and resting ones all count as taken.
@@ -90,6 +92,9 @@ mod tests {
         assert_eq!(pool().check(), Ok(()));
         assert_eq!(Pool { gateway: "10.0.0.1".parse().unwrap(), ..pool() }.check(), Err(BadPool::Gateway));
         assert_eq!(Pool { last: "203.0.113.8".parse().unwrap(), ..pool() }.check(), Err(BadPool::Range));
-        assert_eq!(Pool { first: "203.0.113.7".parse().unwrap(), last: "203.0.113.6".parse().unwrap(), ..pool() }.check(), Err(BadPool::Range));
+        assert_eq!(
+            Pool { first: "203.0.113.7".parse().unwrap(), last: "203.0.113.6".parse().unwrap(), ..pool() }.check(),
+            Err(BadPool::Range)
+        );
     }
 }

@@ -88,7 +88,8 @@ mod tests {
 
     #[test]
     fn short_decimals_mean_what_people_mean() {
-        let table = [("42.5", 4250), ("42.50", 4250), ("42", 4200), ("0.07", 7), ("0", 0), ("1000000000", 100_000_000_000)];
+        let table =
+            [("42.5", 4250), ("42.50", 4250), ("42", 4200), ("0.07", 7), ("0", 0), ("1000000000", 100_000_000_000)];
         for (text, cents) in table {
             assert_eq!(text.parse(), Cents::new(cents), "{text}");
         }

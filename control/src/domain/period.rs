@@ -20,7 +20,10 @@ pub fn months_after(anchor: Time, months: u32) -> Time {
         })
         .map(|date| PrimitiveDateTime::new(date, start.time()).assume_utc());
     // Past the calendar's end (year 9999) a month is 31 days: no service lives that long, and nothing may panic.
-    end.map_or_else(|| anchor.plus(Duration::days(31).whole_seconds() * i64::from(months)), |end| Time(end.unix_timestamp()))
+    end.map_or_else(
+        || anchor.plus(Duration::days(31).whole_seconds() * i64::from(months)),
+        |end| Time(end.unix_timestamp()),
+    )
 }
 
 #[cfg(test)]
@@ -39,7 +42,9 @@ mod tests {
     #[test]
     fn a_service_of_the_31st_pays_on_each_months_last_day_and_comes_back_to_the_31st() {
         let anchor = at("2026-01-31");
-        for (months, day) in [(1, "2026-02-28"), (2, "2026-03-31"), (3, "2026-04-30"), (12, "2027-01-31"), (25, "2028-02-29")] {
+        for (months, day) in
+            [(1, "2026-02-28"), (2, "2026-03-31"), (3, "2026-04-30"), (12, "2027-01-31"), (25, "2028-02-29")]
+        {
             assert_eq!(months_after(anchor, months), at(day), "{months}");
         }
     }

@@ -24,6 +24,16 @@ pub struct Opened {
     pub session: SessionEpoch,
 }
 
+/// Whether what was recorded changed what the host should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum News {
+    /// There may be something to send to it.
+    Some,
+    /// Nothing changed.
+    None,
+}
+
 /// Why a host does not get what it asked for.
 #[derive(Debug, thiserror::Error)]
 pub enum HostsError {
@@ -65,7 +75,7 @@ pub trait Hosts: Clone + Send + Sync + 'static {
         &self,
         host: HostId,
         inventory: Inventory,
-    ) -> impl Future<Output = Result<(), HostsError>> + Send;
+    ) -> impl Future<Output = Result<News, HostsError>> + Send;
 
     /// Records what changed on a host.
     fn record_reports(
@@ -73,7 +83,7 @@ pub trait Hosts: Clone + Send + Sync + 'static {
         host: HostId,
         session: SessionEpoch,
         reports: Vec<Observed>,
-    ) -> impl Future<Output = Result<(), HostsError>> + Send;
+    ) -> impl Future<Output = Result<News, HostsError>> + Send;
 
     /// Notes that the host lives.
     fn alive(&self, host: HostId, session: SessionEpoch) -> impl Future<Output = Result<(), HostsError>> + Send;

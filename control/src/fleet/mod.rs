@@ -19,11 +19,13 @@ mod intake;
 pub mod listener;
 mod outbox;
 mod session;
+pub mod store_hosts;
 pub mod wake;
 
 pub use self::{
-    hosts::{Hosts, HostsError, Opened},
+    hosts::{Hosts, HostsError, News, Opened},
     identity::ControlKeys,
     listener::{Bounds, Listener},
+    store_hosts::StoreHosts,
     wake::Wake,
 };

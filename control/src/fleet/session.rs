@@ -20,7 +20,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 
 use super::{
     ended::Ended,
-    hosts::{Hosts, Opened},
+    hosts::{Hosts, News, Opened},
     intake,
     listener::Bounds,
     outbox::Outbox,
@@ -51,7 +51,8 @@ impl<H: Hosts> Session<'_, H> {
     async fn converse(&self, sender: &mut Sender, receiver: &mut Receiver) -> Result<Infallible, Ended> {
         let inventory = timeout(self.bounds.inventory_max, self.whole_inventory(receiver)).await;
         let inventory = inventory.map_err(|_| LinkError::Silent(self.bounds.inventory_max))??;
-        self.hosts.record_inventory(self.opened.host, inventory).await?;
+        // Whether it brought news does not matter: all that is unaccepted is sent now anyway.
+        let _ = self.hosts.record_inventory(self.opened.host, inventory).await?;
         tokio::select! {
             ended = self.listen(receiver) => ended,
             ended = self.speak(sender) => ended,
@@ -86,9 +87,10 @@ impl<H: Hosts> Session<'_, H> {
             match receiver.receive().await? {
                 ToControl::Reports { session, reports } => {
                     self.check(session)?;
-                    self.hosts.record_reports(host, session, intake::reports(reports)).await?;
-                    // What was recorded may be a failure, and a failed order has a tombstone to be sent.
-                    self.registration.wake();
+                    // A failed order, for one, has a tombstone to be sent.
+                    if self.hosts.record_reports(host, session, intake::reports(reports)).await? == News::Some {
+                        self.registration.wake();
+                    }
                 }
                 ToControl::Alive { session } => {
                     self.check(session)?;

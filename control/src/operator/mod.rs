@@ -1,17 +1,35 @@
 //! The operator API: JSON over a unix socket that only root and the service's group can open. The commands of
 //! `csp-control` are its clients.
 
+pub mod accounts;
+pub mod catalog;
 pub mod catalog_file;
+pub mod hosts;
+pub mod request;
+pub mod servers;
 pub mod socket;
 pub mod wire;
 
-use axum::{Router, middleware::from_fn_with_state};
+use axum::{
+    Router,
+    middleware::from_fn_with_state,
+    routing::{get, post},
+};
 
 use crate::api::{App, edge::edge};
 
-/// The operator API.
+/// The operator API: every route on one page.
 #[must_use]
 pub fn router(app: App) -> Router {
     let layer = from_fn_with_state(app.edge(), edge);
-    Router::new().nest(wire::PREFIX, Router::new()).with_state(app).layer(layer)
+    let routes = Router::new()
+        .route("/catalog", post(catalog::apply))
+        .route("/accounts", get(accounts::list).post(accounts::create))
+        .route("/accounts/{uuid}/credits", post(accounts::credit))
+        .route("/accounts/{uuid}/keys", post(accounts::key))
+        .route("/accounts/{uuid}/ssh-keys", post(accounts::ssh_key))
+        .route("/hosts", get(hosts::list).post(hosts::add))
+        .route("/servers", get(servers::list))
+        .route("/servers/{uuid}", get(servers::show));
+    Router::new().nest(wire::PREFIX, routes).with_state(app).layer(layer)
 }

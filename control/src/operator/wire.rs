@@ -148,6 +148,9 @@ pub struct NewHost {
     /// Takes one dedicated server instead of many shared ones.
     #[serde(default)]
     pub dedicated: bool,
+    /// Virtual processors promised for each real one; null: what is usual for its class.
+    #[serde(default)]
+    pub cpu_overcommit: Option<u32>,
 }
 
 /// A host that may join.
@@ -186,10 +189,10 @@ pub struct Host {
     pub virt: Option<String>,
     /// What it has; null until it connected.
     pub capacity: Option<Resources>,
-    /// What is promised on it.
-    pub promised: Resources,
     /// Servers on it, held ones included.
     pub servers: u32,
+    /// Domains on it that no spec explains.
+    pub orphans: u32,
 }
 
 /// Shares of a host.
@@ -221,8 +224,8 @@ pub struct Server {
     pub service_status: String,
     /// What its owner sees.
     pub status: String,
-    /// Name of the host that it is placed on; null once that has proved that nothing is left.
-    pub host: Option<String>,
+    /// Name of the host that it was placed on last.
+    pub host: String,
     /// Addresses, the primary first.
     pub ips: Vec<String>,
     /// UTC.

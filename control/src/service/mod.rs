@@ -17,3 +17,6 @@ pub mod order_server;
 pub mod record_report;
 
 mod fail_order;
+
+#[cfg(test)]
+mod tests;

@@ -38,7 +38,8 @@ pub(super) fn check_protocol(protocol: u16) -> Result<(), SessionError> {
         return Ok(());
     }
     let (oldest, newest) = (compat::PROTOCOL_OLDEST, compat::PROTOCOL);
-    let message = format!("this agent speaks protocol {protocol}, the control plane {oldest} to {newest}; upgrade the older one");
+    let message =
+        format!("this agent speaks protocol {protocol}, the control plane {oldest} to {newest}; upgrade the older one");
     refused(Refusal::Protocol, message)
 }
 
@@ -58,7 +59,8 @@ pub fn open_session(
         return refused(Refusal::UnknownKey, "no host has this key; run `csp-control host add` and enrol again");
     };
     if host.machine_id.as_deref() != Some(hello.machine_id.as_str()) {
-        let message = "another machine enrolled with this key: a cloned disk? Enrol this one anew, as a host of its own";
+        let message =
+            "another machine enrolled with this key: a cloned disk? Enrol this one anew, as a host of its own";
         return refused(Refusal::OtherMachine, message);
     }
     Ok((host.host, tx.host_session_open(host.host, hello, now)?))

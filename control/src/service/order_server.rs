@@ -188,7 +188,13 @@ fn need(package: &PackageRow) -> Need {
 }
 
 /// A host with room, in a location with a free address.
-fn place(tx: &mut Tx<'_>, order: &OrderServer, package: &PackageRow, need: &Need, now: Time) -> Result<Place, OrderError> {
+fn place(
+    tx: &mut Tx<'_>,
+    order: &OrderServer,
+    package: &PackageRow,
+    need: &Need,
+    now: Time,
+) -> Result<Place, OrderError> {
     tx.lease_free_rested(now)?;
     let mut locations = tx.location_list()?;
     if let Some(wanted) = &order.location {

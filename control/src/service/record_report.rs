@@ -152,7 +152,9 @@ fn explain(code: FaultCode) -> &'static str {
     match code {
         FaultCode::ImageUnreachable => "The image could not be fetched.",
         FaultCode::ImageChecksum => "The image is damaged at its source; the provider was told.",
-        FaultCode::ImageTooLarge => "The image does not fit on the package's disk: choose another image or a larger package.",
+        FaultCode::ImageTooLarge => {
+            "The image does not fit on the package's disk: choose another image or a larger package."
+        }
         FaultCode::ImageInvalid => "The image cannot be used; the provider was told.",
         FaultCode::PoolFull => "The host has no room for the disk.",
         FaultCode::PoolMissing => "The host's storage is not there; the provider was told.",

@@ -56,7 +56,13 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the store cannot keep it.
-    pub fn account_insert(&mut self, id: AccountId, name: &Label, email: Option<&str>, now: Time) -> Result<(), StoreError> {
+    pub fn account_insert(
+        &mut self,
+        id: AccountId,
+        name: &Label,
+        email: Option<&str>,
+        now: Time,
+    ) -> Result<(), StoreError> {
         let sql = "INSERT INTO accounts (uuid, name, email, created_at) VALUES (?1, ?2, ?3, ?4)";
         self.insert(sql, (id.to_string(), name.as_str(), email, now.0)).map(drop)
     }

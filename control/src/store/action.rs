@@ -110,7 +110,9 @@ impl Read<'_> {
     /// # Errors
     /// When the store cannot be read.
     pub fn action_overdue(&self, now: Time) -> Result<Vec<OpenAction>, StoreError> {
-        let sql = format!("{ACTIONS} WHERE x.status IN ('queued', 'running') AND x.deadline_at <= ?1 ORDER BY x.id LIMIT 100");
+        let sql = format!(
+            "{ACTIONS} WHERE x.status IN ('queued', 'running') AND x.deadline_at <= ?1 ORDER BY x.id LIMIT 100"
+        );
         self.many(&sql, [now.0], open)
     }
 

@@ -43,7 +43,8 @@ impl Tx<'_> {
         now: Time,
     ) -> Result<(), StoreError> {
         let account = self.key_of("accounts", &key.account.to_string())?;
-        let sql = "INSERT INTO api_keys (uuid, account_id, hash, preview, label, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let sql =
+            "INSERT INTO api_keys (uuid, account_id, hash, preview, label, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         self.insert(sql, (key.id.to_string(), account, hash.0, preview, label.as_str(), now.0)).map(drop)
     }
 }

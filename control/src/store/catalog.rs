@@ -70,7 +70,8 @@ pub struct PoolRow {
 
 const PACKAGES: &str = "SELECT uuid, slug, type, name, monthly_cents, cpu, ram_mb, disk_gb, extra_ips_max FROM packages \
                         WHERE active = 1";
-const IMAGES: &str = "SELECT uuid, key, type, name, version, url, sha256, format, size_bytes FROM images WHERE active = 1";
+const IMAGES: &str =
+    "SELECT uuid, key, type, name, version, url, sha256, format, size_bytes FROM images WHERE active = 1";
 const POOLS: &str = "SELECT p.slug, l.slug, p.network, p.prefix_len, p.gateway, p.first, p.last, p.dns, \
                      p.extra_monthly_cents FROM address_pools p JOIN locations l ON l.id = p.location_id \
                      WHERE p.active = 1 AND l.active = 1 AND p.family = 4";

@@ -53,7 +53,12 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the store cannot keep it.
-    pub fn catalog_apply(&mut self, catalog: &Catalog, draw: &mut Draw, now: Time) -> Result<Vec<CatalogChange>, StoreError> {
+    pub fn catalog_apply(
+        &mut self,
+        catalog: &Catalog,
+        draw: &mut Draw,
+        now: Time,
+    ) -> Result<Vec<CatalogChange>, StoreError> {
         let mut changes = self.entries_apply(&LOCATION, catalog.locations.iter().map(location), draw, now)?;
         let packages = catalog.packages.iter().enumerate().map(|(position, p)| package(position, p));
         changes.extend(self.entries_apply(&PACKAGE, packages, draw, now)?);
@@ -80,7 +85,9 @@ impl Tx<'_> {
                     self.entry_insert(kind, &key, columns, draw, now)?;
                     changes.push(change(&key, ChangeKind::Added));
                 }
-                Some(before) => changes.extend(self.entry_update(kind, &key, &before, columns)?.map(|c| change(&key, c))),
+                Some(before) => {
+                    changes.extend(self.entry_update(kind, &key, &before, columns)?.map(|c| change(&key, c)))
+                }
             }
             named.push(key);
         }
@@ -93,7 +100,12 @@ impl Tx<'_> {
         Ok(changes)
     }
 
-    fn entry_columns(&self, kind: &Kind, key: &str, columns: &[(&str, Value)]) -> Result<Option<Vec<Value>>, StoreError> {
+    fn entry_columns(
+        &self,
+        kind: &Kind,
+        key: &str,
+        columns: &[(&str, Value)],
+    ) -> Result<Option<Vec<Value>>, StoreError> {
         let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
         let sql = format!("SELECT {} FROM {} WHERE {} = ?1", names.join(", "), kind.table, kind.key);
         self.maybe(&sql, [key], |r| Ok((0..names.len()).map(|i| r.get(i)).collect::<Result<_, _>>()?))

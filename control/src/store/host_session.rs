@@ -80,7 +80,8 @@ impl Read<'_> {
     /// # Errors
     /// When the store cannot be read.
     pub fn mac_is_known(&self, mac: &str) -> Result<bool, StoreError> {
-        let sql = "SELECT (SELECT count(*) FROM nics WHERE mac = ?1) + (SELECT count(*) FROM orphan_macs WHERE mac = ?1)";
+        let sql =
+            "SELECT (SELECT count(*) FROM nics WHERE mac = ?1) + (SELECT count(*) FROM orphan_macs WHERE mac = ?1)";
         Ok(self.count(sql, [mac])? > 0)
     }
 }
@@ -131,7 +132,9 @@ impl Tx<'_> {
         let version: String = hello.agent_version.chars().take(50).collect();
         let boot: String = hello.boot_id.chars().take(64).collect();
         self.run(sql, (host.to_string(), boot, version, virt, hello.capacity.cpus, ram, disk, now.0))?;
-        self.one("SELECT session FROM hosts WHERE uuid = ?1", [host.to_string()], |r| Ok(SessionEpoch(row::number(r, 0)?)))
+        self.one("SELECT session FROM hosts WHERE uuid = ?1", [host.to_string()], |r| {
+            Ok(SessionEpoch(row::number(r, 0)?))
+        })
     }
 
     /// Notes that a host was heard of.

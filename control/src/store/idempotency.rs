@@ -24,7 +24,12 @@ impl Read<'_> {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn idempotency_get(&self, account: AccountId, key: Sha256, now: Time) -> Result<Option<StoredAnswer>, StoreError> {
+    pub fn idempotency_get(
+        &self,
+        account: AccountId,
+        key: Sha256,
+        now: Time,
+    ) -> Result<Option<StoredAnswer>, StoreError> {
         let sql = "SELECT i.request_hash, i.status, i.sealed_body FROM idempotency_keys i \
                    JOIN accounts a ON a.id = i.account_id WHERE a.uuid = ?1 AND i.key_hash = ?2 AND i.created_at > ?3";
         self.maybe(sql, (account.to_string(), key.0, now.plus(-KEPT_SECONDS).0), |r| {

@@ -147,3 +147,6 @@ impl From<rusqlite::Error> for StoreError {
         Self::Sqlite(why)
     }
 }
+
+#[cfg(test)]
+mod tests;

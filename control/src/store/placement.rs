@@ -69,7 +69,13 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When it is placed already, or the store cannot keep it.
-    pub fn placement_insert(&mut self, server: ServerId, host: HostId, need: &Need, now: Time) -> Result<(), StoreError> {
+    pub fn placement_insert(
+        &mut self,
+        server: ServerId,
+        host: HostId,
+        need: &Need,
+        now: Time,
+    ) -> Result<(), StoreError> {
         let (server, host) = (self.key_of("servers", &server.to_string())?, self.key_of("hosts", &host.to_string())?);
         let sql = "INSERT INTO placements (server_id, host_id, state, cpus, ram_mib, disk_gib, created_at) \
                    VALUES (?1, ?2, 'active', ?3, ?4, ?5, ?6)";

@@ -86,7 +86,8 @@ impl Tx<'_> {
     pub fn spec_put(&mut self, host: HostId, desired: &Desired) -> Result<(), StoreError> {
         let server = desired.server();
         let placement = self.placement_key(server, host)?;
-        let placement = placement.ok_or_else(|| StoreError::Damaged(format!("server {server} is not on host {host}")))?;
+        let placement =
+            placement.ok_or_else(|| StoreError::Damaged(format!("server {server} is not on host {host}")))?;
         let Version { incarnation, generation } = desired.version();
         let absent = matches!(desired, Desired::Absent(_));
         let sql = "INSERT INTO specs (placement_id, incarnation, generation, absent, body) VALUES (?1, ?2, ?3, ?4, ?5) \
@@ -96,7 +97,11 @@ impl Tx<'_> {
                    OR (excluded.incarnation = incarnation AND excluded.generation > generation)";
         let (incarnation, generation) = (row::signed(incarnation.0), row::signed(generation.0));
         let touched = self.run(sql, (placement, incarnation, generation, absent, text(desired)?))?;
-        if touched == 1 { Ok(()) } else { Err(StoreError::Damaged(format!("a newer spec of server {server} is stored"))) }
+        if touched == 1 {
+            Ok(())
+        } else {
+            Err(StoreError::Damaged(format!("a newer spec of server {server} is stored")))
+        }
     }
 
     /// Stores a host's word about a server; `false` when the server was never placed on that host.

@@ -22,7 +22,8 @@ const PLACE: &str = "/srv/csp";
 /// # Errors
 /// When the file system refuses.
 pub fn configure(host: &HostLayout) -> Result<()> {
-    let table = |entries: &[(&str, Value)]| Value::Table(entries.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect());
+    let table =
+        |entries: &[(&str, Value)]| Value::Table(entries.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect());
     let text = |text: &str| Value::String(text.to_owned());
     let config: Table = [
         ("state_dir", text(&format!("{PLACE}/state"))),

@@ -16,7 +16,7 @@ use crate::{
     layout::{HostLayout, Layout},
     lock,
     state::State,
-    up,
+    traces, up,
 };
 
 /// A lab: real hosts with real guests, in namespaces of this machine.
@@ -60,6 +60,11 @@ enum Cmd {
         /// Command to run there
         #[arg(last = true)]
         words: Vec<String>,
+    },
+    /// Say what of a server is on the hosts; exit status 1 when anything is
+    Traces {
+        /// uuid
+        server: String,
     },
     /// Run a command in a host, h1 for example, or in `internet`
     Exec {
@@ -133,6 +138,10 @@ fn dispatch(cli: Cli) -> Result<()> {
         Cmd::Ssh { server, words } => {
             let address = guest::address_of(&State::load_ready(&layout)?, &server)?;
             become_command(guest::ssh(&layout, &address, &words))
+        }
+        Cmd::Traces { server } => {
+            let found = traces::find(&layout, &State::load_ready(&layout)?, &server)?;
+            if found.is_empty() { Ok(()) } else { Err(LabError::State(format!("{server} has {}", found.join(", ")))) }
         }
         Cmd::Exec { place, words } => {
             let mut command = match place.as_str() {

@@ -126,13 +126,18 @@ pub fn make_key(state: &State, account: &str) -> Result<String> {
 /// When one is not in time.
 pub fn await_hosts(layout: &Layout, state: &State, limit: Duration) -> Result<()> {
     let ready = |host: &Value| {
-        host.get("connected").and_then(Value::as_bool) == Some(true) && host.get("capacity").is_some_and(Value::is_object)
+        host.get("connected").and_then(Value::as_bool) == Some(true)
+            && host.get("capacity").is_some_and(Value::is_object)
     };
     for number in 1..=state.hosts {
         let name = layout.host(number).name();
         wait::until(&format!("{name} to be connected"), limit, Some(layout.log(&format!("agent-{name}"))), || {
             let hosts = ask(state, &["host", "list"])?;
-            let found = hosts.as_array().into_iter().flatten().find(|host| host.get("name").and_then(Value::as_str) == Some(&name));
+            let found = hosts
+                .as_array()
+                .into_iter()
+                .flatten()
+                .find(|host| host.get("name").and_then(Value::as_str) == Some(&name));
             Ok(found.is_some_and(ready).then_some(()))
         })?;
     }

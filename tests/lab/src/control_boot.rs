@@ -37,8 +37,8 @@ pub fn run(layout: &Layout, port: u16, program: &Path, config: &Path) -> Result<
     // SAFETY: descriptor 3 is either free or something inherited that nothing in this process has a handle of: this
     // process is single-threaded, `file` is closed, and `listener` is the only other descriptor that it opened. When
     // `listener` itself is 3, `dup2` onto itself changes nothing and `make_inheritable` does the rest.
-    let passed = unsafe { nix::unistd::dup2_raw(&listener, FIRST_PASSED) }
-        .attempted(|| "passing the listener on".to_owned())?;
+    let passed =
+        unsafe { nix::unistd::dup2_raw(&listener, FIRST_PASSED) }.attempted(|| "passing the listener on".to_owned())?;
     make_inheritable(&passed)?;
     let _kept_open = passed.into_raw_fd();
     let error = Command::new(program)

@@ -27,7 +27,8 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// # Errors
 /// When the port cannot be had.
 pub fn run(dir: &Path) -> Result<()> {
-    let listener = TcpListener::bind((MANAGEMENT, IMAGE_PORT)).attempted(|| format!("listening on {MANAGEMENT}:{IMAGE_PORT}"))?;
+    let listener =
+        TcpListener::bind((MANAGEMENT, IMAGE_PORT)).attempted(|| format!("listening on {MANAGEMENT}:{IMAGE_PORT}"))?;
     println!("{SERVING} of {}", dir.display());
     let dir: Arc<Path> = dir.into();
     for stream in listener.incoming().flatten() {
@@ -69,8 +70,12 @@ fn serve(stream: &TcpStream, dir: &Path) -> std::io::Result<()> {
         Some(_) => return refuse(&mut out, "416 Range Not Satisfiable", &format!("Content-Range: bytes */{size}\r\n")),
     };
     let length = if size == 0 { 0 } else { last - first + 1 };
-    let part = if request.range.is_some() { format!("Content-Range: bytes {first}-{last}/{size}\r\n") } else { String::new() };
-    write!(out, "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nAccept-Ranges: bytes\r\n{part}Connection: close\r\n\r\n")?;
+    let part =
+        if request.range.is_some() { format!("Content-Range: bytes {first}-{last}/{size}\r\n") } else { String::new() };
+    write!(
+        out,
+        "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nAccept-Ranges: bytes\r\n{part}Connection: close\r\n\r\n"
+    )?;
     if !request.head {
         file.seek(SeekFrom::Start(first))?;
         copy(&mut file.take(length), &mut out)?;

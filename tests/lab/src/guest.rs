@@ -39,11 +39,15 @@ pub fn address_of(state: &State, server: &str) -> Result<String> {
     let answer = control::ask(state, &["server", "list"])?;
     let servers: Vec<&Value> = answer.as_array().into_iter().flatten().collect();
     let is = |value: &Value, field: &str| value.get(field).and_then(Value::as_str) == Some(server);
-    let gone = |value: &Value| ["destroyed", "failed"].iter().any(|end| value.get("service_status") == Some(&Value::from(*end)));
+    let gone = |value: &Value| {
+        ["destroyed", "failed"].iter().any(|end| value.get("service_status") == Some(&Value::from(*end)))
+    };
     let found: Vec<&&Value> = servers.iter().filter(|s| is(s, "uuid") || (is(s, "hostname") && !gone(s))).collect();
     let [one] = found.as_slice() else {
         let problem = if found.is_empty() { "no server" } else { "more than one server" };
-        return Err(LabError::State(format!("there is {problem} called {server}; `csp-control server list` shows all")));
+        return Err(LabError::State(format!(
+            "there is {problem} called {server}; `csp-control server list` shows all"
+        )));
     };
     let first = one.get("ips").and_then(Value::as_array).and_then(|ips| ips.first()).and_then(Value::as_str);
     first.map(str::to_owned).ok_or_else(|| LabError::State(format!("server {server} has no address")))
@@ -67,4 +71,3 @@ pub fn ssh(layout: &Layout, address: &str, words: &[String]) -> Command {
     command.args(["-F", "/dev/null"]).arg(format!("root@{address}")).args(words);
     command
 }
-

@@ -40,11 +40,12 @@ pub const BINDS: [(&str, &str); 7] = [
 /// # Errors
 /// When the machine's file system refuses, or libvirt is not installed.
 pub fn create(layout: &Layout, host: &HostLayout, cache: Option<&Path>) -> Result<()> {
-    for name in ["run", "srv", "lib", "log", "cache", "etc", "dev"] {
+    for name in ["run", "srv", "lib", "log/qemu", "cache", "etc", "dev"] {
         let path = host.backing(name);
         fs::create_dir_all(&path).attempted(|| format!("making {}", path.display()))?;
         // QEMU runs as a user of its own and must come through.
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).attempted(|| format!("opening {}", path.display()))?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755))
+            .attempted(|| format!("opening {}", path.display()))?;
     }
     // libvirt's empty folders with their owners; its configuration, as installed, with the lab's own lines at the end.
     for (from, to) in [("/var/lib/libvirt/.", "lib"), ("/etc/libvirt/.", "etc")] {

@@ -42,7 +42,8 @@ pub fn boot(layout: &Layout, host: &HostLayout) -> Result<()> {
     command.arg("host-init").arg("--dir").arg(layout.dir()).arg(host.number.to_string());
     let child = command.spawn().attempted(|| "starting process 1".to_owned())?;
     let noted = host.pid_file().with_extension("new");
-    fs::write(&noted, child.id().to_string()).and_then(|()| fs::rename(&noted, host.pid_file()))
+    fs::write(&noted, child.id().to_string())
+        .and_then(|()| fs::rename(&noted, host.pid_file()))
         .attempted(|| format!("writing {}", host.pid_file().display()))
 }
 
@@ -100,7 +101,9 @@ fn attach(source: Option<&Path>, target: &Path, kind: Option<&str>, flags: MsFla
 fn bind(source: &Path, target: &Path) -> Result<()> {
     if !target.exists() {
         let shown = target.display();
-        return Err(LabError::State(format!("this machine has no {shown}, which a test host has its own of; make it empty")));
+        return Err(LabError::State(format!(
+            "this machine has no {shown}, which a test host has its own of; make it empty"
+        )));
     }
     attach(Some(source), target, None, MsFlags::MS_BIND)
 }
@@ -124,7 +127,8 @@ fn give_kvm(host: &HostLayout) -> Result<()> {
     let node = host.backing("dev/kvm");
     let _ = fs::remove_file(&node); // of the last boot
     let (major, minor) = (nix::sys::stat::major(kvm.rdev()), nix::sys::stat::minor(kvm.rdev()));
-    mknod(&node, SFlag::S_IFCHR, Mode::empty(), makedev(major, minor)).attempted(|| "making a node of /dev/kvm".to_owned())?;
+    mknod(&node, SFlag::S_IFCHR, Mode::empty(), makedev(major, minor))
+        .attempted(|| "making a node of /dev/kvm".to_owned())?;
     fs::set_permissions(&node, fs::Permissions::from_mode(0o666)).attempted(|| "opening /dev/kvm".to_owned())?;
     bind(&node, target)
 }

@@ -41,7 +41,9 @@ pub fn connect(layout: &Layout, host: &HostLayout) -> Result<()> {
     let (internet, netns) = (layout.internet(), &host.netns);
     ip(&["netns", "add", netns])?;
     ip(&["-n", netns, "link", "set", "lo", "up"])?;
-    for (bridge, near, far) in [(PUBLIC, "uplink", format!("pub-{}", host.name())), (MANAGED, "mgmt", format!("mgmt-{}", host.name()))] {
+    for (bridge, near, far) in
+        [(PUBLIC, "uplink", format!("pub-{}", host.name())), (MANAGED, "mgmt", format!("mgmt-{}", host.name()))]
+    {
         ip(&["-n", netns, "link", "add", near, "type", "veth", "peer", "name", &far, "netns", &internet])?;
         ip(&["-n", &internet, "link", "set", &far, "master", bridge, "up"])?;
     }

@@ -8,6 +8,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use csp_shared::sha256::Sha256;
+
 /// More hosts than a machine of this kind carries; also the room between `.11` and `.99`.
 pub const HOSTS_MAX: u8 = 80;
 /// The control plane's address among the hosts, and that of the image files.
@@ -65,10 +67,8 @@ impl Layout {
     /// What the names of this lab's network namespaces begin with.
     #[must_use]
     pub fn prefix(&self) -> String {
-        // FNV-1a, since it must be the same for every version of the program that may come to clean up.
-        let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        let hash = self.dir.as_os_str().as_encoded_bytes().iter().fold(0xcbf2_9ce4_8422_2325, step);
-        format!("csp-{:08x}-", (hash >> 32) ^ (hash & 0xffff_ffff))
+        let digest = Sha256::of(self.dir.as_os_str().as_encoded_bytes()).to_string();
+        format!("csp-{}-", digest.get(..8).unwrap_or(&digest))
     }
 
     /// The network namespace of the internet.

@@ -38,5 +38,6 @@ pub mod lock;
 pub mod process;
 pub mod state;
 pub mod tool;
+pub mod traces;
 pub mod up;
 pub mod wait;

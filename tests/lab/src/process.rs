@@ -94,7 +94,9 @@ pub fn running(program: &Path, namespace: &str) -> Vec<Pid> {
     let Some(id) = named(namespace) else { return Vec::new() };
     let exe = |pid: &Pid| fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
     // A program that was built anew while it ran is shown with this suffix.
-    let is = |exe: PathBuf| exe == program || exe.to_str().and_then(|exe| exe.strip_suffix(" (deleted)")) == program.to_str();
+    let is = |exe: PathBuf| {
+        exe == program || exe.to_str().and_then(|exe| exe.strip_suffix(" (deleted)")) == program.to_str()
+    };
     members(&BTreeSet::from([id])).into_iter().filter(|pid| is(exe(pid))).collect()
 }
 

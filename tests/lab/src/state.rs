@@ -1,11 +1,6 @@
 //! What the lab writes down for `env`, `ssh` and the commands that break things: `lab.json`.
 
-use std::{
-    fs,
-    io::Write,
-    os::unix::fs::OpenOptionsExt,
-    path::PathBuf,
-};
+use std::{fs, io::Write, os::unix::fs::OpenOptionsExt, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -43,8 +38,9 @@ impl State {
     pub fn load(layout: &Layout) -> Result<Self> {
         let none = || LabError::State(format!("no lab is up in {}; start one with `up`", layout.dir().display()));
         let text = fs::read(layout.state()).map_err(|_| none())?;
-        serde_json::from_slice(&text)
-            .map_err(|error| LabError::State(format!("{} cannot be read ({error}); run `down`", layout.state().display())))
+        serde_json::from_slice(&text).map_err(|error| {
+            LabError::State(format!("{} cannot be read ({error}); run `down`", layout.state().display()))
+        })
     }
 
     /// Like `load`, for what works on a finished lab alone.
@@ -88,8 +84,8 @@ impl State {
     /// When the lab has none of that name.
     pub fn host(&self, layout: &Layout, name: &str) -> Result<HostLayout> {
         let mut hosts = (1..=self.hosts).map(|number| layout.host(number));
-        hosts.find(|host| host.name() == name).ok_or_else(|| {
-            LabError::State(format!("the lab has no host {name}; it has h1 to h{}", self.hosts))
-        })
+        hosts
+            .find(|host| host.name() == name)
+            .ok_or_else(|| LabError::State(format!("the lab has no host {name}; it has h1 to h{}", self.hosts)))
     }
 }

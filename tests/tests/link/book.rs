@@ -7,14 +7,13 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use csp_control::fleet::{Hosts, HostsError, Opened};
+use csp_control::fleet::{Hosts, HostsError, News, Opened};
 use csp_shared::{
     generation::{Generation, Incarnation, SessionEpoch, Version},
     id::{HostId, ServerId},
     key_pin::KeyPin,
     message::{Enrol, Hello, Inventory, Refusal},
     observed::{DomainState, Observed, Remains},
-    sha256::Sha256,
     spec::{Desired, Tombstone},
 };
 use uuid::Uuid;
@@ -63,7 +62,7 @@ pub fn accepted(desired: &Desired) -> Observed {
     Observed {
         server: desired.server(),
         accepted: desired.version(),
-        accepted_hash: Sha256::of(b""),
+        accepted_hash: desired.hash(),
         reached: Some(desired.version()),
         domain: DomainState::Off,
         disk_epoch: None,
@@ -143,11 +142,12 @@ impl Hosts for Book {
         Ok(Opened { host, session: known.session })
     }
 
-    async fn record_inventory(&self, host: HostId, inventory: Inventory) -> Result<(), HostsError> {
+    async fn record_inventory(&self, host: HostId, inventory: Inventory) -> Result<News, HostsError> {
         self.write(host, inventory.session, |known| {
             known.seen.extend(inventory.servers.iter().map(|seen| (seen.server, seen.clone())));
             known.inventories.push(inventory.clone());
-        })
+        })?;
+        Ok(News::None)
     }
 
     async fn record_reports(
@@ -155,8 +155,9 @@ impl Hosts for Book {
         host: HostId,
         session: SessionEpoch,
         reports: Vec<Observed>,
-    ) -> Result<(), HostsError> {
-        self.write(host, session, |known| known.seen.extend(reports.into_iter().map(|seen| (seen.server, seen))))
+    ) -> Result<News, HostsError> {
+        self.write(host, session, |known| known.seen.extend(reports.into_iter().map(|seen| (seen.server, seen))))?;
+        Ok(News::None)
     }
 
     async fn alive(&self, host: HostId, session: SessionEpoch) -> Result<(), HostsError> {

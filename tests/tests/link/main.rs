@@ -8,3 +8,4 @@ mod fleet;
 mod hostile;
 mod rig;
 mod sessions;
+mod stored;

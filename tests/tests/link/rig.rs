@@ -13,7 +13,7 @@ use csp_agent::{
     link::{self, Dial, Enrolment, Pace, TcpDial, Workers},
     worker::Stopped,
 };
-use csp_control::fleet::{Bounds, Listener, Wake};
+use csp_control::fleet::{Bounds, Hosts, Listener, Wake};
 use csp_link::{
     frames::{self, LinkError, Receiver, Sender},
     key_file::Identity,
@@ -60,8 +60,8 @@ const PACE: Pace = Pace {
 };
 
 /// A control plane, as far as hosts see it.
-pub struct Control {
-    pub book: Book,
+pub struct Control<H = Book> {
+    pub book: H,
     pub wake: Wake,
     pub identity: Identity,
     pub address: SocketAddr,
@@ -73,8 +73,10 @@ impl Control {
     pub async fn start() -> Self {
         Self::with(Book::default(), Identity::ephemeral().unwrap(), BOUNDS).await
     }
+}
 
-    pub async fn with(book: Book, identity: Identity, bounds: Bounds) -> Self {
+impl<H: Hosts> Control<H> {
+    pub async fn with(book: H, identity: Identity, bounds: Bounds) -> Self {
         let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = tcp.local_addr().unwrap();
         let wake = Wake::default();
@@ -99,18 +101,22 @@ impl Control {
     }
 }
 
-impl Drop for Control {
+impl<H> Drop for Control<H> {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-/// What an agent has behind its link: accepts everything at once and reports it.
+/// What an agent has behind its link: accepts everything at once and reports it, with what `answer` makes of it.
 #[derive(Clone, Default)]
 pub struct Hands(Arc<Mutex<Held>>, Arc<Notify>);
 
+type Answer = Box<dyn Fn(&Observed) -> Observed + Send>;
+
 #[derive(Default)]
 struct Held {
+    answer: Option<Answer>,
+    taken: usize,
     servers: BTreeMap<ServerId, Observed>,
     orphans: Vec<Orphan>,
     news: Vec<Observed>,
@@ -118,6 +124,21 @@ struct Held {
 }
 
 impl Hands {
+    pub fn answering(answer: impl Fn(&Observed) -> Observed + Send + 'static) -> Self {
+        let hands = Self::default();
+        hands.answer_with(answer);
+        hands
+    }
+
+    pub fn answer_with(&self, answer: impl Fn(&Observed) -> Observed + Send + 'static) {
+        self.0.lock().unwrap().answer = Some(Box::new(answer));
+    }
+
+    /// How many wishes were taken over.
+    pub fn taken(&self) -> usize {
+        self.0.lock().unwrap().taken
+    }
+
     pub fn hold(&self, servers: impl IntoIterator<Item = Observed>, orphans: Vec<Orphan>) {
         let mut held = self.0.lock().unwrap();
         held.servers.extend(servers.into_iter().map(|seen| (seen.server, seen)));
@@ -143,7 +164,14 @@ impl Hands {
 
 impl Workers for Hands {
     async fn accept(&self, desired: Vec<Desired>) -> Result<(), Stopped> {
-        desired.iter().for_each(|desired| self.report(accepted(desired)));
+        for seen in desired.iter().map(accepted) {
+            let answer = {
+                let mut held = self.0.lock().unwrap();
+                held.taken += 1;
+                held.answer.as_ref().map_or_else(|| seen.clone(), |answer| answer(&seen))
+            };
+            self.report(answer);
+        }
         Ok(())
     }
 

@@ -1,6 +1,9 @@
 //! A server as its owner sees it in an answer. Additions to the contract's fields never change what those mean.
 
-use csp_shared::id::{ActionId, LeaseId, ServerId};
+use csp_shared::{
+    id::{ActionId, LeaseId, ServerId},
+    secret::Secret,
+};
 use serde::Serialize;
 
 use crate::{
@@ -35,6 +38,9 @@ pub struct ServerAnswer {
     action: Option<ActionAnswer>,
     failure: Option<Failure>,
     created_at: When,
+    /// Only in the answer that made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    root_password: Option<Secret>,
 }
 
 #[derive(Debug, Serialize)]
@@ -128,6 +134,15 @@ impl From<Action> for ActionAnswer {
     }
 }
 
+impl ServerAnswer {
+    /// The same with the password that is shown this once.
+    #[must_use]
+    pub fn with_root_password(mut self, password: Option<Secret>) -> Self {
+        self.root_password = password;
+        self
+    }
+}
+
 impl From<ServerView> for ServerAnswer {
     fn from(view: ServerView) -> Self {
         let (renewal, adapters) = (renewal(&view), adapters(&view.ips));
@@ -153,6 +168,7 @@ impl From<ServerView> for ServerAnswer {
             action: view.action.map(ActionAnswer::from),
             failure: view.failure.map(Failure::from),
             created_at: When(view.created_at),
+            root_password: None,
         }
     }
 }

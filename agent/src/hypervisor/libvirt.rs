@@ -1,0 +1,293 @@
+//! Domains through libvirt: defined, started, stopped, forgotten, seen. Every call blocks.
+//!
+//! A domain's name is the id of its server, so everything is found by that alone. Each call is done when things are as
+//! it says, whoever brought them about.
+
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use csp_shared::{generation::StartEpoch, id::ServerId, mac::Mac, message::Orphan};
+use quick_xml::{Reader, XmlVersion, events::Event};
+use tokio::sync::mpsc;
+use virt::{
+    connect::Connect,
+    domain::Domain,
+    error::{Error, ErrorNumber},
+    sys,
+};
+
+use super::{
+    HypervisorError,
+    connection::Connection,
+    events::{Lifecycle, Signal, Sink},
+    metadata::{self, Metadata},
+    power_state, probe,
+};
+use crate::machine::{HostEvent, SeenDomain, SeenState};
+
+/// Events that wait to be heard. More are dropped: the worker also looks by itself.
+const EVENTS_MAX: usize = 1024;
+/// Longest name of an orphan that is told, in characters.
+const ORPHAN_NAME_CHARS_MAX: usize = 100;
+const METADATA: i32 = sys::VIR_DOMAIN_METADATA_ELEMENT as i32;
+
+/// Servers whose QEMU was ended by a signal since they were last started.
+type EndedByHost = Arc<Mutex<HashSet<ServerId>>>;
+
+/// The host's libvirt.
+#[derive(Debug)]
+pub struct Libvirt {
+    connection: Connection,
+    ended_by_host: EndedByHost,
+}
+
+/// What a host offers to guests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Node {
+    /// Logical processors.
+    pub cpus: u32,
+    /// Memory in MiB.
+    pub ram_mib: u64,
+}
+
+impl Libvirt {
+    /// Connects when first needed. The receiver hears what changed by itself.
+    #[must_use]
+    pub fn new(uri: String) -> (Self, mpsc::Receiver<HostEvent>) {
+        let (sender, receiver) = mpsc::channel(EVENTS_MAX);
+        let ended_by_host = EndedByHost::default();
+        let connection = Connection::new(uri, sink(sender, Arc::clone(&ended_by_host)));
+        (Self { connection, ended_by_host }, receiver)
+    }
+
+    /// The connection, for probes.
+    #[must_use]
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// What the host offers.
+    ///
+    /// # Errors
+    /// When libvirt does not answer.
+    pub fn node(&self) -> Result<Node, HypervisorError> {
+        let info = self.connection.with("tell the host's size", Connect::get_node_info)?;
+        Ok(Node { cpus: info.cpus, ram_mib: info.memory / 1024 })
+    }
+
+    /// The server's domain, if there is one.
+    ///
+    /// # Errors
+    /// When libvirt does not answer: then nobody knows.
+    pub fn see(&self, server: ServerId) -> Result<Option<SeenDomain>, HypervisorError> {
+        let seen = self.on_domain(server, "look at the domain", |domain| {
+            let (state, reason) = domain.get_state()?;
+            Ok((state, reason, read_metadata(domain)?))
+        })?;
+        let ended = self.ended_by_host.lock().unwrap_or_else(PoisonError::into_inner).contains(&server);
+        Ok(seen.map(|(state, reason, Metadata { epochs, definition })| SeenDomain {
+            state: power_state::read(state, reason, ended),
+            epochs,
+            definition,
+        }))
+    }
+
+    /// Defines a domain, or defines it anew.
+    ///
+    /// # Errors
+    /// When libvirt does not answer or will not have it.
+    pub fn define(&self, xml: &str) -> Result<(), HypervisorError> {
+        self.connection.with("define the domain", |connect| Domain::define_xml(connect, xml).map(drop))
+    }
+
+    /// Starts the defined domain.
+    ///
+    /// # Errors
+    /// When there is none, or it does not start.
+    pub fn start(&self, server: ServerId) -> Result<(), HypervisorError> {
+        self.connection.with("start the domain", |connect| {
+            let domain = Domain::lookup_by_name(connect, &server.to_string())?;
+            if domain.is_active()? { Ok(()) } else { domain.create().map(drop) }
+        })
+    }
+
+    /// Asks the guest by ACPI to go down.
+    ///
+    /// # Errors
+    /// When libvirt cannot ask.
+    pub fn ask_stop(&self, server: ServerId) -> Result<(), HypervisorError> {
+        self.on_active(server, "ask the guest to go down", |domain| {
+            domain.shutdown_flags(sys::VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN).map(drop)
+        })
+    }
+
+    /// Pulls the plug.
+    ///
+    /// # Errors
+    /// When the guest cannot be ended.
+    pub fn force_stop(&self, server: ServerId) -> Result<(), HypervisorError> {
+        self.on_active(server, "end the guest", Domain::destroy)
+    }
+
+    /// Lets a paused guest go on.
+    ///
+    /// # Errors
+    /// When it cannot, as while the pool is still full.
+    pub fn resume(&self, server: ServerId) -> Result<(), HypervisorError> {
+        self.on_active(server, "let the guest go on", |domain| match domain.get_state()? {
+            (sys::VIR_DOMAIN_PAUSED, _) => domain.resume().map(drop),
+            _ => Ok(()),
+        })
+    }
+
+    /// Writes a start epoch into the metadata of a running domain, live and persistent.
+    ///
+    /// # Errors
+    /// When there is no such domain, or it is off.
+    pub fn adopt_start(&self, server: ServerId, epoch: StartEpoch) -> Result<(), HypervisorError> {
+        let doing = "note the start in the domain";
+        self.connection.with(doing, |connect| {
+            let domain = Domain::lookup_by_name(connect, &server.to_string())?;
+            let mut metadata = read_metadata(&domain)?;
+            metadata.epochs.start = epoch;
+            let xml = metadata.bare_element().to_text().unwrap_or_default(); // plain values: cannot fail
+            let both = sys::VIR_DOMAIN_AFFECT_LIVE | sys::VIR_DOMAIN_AFFECT_CONFIG;
+            let (prefix, namespace) = (Some(metadata::PREFIX), Some(metadata::NAMESPACE));
+            domain.set_metadata(METADATA, Some(&xml), prefix, namespace, both).map(drop)
+        })
+    }
+
+    /// Makes libvirt forget a domain that is off.
+    ///
+    /// # Errors
+    /// When it runs, or libvirt refuses.
+    pub fn undefine(&self, server: ServerId) -> Result<(), HypervisorError> {
+        let everything = sys::VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
+            | sys::VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+            | sys::VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
+            | sys::VIR_DOMAIN_UNDEFINE_NVRAM;
+        let running = self.on_domain(server, "forget the domain", |domain| {
+            // libvirt would forget the definition of a running guest and keep the guest.
+            let running = domain.is_active()?;
+            if running { Ok(true) } else { domain.undefine_flags(everything).map(|()| false) }
+        })?;
+        match running {
+            Some(true) => Err(HypervisorError::Running(server.to_string())),
+            Some(false) | None => Ok(()),
+        }
+    }
+
+    /// Every domain whose name is not the id of one of `known`.
+    ///
+    /// # Errors
+    /// When libvirt does not answer.
+    pub fn orphans(&self, known: &BTreeSet<ServerId>) -> Result<Vec<Orphan>, HypervisorError> {
+        self.connection.with("list the domains", |connect| {
+            let mut orphans = Vec::new();
+            for domain in connect.list_all_domains(0)? {
+                let name = domain.get_name()?;
+                let ours = name.parse().is_ok_and(|server| known.contains(&server)) || probe::is_probe(&name);
+                if ours {
+                    continue;
+                }
+                match domain.get_xml_desc(0) {
+                    Ok(xml) => orphans.push(Orphan {
+                        name: name.chars().take(ORPHAN_NAME_CHARS_MAX).collect(),
+                        macs: macs_of(&xml),
+                    }),
+                    Err(error) if error.code() == ErrorNumber::NoDomain => {} // it went away meanwhile
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(orphans)
+        })
+    }
+
+    fn on_active(
+        &self,
+        server: ServerId,
+        doing: &str,
+        work: impl FnOnce(&Domain) -> Result<(), Error>,
+    ) -> Result<(), HypervisorError> {
+        let done = self.on_domain(server, doing, |domain| {
+            if !domain.is_active()? {
+                return Ok(());
+            }
+            match work(domain) {
+                // It went down by itself between the two calls.
+                Err(error) if error.code() == ErrorNumber::OperationInvalid && !domain.is_active()? => Ok(()),
+                done => done,
+            }
+        })?;
+        Ok(done.unwrap_or(()))
+    }
+
+    /// Does something with the server's domain; `None` when there is none.
+    fn on_domain<T>(
+        &self,
+        server: ServerId,
+        doing: &str,
+        work: impl FnOnce(&Domain) -> Result<T, Error>,
+    ) -> Result<Option<T>, HypervisorError> {
+        self.connection.with(doing, |connect| {
+            let done = Domain::lookup_by_name(connect, &server.to_string()).and_then(|domain| work(&domain));
+            match done {
+                Ok(value) => Ok(Some(value)),
+                Err(error) if error.code() == ErrorNumber::NoDomain => Ok(None),
+                Err(error) => Err(error),
+            }
+        })
+    }
+}
+
+fn read_metadata(domain: &Domain) -> Result<Metadata, Error> {
+    match domain.get_metadata(METADATA, Some(metadata::NAMESPACE), sys::VIR_DOMAIN_AFFECT_CURRENT) {
+        Ok(xml) => Ok(Metadata::parse(&xml)),
+        Err(error) if error.code() == ErrorNumber::NoDomainMetadata => Ok(Metadata::default()),
+        Err(error) => Err(error),
+    }
+}
+
+fn sink(sender: mpsc::Sender<HostEvent>, ended_by_host: EndedByHost) -> Sink {
+    Arc::new(move |signal| {
+        let event = match signal {
+            Signal::Lost => HostEvent::Everything,
+            Signal::Domain { name, what } => {
+                let Ok(server) = name.parse() else { return };
+                let mut ended = ended_by_host.lock().unwrap_or_else(PoisonError::into_inner);
+                match what {
+                    Lifecycle::EndedByHost => drop(ended.insert(server)),
+                    Lifecycle::Started => drop(ended.remove(&server)),
+                    Lifecycle::Other => {}
+                }
+                HostEvent::Server(server)
+            }
+        };
+        let _ = sender.try_send(event); // full: the worker looks by itself
+    })
+}
+
+/// The adapters in a domain's XML.
+fn macs_of(xml: &str) -> Vec<Mac> {
+    let mut reader = Reader::from_str(xml);
+    let mut macs = Vec::new();
+    loop {
+        match reader.read_event() {
+            Ok(Event::Empty(element) | Event::Start(element)) if element.name().as_ref() == "mac" => {
+                let address = element.attributes().flatten().find(|a| a.key.as_ref() == "address");
+                let text = address.and_then(|a| Some(a.normalized_value(XmlVersion::Implicit1_0).ok()?.into_owned()));
+                macs.extend(text.and_then(|text| text.parse::<Mac>().ok()));
+            }
+            Ok(Event::Eof) | Err(_) => return macs,
+            Ok(_) => {}
+        }
+    }
+}
+
+/// Whether a state is one in which a guest has its processors.
+#[must_use]
+pub fn is_up(state: SeenState) -> bool {
+    matches!(state, SeenState::Running)
+}

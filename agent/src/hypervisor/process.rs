@@ -1,0 +1,99 @@
+//! The QEMU process of a server, looked for where it cannot hide: in /proc.
+//!
+//! libvirt may forget a guest whose process lives on (OpenNebula/one #7975: its address then went to another guest). So
+//! that a server is gone is proved here, by its UUID in the arguments that libvirt gives to QEMU.
+
+use std::{
+    io::{self, ErrorKind},
+    path::{Path, PathBuf},
+};
+
+use csp_shared::id::ServerId;
+use nix::{
+    errno::Errno,
+    libc,
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+use super::HypervisorError;
+
+const PROC: &str = "/proc";
+
+/// The processes of a server. Blocks.
+///
+/// # Errors
+/// When a process could not be looked at: then nobody knows.
+pub fn find(server: ServerId) -> Result<Vec<i32>, HypervisorError> {
+    let mut found = Vec::new();
+    let failed = |path: &Path, source| HypervisorError::Io { path: path.to_owned(), source };
+    for entry in std::fs::read_dir(PROC).map_err(|source| failed(Path::new(PROC), source))? {
+        let entry = entry.map_err(|source| failed(Path::new(PROC), source))?;
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+        let path = PathBuf::from(PROC).join(pid.to_string()).join("cmdline");
+        match std::fs::read(&path) {
+            Ok(arguments) if is_of(&arguments, server) => found.push(pid),
+            Ok(_) => {}
+            Err(error) if has_ended(&error) => {}
+            Err(source) => return Err(failed(&path, source)),
+        }
+    }
+    Ok(found)
+}
+
+/// Kills the processes of a server. Blocks, but does not wait for their end.
+///
+/// # Errors
+/// When one could not be found or killed.
+pub fn kill_all(server: ServerId) -> Result<(), HypervisorError> {
+    for pid in find(server)? {
+        match kill(Pid::from_raw(pid), Signal::SIGKILL) {
+            Ok(()) | Err(Errno::ESRCH) => {}
+            Err(errno) => {
+                let path = PathBuf::from(PROC).join(pid.to_string());
+                return Err(HypervisorError::Io { path, source: errno.into() });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A process that ended while it was looked at.
+fn has_ended(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESRCH)
+}
+
+/// Whether these arguments (each ends in zero) are of the server's QEMU: `-uuid UUID`, or `-name guest=UUID,…`.
+fn is_of(arguments: &[u8], server: ServerId) -> bool {
+    let id = server.to_string();
+    let guest = format!("guest={id}");
+    let mut before: &[u8] = b"";
+    arguments.split(|byte| *byte == 0).any(|argument| {
+        let named = argument.split(|byte| *byte == b',').next() == Some(guest.as_bytes());
+        let is = (before == b"-uuid" && argument == id.as_bytes()) || (before == b"-name" && named);
+        before = argument;
+        is
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn a_guest_is_known_by_its_arguments_alone() {
+        let server = ServerId(Uuid::from_u128(0x0199_d5c4_8d7e_7000_8000_0000_0000_00bb));
+        let other = ServerId(Uuid::from_u128(0x0199_d5c4_8d7e_7000_8000_0000_0000_00bc));
+        let arguments = b"/usr/bin/qemu-system-x86_64\0-name\0guest=0199d5c4-8d7e-7000-8000-0000000000bb,\
+            debug-threads=on\0-S\0-m\0512\0"
+            .as_slice();
+        assert!(is_of(arguments, server));
+        assert!(!is_of(arguments, other));
+        assert!(is_of(b"qemu\0-uuid\x000199d5c4-8d7e-7000-8000-0000000000bb\0", server));
+        for other in [b"".as_slice(), b"grep\x000199d5c4-8d7e-7000-8000-0000000000bb\0", b"less\0/x/guest=0199d5c4\0"] {
+            assert!(!is_of(other, server));
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! The conductor of one server: look, plan, run one step, and again.
+//!
+//! It knows no timer and no task: time comes in, and what to wait for goes out. So a simulation calls it directly and
+//! can end it between any two steps, and [`super::task`] adds only waiting.
+
+use csp_shared::{
+    id::ServerId,
+    observed::{Activity, DomainState, Fault, Observed, Remains},
+    spec::Desired,
+};
+
+use super::{
+    retry,
+    run::{not_noted, run},
+};
+use crate::{
+    machine::{Machine, Seen, SeenState},
+    plan::{
+        self, Plan, Situation, Wait,
+        memory::{Course, Notes},
+        step::Step,
+    },
+    spec_file::{Backing, Record, SpecFile},
+};
+
+/// A host as the workers see it.
+pub struct Host<M, B> {
+    /// What is below.
+    pub machine: M,
+    /// What should be, and what was noted.
+    pub specs: SpecFile<B>,
+    /// How long a guest has to go down after it was asked to.
+    pub stop_timeout_ms: u64,
+}
+
+/// When a look takes place.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// On the agent's clock, see [`Course`].
+    pub now_ms: u64,
+    /// See [`Situation::starts_held`].
+    pub starts_held: bool,
+}
+
+/// What came of a look.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// For the control plane.
+    pub observed: Observed,
+    /// What the plan was made for.
+    pub desired: Desired,
+    /// What follows.
+    pub next: Next,
+}
+
+/// What follows a look.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Next {
+    /// Do this, then look again.
+    Run(Step),
+    /// Look again at this time, on the agent's clock, or when something changed.
+    At(u64),
+    /// Look again when something changed.
+    Idle,
+    /// A tombstone that is fulfilled, and proved: nothing is left to look at.
+    Gone,
+}
+
+/// Looks at a server and decides. `None` when the host has no record of it.
+pub async fn look<M: Machine, B: Backing>(
+    host: &Host<M, B>,
+    server: ServerId,
+    course: &mut Course,
+    moment: Moment,
+) -> Option<Look> {
+    let record = host.specs.get(server).await?;
+    let version = record.desired.version();
+    if course.failure.as_ref().is_some_and(|failure| failure.version != version) {
+        course.failure = None;
+    }
+    let image = if let Desired::Present(spec) = &record.desired { Some(&spec.image) } else { None };
+    match host.machine.see(server, image).await {
+        Ok(seen) => Some(decide(host, record, &seen, course, moment).await),
+        Err(fault) => {
+            retry::failed(course, server, version, fault.clone(), moment.now_ms);
+            let at_ms = course.failure.as_ref().map_or(moment.now_ms, |failure| failure.retry_at_ms);
+            Some(Look { observed: unseen(&record, fault), desired: record.desired, next: Next::At(at_ms) })
+        }
+    }
+}
+
+/// Runs a step and takes note of it, done or failed.
+///
+/// # Errors
+/// Why it failed; the next look waits accordingly.
+pub async fn act<M: Machine, B: Backing>(
+    host: &Host<M, B>,
+    desired: &Desired,
+    step: &Step,
+    course: &mut Course,
+    now_ms: u64,
+) -> Result<(), Fault> {
+    let done = run(&host.machine, &host.specs, desired, step).await;
+    match &done {
+        Ok(()) => {
+            course.done(step, now_ms);
+            course.failure = None;
+        }
+        Err(fault) => retry::failed(course, desired.server(), desired.version(), fault.clone(), now_ms),
+    }
+    done
+}
+
+/// Looks and runs steps until there is nothing to do now. For simulation, where nothing interrupts.
+pub async fn converge_once<M: Machine, B: Backing>(
+    host: &Host<M, B>,
+    server: ServerId,
+    course: &mut Course,
+    moment: Moment,
+) -> Option<Look> {
+    loop {
+        let look = look(host, server, course, moment).await?;
+        let Next::Run(step) = &look.next else { return Some(look) };
+        // A failure makes the next look wait.
+        let _ = act(host, &look.desired, step, course, moment.now_ms).await;
+    }
+}
+
+async fn decide<M: Machine, B: Backing>(
+    host: &Host<M, B>,
+    mut record: Record,
+    seen: &Seen,
+    course: &mut Course,
+    moment: Moment,
+) -> Look {
+    course.look(seen);
+    let mut plan = plan::plan(Situation {
+        desired: &record.desired,
+        seen,
+        notes: &record.notes,
+        course,
+        now_ms: moment.now_ms,
+        stop_timeout_ms: host.stop_timeout_ms,
+        starts_held: moment.starts_held,
+    });
+    if plan.steps.is_empty() {
+        course.failure = None;
+    }
+    if plan.is_settled()
+        && let Err(fault) = note_reached(host, &mut record).await
+    {
+        plan.fault = Some(fault);
+        plan.wait = Some(Wait::Until { at_ms: moment.now_ms + NOTE_AGAIN_MS, activity: None });
+    }
+    let failure = course.failure.as_ref();
+    let next = match (failure, plan.steps.first()) {
+        (Some(failure), Some(_)) if failure.fault.lasting => Next::Idle,
+        (Some(failure), Some(_)) if moment.now_ms < failure.retry_at_ms => Next::At(failure.retry_at_ms),
+        (_, Some(step)) => Next::Run(step.clone()),
+        (_, None) => rest(&record.desired, &plan),
+    };
+    let activity = if failure.is_some_and(|failure| failure.fault.lasting) { None } else { plan.activity() };
+    let fault = failure.map(|failure| failure.fault.clone()).or(plan.fault);
+    Look { observed: observed(&record, seen, activity, fault), desired: record.desired, next }
+}
+
+/// How soon a note that could not be written is tried again.
+const NOTE_AGAIN_MS: u64 = 5_000;
+
+fn rest(desired: &Desired, plan: &Plan) -> Next {
+    match plan.wait {
+        Some(Wait::Until { at_ms, .. }) => Next::At(at_ms),
+        Some(Wait::Hold) => Next::Idle,
+        None if plan.is_settled() && matches!(desired, Desired::Absent(_)) => Next::Gone,
+        None => Next::Idle,
+    }
+}
+
+/// Once reached it stays reached, also over a restart of the agent: so it is noted before it is told.
+async fn note_reached<M: Machine, B: Backing>(host: &Host<M, B>, record: &mut Record) -> Result<(), Fault> {
+    let version = record.desired.version();
+    if record.notes.reached >= Some(version) {
+        return Ok(());
+    }
+    let raise = |notes: &mut Notes| notes.reached = notes.reached.max(Some(version));
+    host.specs.note(record.desired.server(), raise).await.map_err(|error| not_noted(&error))?;
+    raise(&mut record.notes);
+    Ok(())
+}
+
+fn observed(record: &Record, seen: &Seen, activity: Option<Activity>, fault: Option<Fault>) -> Observed {
+    Observed {
+        domain: match seen.domain.map(|domain| domain.state) {
+            Some(SeenState::Running) => DomainState::Running,
+            Some(SeenState::Paused) => DomainState::Paused,
+            Some(SeenState::Off(_)) | None => DomainState::Off,
+        },
+        disk_epoch: seen.disks.last().copied(),
+        activity,
+        fault,
+        remains: seen.remains(),
+        ..unknown(record)
+    }
+}
+
+/// Nothing is known but what was told and noted: everything may be there.
+fn unseen(record: &Record, fault: Fault) -> Observed {
+    Observed { fault: Some(fault), ..unknown(record) }
+}
+
+fn unknown(record: &Record) -> Observed {
+    Observed {
+        server: record.desired.server(),
+        accepted: record.desired.version(),
+        accepted_hash: record.desired.hash(),
+        reached: record.notes.reached,
+        domain: DomainState::Unknown,
+        disk_epoch: None,
+        activity: None,
+        fault: None,
+        remains: Remains::UNPROVED,
+    }
+}

@@ -1,0 +1,46 @@
+//! When a step that failed is tried again: anywhere between nothing and a bound that doubles (full jitter).
+//!
+//! A pool that fills up or a libvirtd that restarts fails all servers of a host at once; jitter keeps them from coming
+//! back together. The random number is drawn from the server's id and the clock, so a simulation replays it.
+
+use csp_shared::{generation::Version, id::ServerId, observed::Fault};
+
+use crate::{
+    machine::Mark,
+    plan::memory::{Course, Failure},
+};
+
+/// Bound of the first wait.
+const BASE_MS: u64 = 1_000;
+/// Bound of every wait: an operator who mended a host sees its servers come back within this time.
+const CAP_MS: u64 = 60_000;
+/// No wait is shorter, so that a failing look cannot spin.
+const LEAST_MS: u64 = 100;
+
+/// Takes note of a failure, the next one in a row if the last was of the same version.
+pub fn failed(course: &mut Course, server: ServerId, version: Version, fault: Fault, now_ms: u64) {
+    let before = course.failure.as_ref().filter(|failure| failure.version == version).map_or(0, |failure| failure.times);
+    let times = before.saturating_add(1);
+    let retry_at_ms = now_ms + wait_ms(times, Mark::of(&(server, now_ms)).0);
+    course.failure = Some(Failure { version, fault, times, retry_at_ms });
+}
+
+/// The wait after the `times`th failure in a row (from 1), in milliseconds, from a random number.
+fn wait_ms(times: u32, random: u64) -> u64 {
+    let bound = BASE_MS.saturating_mul(2u64.saturating_pow(times.saturating_sub(1))).min(CAP_MS);
+    LEAST_MS + random % (bound - LEAST_MS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_to_a_bound_and_are_spread_below_it() {
+        for (times, bound) in [(1, 1_000), (2, 2_000), (6, 32_000), (7, 60_000), (u32::MAX, 60_000)] {
+            let waits: Vec<u64> = (0..1_000).map(|draw| wait_ms(times, Mark::of(&draw).0)).collect();
+            assert!(waits.iter().all(|wait| (LEAST_MS..bound).contains(wait)), "{times}");
+            assert!(waits.iter().any(|wait| *wait < bound / 5) && waits.iter().any(|wait| *wait > bound / 5 * 4));
+        }
+    }
+}

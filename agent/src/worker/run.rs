@@ -1,0 +1,62 @@
+//! From a step to the one thing that does it. Nothing is decided here.
+
+use csp_shared::{
+    observed::{Fault, FaultCode},
+    spec::{Desired, ServerSpec},
+};
+
+use crate::{
+    machine::Machine,
+    plan::step::Step,
+    spec_file::{Backing, SpecFile, SpecFileError},
+};
+
+/// Runs one step of a plan that was made for `desired`.
+pub(super) async fn run<M: Machine, B: Backing>(
+    machine: &M,
+    specs: &SpecFile<B>,
+    desired: &Desired,
+    step: &Step,
+) -> Result<(), Fault> {
+    let server = desired.server();
+    match step {
+        Step::FetchImage => machine.fetch_image(&spec(desired)?.image).await,
+        Step::CreateDisk => machine.create_disk(spec(desired)?).await,
+        Step::RetireDisk(epoch) => machine.retire_disk(server, *epoch).await,
+        Step::WriteSeed(mark) => machine.write_seed(spec(desired)?, *mark).await,
+        Step::RemoveSeed => machine.remove_seed(server).await,
+        Step::MakeTaps => machine.make_taps(spec(desired)?).await,
+        Step::SetFilters(mark) => machine.set_filters(spec(desired)?, *mark).await,
+        Step::Connect(mark) => {
+            machine.set_filters(spec(desired)?, *mark).await?;
+            machine.link_up(spec(desired)?).await
+        }
+        Step::RemoveTaps => machine.remove_taps(server).await,
+        Step::RemoveFilters => machine.remove_filters(server).await,
+        Step::Define(stamp) => machine.define(spec(desired)?, *stamp).await,
+        Step::Start => machine.start(server).await,
+        Step::AdoptStart(epoch) => machine.adopt_start(server, *epoch).await,
+        Step::AskStop => machine.ask_stop(server).await,
+        Step::ForceStop => machine.force_stop(server).await,
+        Step::Resume => machine.resume(server).await,
+        Step::KillProcess => machine.kill_process(server).await,
+        Step::Undefine => machine.undefine(server).await,
+        Step::NoteDiskStarted(_) | Step::NotePower(_) | Step::RecordCrash => {
+            specs.note(server, |notes| notes.done(step)).await.map_err(|error| not_noted(&error))
+        }
+    }
+}
+
+/// The state folder refuses: its disk is full or broken.
+pub(super) fn not_noted(error: &SpecFileError) -> Fault {
+    let cause = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
+    Fault::new(FaultCode::Internal, &format!("{error}{cause}"))
+}
+
+fn spec(desired: &Desired) -> Result<&ServerSpec, Fault> {
+    match desired {
+        Desired::Present(spec) => Ok(spec),
+        // The planner has no such step; if it ever had, the server stands still and says so.
+        Desired::Absent(_) => Err(Fault::new(FaultCode::Internal, "a step that needs a spec was planned for a tombstone")),
+    }
+}

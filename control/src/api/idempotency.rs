@@ -1,0 +1,159 @@
+//! `Idempotency-Key`: the same request sent twice has one effect and one answer.
+//!
+//! The stored answer is written in the transaction of its effect, so there is no moment between the two in which a
+//! crash could lose one of them. A twin that arrives meanwhile waits for the writer and then finds the answer: nothing
+//! is ever "in flight" from the outside. Refusals are not stored; what changed nothing may be tried again.
+
+use axum::{
+    http::{HeaderMap, HeaderName, HeaderValue},
+    response::Response,
+};
+use csp_shared::{
+    id::{AccountId, HostId},
+    sha256::Sha256,
+};
+
+use super::{
+    auth::Customer,
+    envelope::json,
+    error::{ApiError, Code},
+    seal::{SealKeys, same},
+    state::App,
+};
+use crate::{
+    domain::time::Time,
+    store::{StoreError, StoredAnswer, Tx},
+};
+
+/// What the client sends.
+const KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// Marks an answer that was given before.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+/// As at Stripe, whose clients people copy.
+const KEY_CHARS_MAX: usize = 255;
+
+/// What a use case did.
+#[derive(Debug)]
+pub struct Effect {
+    /// The answer's body.
+    pub body: Vec<u8>,
+    /// Whose specs changed.
+    pub wake: Option<HostId>,
+}
+
+/// A request that is to have its effect once.
+pub struct Once {
+    account: AccountId,
+    now: Time,
+    sealed: Option<Sealed>,
+}
+
+/// The part for requests that carry a key.
+struct Sealed {
+    keys: SealKeys,
+    request: Sha256,
+    nonce: [u8; 32],
+}
+
+impl Once {
+    /// Reads the key of a request to `route` (method and path), if it has one.
+    ///
+    /// # Errors
+    /// When the header is there and is no key.
+    pub fn read(
+        app: &App,
+        headers: &HeaderMap,
+        customer: &Customer,
+        route: &str,
+        canonical_body: &[u8],
+    ) -> Result<Self, ApiError> {
+        let sealed = key(headers)?.map(|key| {
+            let keys = SealKeys::derive(&customer.secret, key);
+            Sealed { request: keys.fingerprint(route, canonical_body), keys, nonce: app.draw().bytes() }
+        });
+        Ok(Self { account: customer.account, now: app.now(), sealed })
+    }
+
+    /// Runs the effect, unless its answer is stored already; answers the customer and wakes the host.
+    ///
+    /// # Errors
+    /// With the effect's refusal, or when the key belongs to another request.
+    pub async fn run(
+        self,
+        app: &App,
+        effect: impl Fn(&mut Tx<'_>) -> Result<Effect, ApiError> + Send + 'static,
+    ) -> Result<Response, ApiError> {
+        let (effect, replayed) = app.store.write(move |tx| self.attempt(tx, &effect)).await?;
+        if let Some(host) = effect.wake {
+            app.wake.wake(host);
+        }
+        let mut response = json(effect.body);
+        if replayed {
+            response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+        }
+        Ok(response)
+    }
+
+    fn attempt(
+        &self,
+        tx: &mut Tx<'_>,
+        effect: &impl Fn(&mut Tx<'_>) -> Result<Effect, ApiError>,
+    ) -> Result<(Effect, bool), ApiError> {
+        let Some(sealed) = &self.sealed else { return Ok((effect(tx)?, false)) };
+        if let Some(stored) = tx.idempotency_get(self.account, sealed.keys.lookup, self.now)? {
+            return sealed.replay(&stored).map(|body| (Effect { body, wake: None }, true));
+        }
+        let done = effect(tx)?;
+        let unsealed = || StoreError::Damaged("an answer could not be sealed".to_owned());
+        let sealed_body = sealed.keys.seal(&sealed.request, sealed.nonce, &done.body).ok_or_else(unsealed)?;
+        let answer = StoredAnswer { request: sealed.request, status: 200, sealed_body };
+        tx.idempotency_insert(self.account, sealed.keys.lookup, &answer, self.now)?;
+        Ok((done, false))
+    }
+}
+
+impl Sealed {
+    fn replay(&self, stored: &StoredAnswer) -> Result<Vec<u8>, ApiError> {
+        if !same(&stored.request, &self.request) {
+            return Err(ApiError::plain(Code::IdempotencyKeyReused));
+        }
+        let damaged = || StoreError::Damaged("a stored answer does not open".to_owned());
+        Ok(self.keys.open(&self.request, &stored.sealed_body).ok_or_else(damaged)?)
+    }
+}
+
+fn key(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
+    let mut values = headers.get_all(KEY).iter();
+    let (first, second) = (values.next(), values.next());
+    let Some(value) = first else { return Ok(None) };
+    let good = |text: &&str| (1..=KEY_CHARS_MAX).contains(&text.len());
+    match value.to_str().ok().filter(good) {
+        Some(text) if second.is_none() => Ok(Some(text)),
+        _ => {
+            let reason = format!("must be one header of 1 to {KEY_CHARS_MAX} printable ASCII characters");
+            Err(ApiError::field(Code::BadRequest, "Idempotency-Key", reason))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_one_short_printable_header() {
+        let headers = |values: &[&[u8]]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(KEY, HeaderValue::from_bytes(value).unwrap());
+            }
+            headers
+        };
+        assert_eq!(key(&headers(&[])).unwrap(), None);
+        assert_eq!(key(&headers(&[b"order 17"])).unwrap(), Some("order 17"));
+        let long = "a".repeat(256);
+        for bad in [&[b"a".as_slice(), b"b"] as &[&[u8]], &[b""], &[b"\xff"], &[long.as_bytes()]] {
+            assert_eq!(key(&headers(bad)).unwrap_err().code, Code::BadRequest, "{bad:?}");
+        }
+    }
+}

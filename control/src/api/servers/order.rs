@@ -1,0 +1,195 @@
+//! `POST /servers`: the body becomes an order whose fields cannot be wrong; the rest is `service::order_server`.
+
+use axum::{extract::State, http::HeaderMap, response::Response};
+use csp_shared::id::SshKeyId;
+use serde::Deserialize;
+
+use super::view::ServerAnswer;
+use crate::{
+    api::{
+        auth::Customer,
+        body::JsonBody,
+        envelope::Answer,
+        error::{ApiError, Code},
+        field::{Faults, Field, Unknown},
+        idempotency::{Effect, Once},
+        state::App,
+    },
+    domain::{
+        catalog::ServiceType,
+        hostname::Hostname,
+        password::{self, RootPassword},
+        slug::Slug,
+        time::MINUTE,
+    },
+    service::order_server::{OrderError, OrderServer, order_server},
+    store::StoreError,
+};
+
+const ORDERED: &str = "Service ordered and queued for provisioning.";
+
+/// The body, as it comes.
+#[derive(Debug, Deserialize)]
+pub struct OrderBody {
+    #[serde(default, rename = "type")]
+    kind: Field<String>,
+    #[serde(default)]
+    package_slug: Field<String>,
+    #[serde(default)]
+    os_image_key: Field<String>,
+    #[serde(default)]
+    hostname: Field<String>,
+    #[serde(default)]
+    ssh_key_uuid: Field<String>,
+    #[serde(default)]
+    location: Field<String>,
+    #[serde(default)]
+    promo_code: Field<String>,
+    #[serde(default)]
+    create_management_link: Field<bool>,
+    #[serde(flatten)]
+    unknown: Unknown,
+}
+
+/// What the body says.
+#[derive(Debug)]
+struct Wanted {
+    kind: ServiceType,
+    package: String,
+    image: String,
+    hostname: Hostname,
+    ssh_key: Option<SshKeyId>,
+    location: Option<Slug>,
+}
+
+impl OrderBody {
+    fn parse(self) -> Result<Wanted, ApiError> {
+        let mut faults = Faults::beginning_with(&self.unknown);
+        let kind = faults.required("type", self.kind).and_then(|text| {
+            let kind = ServiceType::parse(&text).ok_or("must be vps or dedicated");
+            faults.parsed(Code::ValidationFailed, "type", kind)
+        });
+        let package = faults.required("package_slug", self.package_slug);
+        let image = faults.required("os_image_key", self.os_image_key);
+        let hostname = faults
+            .required("hostname", self.hostname)
+            .and_then(|text| faults.parsed(Code::InvalidHostname, "hostname", Hostname::parse(&text)));
+        let ssh_key = faults.optional("ssh_key_uuid", self.ssh_key_uuid).and_then(|text| {
+            let key = text.parse().map_err(|_| "is no UUID; GET /ssh-keys lists your keys");
+            faults.parsed(Code::SshKeyNotFound, "ssh_key_uuid", key)
+        });
+        let location = faults
+            .optional("location", self.location)
+            .and_then(|text| faults.parsed(Code::LocationNotFound, "location", Slug::parse(&text)));
+        if faults.optional("promo_code", self.promo_code).is_some() {
+            faults.add(Code::NotAvailableYet, "promo_code", "promo codes are not offered yet; leave it out");
+        }
+        if faults.optional("create_management_link", self.create_management_link) == Some(true) {
+            let reason = "management links are not offered yet; leave it out or send false";
+            faults.add(Code::NotAvailableYet, "create_management_link", reason);
+        }
+        match (kind, package, image, hostname) {
+            (Some(kind), Some(package), Some(image), Some(hostname)) => {
+                faults.into_result().map(|()| Wanted { kind, package, image, hostname, ssh_key, location })
+            }
+            _ => Err(faults.refusal()),
+        }
+    }
+}
+
+/// `POST /servers`
+pub async fn order(
+    State(app): State<App>,
+    customer: Customer,
+    headers: HeaderMap,
+    body: JsonBody<OrderBody>,
+) -> Result<Response, ApiError> {
+    let once = Once::read(&app, &headers, &customer, "POST /servers", &body.canonical)?;
+    let wanted = body.value.parse()?;
+    let password = if wanted.ssh_key.is_none() { Some(root_password(&app).await?) } else { None };
+    let (hash, plain) = password.map(|password| (password.hash, password.plain)).unzip();
+    let order = OrderServer {
+        account: customer.account,
+        kind: wanted.kind,
+        package: wanted.package,
+        image: wanted.image,
+        hostname: wanted.hostname,
+        ssh_key: wanted.ssh_key,
+        location: wanted.location,
+        password_hash: hash,
+        provision_timeout: i64::from(app.settings.orders.provision_timeout_minutes) * MINUTE,
+    };
+    let (draw, now) = (app.draw(), app.now());
+    once.run(&app, move |tx| {
+        let ordered = order_server(tx, &order, draw.clone(), now)?;
+        let gone = || StoreError::Damaged(format!("server {} is gone right after its order", ordered.server));
+        let (view, _) = tx.server_view(order.account, ordered.server, now)?.ok_or_else(gone)?;
+        let answer = ServerAnswer::from(view).with_root_password(plain.clone());
+        Ok(Effect { body: Answer::data(answer).with_message(ORDERED).render(), wake: Some(ordered.host) })
+    })
+    .await
+}
+
+/// Hashing takes some milliseconds of a processor, so it is done off the threads that answer requests.
+async fn root_password(app: &App) -> Result<RootPassword, ApiError> {
+    let mut draw = app.draw();
+    let made = tokio::task::spawn_blocking(move || password::make(&mut draw)).await;
+    made.map_err(ApiError::internal)?.map_err(ApiError::internal)
+}
+
+impl From<OrderError> for ApiError {
+    fn from(error: OrderError) -> Self {
+        let reason = error.to_string();
+        match error {
+            OrderError::NoPackage { .. } => Self::field(Code::PackageNotFound, "package_slug", reason),
+            OrderError::NoImage { .. } => Self::field(Code::ImageNotFound, "os_image_key", reason),
+            OrderError::NoSshKey(_) => Self::field(Code::SshKeyNotFound, "ssh_key_uuid", reason),
+            OrderError::NoLocation(_) => Self::field(Code::LocationNotFound, "location", reason),
+            OrderError::InsufficientBalance { price, missing } => {
+                let what =
+                    format!("The price is {price} USD, and the balance is {missing} USD short. Nothing was ordered.");
+                Self::new(Code::InsufficientBalance, what)
+            }
+            OrderError::NoCapacity { package } => {
+                let what = format!("No host has room for `{package}` right now. Nothing was charged.");
+                Self::new(Code::NoCapacity, what)
+            }
+            OrderError::NoAddress => Self::plain(Code::NoAddressAvailable),
+            OrderError::Store(error) => error.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Wanted, ApiError> {
+        serde_json::from_str::<OrderBody>(text).unwrap().parse()
+    }
+
+    #[test]
+    fn the_contracts_example_is_understood_with_its_optional_fields_empty() {
+        let text = r#"{"type":"vps","package_slug":"starter","os_image_key":"ubuntu-24-04","hostname":"web1.example.com",
+                       "ssh_key_uuid":"","promo_code":null,"create_management_link":false}"#;
+        let wanted = parse(text).unwrap();
+        assert_eq!((wanted.kind, wanted.package.as_str(), wanted.ssh_key), (ServiceType::Vps, "starter", None));
+    }
+
+    #[test]
+    fn every_bad_field_is_named_at_once() {
+        let error = parse(r#"{"type":"cloud","hostname":"-a","promo_code":"X","colour":"red"}"#).unwrap_err();
+        let named: Vec<&str> = error.fields.iter().map(|fault| fault.field.as_str()).collect();
+        assert_eq!(named, ["colour", "type", "package_slug", "os_image_key", "hostname", "promo_code"]);
+        assert_eq!(error.code, Code::ValidationFailed);
+    }
+
+    #[test]
+    fn a_part_that_does_not_exist_yet_is_refused_by_name() {
+        let whole = r#""type":"vps","package_slug":"s","os_image_key":"d","hostname":"a""#;
+        for field in [r#""promo_code":"X""#, r#""create_management_link":true"#] {
+            let error = parse(&format!("{{{whole},{field}}}")).unwrap_err();
+            assert_eq!(error.code, Code::NotAvailableYet, "{field}");
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! The store behind the hosts' connections: each call is one use case in one transaction.
+
+use std::{sync::Arc, time::Duration};
+
+use csp_shared::{
+    generation::SessionEpoch,
+    id::HostId,
+    key_pin::KeyPin,
+    message::{Enrol, Hello, Inventory, Refusal},
+    observed::Observed,
+    spec::Desired,
+};
+use tokio::time::sleep;
+use tracing::warn;
+
+use super::hosts::{Hosts, HostsError, News, Opened};
+use crate::{
+    clock::Clock,
+    entropy::Entropy,
+    service::{
+        enrol_host::enrol_host,
+        open_session::{SessionError, open_session},
+        record_report::{Recorded, record_inventory, record_report},
+    },
+    store::{HostState, Store, StoreError, Tx},
+};
+
+/// How often a write is tried again while the store's queue is full.
+const BUSY_TRIES: u32 = 20;
+/// Between two tries.
+const BUSY_PAUSE: Duration = Duration::from_millis(100);
+
+/// What hosts say goes into the store, what they are told comes out of it.
+#[derive(Clone)]
+pub struct StoreHosts {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    quarantine_seconds: i64,
+}
+
+impl StoreHosts {
+    /// `quarantine_seconds` is how long an address rests after its host proved that it is unused.
+    #[must_use]
+    pub fn new(store: Store, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, quarantine_seconds: i64) -> Self {
+        Self { store, clock, entropy, quarantine_seconds }
+    }
+
+    /// Runs a use case, and waits while the store has no room for another. A host's message is worth the wait: ending
+    /// its connection would only bring it back with all that it has.
+    async fn write<T, E>(&self, f: impl Fn(&mut Tx<'_>) -> Result<T, E> + Send + Sync + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + IsBusy + Send + 'static,
+    {
+        let f = Arc::new(f);
+        for _ in 1..BUSY_TRIES {
+            let again = Arc::clone(&f);
+            match self.store.write(move |tx| again(tx)).await {
+                Err(error) if error.is_busy() => sleep(BUSY_PAUSE).await,
+                done => return done,
+            }
+        }
+        self.store.write(move |tx| f(tx)).await
+    }
+}
+
+/// Whether a refusal only means that too many wait.
+trait IsBusy {
+    fn is_busy(&self) -> bool;
+}
+
+impl IsBusy for StoreError {
+    fn is_busy(&self) -> bool {
+        matches!(self, Self::Busy)
+    }
+}
+
+impl IsBusy for SessionError {
+    fn is_busy(&self) -> bool {
+        matches!(self, Self::Store(StoreError::Busy))
+    }
+}
+
+impl From<StoreError> for HostsError {
+    fn from(error: StoreError) -> Self {
+        Self::Unavailable(Box::new(error))
+    }
+}
+
+impl From<SessionError> for HostsError {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Refused { reason, message } => Self::Refused { reason, message },
+            SessionError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl Hosts for StoreHosts {
+    async fn knows(&self, pin: KeyPin) -> Result<bool, HostsError> {
+        let host = self.store.read(move |read| read.host_session_by_key(pin)).await?;
+        Ok(host.is_some_and(|host| host.state != HostState::Removed))
+    }
+
+    async fn enrol(&self, enrol: Enrol, pin: KeyPin) -> Result<HostId, HostsError> {
+        let now = self.clock.now();
+        Ok(self.write(move |tx| enrol_host(tx, &enrol, pin, now)).await?)
+    }
+
+    async fn open_session(&self, hello: Hello, pin: KeyPin) -> Result<Opened, HostsError> {
+        let now = self.clock.now();
+        let (host, session) = self.write(move |tx| open_session(tx, pin, &hello, now)).await?;
+        Ok(Opened { host, session })
+    }
+
+    async fn record_inventory(&self, host: HostId, inventory: Inventory) -> Result<News, HostsError> {
+        let (now, draw, quarantine) = (self.clock.now(), self.entropy.draw(), self.quarantine_seconds);
+        let write = move |tx: &mut Tx<'_>| record_inventory(tx, host, &inventory, quarantine, draw.clone(), now);
+        told(host, self.write(write).await?)
+    }
+
+    async fn record_reports(
+        &self,
+        host: HostId,
+        session: SessionEpoch,
+        reports: Vec<Observed>,
+    ) -> Result<News, HostsError> {
+        let (now, draw, quarantine) = (self.clock.now(), self.entropy.draw(), self.quarantine_seconds);
+        let write = move |tx: &mut Tx<'_>| record_report(tx, host, session, &reports, quarantine, draw.clone(), now);
+        told(host, self.write(write).await?)
+    }
+
+    async fn alive(&self, host: HostId, session: SessionEpoch) -> Result<(), HostsError> {
+        // A report about nothing: the session is compared and the time is kept.
+        self.record_reports(host, session, Vec::new()).await.map(drop)
+    }
+
+    async fn unreported(&self, host: HostId) -> Result<Vec<Desired>, HostsError> {
+        Ok(self.store.read(move |read| read.specs_unreported(host)).await?)
+    }
+}
+
+fn told(host: HostId, recorded: Recorded) -> Result<News, HostsError> {
+    let Recorded { stale, wake, foreign, diverged } = recorded;
+    if stale {
+        return Err(HostsError::refused(Refusal::Superseded, "a newer connection of the same host took over"));
+    }
+    if !foreign.is_empty() {
+        warn!(%host, servers = foreign.len(), first = ?foreign.first(), "a host spoke of servers that are not its own; ignored");
+    }
+    if !diverged.is_empty() {
+        warn!(%host, servers = diverged.len(), first = ?diverged.first(), "a host is ahead of the store; left alone");
+    }
+    Ok(if wake { News::Some } else { News::None })
+}

@@ -1,0 +1,158 @@
+//! `/accounts`: customers, their wallets and keys.
+
+use axum::extract::{Path, State};
+use csp_shared::id::AccountId;
+
+use super::{request::Json, wire};
+use crate::{
+    api::{
+        App,
+        envelope::Answer,
+        error::{ApiError, Code},
+        field::Faults,
+    },
+    domain::{label::Label, money::Cents, ssh_key::SshKey},
+    service::{
+        add_ssh_key::{AddSshKeyError, add_ssh_key},
+        create_account::create_account,
+        create_key::{CreateKeyError, create_key},
+        credit_account::{CreditAccount, CreditError, credit_account},
+    },
+    store::{Account, StoreError},
+};
+
+/// Longest mail address, in bytes (RFC 5321, 4.5.3.1).
+const EMAIL_BYTES_MAX: usize = 254;
+/// What a key is called when nobody says.
+const KEY_LABEL: &str = "API key";
+
+/// `POST /accounts`
+pub async fn create(
+    State(app): State<App>,
+    Json(new): Json<wire::NewAccount>,
+) -> Result<Answer<wire::Account>, ApiError> {
+    let mut faults = Faults::default();
+    let name = faults.parsed(Code::ValidationFailed, "name", Label::parse(&new.name));
+    if new.email.as_deref().is_some_and(|email| !is_email(email)) {
+        faults.add(Code::ValidationFailed, "email", "is no mail address");
+    }
+    let Some(name) = name else { return Err(faults.refusal()) };
+    faults.into_result()?;
+    let (draw, now) = (app.draw(), app.now());
+    let id = app.store.write(move |tx| create_account(tx, &name, new.email.as_deref(), draw.clone(), now)).await?;
+    account(&app, id).await.map(Answer::data)
+}
+
+/// `GET /accounts`
+pub async fn list(State(app): State<App>) -> Result<Answer<Vec<wire::Account>>, ApiError> {
+    let accounts = app.store.read::<_, StoreError>(|read| read.account_list()).await?;
+    Ok(Answer::data(accounts.into_iter().map(shown).collect()))
+}
+
+/// `POST /accounts/{uuid}/credits`
+pub async fn credit(
+    State(app): State<App>,
+    Path(account): Path<AccountId>,
+    Json(credit): Json<wire::Credit>,
+) -> Result<Answer<wire::Credited>, ApiError> {
+    let amount: Cents =
+        credit.amount.parse().map_err(|reason| ApiError::field(Code::ValidationFailed, "amount", format!("{reason}")))?;
+    if credit.note.as_deref().is_some_and(|note| Label::parse(note).is_err()) {
+        return Err(ApiError::field(Code::ValidationFailed, "note", "is one line of at most 100 characters"));
+    }
+    let credit = CreditAccount { account, amount, reference: credit.reference, note: credit.note };
+    let (draw, now) = (app.draw(), app.now());
+    let credited = app.store.write(move |tx| credit_account(tx, &credit, draw.clone(), now)).await?;
+    let balance = credited.balance.to_string();
+    Ok(Answer::data(wire::Credited { account, amount: amount.to_string(), balance, credited: !credited.before }))
+}
+
+/// `POST /accounts/{uuid}/keys`
+pub async fn key(
+    State(app): State<App>,
+    Path(account): Path<AccountId>,
+    Json(new): Json<wire::NewKey>,
+) -> Result<Answer<wire::Key>, ApiError> {
+    let label = label(new.label.as_deref().unwrap_or(KEY_LABEL))?;
+    let text = label.as_str().to_owned();
+    let (draw, now) = (app.draw(), app.now());
+    let created = app.store.write(move |tx| create_key(tx, account, &label, draw.clone(), now)).await?;
+    Ok(Answer::data(wire::Key { uuid: created.id, label: text, key: created.key }))
+}
+
+/// `POST /accounts/{uuid}/ssh-keys`
+pub async fn ssh_key(
+    State(app): State<App>,
+    Path(account): Path<AccountId>,
+    Json(new): Json<wire::NewSshKey>,
+) -> Result<Answer<wire::SshKey>, ApiError> {
+    let label = label(&new.label)?;
+    let key = SshKey::parse(&new.public_key)
+        .map_err(|reason| ApiError::field(Code::ValidationFailed, "public_key", reason.to_string()))?;
+    let (text, fingerprint) = (label.as_str().to_owned(), key.fingerprint().to_owned());
+    let (draw, now) = (app.draw(), app.now());
+    let uuid = app.store.write(move |tx| add_ssh_key(tx, account, &label, &key, draw.clone(), now)).await?;
+    Ok(Answer::data(wire::SshKey { uuid, label: text, fingerprint }))
+}
+
+async fn account(app: &App, id: AccountId) -> Result<wire::Account, ApiError> {
+    let account = app.store.read::<_, StoreError>(move |read| read.account_get(id)).await?;
+    account.map(shown).ok_or_else(|| missing(id))
+}
+
+fn shown(account: Account) -> wire::Account {
+    wire::Account {
+        uuid: account.id,
+        name: account.name,
+        email: account.email,
+        balance: account.balance.to_string(),
+        created_at: account.created_at.to_string(),
+    }
+}
+
+fn label(text: &str) -> Result<Label, ApiError> {
+    Label::parse(text).map_err(|reason| ApiError::field(Code::ValidationFailed, "label", reason.to_string()))
+}
+
+/// Only a delivered mail proves an address; this keeps out what cannot be one.
+fn is_email(text: &str) -> bool {
+    let plain = text.chars().all(|c| c.is_ascii_graphic());
+    text.len() <= EMAIL_BYTES_MAX && plain && text.split_once('@').is_some_and(|(who, at)| !who.is_empty() && at.len() > 2)
+}
+
+fn missing(account: AccountId) -> ApiError {
+    ApiError::new(Code::NotFound, format!("There is no account {account}."))
+}
+
+impl From<CreateKeyError> for ApiError {
+    fn from(error: CreateKeyError) -> Self {
+        match error {
+            CreateKeyError::NoAccount(account) => missing(account),
+            CreateKeyError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<AddSshKeyError> for ApiError {
+    fn from(error: AddSshKeyError) -> Self {
+        let reason = error.to_string();
+        match error {
+            AddSshKeyError::NoAccount(account) => missing(account),
+            AddSshKeyError::Known(_) => Self::field(Code::AlreadyExists, "public_key", reason),
+            AddSshKeyError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<CreditError> for ApiError {
+    fn from(error: CreditError) -> Self {
+        let reason = error.to_string();
+        match error {
+            CreditError::NoAccount(account) => missing(account),
+            CreditError::Zero | CreditError::Overflow => Self::field(Code::ValidationFailed, "amount", reason),
+            CreditError::Reference => Self::field(Code::ValidationFailed, "reference", reason),
+            CreditError::Differs { .. } => Self::field(Code::AlreadyExists, "reference", reason),
+            CreditError::Store(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! `/hosts`: machines that run guests.
+
+use axum::extract::State;
+use csp_shared::secret::Secret;
+
+use super::{request::Json, wire};
+use crate::{
+    api::{
+        App,
+        envelope::Answer,
+        error::{ApiError, Code},
+        field::Faults,
+    },
+    config::Advertise,
+    domain::{slug::Slug, time::Time},
+    service::add_host::{AddHost, AddHostError, add_host},
+    store::{HostClass, HostRow, StoreError},
+};
+
+/// Virtual processors promised for each real one of a shared host when nobody says: guests are idle most of the time.
+const OVERCOMMIT_SHARED: u32 = 4;
+/// A dedicated server has its processors to itself.
+const OVERCOMMIT_DEDICATED: u32 = 1;
+
+/// `POST /hosts`
+pub async fn add(
+    State(app): State<App>,
+    Json(new): Json<wire::NewHost>,
+) -> Result<Answer<wire::HostAdded>, ApiError> {
+    // First, so that no host is added that nobody can tell where to connect.
+    let advertise = app.settings.advertise.as_ref().ok_or_else(|| {
+        let what = "Hosts cannot be told where to connect: set [fleet] advertise in the configuration and restart csp-control.";
+        ApiError::new(Code::Conflict, what)
+    })?;
+    let mut faults = Faults::default();
+    let name = faults.parsed(Code::ValidationFailed, "name", Slug::parse(&new.name));
+    let location = faults.parsed(Code::LocationNotFound, "location", Slug::parse(&new.location));
+    let (Some(name), Some(location)) = (name, location) else { return Err(faults.refusal()) };
+    let (class, usual) = match new.dedicated {
+        true => (HostClass::Dedicated, OVERCOMMIT_DEDICATED),
+        false => (HostClass::Shared, OVERCOMMIT_SHARED),
+    };
+    let host = AddHost { name, location, class, cpu_overcommit: new.cpu_overcommit.unwrap_or(usual) };
+    let (draw, now) = (app.draw(), app.now());
+    let added = app.store.write(move |tx| add_host(tx, &host, draw.clone(), now)).await?;
+    Ok(Answer::data(wire::HostAdded {
+        uuid: added.host,
+        name: new.name,
+        join: join_line(&app, advertise, &added.token),
+        join_expires_at: added.expires_at.to_string(),
+    }))
+}
+
+/// What is pasted on the host. Every part is of letters that no shell takes for anything else.
+fn join_line(app: &App, advertise: &Advertise, token: &Secret) -> Secret {
+    let [current, next] = app.settings.pins;
+    let control = advertise.as_str();
+    Secret::new(format!(
+        "csp-agent enroll --control {control} --pin {current} --pin {next} --token {}",
+        token.reveal()
+    ))
+}
+
+/// `GET /hosts`
+pub async fn list(State(app): State<App>) -> Result<Answer<Vec<wire::Host>>, ApiError> {
+    let now = app.now();
+    let hosts = app.store.read::<_, StoreError>(|read| read.host_list()).await?;
+    Ok(Answer::data(hosts.into_iter().map(|host| shown(host, now)).collect()))
+}
+
+fn shown(host: HostRow, now: Time) -> wire::Host {
+    wire::Host {
+        connected: host.is_heard(now),
+        uuid: host.id,
+        name: host.name,
+        location: host.location,
+        class: host.class.as_str().to_owned(),
+        state: host.state.as_str().to_owned(),
+        seen_at: host.seen_at.map(|at| at.to_string()),
+        agent_version: host.agent_version,
+        virt: host.virt,
+        capacity: host.capacity.map(|(cpus, ram_mib, disk_gib)| wire::Resources { cpus, ram_mib, disk_gib }),
+        servers: host.servers,
+        orphans: host.orphans,
+    }
+}
+
+impl From<AddHostError> for ApiError {
+    fn from(error: AddHostError) -> Self {
+        let reason = error.to_string();
+        match error {
+            AddHostError::NoLocation(_) => Self::field(Code::LocationNotFound, "location", reason),
+            AddHostError::Joined(_) => Self::field(Code::AlreadyExists, "name", reason),
+            AddHostError::Overcommit => Self::field(Code::ValidationFailed, "cpu_overcommit", reason),
+            AddHostError::Store(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! `/servers`: customers' servers, as the database has them and as their hosts last saw them.
+
+use axum::extract::{Path, State};
+use csp_shared::{
+    id::{AccountId, ServerId},
+    spec::Desired,
+};
+use serde::Deserialize;
+
+use super::wire;
+use crate::{
+    api::{
+        App,
+        envelope::Answer,
+        error::{ApiError, Code},
+        field::{Faults, Field, Unknown},
+        query::Query,
+    },
+    store::{Action, ServerView, StoreError},
+};
+
+/// `?account=`
+#[derive(Debug, Deserialize)]
+pub struct ListQuery {
+    #[serde(default)]
+    account: Field<String>,
+    #[serde(flatten)]
+    unknown: Unknown,
+}
+
+/// `GET /servers`
+pub async fn list(
+    State(app): State<App>,
+    Query(query): Query<ListQuery>,
+) -> Result<Answer<Vec<wire::Server>>, ApiError> {
+    let mut faults = Faults::beginning_with(&query.unknown);
+    let account: Option<AccountId> = faults
+        .optional("account", query.account)
+        .and_then(|text| faults.parsed(Code::ValidationFailed, "account", text.parse()));
+    faults.into_result()?;
+    let now = app.now();
+    let views = app.store.read::<_, StoreError>(move |read| read.server_views(account, now)).await?;
+    Ok(Answer::data(views.into_iter().map(shown).collect()))
+}
+
+/// `GET /servers/{uuid}`
+pub async fn show(
+    State(app): State<App>,
+    Path(server): Path<ServerId>,
+) -> Result<Answer<wire::ServerShow>, ApiError> {
+    let now = app.now();
+    let found = app
+        .store
+        .read::<_, StoreError>(move |read| {
+            let Some(owner) = read.server_get(server)?.map(|found| found.account) else { return Ok(None) };
+            let Some((view, _)) = read.server_view(owner, server, now)? else { return Ok(None) };
+            let (desired, observation) = (read.spec_get(server)?, read.observation_get(server)?);
+            Ok(Some((view, desired, observation, read.action_list(server)?)))
+        })
+        .await?;
+    let missing = || ApiError::new(Code::NotFound, format!("There is no server {server}."));
+    let (view, desired, observation, actions) = found.ok_or_else(missing)?;
+    let database = wire::DatabaseSays {
+        failure_code: view.failure.clone().map(|(code, _)| code),
+        paid_until: view.paid_until.map(|at| at.to_string()),
+        server: shown(view),
+        desired: desired.map(without_password),
+        actions: actions.into_iter().rev().map(action).collect(),
+    };
+    let report = |seen: crate::store::Observation| wire::ReportSays {
+        seen_at: seen.seen_at.to_string(),
+        observed: seen.observed,
+    };
+    Ok(Answer::data(wire::ServerShow { database, last_report: observation.map(report) }))
+}
+
+/// A hash is of no use to an operator, and of some to whoever looks over their shoulder.
+fn without_password(mut desired: Desired) -> Desired {
+    if let Desired::Present(spec) = &mut desired {
+        spec.login.password_hash = spec.login.password_hash.take().map(|_| "(set)".to_owned());
+    }
+    desired
+}
+
+fn shown(view: ServerView) -> wire::Server {
+    wire::Server {
+        uuid: view.id,
+        account: view.account,
+        hostname: view.hostname,
+        kind: view.kind.as_str().to_owned(),
+        package: view.package.1,
+        service_status: view.service.as_str().to_owned(),
+        status: view.status.as_str().to_owned(),
+        host: view.host,
+        ips: view.ips.iter().map(|ip| ip.lease.address.to_string()).collect(),
+        created_at: view.created_at.to_string(),
+    }
+}
+
+fn action(action: Action) -> wire::Action {
+    wire::Action {
+        command: action.command.as_str().to_owned(),
+        status: action.status.as_str().to_owned(),
+        error: action.error.map(|(code, message)| format!("{code}: {message}")),
+        created_at: action.created_at.to_string(),
+        finished_at: action.finished_at.map(|at| at.to_string()),
+    }
+}

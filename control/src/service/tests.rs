@@ -1,0 +1,395 @@
+//! The life of an order, from money to proof, on the real store.
+
+use csp_shared::{
+    generation::SessionEpoch,
+    id::{AccountId, HostId, ServerId},
+    key_pin::KeyPin,
+    message::{Capacity, Enrol, Hello, Virt},
+    observed::{DomainState, Fault, FaultCode, Observed, Remains},
+    spec::Desired,
+};
+
+use super::{
+    add_host::{AddHost, add_host},
+    apply_catalog::apply_catalog,
+    change_power::{PowerError, change_power},
+    create_account::create_account,
+    credit_account::{CreditAccount, credit_account},
+    destroy_server::destroy_server,
+    enrol_host::enrol_host,
+    expire_orders::expire_orders,
+    open_session::open_session,
+    order_server::{OrderError, OrderServer, Ordered, order_server},
+    record_report::{Recorded, record_report},
+};
+use crate::{
+    domain::{
+        address::Pool,
+        catalog::{AddressPool, Catalog, Location, OsImage, Package, ServiceType, Size},
+        draw::Draw,
+        hostname::Hostname,
+        label::Label,
+        money::Cents,
+        server::{Refusal, Request, Status},
+        slug::Slug,
+        time::Time,
+    },
+    entropy::{Entropy, SeededEntropy},
+    store::{HostClass, LeaseState, ServerView, Store, StoreError},
+};
+
+const NOW: Time = Time(1_781_092_800);
+const QUARANTINE: i64 = 600;
+
+/// A control plane with one host of room for two servers, three addresses, and one account with 10.00.
+struct World {
+    store: Store,
+    entropy: SeededEntropy,
+    account: AccountId,
+    host: HostId,
+    session: SessionEpoch,
+    _folder: tempfile::TempDir,
+}
+
+fn catalog() -> Catalog {
+    let label = |text| Label::parse(text).unwrap();
+    let slug = |text| Slug::parse(text).unwrap();
+    let image = csp_shared::spec::Image {
+        sha256: csp_shared::sha256::Sha256([7; 32]),
+        url: "https://images.example.net/debian-12.qcow2".to_owned(),
+        format: csp_shared::spec::ImageFormat::Qcow2,
+        size_bytes: 1 << 20,
+    };
+    Catalog {
+        locations: vec![Location { slug: slug("here"), name: label("Here") }],
+        packages: vec![Package {
+            slug: slug("starter"),
+            kind: ServiceType::Vps,
+            name: label("Starter"),
+            monthly: Cents::new(400).unwrap(),
+            size: Size { cpu: 1, ram_mb: 1024, disk_gb: 10 },
+            extra_ips_max: 5,
+        }],
+        images: vec![OsImage {
+            key: slug("debian-12"),
+            kind: None,
+            name: label("Debian"),
+            version: label("12"),
+            file: image,
+        }],
+        pools: vec![AddressPool {
+            slug: slug("public"),
+            location: slug("here"),
+            range: Pool {
+                network: "203.0.113.0/24".parse().unwrap(),
+                gateway: "203.0.113.1".parse().unwrap(),
+                first: "203.0.113.10".parse().unwrap(),
+                last: "203.0.113.12".parse().unwrap(),
+            },
+            dns: vec!["203.0.113.1".parse().unwrap()],
+            extra_monthly: Cents::new(200).unwrap(),
+        }],
+    }
+}
+
+impl World {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open_inline(&folder.path().join("csp.sqlite")).unwrap();
+        let entropy = SeededEntropy::new(1);
+        let draw = || entropy.draw();
+        let seed = draw();
+        store.write(move |tx| apply_catalog(tx, &catalog(), false, seed.clone(), NOW)).await.unwrap();
+        let seed = draw();
+        let name = Label::parse("someone").unwrap();
+        let account = store.write(move |tx| create_account(tx, &name, None, seed.clone(), NOW)).await.unwrap();
+        let (seed, amount) = (draw(), Cents::new(1000).unwrap());
+        let credit = CreditAccount { account, amount, reference: "bank/1".to_owned(), note: None };
+        store.write(move |tx| credit_account(tx, &credit, seed.clone(), NOW)).await.unwrap();
+        let add = AddHost {
+            name: Slug::parse("host1").unwrap(),
+            location: Slug::parse("here").unwrap(),
+            class: HostClass::Shared,
+            cpu_overcommit: 4,
+        };
+        let seed = draw();
+        let added = store.write(move |tx| add_host(tx, &add, seed.clone(), NOW)).await.unwrap();
+        let enrol = Enrol { protocol: 1, token: added.token, machine_id: "machine-1".to_owned() };
+        let host = store.write(move |tx| enrol_host(tx, &enrol, KeyPin::of(b"key"), NOW)).await.unwrap();
+        let mut world = Self { store, entropy, account, host, session: SessionEpoch(0), _folder: folder };
+        world.connect(NOW).await;
+        world
+    }
+
+    async fn connect(&mut self, now: Time) {
+        let hello = Hello {
+            protocol: 1,
+            machine_id: "machine-1".to_owned(),
+            boot_id: "boot-1".to_owned(),
+            agent_version: "0.1.0".to_owned(),
+            capacity: Capacity { cpus: 2, ram_mib: 2048, disk_gib: 100 },
+            virt: Virt::Qemu,
+        };
+        let host = self.host;
+        self.session = self
+            .store
+            .write(move |tx| {
+                let (_, session) = open_session(tx, KeyPin::of(b"key"), &hello, now).map_err(|_| StoreError::Closed)?;
+                tx.host_inventory(host, &[], now)?;
+                Ok::<_, StoreError>(session)
+            })
+            .await
+            .unwrap();
+    }
+
+    async fn order(&self, now: Time) -> Result<Ordered, OrderError> {
+        let order = OrderServer {
+            account: self.account,
+            kind: ServiceType::Vps,
+            package: "starter".to_owned(),
+            image: "debian-12".to_owned(),
+            hostname: Hostname::parse("web1").unwrap(),
+            ssh_key: None,
+            location: None,
+            password_hash: None,
+            provision_timeout: 1800,
+        };
+        let draw = self.entropy.draw();
+        self.store.write(move |tx| order_server(tx, &order, draw.clone(), now)).await
+    }
+
+    async fn report(&self, session: SessionEpoch, seen: Observed, now: Time) -> Recorded {
+        let (host, draw) = (self.host, self.entropy.draw());
+        let write = self.store.write(move |tx| {
+            record_report(tx, host, session, std::slice::from_ref(&seen), QUARANTINE, draw.clone(), now)
+        });
+        write.await.unwrap()
+    }
+
+    async fn desired(&self, server: ServerId) -> Desired {
+        self.store.read(move |r| r.spec_get(server)).await.unwrap().unwrap()
+    }
+
+    /// What an agent reports that brought the newest spec about.
+    async fn reached(&self, server: ServerId) -> Observed {
+        let desired = self.desired(server).await;
+        let (domain, remains) = match &desired {
+            Desired::Absent(_) => (DomainState::Off, Remains::NOTHING),
+            Desired::Present(spec) if spec.should_run() => (DomainState::Running, Remains::UNPROVED),
+            Desired::Present(_) => (DomainState::Off, Remains::UNPROVED),
+        };
+        let version = desired.version();
+        Observed {
+            server,
+            accepted: version,
+            accepted_hash: desired.hash(),
+            reached: Some(version),
+            domain,
+            disk_epoch: None,
+            activity: None,
+            fault: None,
+            remains,
+        }
+    }
+
+    async fn settle(&self, server: ServerId, now: Time) {
+        let seen = self.reached(server).await;
+        assert!(!self.report(self.session, seen, now).await.stale);
+    }
+
+    async fn view(&self, server: ServerId, now: Time) -> Option<ServerView> {
+        let account = self.account;
+        self.store.read(move |r| r.server_view(account, server, now)).await.unwrap().map(|(view, _)| view)
+    }
+
+    async fn balance(&self) -> i64 {
+        let account = self.account;
+        self.store.read(move |r| r.account_get(account)).await.unwrap().unwrap().balance.get()
+    }
+
+    async fn leases(&self) -> Vec<(String, LeaseState)> {
+        let all = self.store.read(|r| r.lease_list()).await.unwrap();
+        all.into_iter().map(|lease| (lease.address.to_string(), lease.state)).collect()
+    }
+
+    async fn power(&self, server: ServerId, request: Request) -> Result<bool, PowerError> {
+        let (account, draw) = (self.account, self.entropy.draw());
+        let changed = self.store.write(move |tx| change_power(tx, account, server, request, draw.clone(), NOW)).await;
+        changed.map(|changed| changed.action.is_some())
+    }
+
+    async fn destroy(&self, server: ServerId, now: Time) {
+        let (account, draw) = (self.account, self.entropy.draw());
+        self.store.write(move |tx| destroy_server(tx, account, server, draw.clone(), now)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_order_pays_leases_and_becomes_active_when_its_host_saw_it_run() {
+    let world = World::new().await;
+    let ordered = world.order(NOW).await.unwrap();
+    assert_eq!(world.balance().await, 600);
+    assert_eq!(world.leases().await, [("203.0.113.10".to_owned(), LeaseState::Leased)]);
+    let view = world.view(ordered.server, NOW).await.unwrap();
+    assert_eq!((view.status, view.paid_until), (Status::Provisioning, None));
+
+    let later = NOW.plus(20);
+    world.settle(ordered.server, later).await;
+    let view = world.view(ordered.server, later).await.unwrap();
+    assert_eq!((view.status, view.action), (Status::Online, None));
+    assert_eq!(view.paid_until.unwrap().to_string(), "2026-07-10 12:00:20");
+    world.settle(ordered.server, later.plus(5)).await;
+    let again = world.view(ordered.server, later.plus(5)).await.unwrap();
+    assert_eq!(again.paid_until, view.paid_until, "a second Online begins no second period");
+}
+
+#[tokio::test]
+async fn an_order_that_is_refused_changes_nothing() {
+    let world = World::new().await;
+    world.order(NOW).await.unwrap();
+    world.order(NOW).await.unwrap();
+    assert!(
+        matches!(world.order(NOW).await, Err(OrderError::InsufficientBalance { missing, .. }) if missing.get() == 200)
+    );
+    assert_eq!((world.balance().await, world.leases().await.len()), (200, 2));
+    let silent = world.order(NOW.plus(1000)).await;
+    assert!(matches!(silent, Err(OrderError::InsufficientBalance { .. })), "money is looked at first");
+}
+
+#[tokio::test]
+async fn a_full_or_silent_host_takes_no_order() {
+    let world = World::new().await;
+    let silent = world.order(NOW.plus(91)).await;
+    assert!(matches!(silent, Err(OrderError::NoCapacity { .. })));
+    assert_eq!(world.balance().await, 1000);
+}
+
+#[tokio::test]
+async fn what_a_destroyed_server_held_rests_after_the_proof_and_not_before() {
+    let world = World::new().await;
+    let server = world.order(NOW).await.unwrap().server;
+    world.settle(server, NOW).await;
+    let alive = world.reached(server).await;
+    world.destroy(server, NOW).await;
+    assert_eq!(world.view(server, NOW).await, None, "hidden at once");
+    assert_eq!(world.leases().await[0].1, LeaseState::Held);
+    // A report from before the tombstone, even one that sees nothing, proves nothing.
+    world.report(world.session, Observed { remains: Remains::NOTHING, ..alive }, NOW).await;
+    assert_eq!(world.leases().await[0].1, LeaseState::Held);
+    let unproved = Observed { remains: Remains { process: true, ..Remains::NOTHING }, ..world.reached(server).await };
+    world.report(world.session, unproved, NOW).await;
+    assert_eq!(world.leases().await[0].1, LeaseState::Held);
+
+    world.settle(server, NOW).await;
+    assert_eq!(world.leases().await, [("203.0.113.10".to_owned(), LeaseState::Resting)]);
+    let next = world.order(NOW).await.unwrap().server;
+    assert_eq!(world.view(next, NOW).await.unwrap().ips[0].lease.address.to_string(), "203.0.113.11");
+    let rested = NOW.plus(QUARANTINE);
+    world.store.write(move |tx| tx.lease_free_rested(rested)).await.unwrap();
+    assert_eq!(world.leases().await, [("203.0.113.11".to_owned(), LeaseState::Leased)]);
+    assert_eq!(world.balance().await, 200, "an active period is not given back");
+}
+
+#[tokio::test]
+async fn an_order_that_cannot_run_is_refunded_once_and_says_why() {
+    let world = World::new().await;
+    let server = world.order(NOW).await.unwrap().server;
+    let seen = world.reached(server).await;
+    let broken = Observed {
+        reached: None,
+        domain: DomainState::Off,
+        fault: Some(Fault::new(FaultCode::ImageChecksum, "/secret/path")),
+        ..seen
+    };
+    assert!(world.report(world.session, broken.clone(), NOW).await.wake);
+    assert_eq!(world.balance().await, 1000);
+    let view = world.view(server, NOW).await.unwrap();
+    let (code, words) = view.failure.unwrap();
+    assert_eq!((view.status, code.as_str()), (Status::Failed, "image_checksum"));
+    assert!(!words.contains("secret"));
+    world.report(world.session, broken, NOW).await;
+    world.destroy(server, NOW).await;
+    assert_eq!(world.balance().await, 1000, "refunded once");
+    world.settle(server, NOW).await;
+    assert_eq!(world.leases().await[0].1, LeaseState::Resting);
+}
+
+#[tokio::test]
+async fn an_order_that_is_late_is_refunded_and_a_late_online_does_not_revive_it() {
+    let world = World::new().await;
+    let server = world.order(NOW).await.unwrap().server;
+    let late_online = world.reached(server).await;
+    let (draw, at) = (world.entropy.draw(), NOW.plus(1800));
+    let hosts = world.store.write(move |tx| expire_orders(tx, draw.clone(), at)).await.unwrap();
+    assert_eq!(hosts, [world.host]);
+    assert_eq!(world.balance().await, 1000);
+    world.report(world.session, late_online, at).await;
+    assert_eq!(world.view(server, at).await.unwrap().status, Status::Failed);
+    assert_eq!(world.balance().await, 1000);
+}
+
+#[tokio::test]
+async fn destroying_a_server_that_never_ran_gives_the_money_back() {
+    let world = World::new().await;
+    let server = world.order(NOW).await.unwrap().server;
+    world.destroy(server, NOW).await;
+    assert_eq!(world.balance().await, 1000);
+}
+
+#[tokio::test]
+async fn power_requests_coalesce_and_end_when_the_host_reached_them() {
+    let world = World::new().await;
+    let server = world.order(NOW).await.unwrap().server;
+    let busy = world.power(server, Request::Restart).await;
+    assert!(matches!(busy, Err(PowerError::Refused { refusal: Refusal::Busy(_), .. })));
+    world.settle(server, NOW).await;
+    assert!(!world.power(server, Request::Start).await.unwrap(), "it runs already");
+    assert!(world.power(server, Request::Stop { force: false }).await.unwrap());
+    assert!(world.power(server, Request::Start).await.unwrap());
+    let actions = world.store.read(move |r| r.action_list(server)).await.unwrap();
+    let told: Vec<_> = actions.iter().map(|a| (a.command.as_str(), a.status.as_str())).collect();
+    assert_eq!(told, [("create", "done"), ("stop", "superseded"), ("start", "queued")]);
+    world.settle(server, NOW).await;
+    assert_eq!(world.view(server, NOW).await.unwrap().action, None);
+}
+
+#[tokio::test]
+async fn a_stale_connection_or_another_hosts_server_changes_nothing() {
+    let mut world = World::new().await;
+    let server = world.order(NOW).await.unwrap().server;
+    let (old, seen) = (world.session, world.reached(server).await);
+    world.connect(NOW).await;
+    assert!(world.report(old, seen.clone(), NOW).await.stale);
+    assert_eq!(world.view(server, NOW).await.unwrap().status, Status::Provisioning);
+    let stranger = ServerId(uuid::Uuid::from_u128(9));
+    let foreign = Observed { server: stranger, ..seen };
+    assert_eq!(world.report(world.session, foreign, NOW).await.foreign, [stranger]);
+}
+
+#[tokio::test]
+async fn a_catalog_applied_twice_changes_nothing_and_a_dry_run_neither() {
+    let world = World::new().await;
+    let apply = |catalog: Catalog, dry_run| {
+        let draw: Draw = world.entropy.draw();
+        world.store.write(move |tx| apply_catalog(tx, &catalog, dry_run, draw.clone(), NOW))
+    };
+    assert_eq!(apply(catalog(), false).await.unwrap(), []);
+    let mut dearer = catalog();
+    dearer.packages[0].monthly = Cents::new(500).unwrap();
+    assert!(apply(dearer, true).await.is_err());
+    assert_eq!(apply(catalog(), false).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_payment_told_twice_is_credited_once() {
+    let world = World::new().await;
+    let pay = |account, cents| {
+        let credit =
+            CreditAccount { account, amount: Cents::new(cents).unwrap(), reference: "bank/1".to_owned(), note: None };
+        let draw = world.entropy.draw();
+        world.store.write(move |tx| credit_account(tx, &credit, draw.clone(), NOW))
+    };
+    assert!(pay(world.account, 1000).await.unwrap().before);
+    assert_eq!(world.balance().await, 1000);
+    assert!(pay(world.account, 999).await.is_err(), "the same payment with another amount is a mistake");
+}

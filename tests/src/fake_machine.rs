@@ -1,0 +1,467 @@
+//! A KVM host in memory, below the real planner and worker of the agent. For simulation and for tests of the worker.
+//!
+//! It is a leaf: it decides nothing, keeps the promises of [`Machine`], and shows what an agent must not do by failing
+//! loudly. Every future is ready at once, so no runtime is needed. What a crash of the agent loses is not in here; a
+//! crash of the host is [`FakeMachine::reboot`]. Handles are cheap to clone and share one host.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::{Future, Ready, pending, ready},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use csp_agent::machine::{
+    BootId, Epochs, HostEvent, HostFacts, Machine, Mark, OffCause, Seen, SeenDomain, SeenState, SeenTap, Stamp,
+};
+use csp_shared::{
+    generation::{DiskEpoch, StartEpoch},
+    id::ServerId,
+    mac::Mac,
+    message::{Capacity, Orphan, Virt},
+    observed::{Fault, FaultCode},
+    sha256::Sha256,
+    spec::{Image, ServerSpec},
+};
+
+/// A method of [`Machine`] that can be made to fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "named after the methods")]
+pub enum Op {
+    See,
+    Orphans,
+    FetchImage,
+    CreateDisk,
+    RetireDisk,
+    WriteSeed,
+    RemoveSeed,
+    MakeTaps,
+    SetFilters,
+    LinkUp,
+    RemoveTaps,
+    RemoveFilters,
+    Define,
+    Start,
+    AdoptStart,
+    AskStop,
+    ForceStop,
+    Resume,
+    KillProcess,
+    Undefine,
+}
+
+/// The handle to one host.
+#[derive(Clone, Debug)]
+pub struct FakeMachine(Arc<Mutex<FakeHost>>);
+
+/// The whole state of the host. A copy of it is a host of its own.
+#[derive(Clone, Debug)]
+pub struct FakeHost {
+    /// What the host says of itself.
+    pub capacity: Capacity,
+    /// The pool is mounted. What is on it stays while it is not.
+    pub pool_mounted: bool,
+    /// The host is going down.
+    pub stopping: bool,
+    /// Guests go down when asked by ACPI.
+    pub guests_obey: bool,
+    /// Images in the cache.
+    pub images: BTreeSet<Sha256>,
+    /// What there is of each server.
+    pub servers: BTreeMap<ServerId, FakeServer>,
+    /// Domains that nobody of csp made.
+    pub strangers: Vec<Orphan>,
+    /// Every successful change, oldest first.
+    pub log: Vec<(ServerId, Op)>,
+    boots: u64,
+    failures: BTreeMap<Op, (u32, Fault)>,
+}
+
+/// What a host holds of one server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FakeServer {
+    /// Disks on the pool, each with how often it was booted: what is on it is worth keeping from one on.
+    pub disks: BTreeMap<DiskEpoch, u32>,
+    /// Disks in the trash.
+    pub trash: BTreeMap<DiskEpoch, u32>,
+    /// How often each epoch's disk was made. Never more than once after a boot.
+    pub disks_made: BTreeMap<DiskEpoch, u32>,
+    /// The seed.
+    pub seed: Option<Mark>,
+    /// Taps; lost with a reboot.
+    pub taps: BTreeMap<Mac, SeenTap>,
+    /// Filters; lost with a reboot.
+    pub filters: Option<Mark>,
+    /// The domain.
+    pub domain: Option<SeenDomain>,
+    /// Its QEMU runs.
+    pub process: bool,
+    /// How often it was started.
+    pub starts: u32,
+    /// It was asked to go down and did not yet.
+    pub stop_asked: bool,
+}
+
+impl Default for FakeMachine {
+    fn default() -> Self {
+        Self::new(Capacity { cpus: 8, ram_mib: 16 << 10, disk_gib: 500 })
+    }
+}
+
+impl FakeMachine {
+    /// An empty host whose guests obey.
+    #[must_use]
+    pub fn new(capacity: Capacity) -> Self {
+        Self(Arc::new(Mutex::new(FakeHost {
+            capacity,
+            pool_mounted: true,
+            stopping: false,
+            guests_obey: true,
+            images: BTreeSet::new(),
+            servers: BTreeMap::new(),
+            strangers: Vec::new(),
+            log: Vec::new(),
+            boots: 1,
+            failures: BTreeMap::new(),
+        })))
+    }
+
+    /// Looks into the host, or changes it behind the agent's back.
+    pub fn with<R>(&self, change: impl FnOnce(&mut FakeHost) -> R) -> R {
+        change(&mut self.lock())
+    }
+
+    /// What there is of a server.
+    #[must_use]
+    pub fn server(&self, server: ServerId) -> FakeServer {
+        self.lock().servers.get(&server).cloned().unwrap_or_default()
+    }
+
+    /// Whether the server's guest runs.
+    #[must_use]
+    pub fn runs(&self, server: ServerId) -> bool {
+        self.server(server).domain.is_some_and(|domain| domain.state == SeenState::Running)
+    }
+
+    /// Makes the next `times` calls of a method fail, before they change anything.
+    pub fn fail(&self, op: Op, times: u32, fault: Fault) {
+        self.lock().failures.insert(op, (times, fault));
+    }
+
+    /// The host loses its power and boots again: guests, taps and filters are gone, disks and definitions stay.
+    pub fn reboot(&self) {
+        let mut host = self.lock();
+        host.boots += 1;
+        host.stopping = false;
+        for server in host.servers.values_mut() {
+            server.taps.clear();
+            server.filters = None;
+            server.go_off(OffCause::Unknown);
+        }
+    }
+
+    /// The guest goes off by itself: it powered itself off, or QEMU died.
+    pub fn guest_goes_off(&self, server: ServerId, cause: OffCause) {
+        if let Some(server) = self.lock().servers.get_mut(&server) {
+            server.go_off(cause);
+        }
+    }
+
+    /// Guests that were asked to go down, and had not, do now.
+    pub fn slow_guests_go_off(&self) {
+        for server in self.lock().servers.values_mut().filter(|server| server.stop_asked) {
+            server.go_off(OffCause::Shutdown);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, FakeHost> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does `change` to a server unless the method is to fail, and logs it.
+    fn change(
+        &self,
+        op: Op,
+        server: ServerId,
+        change: impl FnOnce(&mut FakeServer, &mut BTreeSet<Sha256>) -> Result<(), Fault>,
+    ) -> Ready<Result<(), Fault>> {
+        let mut host = self.lock();
+        let host = &mut *host;
+        let done = host.failure(op).map_or_else(
+            || {
+                if op.needs_pool() && !host.pool_mounted {
+                    return Err(Fault::new(FaultCode::PoolMissing, "the pool is not mounted"));
+                }
+                change(host.servers.entry(server).or_default(), &mut host.images)
+            },
+            Err,
+        );
+        if done.is_ok() {
+            host.log.push((server, op));
+        }
+        ready(done)
+    }
+}
+
+impl Op {
+    fn needs_pool(self) -> bool {
+        matches!(
+            self,
+            Self::FetchImage | Self::CreateDisk | Self::RetireDisk | Self::WriteSeed | Self::RemoveSeed | Self::Start
+        )
+    }
+}
+
+impl FakeHost {
+    fn failure(&mut self, op: Op) -> Option<Fault> {
+        let (times, fault) = self.failures.get_mut(&op).filter(|(times, _)| *times > 0)?;
+        *times -= 1;
+        Some(fault.clone())
+    }
+
+    fn boot_id(&self) -> BootId {
+        BootId(format!("boot-{}", self.boots))
+    }
+}
+
+impl FakeServer {
+    fn go_off(&mut self, cause: OffCause) {
+        self.process = false;
+        self.stop_asked = false;
+        if let Some(domain) = self.domain.as_mut().filter(|domain| !matches!(domain.state, SeenState::Off(_))) {
+            domain.state = SeenState::Off(cause);
+        }
+    }
+
+    fn is_up(&self) -> bool {
+        self.domain.is_some_and(|domain| !matches!(domain.state, SeenState::Off(_)))
+    }
+
+    fn start(&mut self) -> Result<(), Fault> {
+        let refused = |why: &str| Err(Fault::new(FaultCode::HypervisorRefused, why));
+        let Some(domain) = &mut self.domain else { return refused("no such domain") };
+        if domain.state == SeenState::Running {
+            return Ok(());
+        }
+        let Some(boots) = self.disks.get_mut(&domain.epochs.disk) else { return refused("no such disk") };
+        if self.process {
+            return refused("the disk is locked by another process");
+        }
+        if self.seed.is_none() || self.taps.is_empty() || self.taps.values().any(|tap| *tap != SeenTap::CONNECTED) {
+            return refused("no seed or tap");
+        }
+        domain.state = SeenState::Running;
+        *boots += 1;
+        self.starts += 1;
+        self.process = true;
+        self.stop_asked = false;
+        Ok(())
+    }
+}
+
+impl Machine for FakeMachine {
+    fn facts(&self) -> impl Future<Output = Result<HostFacts, Fault>> + Send {
+        let host = self.lock();
+        let machine_id = "0123456789abcdef0123456789abcdef".to_owned();
+        ready(Ok(HostFacts { machine_id, boot: host.boot_id(), capacity: host.capacity, virt: Virt::Qemu }))
+    }
+
+    fn see(&self, server: ServerId, image: Option<&Image>) -> impl Future<Output = Result<Seen, Fault>> + Send {
+        let mut host = self.lock();
+        let fault = host.failure(Op::See);
+        let held = host.servers.get(&server).cloned().unwrap_or_default();
+        let pool = host.pool_mounted;
+        let seen = Seen {
+            host_boot: host.boot_id(),
+            host_stopping: host.stopping,
+            setup: Mark(0),
+            pool,
+            image: pool && image.is_some_and(|image| host.images.contains(&image.sha256)),
+            disks: if pool { held.disks.into_keys().collect() } else { BTreeSet::new() },
+            seed: held.seed.filter(|_| pool),
+            taps: held.taps,
+            filters: held.filters,
+            domain: held.domain,
+            process: held.process,
+        };
+        ready(fault.map_or(Ok(seen), Err))
+    }
+
+    fn orphans(&self, known: &BTreeSet<ServerId>) -> impl Future<Output = Result<Vec<Orphan>, Fault>> + Send {
+        let mut host = self.lock();
+        let fault = host.failure(Op::Orphans);
+        let unknown = host.servers.iter().filter(|(id, server)| server.domain.is_some() && !known.contains(id));
+        let unknown =
+            unknown.map(|(id, server)| Orphan { name: id.to_string(), macs: server.taps.keys().copied().collect() });
+        let orphans = unknown.chain(host.strangers.iter().cloned()).collect();
+        ready(fault.map_or(Ok(orphans), Err))
+    }
+
+    fn event(&self) -> impl Future<Output = HostEvent> + Send {
+        pending()
+    }
+
+    fn fetch_image(&self, image: &Image) -> impl Future<Output = Result<(), Fault>> + Send {
+        let mut host = self.lock();
+        let done = match host.failure(Op::FetchImage) {
+            None if !host.pool_mounted => Err(Fault::new(FaultCode::PoolMissing, "the pool is not mounted")),
+            None => {
+                host.images.insert(image.sha256);
+                Ok(())
+            }
+            Some(fault) => Err(fault),
+        };
+        ready(done)
+    }
+
+    fn create_disk(&self, spec: &ServerSpec) -> impl Future<Output = Result<(), Fault>> + Send {
+        self.change(Op::CreateDisk, spec.server, |server, images| {
+            if !images.contains(&spec.image.sha256) {
+                return Err(Fault::new(FaultCode::Internal, "a disk without its image"));
+            }
+            if !server.disks.contains_key(&spec.disk_epoch) {
+                server.disks.insert(spec.disk_epoch, 0);
+                *server.disks_made.entry(spec.disk_epoch).or_default() += 1;
+            }
+            Ok(())
+        })
+    }
+
+    fn retire_disk(&self, server: ServerId, epoch: DiskEpoch) -> impl Future<Output = Result<(), Fault>> + Send {
+        self.change(Op::RetireDisk, server, |server, _| {
+            if let Some(boots) = server.disks.remove(&epoch) {
+                server.trash.insert(epoch, boots);
+            }
+            Ok(())
+        })
+    }
+
+    fn write_seed(&self, spec: &ServerSpec, mark: Mark) -> impl Future<Output = Result<(), Fault>> + Send {
+        self.change(Op::WriteSeed, spec.server, |server, _| {
+            server.seed = Some(mark);
+            Ok(())
+        })
+    }
+
+    fn remove_seed(&self, server: ServerId) -> impl Future<Output = Result<(), Fault>> + Send {
+        self.change(Op::RemoveSeed, server, |server, _| {
+            server.seed = None;
+            Ok(())
+        })
+    }
+
+    fn make_taps(&self, spec: &ServerSpec) -> impl Future<Output = Result<(), Fault>> + Send {
+        self.change(Op::MakeTaps, spec.server, |server, _| {
+            let macs: BTreeSet<Mac> = spec.nics.iter().map(|nic| nic.mac).collect();
+            if !server.is_up() {
+                server.taps.retain(|mac, _| macs.contains(mac));
+                for mac in macs {
+                    server.taps.entry(mac).or_insert(SeenTap { plugged: true, up: false });
+                }
+            }
+            server.taps.values_mut().for_each(|tap| tap.plugged = true);
+            Ok(())
+        })
+    }
+
+    fn set_filters(&self, spec: &ServerSpec, mark: Mark) -> impl Future<Output = Result<(), Fault>> + Send {
+        self.change(Op::SetFilters, spec.server, |server, _| {
+            server.filters = Some(mark);
+            Ok(())
+        })
+    }
+
+    fn link_up(&self, spec: &ServerSpec) -> impl Future<Output = Result<(), Fault>> + Send {
+        self.change(Op::LinkUp, spec.server, |server, _| {
+            if server.filters.is_none() {
+                return Err(Fault::new(FaultCode::Internal, "a link set up before its filters"));
+            }
+            server.taps.values_mut().for_each(|tap| tap.up = true);
+            Ok(())
+        })
+    }
+
+    fn remove_taps(&self, server: ServerId) -> impl Future<Output = Result<(), Fault>> + Send {
+        self.change(Op::RemoveTaps, server, |server, _| {
+            server.taps.clear();
+            Ok(())
+        })
+    }
+
+    fn remove_filters(&self, server: ServerId) -> impl Future<Output = Result<(), Fault>> + Send {
+        self.change(Op::RemoveFilters, server, |server, _| {
+            if !server.taps.is_empty() {
+                return Err(Fault::new(FaultCode::Internal, "filters removed before their tap"));
+            }
+            server.filters = None;
+            Ok(())
+        })
+    }
+
+    fn define(&self, spec: &ServerSpec, stamp: Stamp) -> impl Future<Output = Result<(), Fault>> + Send {
+        self.change(Op::Define, spec.server, |server, _| {
+            if server.is_up() {
+                return Err(Fault::new(FaultCode::Internal, "defined while it runs"));
+            }
+            let state = server.domain.map_or(SeenState::Off(OffCause::Unknown), |domain| domain.state);
+            server.domain = Some(SeenDomain { state, epochs: stamp.epochs, definition: Some(stamp.definition) });
+            Ok(())
+        })
+    }
+
+    fn start(&self, server: ServerId) -> impl Future<Output = Result<(), Fault>> + Send {
+        self.change(Op::Start, server, |server, _| server.start())
+    }
+
+    fn adopt_start(&self, server: ServerId, epoch: StartEpoch) -> impl Future<Output = Result<(), Fault>> + Send {
+        self.change(Op::AdoptStart, server, |server, _| {
+            if let Some(domain) = &mut server.domain {
+                domain.epochs = Epochs { start: epoch, ..domain.epochs };
+            }
+            Ok(())
+        })
+    }
+
+    fn ask_stop(&self, server: ServerId) -> impl Future<Output = Result<(), Fault>> + Send {
+        let obeys = self.lock().guests_obey;
+        self.change(Op::AskStop, server, |server, _| {
+            server.stop_asked = server.is_up();
+            if obeys {
+                server.go_off(OffCause::Shutdown);
+            }
+            Ok(())
+        })
+    }
+
+    fn force_stop(&self, server: ServerId) -> impl Future<Output = Result<(), Fault>> + Send {
+        self.change(Op::ForceStop, server, |server, _| {
+            server.go_off(OffCause::Unknown);
+            Ok(())
+        })
+    }
+
+    fn resume(&self, server: ServerId) -> impl Future<Output = Result<(), Fault>> + Send {
+        self.change(Op::Resume, server, |server, _| {
+            if let Some(domain) = server.domain.as_mut().filter(|domain| domain.state == SeenState::Paused) {
+                domain.state = SeenState::Running;
+            }
+            Ok(())
+        })
+    }
+
+    fn kill_process(&self, server: ServerId) -> impl Future<Output = Result<(), Fault>> + Send {
+        self.change(Op::KillProcess, server, |server, _| {
+            server.go_off(OffCause::Crashed);
+            Ok(())
+        })
+    }
+
+    fn undefine(&self, server: ServerId) -> impl Future<Output = Result<(), Fault>> + Send {
+        self.change(Op::Undefine, server, |server, _| {
+            if server.is_up() {
+                return Err(Fault::new(FaultCode::Internal, "undefined while it runs"));
+            }
+            server.domain = None;
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,229 @@
+//! The agent's workers, from a spec to a report, on a host in memory and on a paused clock.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use std::time::Duration;
+
+use csp_agent::{
+    machine::OffCause,
+    spec_file::{MemoryBacking, SpecFile},
+    worker::{Host, Supervisor},
+};
+use csp_shared::{
+    generation::{DiskEpoch, StartEpoch},
+    message::Orphan,
+    observed::{Activity, DomainState, Fault, FaultCode, Observed},
+    spec::{Desired, Power, ServerSpec},
+};
+use csp_tests::{
+    FakeMachine, Op,
+    spec::{next, present, server_spec, tombstone},
+};
+use tokio::{task::JoinHandle, time::timeout};
+
+struct Agent {
+    machine: FakeMachine,
+    files: MemoryBacking,
+    supervisor: Supervisor,
+    actor: JoinHandle<()>,
+}
+
+impl Agent {
+    async fn start(machine: FakeMachine, files: MemoryBacking) -> Self {
+        let specs = SpecFile::open(files.clone()).await.unwrap();
+        let host = Host { machine: machine.clone(), specs, stop_timeout_ms: 90_000 };
+        let (supervisor, actor) = Supervisor::start(host);
+        Self { machine, files, supervisor, actor }
+    }
+
+    /// An agent that heard its control plane.
+    async fn heard() -> Self {
+        let agent = Self::start(FakeMachine::default(), MemoryBacking::default()).await;
+        agent.supervisor.control_heard();
+        agent
+    }
+
+    async fn accept(&self, desired: Desired) {
+        self.supervisor.accept(vec![desired]).await.unwrap();
+    }
+
+    /// Waits for a report, for ten minutes of the paused clock.
+    async fn report(&self, what: &str, is_it: impl Fn(&Observed) -> bool) -> Observed {
+        let found = async {
+            loop {
+                if let Some(report) = self.supervisor.next_reports(9).await.into_iter().find(&is_it) {
+                    return report;
+                }
+            }
+        };
+        timeout(Duration::from_secs(600), found).await.unwrap_or_else(|_| panic!("no report: {what}"))
+    }
+
+    async fn reached(&self, spec: &ServerSpec) -> Observed {
+        self.report("reached", |report| report.reached == Some(spec.version)).await
+    }
+
+    /// The agent dies and comes back on the same host.
+    async fn again(self) -> Self {
+        self.actor.abort();
+        let _ = self.actor.await;
+        Self::start(self.machine, self.files).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_accepted_spec_becomes_a_running_guest_and_a_report() {
+    let (agent, spec) = (Agent::heard().await, server_spec(1));
+    agent.accept(present(&spec)).await;
+    let report = agent.reached(&spec).await;
+    assert_eq!((report.domain, report.disk_epoch, report.fault), (DomainState::Running, Some(DiskEpoch(1)), None));
+    assert_eq!(report.accepted_hash, present(&spec).hash());
+    assert!(agent.machine.runs(spec.server));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tombstone_ends_in_the_proof_that_nothing_is_left() {
+    let (agent, spec) = (Agent::heard().await, server_spec(1));
+    agent.accept(present(&spec)).await;
+    agent.reached(&spec).await;
+    agent.accept(tombstone(&spec)).await;
+    let report = agent.report("gone", |report| report.remains.is_nothing()).await;
+    assert_eq!(report.reached, Some(tombstone(&spec).version()));
+    assert_eq!(agent.machine.server(spec.server).trash.len(), 1, "deleting is a move to the trash");
+    let agent = agent.again().await;
+    assert!(agent.supervisor.inventory().await.unwrap().0.iter().any(|report| report.remains.is_nothing()));
+    agent.supervisor.control_heard();
+    agent.accept(present(&next(&spec, |spec| spec.version.generation.0 += 9))).await;
+    assert!(!agent.machine.runs(spec.server), "no spec takes a tombstone back");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_that_fails_is_tried_again_until_it_works() {
+    let (agent, spec) = (Agent::heard().await, server_spec(1));
+    agent.machine.fail(Op::CreateDisk, 5, Fault::new(FaultCode::PoolFull, "no room"));
+    agent.accept(present(&spec)).await;
+    let code = |report: &Observed| report.fault.as_ref().map(|fault| fault.code);
+    agent.report("the fault", |report| code(report) == Some(FaultCode::PoolFull)).await;
+    assert_eq!(agent.reached(&spec).await.fault, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lasting_fault_waits_for_a_new_spec() {
+    let (agent, spec) = (Agent::heard().await, server_spec(1));
+    agent.machine.fail(Op::FetchImage, 1, Fault::new(FaultCode::ImageChecksum, "another file"));
+    agent.accept(present(&spec)).await;
+    agent.report("the fault", |report| report.fault.as_ref().is_some_and(|fault| fault.lasting)).await;
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    assert!(!agent.machine.runs(spec.server));
+    let spec = next(&spec, |_| {});
+    agent.accept(present(&spec)).await;
+    assert_eq!(agent.reached(&spec).await.fault, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_newer_spec_interrupts_the_wait_for_a_guest_that_does_not_go_down() {
+    let (agent, spec) = (Agent::heard().await, server_spec(1));
+    agent.accept(present(&spec)).await;
+    agent.reached(&spec).await;
+    agent.machine.with(|host| host.guests_obey = false);
+    let stop = next(&spec, |spec| spec.power = Power::Off);
+    agent.accept(present(&stop)).await;
+    agent.report("stopping", |report| report.activity == Some(Activity::Stopping)).await;
+    let began = tokio::time::Instant::now();
+    let forced = next(&stop, |spec| spec.power = Power::ForcedOff);
+    agent.accept(present(&forced)).await;
+    assert_eq!(agent.reached(&forced).await.domain, DomainState::Off);
+    assert!(began.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guest_that_does_not_go_down_is_switched_off_after_its_time() {
+    let (agent, spec) = (Agent::heard().await, server_spec(1));
+    agent.accept(present(&spec)).await;
+    agent.reached(&spec).await;
+    agent.machine.with(|host| host.guests_obey = false);
+    let began = tokio::time::Instant::now();
+    let stop = next(&spec, |spec| spec.power = Power::Off);
+    agent.accept(present(&stop)).await;
+    assert_eq!(agent.reached(&stop).await.domain, DomainState::Off);
+    assert!((89..100).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_without_its_control_plane_starts_its_guests_after_a_minute() {
+    let (agent, spec) = (Agent::heard().await, server_spec(1));
+    agent.accept(present(&spec)).await;
+    agent.reached(&spec).await;
+    agent.machine.reboot();
+    let agent = agent.again().await;
+    tokio::time::sleep(Duration::from_secs(55)).await;
+    assert!(!agent.machine.runs(spec.server));
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert!(agent.machine.runs(spec.server));
+}
+
+#[tokio::test(start_paused = true)]
+async fn news_of_the_control_plane_comes_before_any_start() {
+    let (agent, spec) = (Agent::heard().await, server_spec(1));
+    agent.accept(present(&spec)).await;
+    agent.reached(&spec).await;
+    agent.machine.reboot();
+    let starts = agent.machine.server(spec.server).starts;
+    let agent = agent.again().await;
+    agent.accept(tombstone(&spec)).await;
+    agent.supervisor.control_heard();
+    agent.report("gone", |report| report.remains.is_nothing()).await;
+    assert_eq!(agent.machine.server(spec.server).starts, starts, "never started again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn drift_is_seen_without_an_event_and_at_once_when_told() {
+    let (agent, spec) = (Agent::heard().await, server_spec(1));
+    agent.accept(present(&spec)).await;
+    agent.reached(&spec).await;
+    agent.machine.guest_goes_off(spec.server, OffCause::Unknown);
+    tokio::time::sleep(Duration::from_secs(31)).await;
+    assert!(agent.machine.runs(spec.server), "an unknown cause means start");
+    let began = tokio::time::Instant::now();
+    agent.machine.guest_goes_off(spec.server, OffCause::Shutdown);
+    agent.supervisor.rescan();
+    agent.report("off", |report| report.domain == DomainState::Off).await;
+    assert!(began.elapsed() < Duration::from_secs(1));
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert!(!agent.machine.runs(spec.server), "its own wish");
+    let start = next(&spec, |spec| spec.start_epoch = StartEpoch(2));
+    agent.accept(present(&start)).await;
+    assert_eq!(agent.reached(&start).await.domain, DomainState::Running);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_cannot_look_reports_that_anything_may_be_there() {
+    let (agent, spec) = (Agent::heard().await, server_spec(1));
+    agent.machine.fail(Op::See, 3, Fault::new(FaultCode::HypervisorAway, "libvirt does not answer"));
+    agent.accept(present(&spec)).await;
+    let report = agent.report("a fault", |report| report.fault.is_some()).await;
+    assert_eq!(report.domain, DomainState::Unknown);
+    assert!(report.remains.disk && report.remains.domain);
+    agent.reached(&spec).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_reached_stays_reached_over_a_restart_of_the_agent() {
+    let (agent, spec) = (Agent::heard().await, server_spec(1));
+    agent.accept(present(&spec)).await;
+    agent.reached(&spec).await;
+    let agent = agent.again().await;
+    agent.machine.fail(Op::See, 99, Fault::new(FaultCode::HypervisorAway, "libvirt does not answer"));
+    let (servers, _) = agent.supervisor.inventory().await.unwrap();
+    assert_eq!(servers.first().unwrap().reached, Some(spec.version));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_inventory_names_every_server_and_every_stranger() {
+    let (agent, one, two) = (Agent::heard().await, server_spec(1), server_spec(2));
+    let stranger = Orphan { name: "by-hand".to_owned(), macs: Vec::new() };
+    agent.machine.with(|host| host.strangers.push(stranger.clone()));
+    agent.supervisor.accept(vec![present(&one), present(&two)]).await.unwrap();
+    let (servers, orphans) = agent.supervisor.inventory().await.unwrap();
+    assert_eq!(servers.iter().map(|report| report.server).collect::<Vec<_>>(), [one.server, two.server]);
+    assert_eq!(orphans, [stranger]);
+}

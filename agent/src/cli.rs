@@ -1,1 +1,90 @@
-//! To be written.
+//! What can be typed: three commands, each of which finds everything else in the configuration file.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use csp_shared::{key_pin::KeyPin, secret::Secret};
+
+/// Brings this KVM host to what its control plane's specs say.
+#[derive(Debug, Parser)]
+#[command(name = "csp-agent", version)]
+pub struct Cli {
+    /// The configuration file; see the operator's guide. Every field has a default.
+    #[arg(long, value_name = "FILE", default_value = "/etc/csp/agent.toml", global = true)]
+    pub config: PathBuf,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Looks for what this host lacks, and tells how to cure it.
+    Check,
+    /// Makes this machine a host: the line that `csp-control host add` prints.
+    Enroll(Enroll),
+    /// Runs the host. Ends at SIGTERM or SIGINT without touching guests.
+    Run,
+}
+
+/// The parts of the line that `csp-control host add` prints.
+#[derive(Debug, Args)]
+pub struct Enroll {
+    /// Where the control plane listens for hosts, as HOST:PORT.
+    #[arg(long, value_name = "HOST:PORT", value_parser = control)]
+    pub control: String,
+    /// A fingerprint of the control plane's key; given twice, the current and the next one.
+    #[arg(long = "pin", value_name = "sha256:…", required = true)]
+    pub pins: Vec<KeyPin>,
+    /// The join token: works once, and for ten minutes.
+    #[arg(long, value_name = "csp_join_…", value_parser = token)]
+    pub token: Secret,
+}
+
+fn control(text: &str) -> Result<String, String> {
+    let is_right = text
+        .rsplit_once(':')
+        .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port != 0));
+    if is_right { Ok(text.to_owned()) } else { Err("must be HOST:PORT, as in control.example:8443".to_owned()) }
+}
+
+// Infallible, but clap wants a parser for a type that is deliberately not a plain text.
+#[expect(clippy::unnecessary_wraps, reason = "the form that clap asks for")]
+fn token(text: &str) -> Result<Secret, std::convert::Infallible> {
+    Ok(Secret::new(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PIN: &str = "sha256:47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU";
+
+    fn parse(line: &str) -> Result<Cli, String> {
+        Cli::try_parse_from(line.split_whitespace()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_line_of_host_add_is_understood() {
+        let line = format!("csp-agent enroll --control c.example:8443 --pin {PIN} --pin {PIN} --token csp_join_x");
+        let Command::Enroll(enroll) = parse(&line).unwrap().command else { panic!("another command") };
+        assert_eq!((enroll.control.as_str(), enroll.pins.len()), ("c.example:8443", 2));
+        assert_eq!(enroll.token.reveal(), "csp_join_x");
+        assert!(!format!("{enroll:?}").contains("csp_join_x"));
+    }
+
+    #[test]
+    fn wrong_parts_of_the_line_are_named() {
+        for (line, name) in [
+            (format!("csp-agent enroll --control c.example --pin {PIN} --token x"), "--control"),
+            (format!("csp-agent enroll --control c.example:0 --pin {PIN} --token x"), "--control"),
+            ("csp-agent enroll --control c.example:1 --pin sha256:x --token x".to_owned(), "--pin"),
+            ("csp-agent enroll --control c.example:1 --token x".to_owned(), "--pin"),
+            (format!("csp-agent enroll --control c.example:1 --pin {PIN}"), "--token"),
+        ] {
+            let error = parse(&line).unwrap_err();
+            assert!(error.contains(name), "{line}: {error}");
+        }
+    }
+}

@@ -1,12 +1,13 @@
 //! csp-agent: brings one KVM host to what the control plane's specs say, and goes on alone when it is away.
 //!
 //! Where things are: `plan` decides (pure), `worker` runs plans, `machine` is the one trait below it; `storage`,
-//! `network` and `hypervisor` are the real host; `link` is the one connection, dialled outwards; `check` tells an
-//! operator what a host lacks.
+//! `network` and `hypervisor` are the real host; `spec_file` is its memory; `link` is the one connection, dialled
+//! outwards; `check` tells an operator what a host lacks; `daemon` puts them together.
 
 pub mod check;
 pub mod cli;
 pub mod config;
+pub mod daemon;
 pub mod hypervisor;
 pub mod link;
 pub mod machine;
@@ -14,4 +15,5 @@ pub mod network;
 pub mod plan;
 pub mod spec_file;
 pub mod storage;
+pub mod telemetry;
 pub mod worker;

@@ -180,10 +180,10 @@ enum CommandError {
     Client(#[from] client::ClientError),
     #[error("the catalog cannot be used: {0}")]
     Catalog(crate::config::toml_text::TomlFault),
-    #[error("cannot read {}: {source}", file.display())]
+    #[error("cannot read {}", file.display())]
     Read { file: PathBuf, source: std::io::Error },
-    #[error("cannot write to standard output: {0}")]
-    Print(std::io::Error),
+    #[error("cannot write to standard output")]
+    Print(#[source] std::io::Error),
 }
 
 /// Runs the program. A fault is one line on standard error, and the exit code is not zero.
@@ -193,7 +193,7 @@ pub fn main() -> ExitCode {
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
-            text::complain(&fault.to_string());
+            text::complain(&fault);
             ExitCode::FAILURE
         }
     }

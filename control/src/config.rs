@@ -174,7 +174,7 @@ fn bounded<'de, D: serde::Deserializer<'de>>(deserializer: D, least: u32, most: 
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("cannot read the configuration {}: {source}; `csp-control init` writes one, `--config` names another", file.display())]
+    #[error("cannot read the configuration {} (`csp-control init` writes one, `--config` names another)", file.display())]
     Read {
         /// Which file.
         file: PathBuf,

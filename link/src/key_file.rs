@@ -106,6 +106,13 @@ impl Identity {
         self.certified.clone()
     }
 
+    /// What a thief of a public key has: the other's public half, and a private half of its own.
+    #[cfg(test)]
+    pub(crate) fn forged(of: &Self, by: &Self) -> Self {
+        let certified = CertifiedKey::new(of.certified.cert.clone(), by.certified.key.clone());
+        Self { pin: of.pin, certified: Arc::new(certified) }
+    }
+
     fn from_pem(text: &str) -> Option<Self> {
         let pair = KeyPair::from_pem_and_sign_algo(text, &PKCS_ED25519).ok()?;
         let spki = pair.subject_public_key_info();

@@ -263,3 +263,67 @@ impl ServerCertVerifier for PinnedKey {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+
+    use super::*;
+
+    /// Both ends of a handshake: what the control plane learned and what the host learned, each after a byte came
+    /// through, since in TLS 1.3 a client is done before its key was looked at.
+    async fn shake(control: &Identity, host: &Identity, pins: &[KeyPin]) -> (Option<KeyPin>, Result<(), TlsError>) {
+        let (near, far) = duplex(64 * 1024);
+        let acceptor = Acceptor::new(control).unwrap();
+        let connector = Connector::new(host, pins).unwrap();
+        let control_end = async {
+            let (mut io, pin) = acceptor.accept(far).await.ok()?;
+            io.write_all(b"!").await.ok()?;
+            io.flush().await.ok()?;
+            Some(pin)
+        };
+        let host_end = async {
+            let mut io = connector.connect(near).await?;
+            io.read_exact(&mut [0]).await.map(drop).map_err(TlsError::Handshake)
+        };
+        tokio::join!(control_end, host_end)
+    }
+
+    fn key() -> Identity {
+        Identity::ephemeral().unwrap()
+    }
+
+    #[tokio::test]
+    async fn each_end_learns_the_others_key() {
+        let (control, host) = (key(), key());
+        let (learned, connected) = shake(&control, &host, &[key().pin(), control.pin()]).await;
+        assert_eq!(learned, Some(host.pin()));
+        assert!(connected.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_control_plane_with_another_key_is_refused_and_named() {
+        let (control, host) = (key(), key());
+        let (learned, connected) = shake(&control, &host, &[key().pin()]).await;
+        assert_eq!(learned, None);
+        assert!(matches!(connected, Err(TlsError::WrongKey(WrongKey(found))) if found == control.pin()));
+    }
+
+    #[tokio::test]
+    async fn knowing_a_hosts_public_key_is_not_being_that_host() {
+        let (control, host) = (key(), key());
+        let thief = Identity::forged(&host, &key());
+        let (learned, connected) = shake(&control, &thief, &[control.pin()]).await;
+        assert_eq!(learned, None);
+        assert!(connected.is_err());
+    }
+
+    #[tokio::test]
+    async fn knowing_the_control_planes_public_key_is_not_being_the_control_plane() {
+        let (control, host) = (key(), key());
+        let impostor = Identity::forged(&control, &key());
+        let (learned, connected) = shake(&impostor, &host, &[control.pin()]).await;
+        assert_eq!(learned, None);
+        assert!(matches!(connected, Err(TlsError::Handshake(_))));
+    }
+}

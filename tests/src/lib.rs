@@ -2,5 +2,6 @@
 
 pub mod fake_machine;
 pub mod spec;
+pub mod test_control;
 
 pub use fake_machine::{FakeMachine, Op};

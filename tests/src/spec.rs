@@ -18,11 +18,8 @@ pub fn version(generation: u64) -> Version {
 /// A small server, wanted running for the first time; `number` makes its id, MAC and address.
 #[must_use]
 pub fn server_spec(number: u8) -> ServerSpec {
-    let address = NicAddress {
-        address: [203, 0, 113, number].into(),
-        prefix_len: 24,
-        gateway: Some([203, 0, 113, 1].into()),
-    };
+    let address =
+        NicAddress { address: [203, 0, 113, number].into(), prefix_len: 24, gateway: Some([203, 0, 113, 1].into()) };
     ServerSpec {
         server: ServerId(Uuid::from_u128(0x0198_c0de_0000_7000_8000_0000_0000_0000 + u128::from(number))),
         version: version(1),

@@ -24,7 +24,8 @@ fn files(folder: &str, endings: &[&str]) -> Vec<(String, String)> {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_str().unwrap().to_owned();
             if path.is_dir() {
-                if !name.starts_with('.') && !["target", "node_modules", "images", "snapshots"].contains(&name.as_str()) {
+                if !name.starts_with('.') && !["target", "node_modules", "images", "snapshots"].contains(&name.as_str())
+                {
                     waiting.push(path);
                 }
             } else if endings.iter().any(|ending| name.ends_with(ending)) {
@@ -49,16 +50,28 @@ fn code(text: &str) -> &str {
 fn must_not_say(files: &[(String, String)], words: &[&str], why: &str) {
     let sins: Vec<String> = files
         .iter()
-        .flat_map(|(name, text)| words.iter().filter(|word| code(text).contains(**word)).map(move |word| format!("{name}: {word}")))
+        .flat_map(|(name, text)| {
+            words.iter().filter(|word| code(text).contains(**word)).map(move |word| format!("{name}: {word}"))
+        })
         .collect();
     assert!(sins.is_empty(), "{why}:\n{}", sins.join("\n"));
 }
 
 #[test]
 fn pure_parts_use_no_runtime_no_database_no_hypervisor_and_no_clock() {
-    let pure: Vec<_> = ["control/src/domain", "agent/src/plan", "shared/src"].iter().flat_map(|f| files(f, &[".rs"])).collect();
-    let banned =
-        ["tokio::", "rusqlite", "virt::", "rtnetlink", "std::fs", "std::net::Tcp", "SystemTime", "Instant::now", "getrandom"];
+    let pure: Vec<_> =
+        ["control/src/domain", "agent/src/plan", "shared/src"].iter().flat_map(|f| files(f, &[".rs"])).collect();
+    let banned = [
+        "tokio::",
+        "rusqlite",
+        "virt::",
+        "rtnetlink",
+        "std::fs",
+        "std::net::Tcp",
+        "SystemTime",
+        "Instant::now",
+        "getrandom",
+    ];
     must_not_say(&pure, &banned, "decisions are tried by the thousand because they touch nothing");
 }
 
@@ -85,13 +98,22 @@ fn calls_go_down_only() {
     for (folder, above) in table {
         must_not_say(&files(folder, &[".rs"]), above, "a leaf never calls what stands above it");
     }
-    must_not_say(&files("control", &[".rs", "Cargo.toml"]), &["csp_agent", "csp-agent.workspace"], "control never imports agent");
-    must_not_say(&files("agent", &[".rs", "Cargo.toml"]), &["csp_control", "csp-control.workspace"], "agent never imports control");
+    must_not_say(
+        &files("control", &[".rs", "Cargo.toml"]),
+        &["csp_agent", "csp-agent.workspace"],
+        "control never imports agent",
+    );
+    must_not_say(
+        &files("agent", &[".rs", "Cargo.toml"]),
+        &["csp_control", "csp-control.workspace"],
+        "agent never imports control",
+    );
 }
 
 #[test]
 fn every_file_begins_with_why_it_is_there() {
-    let silent: Vec<String> = rust().into_iter().filter(|(_, text)| !text.starts_with("//! ")).map(|(name, _)| name).collect();
+    let silent: Vec<String> =
+        rust().into_iter().filter(|(_, text)| !text.starts_with("//! ")).map(|(name, _)| name).collect();
     assert!(silent.is_empty(), "without a header:\n{}", silent.join("\n"));
 }
 
@@ -115,7 +137,9 @@ fn nothing_is_left_to_do_later_and_no_test_is_switched_off() {
     let others: Vec<_> = rust().into_iter().filter(|(name, _)| name != "tests/tests/tidy.rs").collect();
     let sins: Vec<String> = others
         .iter()
-        .flat_map(|(name, text)| words.iter().filter(|word| text.contains(**word)).map(move |word| format!("{name}: {word}")))
+        .flat_map(|(name, text)| {
+            words.iter().filter(|word| text.contains(**word)).map(move |word| format!("{name}: {word}"))
+        })
         .collect();
     assert!(sins.is_empty(), "{}", sins.join("\n"));
 }
@@ -123,7 +147,8 @@ fn nothing_is_left_to_do_later_and_no_test_is_switched_off() {
 #[test]
 fn every_dependency_version_stands_in_one_table() {
     for (name, text) in files(".", &["Cargo.toml"]).iter().filter(|(name, _)| name != "Cargo.toml") {
-        let dependencies = text.split("dependencies]").skip(1).flat_map(|part| part.split("\n[").next().unwrap().lines());
+        let dependencies =
+            text.split("dependencies]").skip(1).flat_map(|part| part.split("\n[").next().unwrap().lines());
         for line in dependencies.filter(|line| line.contains('=') && !line.trim_start().starts_with('#')) {
             assert!(line.contains("workspace = true"), "{name}: `{line}` names a version of its own");
         }

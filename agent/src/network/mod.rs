@@ -34,9 +34,6 @@ pub enum NetworkError {
     /// A name that csp uses is taken by somebody else's interface.
     #[error("the interface {0} carries a name of csp but was not made by it; remove or rename it")]
     ForeignLink(String),
-    /// A tap that should be there is not.
-    #[error("the tap {0} is not there")]
-    NoTap(String),
     /// The kernel gave no tap.
     #[error("cannot make the tap {name}")]
     Tap {

@@ -62,24 +62,35 @@ impl Taps {
                 Some(link) if TapMark::parse(&link.alias) != Some(mark) || !link.is_tun => {
                     return Err(NetworkError::ForeignLink(name.to_string()));
                 }
-                Some(link) if link.controller != Some(bridge.index) => self.plug(&name, bridge).await?,
+                Some(link) if link.controller != Some(bridge.index) => self.plug(name.as_str(), bridge).await?,
                 Some(_) => {}
             }
         }
         Ok(())
     }
 
-    /// Sets the links of the taps of `macs` up.
+    /// Plugs the taps of `macs` that are there into the bridge; makes and removes none. For a guest that runs: its QEMU
+    /// holds its taps, and a new one would be nobody's.
     ///
     /// # Errors
-    /// When one is not there or not ours, or the kernel refuses.
+    /// When the bridge is missing or the kernel refuses.
+    pub async fn plug_in(&self, server: ServerId, macs: &[Mac]) -> Result<(), NetworkError> {
+        let links = self.links.list().await?;
+        let bridge = bridge::find(&links, &self.bridge)?;
+        let wanted = of_server(&links, server).filter(|(mark, _)| macs.contains(&mark.mac));
+        for (_, link) in wanted.filter(|(_, link)| link.controller != Some(bridge.index)) {
+            self.plug(&link.name, bridge).await?;
+        }
+        Ok(())
+    }
+
+    /// Sets the links of those taps of `macs` up that are there.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
     pub async fn set_up(&self, server: ServerId, macs: &[Mac]) -> Result<(), NetworkError> {
         let links = self.links.list().await?;
-        for mac in macs {
-            let wanted = TapMark { server, mac: *mac };
-            let (_, link) = of_server(&links, server)
-                .find(|(mark, _)| *mark == wanted)
-                .ok_or_else(|| NetworkError::NoTap(TapName::of(server, *mac).to_string()))?;
+        for (_, link) in of_server(&links, server).filter(|(mark, link)| macs.contains(&mark.mac) && !link.up) {
             let up = LinkUnspec::new_with_index(link.index).up();
             self.links.change(&format!("set {} up", link.name), up).await?;
         }
@@ -106,12 +117,12 @@ impl Taps {
             .mtu(bridge.mtu)
             .append_extra_attribute(LinkAttribute::IfAlias(mark.to_string()));
         self.links.change(&format!("mark {name}"), named).await?;
-        self.plug(name, bridge).await?;
+        self.plug(name.as_str(), bridge).await?;
         tap.keep()
     }
 
-    async fn plug(&self, name: &TapName, bridge: &Link) -> Result<(), NetworkError> {
-        let plugged = LinkUnspec::new_with_name(name.as_str()).controller(bridge.index);
+    async fn plug(&self, name: &str, bridge: &Link) -> Result<(), NetworkError> {
+        let plugged = LinkUnspec::new_with_name(name).controller(bridge.index);
         self.links.change(&format!("plug {name} into {}", bridge.name), plugged).await
     }
 

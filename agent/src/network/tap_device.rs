@@ -25,11 +25,16 @@ struct InterfaceRequest {
 }
 
 nix::ioctl_write_ptr_bad!(
+    /// TUNSETIFF: makes or opens a tap.
     tun_set_iff,
     nix::request_code_write!(b'T', 202, size_of::<libc::c_int>()),
     InterfaceRequest
 );
-nix::ioctl_write_int_bad!(tun_set_persist, nix::request_code_write!(b'T', 203, size_of::<libc::c_int>()));
+nix::ioctl_write_int_bad!(
+    /// TUNSETPERSIST: lets a tap live on.
+    tun_set_persist,
+    nix::request_code_write!(b'T', 203, size_of::<libc::c_int>())
+);
 
 /// A tap that vanishes when this value is dropped, unless it is kept.
 #[derive(Debug)]

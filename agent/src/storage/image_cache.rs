@@ -119,6 +119,16 @@ impl ImageCache {
         self.dir.join(format!("{}.{}", image.sha256, format_name(image.format)))
     }
 
+    /// The checked image, if it is there. Blocks.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub fn cached(&self, image: &Image) -> Result<Option<CachedImage>, ImageError> {
+        let path = self.path(image);
+        let there = path.try_exists().map_err(|source| ImageError::Io { path: path.clone(), source })?;
+        if there { inspect(image, path).map(Some) } else { Ok(None) }
+    }
+
     /// Gives the checked image, fetching it if it is not there. Dropping the future gives the fetch up; what arrived
     /// is kept for the next.
     ///

@@ -120,6 +120,12 @@ impl Pool {
         self.dir.join("seeds")
     }
 
+    /// Where guests' serial consoles are written.
+    #[must_use]
+    pub fn consoles(&self) -> PathBuf {
+        self.dir.join("consoles")
+    }
+
     /// Where disks wait for their end.
     #[must_use]
     pub fn trash(&self) -> PathBuf {
@@ -150,7 +156,7 @@ impl Pool {
     }
 
     fn make_folders(&self) -> Result<(), PoolError> {
-        for folder in [self.images(), self.disks(), self.seeds(), self.trash()] {
+        for folder in [self.images(), self.disks(), self.seeds(), self.consoles(), self.trash()] {
             let made = DirBuilder::new().mode(FOLDER_MODE).create(&folder);
             match made {
                 Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(io_at(&folder, error)),

@@ -64,13 +64,23 @@ impl Seeds {
         Self { dir }
     }
 
-    /// The server's seed, if exactly one is there. Blocks.
+    /// What the server's seed was made from, if it has one. Several are a part of a work that a crash cut off: they
+    /// have the mark zero, which nothing wants. Blocks.
     ///
     /// # Errors
     /// When the folder cannot be read.
-    pub fn find(&self, server: ServerId) -> Result<Option<(Mark, PathBuf)>, SeedError> {
-        let mut all = self.list(server)?;
-        Ok(all.pop().filter(|_| all.is_empty()))
+    pub fn see(&self, server: ServerId) -> Result<Option<Mark>, SeedError> {
+        Ok(match self.list(server)?.as_slice() {
+            [] => None,
+            [(mark, _)] => Some(*mark),
+            _ => Some(Mark(0)),
+        })
+    }
+
+    /// Where the seed of that mark is, or will be.
+    #[must_use]
+    pub fn path(&self, server: ServerId, mark: Mark) -> PathBuf {
+        self.dir.join(format!("{server}.{mark}.iso"))
     }
 
     /// Writes the server's seed and removes its others. Blocks.
@@ -78,7 +88,7 @@ impl Seeds {
     /// # Errors
     /// When it cannot be made; then no seed of that mark is there.
     pub fn write(&self, server: ServerId, mark: Mark, files: &SeedFiles) -> Result<(), SeedError> {
-        let path = self.dir.join(format!("{server}.{mark}.iso"));
+        let path = self.path(server, mark);
         let work = durable::part_of(&path);
         let io = |source| SeedError::Io { path: path.clone(), source };
         remove_folder(&work).map_err(io)?;

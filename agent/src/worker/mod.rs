@@ -6,14 +6,21 @@
 
 use std::sync::Arc;
 
-use csp_shared::{message::Orphan, observed::Observed, spec::Desired};
+use csp_shared::{
+    message::Orphan,
+    observed::{Fault, Observed},
+    spec::Desired,
+};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinHandle,
     time::Instant,
 };
 
-use crate::{machine::Machine, spec_file::Backing};
+use crate::{
+    machine::{HostFacts, Machine},
+    spec_file::Backing,
+};
 
 pub mod converge;
 mod reports;
@@ -46,6 +53,7 @@ enum Order {
     Accept(Vec<Desired>, oneshot::Sender<()>),
     Inventory(oneshot::Sender<(Vec<Observed>, Vec<Orphan>)>),
     Rescan,
+    Facts(oneshot::Sender<Result<HostFacts, Fault>>),
     Ping(oneshot::Sender<()>),
 }
 
@@ -101,6 +109,16 @@ impl Supervisor {
     /// when none comes. Without it, starts begin a minute after the agent did.
     pub fn control_heard(&self) {
         self.control_heard.send_replace(true);
+    }
+
+    /// What the host itself is, or why it cannot tell (libvirt is away).
+    ///
+    /// # Errors
+    /// When the agent is stopping.
+    pub async fn facts(&self) -> Result<Result<HostFacts, Fault>, Stopped> {
+        let (done, answer) = oneshot::channel();
+        self.orders.send(Order::Facts(done)).await.map_err(|_| Stopped)?;
+        answer.await.map_err(|_| Stopped)
     }
 
     /// Asks for a sign of life.

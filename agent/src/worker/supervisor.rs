@@ -87,6 +87,10 @@ impl<M: Machine, B: Backing> Actor<M, B> {
                 let shared = Arc::clone(&self.shared);
                 tokio::spawn(async move { answer.send(inventory(&shared).await) });
             }
+            Order::Facts(answer) => {
+                let shared = Arc::clone(&self.shared);
+                tokio::spawn(async move { answer.send(shared.host.machine.facts().await) });
+            }
             Order::Rescan => self.wake(HostEvent::Everything),
             Order::Ping(answer) => drop(answer.send(())),
         }

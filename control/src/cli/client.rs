@@ -23,9 +23,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ClientError {
-    #[error("cannot reach the control plane on {}: {source}; {}", socket.display(), advice(.source))]
+    #[error("cannot reach the control plane on {} ({})", socket.display(), advice(.source))]
     Connect { socket: PathBuf, source: io::Error },
-    #[error("the control plane broke off: {0}")]
+    #[error("the control plane broke off")]
     Broken(#[source] hyper::Error),
     #[error("the control plane did not answer within {} s", PATIENCE.as_secs())]
     Late,
@@ -35,7 +35,7 @@ pub(super) enum ClientError {
     Answer(String),
     #[error("{}", refused(.message, .fields))]
     Refused { message: String, fields: Vec<FieldFault> },
-    #[error("cannot start: {0}")]
+    #[error("cannot start")]
     Runtime(#[source] io::Error),
 }
 

@@ -19,16 +19,16 @@ use crate::{
 pub(super) enum InitError {
     #[error("{} is there already and is left as it is; remove it first if you want to begin anew", .0.display())]
     Exists(PathBuf),
-    #[error("cannot make {}: {source}", path.display())]
+    #[error("cannot make {}", path.display())]
     Make { path: PathBuf, source: io::Error },
     #[error("these choices make no usable configuration: {0}")]
     Choices(TomlFault),
-    #[error("cannot make the keys: {0}")]
-    Keys(String),
-    #[error("cannot make the database: {0}")]
-    Database(StoreError),
-    #[error("cannot write to standard output: {0}")]
-    Print(String),
+    #[error("cannot make the keys")]
+    Keys(#[source] csp_link::key_file::KeyFileError),
+    #[error("cannot make the database")]
+    Database(#[source] StoreError),
+    #[error("everything is set up, but cannot be told")]
+    Print(#[source] Box<CommandError>),
 }
 
 /// Where things go.
@@ -80,14 +80,15 @@ pub(super) fn run(choices: &InitArguments) -> Result<(), InitError> {
         }
     }
     make_folder(&places.data, 0o700).map_err(fail(&places.data))?;
-    ControlKeys::load_or_create(&config.keys()).map_err(|error| InitError::Keys(error.to_string()))?;
+    make_folder(&config.keys(), 0o700).map_err(fail(&config.keys()))?;
+    ControlKeys::load_or_create(&config.keys()).map_err(InitError::Keys)?;
     Store::open(&config.database()).map_err(InitError::Database)?;
     // The configuration last: it says that the rest is complete.
     if let Some(folder) = places.config.parent() {
         make_folder(folder, 0o755).map_err(fail(folder))?;
     }
     write_new(&places.config, &text).map_err(fail(&places.config))?;
-    tell_next(&places.config, &config).map_err(|error| InitError::Print(error.to_string()))
+    tell_next(&places.config, &config).map_err(|error| InitError::Print(Box::new(error)))
 }
 
 fn make_folder(path: &Path, mode: u32) -> io::Result<()> {

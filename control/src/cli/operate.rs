@@ -128,7 +128,8 @@ fn host(client: &Client<'_>, output: &Output, command: HostCommand) -> Result<()
 }
 
 fn host_row(host: &wire::Host) -> [String; 11] {
-    let has = |value: fn(&wire::Resources) -> u64| or_dash(host.capacity.as_ref().map(|c| value(c).to_string()).as_deref());
+    let has =
+        |value: fn(&wire::Resources) -> u64| or_dash(host.capacity.as_ref().map(|c| value(c).to_string()).as_deref());
     [
         host.uuid.to_string(),
         host.name.clone(),

@@ -19,8 +19,8 @@ use crate::{
         Config, ConfigError,
         listen::{ListenError, PassedSockets},
     },
-    entropy::SystemEntropy,
     domain::time::MINUTE,
+    entropy::SystemEntropy,
     fleet::{Bounds, ControlKeys, Listener, StoreHosts, Wake},
     operator::{
         self,
@@ -45,11 +45,11 @@ pub(super) enum ServeError {
     Socket(#[from] SocketError),
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("cannot read the control plane's keys: {0}; `csp-control init` makes them, a backup holds them")]
-    Keys(String),
-    #[error("cannot set up TLS for the hosts: {0}")]
-    Tls(String),
-    #[error("cannot start: {0}")]
+    #[error("cannot read the control plane's keys (`csp-control init` makes them, a backup holds them)")]
+    Keys(#[source] csp_link::key_file::KeyFileError),
+    #[error("cannot set up TLS for the hosts")]
+    Tls(#[source] csp_link::tls::TlsError),
+    #[error("cannot start")]
     Runtime(#[source] io::Error),
 }
 
@@ -74,7 +74,7 @@ struct Open {
 
 fn open(config: &Config, mut sockets: PassedSockets) -> Result<Open, ServeError> {
     let store = Store::open(&config.database())?;
-    let keys = ControlKeys::load(&config.keys()).map_err(|error| ServeError::Keys(error.to_string()))?;
+    let keys = ControlKeys::load(&config.keys()).map_err(ServeError::Keys)?;
     let settings = Settings {
         public_url: config.public_url.clone(),
         advertise: config.fleet.advertise.clone(),
@@ -113,7 +113,8 @@ async fn serve(config: &Config, sockets: PassedSockets) -> Result<(), ServeError
         async move { log_end("operator", axum::serve(operator, operator_app).with_graceful_shutdown(until).await) },
     );
     let wake = app.wake.clone();
-    let clockwork = schedule::run(app.store.clone(), app.clock.clone(), app.entropy.clone(), move |host| wake.wake(host));
+    let clockwork =
+        schedule::run(app.store.clone(), app.clock.clone(), app.entropy.clone(), move |host| wake.wake(host));
     let until = told(stopped.clone());
     tasks.spawn(async move {
         tokio::select! {
@@ -124,7 +125,7 @@ async fn serve(config: &Config, sockets: PassedSockets) -> Result<(), ServeError
     let quarantine = i64::from(config.orders.quarantine_minutes) * MINUTE;
     let hosts = StoreHosts::new(app.store.clone(), app.clock.clone(), app.entropy.clone(), quarantine);
     let listener = Listener::new(&keys.current, hosts, app.wake.clone(), Bounds::default());
-    let listener = listener.map_err(|error| ServeError::Tls(error.to_string()))?;
+    let listener = listener.map_err(ServeError::Tls)?;
     tasks.spawn(listener.serve(fleet, told(stopped.clone())));
     tracing::info!(api = %config.api.listen, fleet = %config.fleet.listen, "ready");
     notify(sd_notify::NotifyState::Ready);

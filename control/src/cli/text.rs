@@ -1,6 +1,10 @@
 //! What commands print: the one place that writes to standard output and standard error.
 
-use std::io::{self, Write as _};
+use std::{
+    error::Error,
+    io::{self, Write as _},
+    iter,
+};
 
 use serde::Serialize;
 
@@ -18,9 +22,15 @@ pub(super) fn say_json(answer: &impl Serialize) -> Result<(), CommandError> {
     say(&serde_json::to_string_pretty(answer).unwrap_or_default())
 }
 
-/// Prints a fault: one line, on standard error.
-pub(super) fn complain(fault: &str) {
-    let line = fault.replace(['\n', '\r'], " ");
+/// Prints a fault and its causes: one line, on standard error.
+pub(super) fn complain(fault: &dyn Error) {
+    let mut line = fault.to_string();
+    let mut cause = fault.source();
+    while let Some(fault) = cause {
+        line = format!("{line}: {fault}");
+        cause = fault.source();
+    }
+    let line = line.replace(['\n', '\r'], " ");
     // Nobody is left to tell when standard error is closed.
     let _ = writeln!(io::stderr().lock(), "csp-control: {line}");
 }
@@ -37,7 +47,7 @@ pub(super) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> St
         let padded: Vec<String> = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
         format!("{}\n", padded.join("  ").trim_end())
     };
-    std::iter::once(&head.map(str::to_owned)).chain(rows).map(line).collect()
+    iter::once(&head.map(str::to_owned)).chain(rows).map(line).collect()
 }
 
 /// A value, or a dash where there is none.

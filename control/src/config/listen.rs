@@ -49,7 +49,7 @@ impl fmt::Display for Listen {
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// The address is taken, not ours, or not allowed.
-    #[error("cannot listen on {listen} for {purpose}: {source}")]
+    #[error("cannot listen on {listen} for {purpose}")]
     Bind {
         /// What was asked for.
         listen: Listen,
@@ -69,7 +69,7 @@ pub enum ListenError {
         purpose: &'static str,
     },
     /// The service manager's variables make no sense.
-    #[error("cannot take over the sockets that were passed: {0}")]
+    #[error("cannot take over the sockets that were passed")]
     Passing(#[source] io::Error),
 }
 

@@ -55,8 +55,10 @@ pub async fn credit(
     Path(account): Path<AccountId>,
     Json(credit): Json<wire::Credit>,
 ) -> Result<Answer<wire::Credited>, ApiError> {
-    let amount: Cents =
-        credit.amount.parse().map_err(|reason| ApiError::field(Code::ValidationFailed, "amount", format!("{reason}")))?;
+    let amount: Cents = credit
+        .amount
+        .parse()
+        .map_err(|reason| ApiError::field(Code::ValidationFailed, "amount", format!("{reason}")))?;
     if credit.note.as_deref().is_some_and(|note| Label::parse(note).is_err()) {
         return Err(ApiError::field(Code::ValidationFailed, "note", "is one line of at most 100 characters"));
     }
@@ -117,7 +119,9 @@ fn label(text: &str) -> Result<Label, ApiError> {
 /// Only a delivered mail proves an address; this keeps out what cannot be one.
 fn is_email(text: &str) -> bool {
     let plain = text.chars().all(|c| c.is_ascii_graphic());
-    text.len() <= EMAIL_BYTES_MAX && plain && text.split_once('@').is_some_and(|(who, at)| !who.is_empty() && at.len() > 2)
+    text.len() <= EMAIL_BYTES_MAX
+        && plain
+        && text.split_once('@').is_some_and(|(who, at)| !who.is_empty() && at.len() > 2)
 }
 
 fn missing(account: AccountId) -> ApiError {

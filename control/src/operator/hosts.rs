@@ -23,10 +23,7 @@ const OVERCOMMIT_SHARED: u32 = 4;
 const OVERCOMMIT_DEDICATED: u32 = 1;
 
 /// `POST /hosts`
-pub async fn add(
-    State(app): State<App>,
-    Json(new): Json<wire::NewHost>,
-) -> Result<Answer<wire::HostAdded>, ApiError> {
+pub async fn add(State(app): State<App>, Json(new): Json<wire::NewHost>) -> Result<Answer<wire::HostAdded>, ApiError> {
     // First, so that no host is added that nobody can tell where to connect.
     let advertise = app.settings.advertise.as_ref().ok_or_else(|| {
         let what = "Hosts cannot be told where to connect: set [fleet] advertise in the configuration and restart csp-control.";
@@ -55,10 +52,7 @@ pub async fn add(
 fn join_line(app: &App, advertise: &Advertise, token: &Secret) -> Secret {
     let [current, next] = app.settings.pins;
     let control = advertise.as_str();
-    Secret::new(format!(
-        "csp-agent enroll --control {control} --pin {current} --pin {next} --token {}",
-        token.reveal()
-    ))
+    Secret::new(format!("csp-agent enroll --control {control} --pin {current} --pin {next} --token {}", token.reveal()))
 }
 
 /// `GET /hosts`

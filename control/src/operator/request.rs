@@ -24,7 +24,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
         serde_path_to_error::deserialize(&mut reader).map(Self).map_err(|error| {
             let path = error.path().to_string();
             match path.as_str() {
-                "." => ApiError::new(Code::ValidationFailed, format!("The request is not understood: {}.", error.inner())),
+                "." => {
+                    ApiError::new(Code::ValidationFailed, format!("The request is not understood: {}.", error.inner()))
+                }
                 field => ApiError::field(Code::ValidationFailed, field, error.inner().to_string()),
             }
         })

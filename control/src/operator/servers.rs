@@ -44,10 +44,7 @@ pub async fn list(
 }
 
 /// `GET /servers/{uuid}`
-pub async fn show(
-    State(app): State<App>,
-    Path(server): Path<ServerId>,
-) -> Result<Answer<wire::ServerShow>, ApiError> {
+pub async fn show(State(app): State<App>, Path(server): Path<ServerId>) -> Result<Answer<wire::ServerShow>, ApiError> {
     let now = app.now();
     let found = app
         .store

@@ -24,7 +24,7 @@ pub enum SocketError {
     #[error("{} is no socket; set [operator] socket to another place", .0.display())]
     NotASocket(PathBuf),
     /// Anything else.
-    #[error("cannot listen on {}: {source}; check that its folder exists and is writable", path.display())]
+    #[error("cannot listen on {} (check that its folder exists and is writable)", path.display())]
     Listen {
         /// Where.
         path: PathBuf,

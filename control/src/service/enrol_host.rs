@@ -9,7 +9,7 @@ use csp_shared::{
 use super::open_session::{SessionError, check_protocol, refused};
 use crate::{
     domain::{time::Time, token},
-    store::{HostSession, HostState, Tx},
+    store::{HostState, Tx},
 };
 
 /// Longest machine id taken, in characters; systemd's has 32.
@@ -26,28 +26,20 @@ pub fn enrol_host(tx: &mut Tx<'_>, enrol: &Enrol, pin: KeyPin, now: Time) -> Res
         return refused(Refusal::Malformed, "the machine id has 1 to 64 characters; see /etc/machine-id");
     }
     let hash = token::hash(&enrol.token);
-    let known = tx.join_token_get(hash)?;
-    let bound = tx.host_session_by_key(pin)?;
-    // The same machine with the same line again: its first answer was lost on the way. Refused, it could never join,
-    // since the token is used up and the host counts as joined.
-    let again = |host: &HostSession| {
-        let by_this_token = known.as_ref().is_some_and(|token| token.used && token.host == host.host);
-        by_this_token && host.machine_id.as_ref() == Some(&enrol.machine_id) && host.state != HostState::Removed
-    };
-    if let Some(host) = bound.as_ref().filter(|host| again(host)) {
-        return Ok(host.host);
+    let token = tx.join_token_get(hash)?;
+    let bound = tx.host_session_by_key(pin)?.map(|host| host.host);
+    // The answer may have been lost on its way: the same key with the same token is told the same again.
+    if let Some(used) = token.as_ref().filter(|token| token.used && bound == Some(token.host)) {
+        return Ok(used.host);
     }
-    let valid = known.filter(|token| !token.used && token.expires_at > now);
-    // One answer for all three, so that nobody learns which tokens were once good.
-    let Some(valid) = valid else {
+    // One answer for unknown, used and old, so that nobody learns which tokens were once good.
+    let Some(valid) = token.filter(|token| !token.used && token.expires_at > now) else {
         let message = "the join token is unknown, used or older than ten minutes; run `csp-control host add` again";
         return refused(Refusal::BadToken, message);
     };
-    if bound.is_some_and(|other| other.host != valid.host) {
-        return refused(
-            Refusal::UnknownKey,
-            "this machine's key belongs to another host; remove its key file and enrol again",
-        );
+    if bound.is_some_and(|other| other != valid.host) {
+        let message = "this machine's key belongs to another host; remove its key file and enrol again";
+        return refused(Refusal::UnknownKey, message);
     }
     let current = tx.host_session(valid.host)?;
     if current.is_some_and(|host| host.state == HostState::Removed) {

@@ -87,8 +87,9 @@ const VIEWS: &str = "SELECT s.uuid, a.uuid, s.hostname, s.type, s.service_status
                      JOIN images im ON im.id = s.image_id \
                      JOIN placements p ON p.id = (SELECT max(id) FROM placements WHERE server_id = s.id) \
                      JOIN hosts h ON h.id = p.host_id JOIN locations l ON l.id = h.location_id \
-                     JOIN specs sp ON sp.placement_id = p.id LEFT JOIN observations o ON o.placement_id = p.id \
-                     WHERE s.service_status <> 'destroyed'";
+                     JOIN specs sp ON sp.placement_id = p.id LEFT JOIN observations o ON o.placement_id = p.id";
+
+const VISIBLE: &str = "s.service_status <> 'destroyed'";
 
 fn base(r: &Row<'_>, now: Time) -> Result<Base, StoreError> {
     let json = |why: serde_json::Error| StoreError::Damaged(why.to_string());
@@ -147,7 +148,7 @@ impl Read<'_> {
     /// # Errors
     /// When the store cannot be read.
     pub fn server_views(&self, account: Option<AccountId>, now: Time) -> Result<Vec<ServerView>, StoreError> {
-        let sql = format!("{VIEWS} AND (?1 IS NULL OR a.uuid = ?1) ORDER BY s.id DESC");
+        let sql = format!("{VIEWS} WHERE {VISIBLE} AND (?1 IS NULL OR a.uuid = ?1) ORDER BY s.id DESC");
         let bases = self.many(&sql, [account.map(|id| id.to_string())], |r| base(r, now))?;
         bases.into_iter().map(|base| self.server_view_filled(base).map(|(view, _)| view)).collect()
     }
@@ -162,9 +163,19 @@ impl Read<'_> {
         id: ServerId,
         now: Time,
     ) -> Result<Option<(ServerView, Standing)>, StoreError> {
-        let sql = format!("{VIEWS} AND a.uuid = ?1 AND s.uuid = ?2");
+        let sql = format!("{VIEWS} WHERE {VISIBLE} AND a.uuid = ?1 AND s.uuid = ?2");
         let base = self.maybe(&sql, (account.to_string(), id.to_string()), |r| base(r, now))?;
         base.map(|base| self.server_view_filled(base)).transpose()
+    }
+
+    /// One server, whoever owns it and destroyed ones too; for the operator, who may have to look at a tombstone that
+    /// hangs.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn server_view_any(&self, id: ServerId, now: Time) -> Result<Option<ServerView>, StoreError> {
+        let base = self.maybe(&format!("{VIEWS} WHERE s.uuid = ?1"), [id.to_string()], |r| base(r, now))?;
+        base.map(|base| self.server_view_filled(base).map(|(view, _)| view)).transpose()
     }
 
     fn server_view_filled(&self, base: Base) -> Result<(ServerView, Standing), StoreError> {

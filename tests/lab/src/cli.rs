@@ -88,6 +88,8 @@ enum Cmd {
     KillControl,
     /// Start the control plane
     StartControl,
+    /// SIGKILL everything in the lab and clean up nothing
+    KillAll,
     /// Cut a host's power: everything in it ends at once
     CutPower {
         /// h1, h2, ...
@@ -133,6 +135,7 @@ fn dispatch(cli: Cli) -> Result<()> {
             up::up(&layout, &up::Plan { hosts, programs, images: absolute(&images)?, cache }).map(drop)
         }
         Cmd::Down => take_down(&layout),
+        Cmd::KillAll => down::kill_all(&layout).map(drop),
         Cmd::Gone => down::check_gone(&layout),
         Cmd::Env => State::load_ready(&layout).map(|state| print_env(&layout, &state)),
         Cmd::Ssh { server, words } => {

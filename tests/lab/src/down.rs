@@ -28,7 +28,7 @@ pub struct Removed {
 /// # Errors
 /// When something of it does not go.
 pub fn down(layout: &Layout) -> Result<Removed> {
-    let processes = process::kill_all("the lab's processes", || Ok(process::members(&process::namespaces(layout)?)))?;
+    let processes = kill_all(layout)?;
     let names = process::named_namespaces(layout)?;
     for name in &names {
         internet::remove(name)?;
@@ -38,6 +38,14 @@ pub fn down(layout: &Layout) -> Result<Removed> {
         remove(&path)?;
     }
     Ok(Removed { processes, namespaces: names.len() })
+}
+
+/// Ends every process, and no more; gives how many there were.
+///
+/// # Errors
+/// When one does not go.
+pub fn kill_all(layout: &Layout) -> Result<usize> {
+    process::kill_all("the lab's processes", || Ok(process::members(&process::namespaces(layout)?)))
 }
 
 /// A host's mounts are its own and end with it; this is for one that somebody made in the folder by hand.

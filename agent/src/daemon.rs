@@ -1,0 +1,184 @@
+//! `csp-agent run`: puts the parts together, and lives until it is told to end.
+//!
+//! Nothing that fails here ends it, but a state folder that cannot be used: a host without libvirt, without its pool or
+//! without its control plane says so and goes on trying. Guests are no children of the agent and outlive it.
+
+use std::{convert::Infallible, fs::File, future::Future, io, path::PathBuf, time::Duration};
+
+use csp_shared::{compat::PROTOCOL, message::Hello};
+use nix::fcntl::{Flock, FlockArg};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::sleep,
+};
+use tracing::{error, info, warn};
+
+use crate::{
+    config::Config,
+    link::{self, Pace, TcpDial},
+    machine::{HostFacts, Machine},
+    spec_file::{FolderBacking, SpecFile, SpecFileError},
+    worker::{Host, Stopped, Supervisor},
+};
+
+/// How soon a thing that is not there is asked for again.
+const TRY_AGAIN: Duration = Duration::from_secs(10);
+
+/// Why the agent cannot run. One line each.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// The folder for specs and notes.
+    #[error("cannot use the state folder {}: {cause}", path.display())]
+    State {
+        /// Which folder or file.
+        path: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
+    /// Two agents would undo each other's work.
+    #[error("another csp-agent runs with the state folder {}", .0.display())]
+    SecondAgent(PathBuf),
+    /// The stored specs.
+    #[error("cannot read the stored specs in {}: {}", path.display(), in_one_line(cause))]
+    Specs {
+        /// Which folder.
+        path: PathBuf,
+        /// Why.
+        cause: SpecFileError,
+    },
+    /// The system refuses signal handlers.
+    #[error("cannot listen for signals: {0}")]
+    Signals(io::Error),
+}
+
+fn in_one_line(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
+}
+
+/// Runs the host until SIGTERM or SIGINT.
+///
+/// # Errors
+/// When it cannot begin at all.
+pub async fn run<M: Machine>(config: &Config, machine: M) -> Result<(), DaemonError> {
+    let end = end_signal().map_err(DaemonError::Signals)?;
+    let _lock = lock(config)?;
+    let specs = open_specs(config).await?;
+    let stop_timeout_ms = u64::from(config.stop_timeout_seconds) * 1000;
+    let (supervisor, actor) = Supervisor::start(Host { machine, specs, stop_timeout_ms });
+    tell_systemd(sd_notify::NotifyState::Ready);
+    tokio::pin!(end);
+    tokio::select! {
+        never = keep_linked(config, &supervisor) => match never {},
+        never = feed_watchdog(&supervisor) => match never {},
+        () = &mut end => {}
+    }
+    tell_systemd(sd_notify::NotifyState::Stopping);
+    info!("ending; guests go on");
+    drop(supervisor);
+    if let Err(fell) = actor.await {
+        error!(%fell, "the supervisor fell");
+    }
+    Ok(())
+}
+
+/// Holds the state folder for this process alone, as long as the file is open.
+fn lock(config: &Config) -> Result<Flock<File>, DaemonError> {
+    let path = config.state_dir.join("lock");
+    let fail = |cause| DaemonError::State { path: path.clone(), cause };
+    std::fs::create_dir_all(&config.state_dir).map_err(fail)?;
+    let file = File::options().create(true).append(true).open(&path).map_err(fail)?;
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
+        nix::errno::Errno::EWOULDBLOCK => DaemonError::SecondAgent(config.state_dir.clone()),
+        other => fail(other.into()),
+    })
+}
+
+async fn open_specs(config: &Config) -> Result<SpecFile<FolderBacking>, DaemonError> {
+    let path = config.state_dir.join("servers");
+    let backing = FolderBacking::open(path.clone()).map_err(|cause| DaemonError::State { path: path.clone(), cause })?;
+    let specs = SpecFile::open(backing).await.map_err(|cause| DaemonError::Specs { path: path.clone(), cause })?;
+    for file in specs.damaged() {
+        error!(folder = %path.display(), file, "a stored spec cannot be read; its server is left alone until it is repaired");
+    }
+    info!(servers = specs.servers().len(), "stored specs read");
+    Ok(specs)
+}
+
+/// Asks until the host answers; says what is wrong when that changes.
+async fn facts_of(supervisor: &Supervisor) -> HostFacts {
+    let mut told = String::new();
+    loop {
+        match supervisor.facts().await {
+            Ok(Ok(facts)) => return facts,
+            Ok(Err(fault)) if fault.detail == told => {}
+            Ok(Err(fault)) => {
+                warn!(code = fault.code.as_str(), detail = %fault.detail, "the host is not ready; trying again");
+                told = fault.detail;
+            }
+            // The program is ending, and this future with it.
+            Err(Stopped) => {}
+        }
+        sleep(TRY_AGAIN).await;
+    }
+}
+
+/// Dials the control plane for ever; before the enrolment, waits for it.
+async fn keep_linked(config: &Config, supervisor: &Supervisor) -> Infallible {
+    let facts = facts_of(supervisor).await;
+    info!(cpus = facts.capacity.cpus, ram_mib = facts.capacity.ram_mib, virt = ?facts.virt, "the host is ready");
+    let hello = Hello {
+        protocol: PROTOCOL,
+        machine_id: facts.machine_id,
+        boot_id: facts.boot.0,
+        agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+        capacity: facts.capacity,
+        virt: facts.virt,
+    };
+    let mut told = String::new();
+    loop {
+        match link::enrolment::load(&config.state_dir) {
+            Ok((enrolment, own)) => {
+                told.clear();
+                let dial = TcpDial::new(enrolment.control.clone());
+                Box::pin(link::run(dial, &own, &enrolment, &hello, supervisor, Pace::default())).await;
+            }
+            Err(error) => {
+                let text = error.to_string();
+                if text != told {
+                    warn!(why = %text, "no link to a control plane");
+                    told = text;
+                }
+            }
+        }
+        sleep(TRY_AGAIN).await;
+    }
+}
+
+/// Tells systemd's watchdog, if there is one, that the supervisor answers.
+async fn feed_watchdog(supervisor: &Supervisor) -> Infallible {
+    let Some(within) = sd_notify::watchdog_enabled() else { return std::future::pending().await };
+    loop {
+        if supervisor.ping().await.is_ok() {
+            tell_systemd(sd_notify::NotifyState::Watchdog);
+        }
+        sleep(within / 3).await;
+    }
+}
+
+/// Without systemd there is nobody to tell, and nothing is lost.
+fn tell_systemd(state: sd_notify::NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        warn!(%error, "systemd was not told");
+    }
+}
+
+/// Resolves at SIGTERM or SIGINT.
+fn end_signal() -> io::Result<impl Future<Output = ()>> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}

@@ -1,0 +1,343 @@
+//! The real host behind [`Machine`]: libvirt, netlink, nftables and files, put together.
+//!
+//! Nothing is decided here. Every blocking call leaves the async threads, and every call has an end. What could not be
+//! looked at is an error and never "absent".
+
+pub mod fault;
+pub mod setup;
+mod storing;
+
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+    time::Duration,
+};
+
+use csp_shared::{
+    generation::{DiskEpoch, StartEpoch},
+    id::ServerId,
+    mac::Mac,
+    message::{Capacity, Orphan, Virt},
+    observed::{Fault, FaultCode},
+    spec::{CpuUse, Image, NicNetwork, ServerSpec},
+};
+use tokio::sync::{Mutex, OnceCell, mpsc};
+
+use self::{
+    fault::{Coded, story},
+    setup::VncFolder,
+    storing::Storing,
+};
+use crate::{
+    config::{Config, VirtType},
+    hypervisor::{
+        HypervisorError, domain_xml, domain_xml::DomainPlan, libvirt::Libvirt, metadata::Metadata, probe, process,
+    },
+    machine::{BootId, HostEvent, HostFacts, Machine, Mark, OffCause, Seen, SeenState, Stamp},
+    network::{filter, filter_rules, filter_rules::ServerFilters, links::Links, tap::Taps, tap_name::TapName},
+    storage::{image_cache::CachedImage, seed::SeedFiles},
+};
+
+/// How long a call of libvirt may take before the worker is told that it is away. A start under load takes seconds.
+const LIBVIRT_LIMIT: Duration = Duration::from_secs(60);
+/// A probe guest, where libvirt first has to find out what QEMU can do.
+const PROBE_LIMIT: Duration = Duration::from_secs(120);
+const MIB_PER_GIB_SHIFT: u32 = 30;
+
+/// The host that this program runs on.
+#[derive(Debug)]
+pub struct HostMachine {
+    config: Config,
+    boot: BootId,
+    libvirt: Arc<Libvirt>,
+    events: Mutex<mpsc::Receiver<HostEvent>>,
+    taps: Taps,
+    storing: Storing,
+    vnc: VncFolder,
+    virt: OnceCell<Virt>,
+}
+
+impl HostMachine {
+    /// Takes the host in hand. Neither libvirt nor the pool needs to be there yet. Must be called inside a tokio
+    /// runtime.
+    ///
+    /// # Errors
+    /// When the kernel does not give what every kernel has.
+    pub fn open(config: Config) -> Result<Self, Fault> {
+        let boot = setup::boot_id().map_err(|error| internal("read the boot id", &error))?;
+        let links = Links::connect().map_err(|error| fault::of(&error))?;
+        let (libvirt, events) = Libvirt::new(config.libvirt_uri.clone());
+        Ok(Self {
+            boot,
+            libvirt: Arc::new(libvirt),
+            events: Mutex::new(events),
+            taps: Taps::new(links, config.network.public_bridge.clone()),
+            storing: Storing::new(&config),
+            vnc: VncFolder::new(&config.run_dir),
+            virt: OnceCell::new(),
+            config,
+        })
+    }
+
+    /// How guests run: as configured, or as a probe guest shows, once a run of the agent.
+    async fn virt(&self) -> Result<Virt, Fault> {
+        let probed = self.virt.get_or_try_init(|| async {
+            match self.config.virt_type {
+                VirtType::Kvm => Ok(Virt::Kvm),
+                VirtType::Qemu => Ok(Virt::Qemu),
+                VirtType::Auto => {
+                    let found = self.libvirt_call(PROBE_LIMIT, |l| probe::run(l.connection(), Virt::Kvm)).await?;
+                    Ok(match found {
+                        probe::Probed::Runs => Virt::Kvm,
+                        probe::Probed::Fails(reason) => {
+                            tracing::warn!(reason, "KVM runs no guest here; guests are emulated, which is slow");
+                            Virt::Qemu
+                        }
+                    })
+                }
+            }
+        });
+        probed.await.copied()
+    }
+
+    /// What all guests of this host share: a change of it changes what they are made from.
+    fn setup_mark(&self, virt: Virt) -> Mark {
+        let Config { pool_dir, run_dir, network, .. } = &self.config;
+        let layouts = (domain_xml::LAYOUT, filter_rules::LAYOUT);
+        Mark::of(&(layouts, virt, pool_dir, run_dir, &network.public_bridge))
+    }
+
+    async fn libvirt_call<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        call: impl FnOnce(&Libvirt) -> Result<T, HypervisorError> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let libvirt = Arc::clone(&self.libvirt);
+        let called = tokio::time::timeout(limit, blocking(move || call(&libvirt))).await;
+        called.unwrap_or_else(|_| Err(fault::of(&HypervisorError::TooSlow("a call of libvirt"))))
+    }
+
+    async fn on_libvirt<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&Libvirt) -> Result<T, HypervisorError> + Send + 'static,
+    ) -> Result<T, Fault> {
+        self.libvirt_call(LIBVIRT_LIMIT, call).await
+    }
+
+    /// The processors that a dedicated server has for itself.
+    fn pins(spec: &ServerSpec) -> Result<Vec<u32>, Fault> {
+        if spec.cpu_use == CpuUse::Shared {
+            return Ok(Vec::new());
+        }
+        let online = setup::online_cpus().map_err(|error| internal("list the processors", &error))?;
+        match online.get(..usize::from(spec.cpus)) {
+            Some(pins) => Ok(pins.to_vec()),
+            None => Err(fault::of(&HypervisorError::TooManyCpus { wanted: spec.cpus, there: online.len() })),
+        }
+    }
+}
+
+impl Machine for HostMachine {
+    async fn facts(&self) -> Result<HostFacts, Fault> {
+        let virt = self.virt().await?;
+        let node = self.on_libvirt(Libvirt::node).await?;
+        // A host without its pool is told of all the same; it only has no room.
+        let disk_bytes = match self.storing.room().await {
+            Ok(room) => room.capacity(),
+            Err(fault) => {
+                tracing::warn!(detail = fault.detail, "the pool cannot be used, so this host offers no room");
+                0
+            }
+        };
+        Ok(HostFacts {
+            machine_id: setup::machine_id().map_err(|error| internal("read /etc/machine-id", &error))?,
+            boot: self.boot.clone(),
+            capacity: Capacity {
+                cpus: node.cpus,
+                ram_mib: node.ram_mib.saturating_sub(self.config.reserve.ram_mib),
+                disk_gib: disk_bytes >> MIB_PER_GIB_SHIFT,
+            },
+            virt,
+        })
+    }
+
+    async fn see(&self, server: ServerId, image: Option<&Image>) -> Result<Seen, Fault> {
+        let virt = self.virt().await?;
+        let taps = self.taps.see(server).await.map_err(|error| fault::of(&error))?;
+        let names: Vec<TapName> = taps.keys().map(|mac| TapName::of(server, *mac)).collect();
+        let filters = blocking(move || filter::see(server, &names)).await?;
+        // The domain before the process: one that libvirt loses in between is still seen as a process.
+        let domain = self.on_libvirt(move |libvirt| libvirt.see(server)).await?;
+        let process = blocking(move || process::find(server)).await?;
+        let stored = self.storing.see(server, image).await?;
+        let shut_down = domain.is_some_and(|domain| domain.state == SeenState::Off(OffCause::Shutdown));
+        let host_stopping = shut_down && blocking(|| Ok::<_, HypervisorError>(setup::is_stopping())).await?;
+        Ok(Seen {
+            host_boot: self.boot.clone(),
+            host_stopping,
+            setup: self.setup_mark(virt),
+            pool: stored.pool,
+            image: stored.image,
+            disks: stored.disks,
+            seed: stored.seed,
+            taps,
+            filters,
+            domain,
+            process: !process.is_empty(),
+        })
+    }
+
+    async fn orphans(&self, known: &BTreeSet<ServerId>) -> Result<Vec<Orphan>, Fault> {
+        let known = known.clone();
+        self.on_libvirt(move |libvirt| libvirt.orphans(&known)).await
+    }
+
+    async fn event(&self) -> HostEvent {
+        match self.events.lock().await.recv().await {
+            Some(event) => event,
+            // Unreachable while `self.libvirt` lives, which holds the sender; waiting is right all the same.
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn fetch_image(&self, image: &Image) -> Result<(), Fault> {
+        self.storing.fetch_image(image).await
+    }
+
+    async fn create_disk(&self, spec: &ServerSpec) -> Result<(), Fault> {
+        self.storing.create_disk(spec).await
+    }
+
+    async fn retire_disk(&self, server: ServerId, epoch: DiskEpoch) -> Result<(), Fault> {
+        self.storing.on_store(move |store| Ok(store.disks.retire(server, epoch)?)).await
+    }
+
+    async fn write_seed(&self, spec: &ServerSpec, mark: Mark) -> Result<(), Fault> {
+        let (server, files) = (spec.server, SeedFiles::of(spec));
+        self.storing.on_store(move |store| Ok(store.seeds.write(server, mark, &files)?)).await
+    }
+
+    async fn remove_seed(&self, server: ServerId) -> Result<(), Fault> {
+        self.storing.on_store(move |store| Ok(store.seeds.remove(server)?)).await
+    }
+
+    async fn make_taps(&self, spec: &ServerSpec) -> Result<(), Fault> {
+        let (server, macs) = (spec.server, public_macs(spec));
+        let domain = self.on_libvirt(move |libvirt| libvirt.see(server)).await?;
+        let made = if domain.is_some_and(|domain| !matches!(domain.state, SeenState::Off(_))) {
+            self.taps.plug_in(server, &macs).await
+        } else {
+            self.taps.make(server, &macs).await
+        };
+        made.map_err(|error| fault::of(&error))
+    }
+
+    async fn set_filters(&self, spec: &ServerSpec, mark: Mark) -> Result<(), Fault> {
+        let there = self.taps.see(spec.server).await.map_err(|error| fault::of(&error))?;
+        let macs = public_macs(spec).into_iter().filter(|mac| there.contains_key(mac)).collect();
+        let filters = ServerFilters { server: spec.server, own: public_addresses(spec), macs, mark };
+        blocking(move || filter::load(&filters)).await
+    }
+
+    async fn link_up(&self, spec: &ServerSpec) -> Result<(), Fault> {
+        self.taps.set_up(spec.server, &public_macs(spec)).await.map_err(|error| fault::of(&error))
+    }
+
+    async fn remove_taps(&self, server: ServerId) -> Result<(), Fault> {
+        self.taps.remove(server).await.map_err(|error| fault::of(&error))
+    }
+
+    async fn remove_filters(&self, server: ServerId) -> Result<(), Fault> {
+        blocking(move || filter::remove(server)).await
+    }
+
+    async fn define(&self, spec: &ServerSpec, stamp: Stamp) -> Result<(), Fault> {
+        let virt = self.virt().await?;
+        let place = self.storing.place(spec, stamp).await?;
+        let pins = Self::pins(spec)?;
+        let socket = self.vnc.socket(spec.server);
+        let plan = DomainPlan {
+            spec,
+            metadata: Metadata { epochs: stamp.epochs, definition: Some(stamp.definition) },
+            virt,
+            disk: &place.disk,
+            base: &place.base,
+            seed: &place.seed,
+            vnc_socket: &socket,
+            serial_log: &place.serial_log,
+            pinned_to: &pins,
+        };
+        let xml = plan.to_xml().map_err(|error| internal("write the domain's XML", &error))?;
+        self.on_libvirt(move |libvirt| libvirt.define(&xml)).await
+    }
+
+    async fn start(&self, server: ServerId) -> Result<(), Fault> {
+        self.vnc.make().map_err(|error| internal("make the folder of VNC sockets", &error))?;
+        self.on_libvirt(move |libvirt| libvirt.start(server)).await
+    }
+
+    async fn adopt_start(&self, server: ServerId, epoch: StartEpoch) -> Result<(), Fault> {
+        self.on_libvirt(move |libvirt| libvirt.adopt_start(server, epoch)).await
+    }
+
+    async fn ask_stop(&self, server: ServerId) -> Result<(), Fault> {
+        self.on_libvirt(move |libvirt| libvirt.ask_stop(server)).await
+    }
+
+    async fn force_stop(&self, server: ServerId) -> Result<(), Fault> {
+        self.on_libvirt(move |libvirt| libvirt.force_stop(server)).await
+    }
+
+    async fn resume(&self, server: ServerId) -> Result<(), Fault> {
+        self.on_libvirt(move |libvirt| libvirt.resume(server)).await
+    }
+
+    async fn kill_process(&self, server: ServerId) -> Result<(), Fault> {
+        blocking(move || process::kill_all(server)).await
+    }
+
+    async fn undefine(&self, server: ServerId) -> Result<(), Fault> {
+        self.on_libvirt(move |libvirt| libvirt.undefine(server)).await?;
+        let _ = std::fs::remove_file(self.vnc.socket(server)); // QEMU removes it itself when it ends in order
+        self.storing.forget_console(server).await;
+        Ok(())
+    }
+}
+
+/// Everything that a definition points to.
+#[derive(Debug)]
+struct Place {
+    disk: std::path::PathBuf,
+    base: CachedImage,
+    seed: std::path::PathBuf,
+    serial_log: std::path::PathBuf,
+}
+
+fn public_macs(spec: &ServerSpec) -> Vec<Mac> {
+    spec.nics.iter().filter(|nic| nic.network == NicNetwork::Public).map(|nic| nic.mac).collect()
+}
+
+/// Every public IPv4 address of the server, on whatever adapter it is.
+fn public_addresses(spec: &ServerSpec) -> Vec<Ipv4Addr> {
+    let public = spec.nics.iter().filter(|nic| nic.network == NicNetwork::Public);
+    let addresses = public.flat_map(|nic| &nic.addresses).filter_map(|address| match address.address {
+        IpAddr::V4(address) => Some(address),
+        IpAddr::V6(_) => None,
+    });
+    addresses.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+fn internal(doing: &str, error: &(dyn std::error::Error + 'static)) -> Fault {
+    Fault::new(FaultCode::Internal, &format!("cannot {doing}: {}", story(error)))
+}
+
+/// Runs blocking work off the async threads.
+async fn blocking<T: Send + 'static, E: Coded + Send + 'static>(
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, Fault> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done.map_err(|error| fault::of(&error)),
+        Err(error) => Err(Fault::new(FaultCode::Internal, &format!("work on the host was broken off: {error}"))),
+    }
+}

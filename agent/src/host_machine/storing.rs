@@ -1,0 +1,205 @@
+//! The pool behind [`super::HostMachine`]: opened when it is there, looked at before everything.
+//!
+//! It may be missing at the agent's start and come later, so it is opened at the first need and then kept; every use
+//! asks again whether it is still mounted.
+
+use std::{
+    collections::BTreeSet,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use csp_shared::{
+    generation::DiskEpoch,
+    id::ServerId,
+    observed::{Fault, FaultCode},
+    spec::{Image, ServerSpec},
+};
+
+use super::{Place, blocking, fault, fault::Coded, setup};
+use crate::{
+    config::Config,
+    machine::{Mark, Stamp},
+    storage::{
+        disk::{DiskError, Disks},
+        image_cache::{CachedImage, ImageCache, ImageError},
+        pool::{Pool, PoolError},
+        room::Room,
+        seed_image::{SeedError, Seeds},
+    },
+};
+
+const GIB_SHIFT: u32 = 30;
+
+/// An opened pool and what is in it.
+#[derive(Debug)]
+pub(super) struct Store {
+    pub pool: Pool,
+    pub images: ImageCache,
+    pub disks: Disks,
+    pub seeds: Seeds,
+}
+
+/// What the pool shows of a server.
+#[derive(Debug, Default)]
+pub(super) struct Stored {
+    pub pool: bool,
+    pub image: bool,
+    pub disks: BTreeSet<DiskEpoch>,
+    pub seed: Option<Mark>,
+}
+
+/// The pool, opened or not yet.
+#[derive(Debug, Clone)]
+pub(super) struct Storing {
+    dir: PathBuf,
+    note: PathBuf,
+    reserve_bytes: u64,
+    store: Arc<Mutex<Option<Arc<Store>>>>,
+}
+
+/// What can go wrong with what lies in the pool.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StoreError {
+    #[error(transparent)]
+    Pool(#[from] PoolError),
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    #[error(transparent)]
+    Seed(#[from] SeedError),
+    #[error("the image {0} of the server's disk is no longer in the cache")]
+    NoImage(csp_shared::sha256::Sha256),
+}
+
+impl Coded for StoreError {
+    fn code(&self) -> FaultCode {
+        match self {
+            Self::Pool(error) => error.code(),
+            Self::Image(error) => error.code(),
+            Self::Disk(error) => error.code(),
+            Self::Seed(error) => error.code(),
+            Self::NoImage(_) => FaultCode::Internal,
+        }
+    }
+}
+
+impl Storing {
+    pub fn new(config: &Config) -> Self {
+        Self {
+            dir: config.pool_dir.clone(),
+            note: config.state_dir.join("pool.id"),
+            reserve_bytes: config.reserve.disk_gib << GIB_SHIFT,
+            store: Arc::default(),
+        }
+    }
+
+    /// The pool, if it is mounted now. Blocks.
+    fn open(&self) -> Result<Arc<Store>, PoolError> {
+        let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(store) = store.as_ref() {
+            store.pool.check()?;
+            return Ok(Arc::clone(store));
+        }
+        let fresh = setup::fresh_uuid().map_err(|source| PoolError::Io { path: self.dir.clone(), source })?;
+        let pool = Pool::open(self.dir.clone(), &self.note, fresh, self.reserve_bytes)?;
+        let opened = Arc::new(Store {
+            images: ImageCache::new(pool.images()),
+            disks: Disks::new(pool.clone()),
+            seeds: Seeds::new(pool.seeds()),
+            pool,
+        });
+        *store = Some(Arc::clone(&opened));
+        Ok(opened)
+    }
+
+    /// Does something in the pool, off the async threads.
+    pub async fn on_store<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let storing = self.clone();
+        blocking(move || work(&*storing.open()?)).await
+    }
+
+    pub async fn room(&self) -> Result<Room, Fault> {
+        self.on_store(|store| Ok(store.pool.room()?)).await
+    }
+
+    /// A pool that is not there is a sight, not an error; a pool that cannot be read is an error.
+    pub async fn see(&self, server: ServerId, image: Option<&Image>) -> Result<Stored, Fault> {
+        let image = image.cloned();
+        let seen = self.on_store(move |store| {
+            let cached = image.map(|image| store.images.cached(&image)).transpose()?.flatten();
+            Ok(Stored {
+                pool: true,
+                image: cached.is_some(),
+                disks: store.disks.list(server)?,
+                seed: store.seeds.see(server)?,
+            })
+        });
+        match seen.await {
+            Err(fault) if fault.code == FaultCode::PoolMissing => {
+                tracing::warn!(%server, detail = fault.detail, "the pool is missing");
+                Ok(Stored::default())
+            }
+            seen => seen,
+        }
+    }
+
+    pub async fn fetch_image(&self, image: &Image) -> Result<(), Fault> {
+        let room = self.room().await?;
+        let storing = self.clone();
+        let store = blocking(move || storing.open()).await?;
+        store.images.ensure(image, room).await.map(drop).map_err(|error| fault::of(&error))
+    }
+
+    pub async fn create_disk(&self, spec: &ServerSpec) -> Result<(), Fault> {
+        let (server, epoch, gib, image) = (spec.server, spec.disk_epoch, spec.disk_gib, spec.image.clone());
+        self.on_store(move |store| {
+            let base = base(store, &image)?;
+            Ok(store.disks.create(server, epoch, gib, &base)?)
+        })
+        .await
+    }
+
+    /// Where everything of a definition is.
+    pub async fn place(&self, spec: &ServerSpec, stamp: Stamp) -> Result<Place, Fault> {
+        let (server, image) = (spec.server, spec.image.clone());
+        self.on_store(move |store| {
+            Ok(Place {
+                disk: store.disks.path(server, stamp.epochs.disk),
+                base: base(store, &image)?,
+                seed: store.seeds.path(server, stamp.seed),
+                serial_log: serial_log(store, server),
+            })
+        })
+        .await
+    }
+
+    /// Removes what the guest wrote on its serial console, the rotated parts too. A trace, so failures are only told.
+    pub async fn forget_console(&self, server: ServerId) {
+        let forgotten = self.on_store(move |store| {
+            let name = server.to_string();
+            let files = std::fs::read_dir(store.pool.consoles());
+            for entry in files.into_iter().flatten().flatten() {
+                if entry.file_name().to_string_lossy().starts_with(&name) {
+                    let _ = std::fs::remove_file(entry.path()); // told by the next look of an operator
+                }
+            }
+            Ok(())
+        });
+        if let Err(fault) = forgotten.await {
+            tracing::warn!(%server, detail = fault.detail, "the guest's console log stays");
+        }
+    }
+}
+
+fn base(store: &Store, image: &Image) -> Result<CachedImage, StoreError> {
+    store.images.cached(image)?.ok_or(StoreError::NoImage(image.sha256))
+}
+
+fn serial_log(store: &Store, server: ServerId) -> PathBuf {
+    store.pool.consoles().join(format!("{server}.log"))
+}

@@ -1,0 +1,205 @@
+//! A control plane in one process: the real routers over a real database, with a clock that tests set.
+//!
+//! Nothing here knows a rule of the product. What is missing is only the socket: requests go straight into the router,
+//! and hosts speak through the same door as the fleet's listener.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod request;
+mod test_host;
+
+use std::{path::Path, sync::Arc};
+
+use axum::Router;
+use csp_control::{
+    api::{self, App, Settings},
+    clock::SetClock,
+    config::{Orders, PublicUrl, toml_text},
+    domain::{catalog::Catalog, label::Label, ssh_key::SshKey, time::Time},
+    entropy::SeededEntropy,
+    fleet::Wake,
+    operator::{self, catalog_file::CatalogFile},
+    service::{
+        add_ssh_key::add_ssh_key,
+        apply_catalog::apply_catalog,
+        create_account::create_account,
+        create_key::create_key,
+        credit_account::{CreditAccount, credit_account},
+    },
+    store::{Store, StoreError},
+};
+use csp_shared::{
+    id::{AccountId, SshKeyId},
+    key_pin::KeyPin,
+    secret::Secret,
+};
+use tempfile::TempDir;
+
+pub use self::{
+    request::{Reply, Send},
+    test_host::TestHost,
+};
+
+/// The moment at which the contract's examples are set: 2026-06-10 12:00:00.
+pub const NOON: Time = Time(1_781_092_800);
+
+/// The catalog of the documentation.
+pub const EXAMPLE_CATALOG: &str = include_str!("../../docs/examples/catalog.toml");
+
+/// A public key that nobody has the other half of.
+pub const PUBLIC_KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f";
+
+/// A control plane in one process.
+pub struct TestControl {
+    /// What the handlers stand on.
+    pub app: App,
+    /// Stands still until it is set.
+    pub clock: Arc<SetClock>,
+    customers: Router,
+    operators: Router,
+    folder: TempDir,
+}
+
+/// A customer, and what opens the API for them.
+#[derive(Clone, Debug)]
+pub struct TestCustomer {
+    /// Whose.
+    pub account: AccountId,
+    /// Opens the API.
+    pub key: Secret,
+}
+
+/// All that a refused request must leave as it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Books {
+    balances: Vec<(AccountId, String)>,
+    transfers: u64,
+    servers: usize,
+    leases: usize,
+    actions: usize,
+}
+
+impl TestControl {
+    /// A control plane with the documentation's catalog, at [`NOON`].
+    pub async fn start() -> Self {
+        Self::with_catalog(EXAMPLE_CATALOG).await
+    }
+
+    /// A control plane that sells what `catalog` (TOML) says, at [`NOON`].
+    pub async fn with_catalog(catalog: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(SetClock::new(NOON));
+        let settings = Settings {
+            public_url: PublicUrl::try_from("https://cybaaspace.com".to_owned()).unwrap(),
+            advertise: Some("control.example.com:7443".to_owned().try_into().unwrap()),
+            pins: [KeyPin::of(b"current"), KeyPin::of(b"next")],
+            orders: Orders::default(),
+        };
+        let app = App {
+            store: Store::open(&folder.path().join("control.db")).unwrap(),
+            wake: Wake::default(),
+            clock: clock.clone(),
+            entropy: Arc::new(SeededEntropy::new(1)),
+            settings: Arc::new(settings),
+        };
+        let (customers, operators) = (api::router(app.clone()), operator::router(app.clone()));
+        let control = Self { app, clock, customers, operators, folder };
+        control.apply(catalog).await;
+        control
+    }
+
+    /// Makes the catalog what the text says.
+    pub async fn apply(&self, catalog: &str) {
+        let file: CatalogFile = toml_text::parse(catalog, "catalog").unwrap();
+        let (catalog, draw, now) = (Catalog::from(file), self.app.draw(), self.app.now());
+        self.app.store.write(move |tx| apply_catalog(tx, &catalog, false, draw.clone(), now)).await.unwrap();
+    }
+
+    /// A customer with `dollars` in the wallet.
+    pub async fn customer(&self, name: &str, dollars: &str) -> TestCustomer {
+        let (draw, now, label) = (self.app.draw(), self.app.now(), Label::parse(name).unwrap());
+        let account = {
+            let (draw, label) = (draw.clone(), label.clone());
+            self.app
+                .store
+                .write::<_, StoreError>(move |tx| create_account(tx, &label, None, draw.clone(), now))
+                .await
+                .unwrap()
+        };
+        if dollars.parse() != Ok(csp_control::domain::money::Cents::ZERO) {
+            self.top_up(account, dollars, name).await;
+        }
+        let draw = self.app.draw();
+        let made = self.app.store.write(move |tx| create_key(tx, account, &label, draw.clone(), now)).await.unwrap();
+        TestCustomer { account, key: made.key }
+    }
+
+    /// Puts money into a wallet.
+    pub async fn top_up(&self, account: AccountId, dollars: &str, reference: &str) {
+        let amount = dollars.parse().unwrap();
+        let credit = CreditAccount { account, amount, reference: reference.to_owned(), note: None };
+        let (draw, now) = (self.app.draw(), self.app.now());
+        self.app.store.write(move |tx| credit_account(tx, &credit, draw.clone(), now)).await.unwrap();
+    }
+
+    /// Adds [`PUBLIC_KEY`] to an account.
+    pub async fn ssh_key(&self, account: AccountId) -> SshKeyId {
+        let (label, key) = (Label::parse("Laptop").unwrap(), SshKey::parse(PUBLIC_KEY).unwrap());
+        let (draw, now) = (self.app.draw(), self.app.now());
+        self.app.store.write(move |tx| add_ssh_key(tx, account, &label, &key, draw.clone(), now)).await.unwrap()
+    }
+
+    /// A host that is connected and has room for several servers.
+    pub async fn host(&self, name: &str) -> TestHost {
+        TestHost::join(self, name, false).await
+    }
+
+    /// A host for one dedicated server.
+    pub async fn dedicated_host(&self, name: &str) -> TestHost {
+        TestHost::join(self, name, true).await
+    }
+
+    /// A request to the customer API.
+    pub fn api(&self, method: &str, path: &str) -> Send {
+        Send::new(self.customers.clone(), method, format!("{}{path}", api::router::PREFIX))
+    }
+
+    /// A request to a path of the customer API's listener, wherever it lies.
+    pub fn raw(&self, method: &str, path: &str) -> Send {
+        Send::new(self.customers.clone(), method, path.to_owned())
+    }
+
+    /// A request to the operator API.
+    pub fn operator(&self, method: &str, path: &str) -> Send {
+        Send::new(self.operators.clone(), method, format!("{}{path}", operator::wire::PREFIX))
+    }
+
+    /// What the books say now.
+    pub async fn books(&self) -> Books {
+        let read = |read: &csp_control::store::Read<'_>| {
+            let accounts = read.account_list()?;
+            let mut transfers = 0;
+            for account in &accounts {
+                transfers += read.transfer_count(account.id)?;
+            }
+            let servers = read.server_all()?;
+            let mut actions = 0;
+            for server in &servers {
+                actions += read.action_list(server.id)?.len();
+            }
+            Ok::<_, StoreError>(Books {
+                balances: accounts.iter().map(|account| (account.id, account.balance.to_string())).collect(),
+                transfers,
+                servers: servers.len(),
+                leases: read.lease_list()?.len(),
+                actions,
+            })
+        };
+        self.app.store.read(read).await.unwrap()
+    }
+
+    /// Where the database is.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+}

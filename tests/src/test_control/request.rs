@@ -1,0 +1,107 @@
+//! One request into a router, and what came back.
+
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header},
+};
+use http_body_util::BodyExt as _;
+use serde_json::Value;
+use tower::ServiceExt as _;
+
+use super::TestCustomer;
+
+/// A request that is being put together.
+pub struct Send {
+    router: Router,
+    method: String,
+    path: String,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Send {
+    pub(super) fn new(router: Router, method: &str, path: String) -> Self {
+        Self { router, method: method.to_owned(), path, headers: HeaderMap::new(), body: Vec::new() }
+    }
+
+    /// Signed in as this customer.
+    #[must_use]
+    pub fn by(self, customer: &TestCustomer) -> Self {
+        self.header("authorization", &format!("Bearer {}", customer.key.reveal()))
+    }
+
+    /// One more header.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.append(name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap());
+        self
+    }
+
+    /// A body of JSON.
+    #[must_use]
+    pub fn json(self, body: &Value) -> Self {
+        self.header(header::CONTENT_TYPE.as_str(), "application/json").body(body.to_string())
+    }
+
+    /// A body as it is, and no Content-Type.
+    #[must_use]
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// Sends it.
+    pub async fn send(self) -> Reply {
+        let mut request =
+            Request::builder().method(self.method.as_str()).uri(&self.path).body(Body::from(self.body)).unwrap();
+        *request.headers_mut() = self.headers;
+        let response = self.router.oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
+        let json = serde_json::from_str(&text).unwrap_or(Value::Null);
+        Reply { status: parts.status, headers: parts.headers, text, json }
+    }
+}
+
+/// What came back.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// Of HTTP.
+    pub status: StatusCode,
+    /// All of them.
+    pub headers: HeaderMap,
+    /// The body as it came.
+    pub text: String,
+    /// The body; null when it is no JSON.
+    pub json: Value,
+}
+
+impl Reply {
+    /// `data` of a success.
+    #[track_caller]
+    #[must_use]
+    pub fn data(&self) -> &Value {
+        assert_eq!((self.status.as_u16(), &self.json["ok"]), (200, &Value::Bool(true)), "{}", self.text);
+        &self.json["data"]
+    }
+
+    /// `error.code` of a refusal.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        self.json["error"]["code"].as_str().unwrap_or_default()
+    }
+
+    /// The names in `error.details.fields`.
+    #[must_use]
+    pub fn fields(&self) -> Vec<&str> {
+        let fields = self.json["error"]["details"]["fields"].as_array();
+        fields.into_iter().flatten().filter_map(|fault| fault["field"].as_str()).collect()
+    }
+
+    /// One header's text, empty when it is not there.
+    #[must_use]
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+}

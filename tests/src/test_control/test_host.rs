@@ -1,0 +1,112 @@
+//! A host that does what it is told at once. It speaks through the door that the fleet's listener uses.
+
+use csp_control::{
+    domain::slug::Slug,
+    fleet::{Hosts as _, StoreHosts},
+    service::add_host::{AddHost, add_host},
+    store::HostClass,
+};
+use csp_shared::{
+    compat::PROTOCOL,
+    generation::SessionEpoch,
+    id::HostId,
+    key_pin::KeyPin,
+    message::{Capacity, Enrol, Hello, Inventory, Virt},
+    observed::{DomainState, Fault, FaultCode, Observed, Remains},
+    spec::Desired,
+};
+
+use super::TestControl;
+
+/// Addresses rest this long in tests, in seconds.
+const QUARANTINE: i64 = 60;
+
+/// A connected host.
+pub struct TestHost {
+    /// Its id.
+    pub host: HostId,
+    session: SessionEpoch,
+    hosts: StoreHosts,
+}
+
+impl TestHost {
+    pub(super) async fn join(control: &TestControl, name: &str, dedicated: bool) -> Self {
+        let app = &control.app;
+        let hosts = StoreHosts::new(app.store.clone(), app.clock.clone(), app.entropy.clone(), QUARANTINE);
+        let (class, cpu_overcommit) = if dedicated { (HostClass::Dedicated, 1) } else { (HostClass::Shared, 4) };
+        let (name, location) = (Slug::parse(name).unwrap(), Slug::parse("first").unwrap());
+        let pin = KeyPin::of(name.as_str().as_bytes());
+        let machine_id = format!("machine-{}", name.as_str());
+        let add = AddHost { name, location, class, cpu_overcommit };
+        let (draw, now) = (app.draw(), app.now());
+        let added = app.store.write(move |tx| add_host(tx, &add, draw.clone(), now)).await.unwrap();
+        let enrol = Enrol { protocol: PROTOCOL, token: added.token, machine_id: machine_id.clone() };
+        hosts.enrol(enrol, pin).await.unwrap();
+        let hello = Hello {
+            protocol: PROTOCOL,
+            machine_id,
+            boot_id: "boot-1".to_owned(),
+            agent_version: "0.1.0".to_owned(),
+            capacity: Capacity { cpus: 16, ram_mib: 65_536, disk_gib: 1_000 },
+            virt: Virt::Kvm,
+        };
+        let opened = hosts.open_session(hello, pin).await.unwrap();
+        let inventory = Inventory { session: opened.session, servers: vec![], orphans: vec![] };
+        let _ = hosts.record_inventory(opened.host, inventory).await.unwrap();
+        Self { host: opened.host, session: opened.session, hosts }
+    }
+
+    /// Says that it lives.
+    pub async fn alive(&self) {
+        self.hosts.alive(self.host, self.session).await.unwrap();
+    }
+
+    /// Brings about all that it was not told of before, and reports it.
+    pub async fn obey(&self) {
+        self.report(settled).await;
+    }
+
+    /// Takes all that it was not told of, and reports that it cannot be brought about.
+    pub async fn fail(&self, code: FaultCode) {
+        let fault = Fault::new(code, "for a test");
+        self.report(|desired| Observed {
+            reached: None,
+            domain: DomainState::Off,
+            fault: Some(fault.clone()),
+            ..settled(desired)
+        })
+        .await;
+    }
+
+    /// Reports that a running server powered itself off.
+    pub async fn powered_itself_off(&self, control: &TestControl, server: csp_shared::id::ServerId) {
+        let desired = control.app.store.read(move |read| read.spec_get(server)).await.unwrap().unwrap();
+        let seen = Observed { domain: DomainState::Off, ..settled(&desired) };
+        let _ = self.hosts.record_reports(self.host, self.session, vec![seen]).await.unwrap();
+    }
+
+    async fn report(&self, how: impl Fn(&Desired) -> Observed) {
+        let wanted = self.hosts.unreported(self.host).await.unwrap();
+        let reports = wanted.iter().map(how).collect();
+        let _ = self.hosts.record_reports(self.host, self.session, reports).await.unwrap();
+    }
+}
+
+/// What a host says that has brought everything about.
+fn settled(desired: &Desired) -> Observed {
+    let (running, disk_epoch, remains) = match desired {
+        Desired::Present(spec) => (spec.should_run(), Some(spec.disk_epoch), Remains::UNPROVED),
+        Desired::Absent(_) => (false, None, Remains::NOTHING),
+    };
+    Observed {
+        server: desired.server(),
+        accepted: desired.version(),
+        accepted_hash: desired.hash(),
+        reached: Some(desired.version()),
+        domain: if running { DomainState::Running } else { DomainState::Off },
+        disk_epoch,
+        activity: None,
+        fault: None,
+        remains,
+    }
+}

@@ -1,0 +1,43 @@
+//! The one table that gives the text's placeholders values.
+
+use serde_json::Value;
+
+use crate::{examples::Example, scene::Scene};
+
+/// An example, ready to be sent.
+pub struct Binding {
+    pub path: String,
+    pub body: Option<String>,
+    key: String,
+}
+
+impl Binding {
+    pub fn of(scene: &Scene, example: &Example) -> Self {
+        let table = [
+            // Placeholder in the text, what it stands for.
+            ("{uuid-or-slug}", "performance".to_owned()),
+            ("{uuid}", scene.server.to_string()),
+            ("optional-uuid", scene.ssh_key.to_string()),
+            ("target-service-uuid", scene.server.to_string()),
+            // No part of csp makes these yet: any id will do to find that there is no such route.
+            ("{link_uuid}", scene.server.to_string()),
+            ("{ip_uuid}", scene.server.to_string()),
+        ];
+        let bind = |text: &str| table.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
+        let body = example.body.as_deref().map(|body| without_promo_code(&bind(body)));
+        Self { path: bind(&example.path), body, key: scene.customer.key.reveal().to_owned() }
+    }
+
+    pub fn header(&self, value: &str) -> String {
+        value.replace("csp_live_your_api_key", &self.key)
+    }
+}
+
+/// `"promo_code":"optional"` stands for a code or nothing. Until there are codes it is nothing: null counts as absent.
+fn without_promo_code(body: &str) -> String {
+    let Ok(Value::Object(mut fields)) = serde_json::from_str(body) else { return body.to_owned() };
+    if fields.get("promo_code").and_then(Value::as_str) == Some("optional") {
+        fields.insert("promo_code".to_owned(), Value::Null);
+    }
+    Value::Object(fields).to_string()
+}

@@ -1,0 +1,163 @@
+//! A host of a history: a fake machine, what is on its disk, and the agent's process, which may be dead. What the
+//! process knows is lost with it; what was written stays.
+
+use std::collections::BTreeMap;
+
+use csp_agent::{
+    machine::Machine,
+    plan::memory::Course,
+    spec_file::{MemoryBacking, SpecFile},
+    worker::converge::{Host, Moment, Next, act, look},
+};
+use csp_shared::{
+    generation::SessionEpoch,
+    id::ServerId,
+    key_pin::KeyPin,
+    message::{Capacity, Hello, Inventory, Message, ToAgent, ToControl, Virt},
+    observed::Observed,
+};
+use csp_tests::FakeMachine;
+
+use super::wire::Wire;
+
+/// A process of the agent.
+pub struct Process {
+    host: Host<FakeMachine, MemoryBacking>,
+    courses: BTreeMap<ServerId, Course>,
+    told: BTreeMap<ServerId, Observed>,
+    session: Option<SessionEpoch>,
+    heard: bool,
+    began_ms: u64,
+}
+
+pub struct SimHost {
+    pub machine: FakeMachine,
+    pub pin: KeyPin,
+    pub machine_id: String,
+    pub wire: Wire,
+    pub process: Option<Process>,
+    disk: MemoryBacking,
+}
+
+impl SimHost {
+    pub fn new(number: usize) -> Self {
+        let machine = FakeMachine::new(Capacity { cpus: 8, ram_mib: 4096, disk_gib: 100 });
+        Self {
+            machine,
+            pin: KeyPin::of(format!("key {number}").as_bytes()),
+            machine_id: format!("machine-{number}"),
+            wire: Wire::default(),
+            process: None,
+            disk: MemoryBacking::default(),
+        }
+    }
+
+    pub async fn start(&mut self, now_ms: u64) {
+        let specs = SpecFile::open(self.disk.clone()).await.unwrap();
+        assert!(specs.damaged().is_empty());
+        let host = Host { machine: self.machine.clone(), specs, stop_timeout_ms: 60_000 };
+        let (courses, told) = (BTreeMap::new(), BTreeMap::new());
+        self.process = Some(Process { host, courses, told, session: None, heard: false, began_ms: now_ms });
+    }
+
+    pub fn kill(&mut self) {
+        self.process = None;
+        self.wire.cut();
+    }
+
+    pub fn hang_up(&mut self) {
+        self.wire.cut();
+        if let Some(process) = &mut self.process {
+            process.session = None;
+        }
+    }
+
+    /// Dials: the first frame of a session.
+    pub async fn dial(&mut self) {
+        let facts = self.machine.facts().await.unwrap();
+        self.hang_up();
+        self.wire.connect();
+        let hello = Hello {
+            protocol: csp_shared::compat::PROTOCOL,
+            machine_id: self.machine_id.clone(),
+            boot_id: facts.boot.0,
+            agent_version: "0.1.0".to_owned(),
+            capacity: facts.capacity,
+            virt: Virt::Qemu,
+        };
+        self.wire.to_control.push_back(ToControl::Hello(hello).encode());
+    }
+
+    /// Takes in one frame, if there is one.
+    pub async fn hear(&mut self) {
+        let Some(process) = &mut self.process else { return };
+        let Some(frame) = self.wire.to_agent.pop_front() else { return };
+        match ToAgent::decode(&frame).unwrap() {
+            ToAgent::Welcome { session, .. } => {
+                process.session = Some(session);
+                let servers = process.inventory().await;
+                let inventory = Inventory { session, servers, orphans: Vec::new() };
+                self.wire.to_control.push_back(ToControl::Inventory(inventory).encode());
+            }
+            ToAgent::Desired { desired } => {
+                for desired in desired {
+                    process.host.specs.accept(desired).await.unwrap();
+                }
+                process.heard = true;
+            }
+            ToAgent::Refused { .. } => self.hang_up(),
+            ToAgent::Enrolled { .. } => panic!("nobody asked to enrol"),
+        }
+    }
+
+    /// Says that it lives.
+    pub fn say_alive(&mut self) {
+        if let Some(session) = self.process.as_ref().and_then(|process| process.session) {
+            self.wire.to_control.push_back(ToControl::Alive { session }.encode());
+        }
+    }
+
+    pub fn servers(&self) -> Vec<ServerId> {
+        self.process.as_ref().map(|process| process.host.specs.servers()).unwrap_or_default()
+    }
+
+    /// One look at a server and at most one step: a crash can come between any two of them. `true` when it did a step.
+    pub async fn step(&mut self, server: ServerId, now_ms: u64) -> bool {
+        let Some(process) = &mut self.process else { return false };
+        let Some((observed, ran)) = process.step(server, now_ms).await else { return false };
+        let news = process.told.get(&server) != Some(&observed);
+        if let Some(session) = process.session.filter(|_| news) {
+            process.told.insert(server, observed.clone());
+            self.wire.to_control.push_back(ToControl::Reports { session, reports: vec![observed] }.encode());
+        }
+        ran
+    }
+}
+
+impl Process {
+    fn moment(&self, now_ms: u64) -> Moment {
+        Moment { now_ms, starts_held: !self.heard && now_ms < self.began_ms + 60_000 }
+    }
+
+    async fn step(&mut self, server: ServerId, now_ms: u64) -> Option<(Observed, bool)> {
+        let moment = self.moment(now_ms);
+        let notes = self.host.specs.get(server).await?.notes;
+        let course = self.courses.entry(server).or_insert_with(|| Course::begin(&notes, now_ms));
+        let look = look(&self.host, server, course, moment).await?;
+        let Next::Run(step) = &look.next else { return Some((look.observed, false)) };
+        // A failure is told by the next look.
+        let _ = act(&self.host, &look.desired, step, course, now_ms).await;
+        Some((look.observed, true))
+    }
+
+    async fn inventory(&mut self) -> Vec<Observed> {
+        let mut all = Vec::new();
+        for server in self.host.specs.servers() {
+            // A look of its own: what the worker remembers is the worker's.
+            let (mut course, moment) = (Course::default(), self.moment(self.began_ms));
+            all.extend(look(&self.host, server, &mut course, moment).await.map(|look| look.observed));
+        }
+        self.told = all.iter().map(|observed| (observed.server, observed.clone())).collect();
+        all
+    }
+}

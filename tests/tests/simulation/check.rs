@@ -1,0 +1,131 @@
+//! What must hold: always, and once the dust has settled.
+
+use std::{collections::BTreeMap, net::Ipv4Addr};
+
+use csp_agent::machine::SeenState;
+use csp_control::{
+    domain::{action::Status as ActionStatus, ledger::Cause, server::ServiceStatus},
+    store::{LeaseState, PlacementState},
+};
+use csp_shared::{
+    id::{HostId, ServerId},
+    spec::Desired,
+};
+
+use super::{
+    control::{CREDIT, PRICE},
+    history::{History, Tally},
+};
+
+impl History {
+    /// No two servers that a host still holds anything of have one address; a disk that was booted is never lost or
+    /// made again; every wallet is the sum of its movements.
+    pub async fn check_always(&self) {
+        let mut holders: BTreeMap<Ipv4Addr, (usize, ServerId)> = BTreeMap::new();
+        for (index, host) in self.hosts.iter().enumerate() {
+            for (server, held) in host.machine.with(|machine| machine.servers.clone()) {
+                if held.process || !held.taps.is_empty() || held.filters.is_some() || held.domain.is_some() {
+                    let address = self.ordered[&server].1;
+                    if let Some(other) = holders.insert(address, (index, server)) {
+                        panic!("{address} is held by {other:?} and {:?}", (index, server));
+                    }
+                }
+                for (epoch, made) in &held.disks_made {
+                    assert!(
+                        *made <= 1 || held.disks.get(epoch).is_none_or(|boots| *boots == 0),
+                        "{server}: made again"
+                    );
+                }
+            }
+        }
+        assert_eq!(self.control.store.read(|r| r.ledger_differences()).await.unwrap(), []);
+    }
+
+    pub async fn check_settled(&self) {
+        self.check_always().await;
+        let mut spent: BTreeMap<_, i64> = BTreeMap::new();
+        for (server, (account, address)) in self.ordered.clone() {
+            let refunded = self.check_server(server, address).await;
+            *spent.entry(account).or_default() += if refunded { 0 } else { PRICE };
+        }
+        for account in self.accounts.clone() {
+            let balance = self.control.store.read(move |r| r.account_get(account)).await.unwrap().unwrap().balance;
+            assert_eq!(balance.get(), CREDIT - spent.get(&account).copied().unwrap_or(0), "balance of {account}");
+        }
+    }
+
+    /// Ended running or refunded, with nothing left over; `true` when refunded.
+    async fn check_server(&self, server: ServerId, address: Ipv4Addr) -> bool {
+        let read = move |r: &csp_control::store::Read<'_>| {
+            let stored = r.server_get(server)?.unwrap();
+            let place = r.placement_get(server)?.unwrap();
+            let reversed = r.transfer_by_cause(&Cause::OrderReversal(server))?.is_some();
+            let leases: Vec<_> = r.lease_list()?.into_iter().filter(|lease| lease.server == server).collect();
+            Ok::<_, csp_control::store::StoreError>((
+                stored,
+                place,
+                reversed,
+                leases,
+                r.action_list(server)?,
+                r.spec_get(server)?,
+            ))
+        };
+        let (stored, place, reversed, leases, actions, desired) = self.control.store.read(read).await.unwrap();
+        let open: Vec<_> = actions.iter().filter(|action| !action.status.is_final()).collect();
+        assert!(open.is_empty(), "{server} has {open:?}");
+        assert_eq!(reversed, stored.anchor_at.is_none(), "{server}: paid if and only if it ran");
+        match stored.service {
+            ServiceStatus::Active => {
+                assert_eq!(
+                    leases.iter().map(|l| (l.address, l.state)).collect::<Vec<_>>(),
+                    [(address, LeaseState::Leased)]
+                );
+                assert_eq!(place.state, PlacementState::Active);
+                self.check_is_as_wanted(server, place.host, &desired.unwrap());
+            }
+            ServiceStatus::Failed | ServiceStatus::Destroyed => {
+                assert_eq!(place.state, PlacementState::Released, "{server}");
+                assert!(leases.iter().all(|l| l.state == LeaseState::Resting), "{leases:?}");
+                assert!(matches!(desired, Some(Desired::Absent(_))));
+                self.check_is_gone(server);
+                let failed = actions.iter().filter(|a| a.status == ActionStatus::Failed).count();
+                assert!(stored.service == ServiceStatus::Destroyed || failed > 0, "{server} failed without a reason");
+            }
+            other => panic!("{server} ended {other:?}"),
+        }
+        reversed
+    }
+
+    fn check_is_as_wanted(&self, server: ServerId, _host: HostId, desired: &Desired) {
+        let Desired::Present(spec) = desired else { panic!("{server} is active and has a tombstone") };
+        let held: Vec<_> =
+            self.hosts.iter().map(|host| host.machine.server(server)).filter(|held| !held.disks.is_empty()).collect();
+        assert_eq!(held.len(), 1, "{server} is on one host");
+        let state = held[0].domain.unwrap().state;
+        // A guest that went off by itself, or fell too often, may stay off.
+        let runs = matches!(state, SeenState::Running);
+        assert!(!runs || spec.should_run(), "{server} runs against its owner's wish");
+        assert!(!runs || held[0].filters.is_some(), "{server} runs without filters");
+        assert_eq!(held[0].disks.keys().copied().collect::<Vec<_>>(), [spec.disk_epoch], "{server}");
+        assert!(held[0].disks[&spec.disk_epoch] > 0, "{server}: its disk was booted");
+    }
+
+    fn check_is_gone(&self, server: ServerId) {
+        for host in &self.hosts {
+            let held = host.machine.server(server);
+            let nothing = held.domain.is_none() && !held.process && held.taps.is_empty() && held.filters.is_none();
+            assert!(nothing && held.disks.is_empty(), "{server} left {held:?}");
+        }
+    }
+
+    pub async fn tally(&self) -> Tally {
+        let mut tally = self.count.clone();
+        for server in self.ordered.keys().copied() {
+            let stored = self.control.store.read(move |r| r.server_get(server)).await.unwrap().unwrap();
+            tally.active += u32::from(stored.service == ServiceStatus::Active);
+            tally.destroyed += u32::from(stored.service == ServiceStatus::Destroyed);
+            tally.refunded += u32::from(stored.anchor_at.is_none());
+        }
+        tally
+    }
+}

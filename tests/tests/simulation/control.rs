@@ -1,0 +1,176 @@
+//! The control plane of a history: the real store and use cases. A crash loses its connections and keeps its file.
+
+use std::{path::PathBuf, sync::Arc};
+
+use csp_control::{
+    clock::{Clock, SetClock},
+    domain::{
+        address::Pool,
+        catalog::{AddressPool, Catalog, Location, OsImage, Package, ServiceType, Size},
+        label::Label,
+        money::Cents,
+        slug::Slug,
+        time::Time,
+    },
+    entropy::{Entropy, SeededEntropy},
+    fleet::{Hosts, News, StoreHosts},
+    schedule,
+    service::{
+        add_host::{AddHost, add_host},
+        apply_catalog::apply_catalog,
+        create_account::create_account,
+        credit_account::{CreditAccount, credit_account},
+    },
+    store::{HostClass, Store},
+};
+use csp_shared::{
+    generation::SessionEpoch,
+    id::{AccountId, HostId},
+    key_pin::KeyPin,
+    limits::SPECS_PER_FRAME_MAX,
+    message::{Enrol, Message, ToAgent, ToControl},
+    sha256::Sha256,
+    spec::{Image, ImageFormat},
+};
+
+use super::wire::Wire;
+
+pub const PRICE: i64 = 695;
+pub const CREDIT: i64 = 20_000;
+pub const QUARANTINE: i64 = 300;
+pub const PROVISION_TIMEOUT: i64 = 1800;
+
+pub struct Control {
+    path: PathBuf,
+    pub clock: Arc<SetClock>,
+    pub entropy: Arc<SeededEntropy>,
+    pub store: Store,
+    pub hosts: StoreHosts,
+    /// The sessions that this process knows of, by wire.
+    pub sessions: Vec<Option<(HostId, SessionEpoch)>>,
+}
+
+fn catalog() -> Catalog {
+    let (label, slug) = (|text| Label::parse(text).unwrap(), |text| Slug::parse(text).unwrap());
+    let file = Image {
+        sha256: Sha256::of(b"image"),
+        url: "https://images.example.net/debian-12.qcow2".to_owned(),
+        format: ImageFormat::Qcow2,
+        size_bytes: 1 << 20,
+    };
+    Catalog {
+        locations: vec![Location { slug: slug("here"), name: label("Here") }],
+        packages: vec![Package {
+            slug: slug("starter"),
+            kind: ServiceType::Vps,
+            name: label("Starter"),
+            monthly: Cents::new(PRICE).unwrap(),
+            size: Size { cpu: 1, ram_mb: 1024, disk_gb: 10 },
+            extra_ips_max: 5,
+        }],
+        images: vec![OsImage { key: slug("debian-12"), kind: None, name: label("Debian"), version: label("12"), file }],
+        // Fewer addresses than servers that fit: both run out, and addresses come round again.
+        pools: vec![AddressPool {
+            slug: slug("public"),
+            location: slug("here"),
+            range: Pool {
+                network: "203.0.113.0/24".parse().unwrap(),
+                gateway: "203.0.113.1".parse().unwrap(),
+                first: "203.0.113.10".parse().unwrap(),
+                last: "203.0.113.15".parse().unwrap(),
+            },
+            dns: vec![],
+            extra_monthly: Cents::ZERO,
+        }],
+    }
+}
+
+impl Control {
+    pub fn open(path: PathBuf, clock: Arc<SetClock>, entropy: Arc<SeededEntropy>, wires: usize) -> Self {
+        let store = Store::open_inline(&path).unwrap();
+        let hosts = StoreHosts::new(store.clone(), clock.clone(), entropy.clone(), QUARANTINE);
+        Self { path, clock, entropy, store, hosts, sessions: vec![None; wires] }
+    }
+
+    /// The process dies and another one takes over the file.
+    pub fn restarted(self) -> Self {
+        let Self { path, clock, entropy, sessions, .. } = self;
+        Self::open(path, clock, entropy, sessions.len())
+    }
+
+    pub fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    /// The catalog, hosts that joined, and funded accounts.
+    pub async fn furnish(&self, pins: &[(KeyPin, String)], accounts: usize) -> Vec<AccountId> {
+        let now = self.now();
+        let draw = self.entropy.draw();
+        self.store.write(move |tx| apply_catalog(tx, &catalog(), false, draw.clone(), now)).await.unwrap();
+        for (number, (pin, machine_id)) in pins.iter().enumerate() {
+            let name = Slug::parse(&format!("host-{number}")).unwrap();
+            let location = Slug::parse("here").unwrap();
+            let add = AddHost { name, location, class: HostClass::Shared, cpu_overcommit: 4 };
+            let draw = self.entropy.draw();
+            let added = self.store.write(move |tx| add_host(tx, &add, draw.clone(), now)).await.unwrap();
+            let enrol = Enrol { protocol: 1, token: added.token, machine_id: machine_id.clone() };
+            assert_eq!(self.hosts.enrol(enrol, *pin).await.unwrap(), added.host);
+        }
+        let mut opened = Vec::new();
+        for number in 0..accounts {
+            let (draw, name) = (self.entropy.draw(), Label::parse("someone").unwrap());
+            let account = self.store.write(move |tx| create_account(tx, &name, None, draw.clone(), now)).await.unwrap();
+            let (draw, amount) = (self.entropy.draw(), Cents::new(CREDIT).unwrap());
+            let credit = CreditAccount { account, amount, reference: format!("bank/{number}"), note: None };
+            self.store.write(move |tx| credit_account(tx, &credit, draw.clone(), now)).await.unwrap();
+            opened.push(account);
+        }
+        opened
+    }
+
+    /// Takes in one frame of a wire, if there is one, as a session does.
+    pub async fn hear(&mut self, index: usize, pin: KeyPin, wire: &mut Wire) {
+        let Some(frame) = wire.to_control.pop_front() else { return };
+        let heard = match (ToControl::decode(&frame).unwrap(), self.sessions[index]) {
+            (ToControl::Hello(hello), None) => self.hosts.open_session(hello, pin).await.map(|opened| {
+                self.sessions[index] = Some((opened.host, opened.session));
+                wire.to_agent.push_back(ToAgent::Welcome { session: opened.session, host: opened.host }.encode());
+                News::None
+            }),
+            (ToControl::Inventory(inventory), Some((host, _))) => {
+                self.hosts.record_inventory(host, inventory).await.map(|_| News::Some)
+            }
+            (ToControl::Reports { session, reports }, Some((host, _))) => {
+                self.hosts.record_reports(host, session, reports).await
+            }
+            (ToControl::Alive { session }, Some((host, _))) => {
+                self.hosts.alive(host, session).await.map(|()| News::None)
+            }
+            // A repeated Hello, or a frame of before this process: the session ends.
+            _ => return self.end(index, wire),
+        };
+        match heard {
+            Ok(News::Some) => self.tell(index, wire).await,
+            Ok(News::None) => {}
+            Err(_) => self.end(index, wire),
+        }
+    }
+
+    fn end(&mut self, index: usize, wire: &mut Wire) {
+        self.sessions[index] = None;
+        wire.cut();
+    }
+
+    /// Sends what the host has not accepted: the rescan, and what a wake does.
+    pub async fn tell(&self, index: usize, wire: &mut Wire) {
+        let Some((host, _)) = self.sessions[index].filter(|_| wire.up) else { return };
+        let desired = self.hosts.unreported(host).await.unwrap();
+        for part in desired.chunks(SPECS_PER_FRAME_MAX) {
+            wire.to_agent.push_back(ToAgent::Desired { desired: part.to_vec() }.encode());
+        }
+    }
+
+    pub async fn tick(&self) {
+        schedule::tick(&self.store, &*self.entropy, self.now()).await.unwrap();
+    }
+}

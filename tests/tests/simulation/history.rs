@@ -1,0 +1,326 @@
+//! What happens: one event after the other, drawn from the seed.
+
+use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
+
+use csp_agent::machine::OffCause;
+use csp_control::{
+    clock::SetClock,
+    domain::{catalog::ServiceType, hostname::Hostname, server::Request, time::Time},
+    entropy::{Entropy, SeededEntropy},
+    service::{
+        change_power::change_power,
+        destroy_server::destroy_server,
+        order_server::{OrderServer, order_server},
+    },
+};
+use csp_shared::{
+    id::{AccountId, ServerId},
+    observed::{Fault, FaultCode},
+};
+use csp_tests::Op;
+
+use super::{
+    agent::SimHost,
+    chance::Chance,
+    control::{Control, PROVISION_TIMEOUT},
+};
+
+const BEGIN: Time = Time(1_781_092_800);
+const HOSTS: usize = 2;
+const ACCOUNTS: usize = 2;
+
+/// How often things happened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub orders: u32,
+    pub refused: u32,
+    pub active: u32,
+    pub refunded: u32,
+    pub destroyed: u32,
+    pub crashes_of_control: u32,
+    pub crashes_of_agents: u32,
+    pub reboots: u32,
+    pub frames_lost: u32,
+    pub frames_repeated: u32,
+    pub cuts: u32,
+    pub steps: u32,
+}
+
+impl Tally {
+    pub fn add(&mut self, other: &Self) {
+        self.orders += other.orders;
+        self.refused += other.refused;
+        self.active += other.active;
+        self.refunded += other.refunded;
+        self.destroyed += other.destroyed;
+        self.crashes_of_control += other.crashes_of_control;
+        self.crashes_of_agents += other.crashes_of_agents;
+        self.reboots += other.reboots;
+        self.frames_lost += other.frames_lost;
+        self.frames_repeated += other.frames_repeated;
+        self.cuts += other.cuts;
+        self.steps += other.steps;
+    }
+}
+
+pub struct History {
+    pub control: Control,
+    pub hosts: Vec<SimHost>,
+    pub accounts: Vec<AccountId>,
+    /// What was ordered, by whom, and with which address.
+    pub ordered: BTreeMap<ServerId, (AccountId, Ipv4Addr)>,
+    pub count: Tally,
+    chance: Chance,
+    tell: bool,
+    _folder: tempfile::TempDir,
+}
+
+impl History {
+    pub async fn begin(seed: u64, tell: bool) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (clock, entropy) = (Arc::new(SetClock::new(BEGIN)), Arc::new(SeededEntropy::new(seed)));
+        let control = Control::open(folder.path().join("csp.sqlite"), clock, entropy, HOSTS);
+        let hosts: Vec<SimHost> = (0..HOSTS).map(SimHost::new).collect();
+        let pins: Vec<_> = hosts.iter().map(|host| (host.pin, host.machine_id.clone())).collect();
+        let accounts = control.furnish(&pins, ACCOUNTS).await;
+        let (chance, count, ordered) = (Chance::new(seed), Tally::default(), BTreeMap::new());
+        let mut history = Self { control, hosts, accounts, ordered, count, chance, tell, _folder: folder };
+        history.revive().await;
+        history
+    }
+
+    pub fn now_ms(&self) -> u64 {
+        u64::try_from((self.control.now().0 - BEGIN.0) * 1000).unwrap()
+    }
+
+    fn told(&self, what: &str) {
+        if self.tell {
+            println!("{} {what}", self.control.now());
+        }
+    }
+
+    pub async fn event(&mut self) {
+        let host = self.chance.below(HOSTS);
+        match self.chance.below(100) {
+            0..=5 => self.order().await,
+            6..=11 => self.request().await,
+            12..=24 => self.hosts[host].hear().await,
+            25..=39 => self.deliver(host).await,
+            40..=66 => self.work(host).await,
+            67..=69 => self.control.tell(host, &mut self.hosts[host].wire).await,
+            70..=72 => self.count.frames_lost += u32::from(self.hosts[host].wire.lose(&mut self.chance)),
+            73..=75 => self.count.frames_repeated += u32::from(self.hosts[host].wire.repeat(&mut self.chance)),
+            76..=77 => self.cut(host),
+            78..=81 => self.dial(host).await,
+            82..=83 => self.crash_control(),
+            84..=85 => self.crash_agent(host).await,
+            86 => self.reboot(host).await,
+            87..=89 => self.mishap(host),
+            90..=91 => self.guest(host),
+            _ => self.pass_time().await,
+        }
+    }
+
+    async fn order(&mut self) {
+        let account = *self.chance.one(&self.accounts).unwrap();
+        let order = OrderServer {
+            account,
+            kind: ServiceType::Vps,
+            package: "starter".to_owned(),
+            image: "debian-12".to_owned(),
+            hostname: Hostname::parse("web1").unwrap(),
+            ssh_key: None,
+            location: None,
+            password_hash: None,
+            provision_timeout: PROVISION_TIMEOUT,
+        };
+        let (draw, now) = (self.control.entropy.draw(), self.control.now());
+        let ordered = self.control.store.write(move |tx| order_server(tx, &order, draw.clone(), now)).await;
+        self.told(&format!("order: {ordered:?}"));
+        let Ok(ordered) = ordered else { return self.count.refused += 1 };
+        self.count.orders += 1;
+        let server = ordered.server;
+        let view = self.control.store.read(move |r| r.server_view(account, server, now)).await.unwrap().unwrap().0;
+        self.ordered.insert(server, (account, view.ips[0].lease.address));
+    }
+
+    async fn request(&mut self) {
+        let servers: Vec<_> = self.ordered.iter().map(|(server, (account, _))| (*server, *account)).collect();
+        let Some((server, account)) = self.chance.one(&servers).copied() else { return };
+        let request = match self.chance.below(8) {
+            0..=1 => Request::Start,
+            2..=3 => Request::Stop { force: false },
+            4 => Request::Stop { force: true },
+            5..=6 => Request::Restart,
+            _ => Request::Destroy,
+        };
+        let (draw, now) = (self.control.entropy.draw(), self.control.now());
+        let store = &self.control.store;
+        let done = if request == Request::Destroy {
+            store.write(move |tx| destroy_server(tx, account, server, draw.clone(), now)).await.is_ok()
+        } else {
+            store.write(move |tx| change_power(tx, account, server, request, draw.clone(), now)).await.is_ok()
+        };
+        self.told(&format!("{request:?} of {server}: {done}"));
+    }
+
+    pub async fn deliver(&mut self, host: usize) {
+        let SimHost { pin, wire, .. } = &mut self.hosts[host];
+        self.control.hear(host, *pin, wire).await;
+    }
+
+    async fn work(&mut self, host: usize) {
+        let servers = self.hosts[host].servers();
+        let Some(server) = self.chance.one(&servers).copied() else { return };
+        let now_ms = self.now_ms();
+        self.count.steps += u32::from(self.hosts[host].step(server, now_ms).await);
+    }
+
+    fn cut(&mut self, host: usize) {
+        self.count.cuts += u32::from(self.hosts[host].wire.up);
+        self.hosts[host].hang_up();
+        self.control.sessions[host] = None;
+    }
+
+    async fn dial(&mut self, host: usize) {
+        if self.hosts[host].process.is_some() && !self.hosts[host].wire.up {
+            // The control plane may still believe in the old connection: a half-open one.
+            if self.chance.below(2) == 0 {
+                self.control.sessions[host] = None;
+            }
+            self.hosts[host].dial().await;
+        }
+    }
+
+    fn crash_control(&mut self) {
+        self.told("the control plane dies");
+        self.count.crashes_of_control += 1;
+        let placeholder = Control::open(
+            self._folder.path().join("placeholder.sqlite"),
+            self.control.clock.clone(),
+            self.control.entropy.clone(),
+            0,
+        );
+        self.control = std::mem::replace(&mut self.control, placeholder).restarted();
+        self.hosts.iter_mut().for_each(SimHost::hang_up);
+    }
+
+    async fn crash_agent(&mut self, host: usize) {
+        self.told(&format!("agent {host} dies"));
+        self.count.crashes_of_agents += 1;
+        self.hosts[host].kill();
+        self.control.sessions[host] = None;
+        if self.chance.below(4) > 0 {
+            let now_ms = self.now_ms();
+            self.hosts[host].start(now_ms).await;
+        }
+    }
+
+    async fn reboot(&mut self, host: usize) {
+        self.told(&format!("host {host} reboots"));
+        self.count.reboots += 1;
+        self.hosts[host].kill();
+        self.control.sessions[host] = None;
+        self.hosts[host].machine.reboot();
+        let now_ms = self.now_ms();
+        self.hosts[host].start(now_ms).await;
+    }
+
+    fn mishap(&mut self, host: usize) {
+        let ops = [
+            (Op::See, FaultCode::HypervisorAway),
+            (Op::FetchImage, FaultCode::ImageUnreachable),
+            (Op::FetchImage, FaultCode::ImageChecksum),
+            (Op::CreateDisk, FaultCode::PoolFull),
+            (Op::WriteSeed, FaultCode::Internal),
+            (Op::MakeTaps, FaultCode::NetworkRefused),
+            (Op::SetFilters, FaultCode::NetworkRefused),
+            (Op::LinkUp, FaultCode::NetworkRefused),
+            (Op::Define, FaultCode::HypervisorRefused),
+            (Op::Start, FaultCode::HypervisorRefused),
+            (Op::Undefine, FaultCode::HypervisorAway),
+            (Op::RemoveTaps, FaultCode::NetworkRefused),
+        ];
+        let (op, code) = *self.chance.one(&ops).unwrap();
+        self.told(&format!("host {host}: {op:?} will fail with {}", code.as_str()));
+        let times = if code.is_lasting() { 1 } else { 3 };
+        self.hosts[host].machine.fail(op, times, Fault::new(code, "it was told to fail"));
+        if self.chance.below(8) == 0 {
+            self.hosts[host].machine.with(|machine| machine.pool_mounted = !machine.pool_mounted);
+        }
+    }
+
+    fn guest(&mut self, host: usize) {
+        let servers: Vec<ServerId> = self.hosts[host].machine.with(|machine| machine.servers.keys().copied().collect());
+        let Some(server) = self.chance.one(&servers).copied() else { return };
+        let cause = *self.chance.one(&[OffCause::Shutdown, OffCause::Crashed, OffCause::Unknown]).unwrap();
+        self.told(&format!("guest {server} goes off: {cause:?}"));
+        self.hosts[host].machine.guest_goes_off(server, cause);
+    }
+
+    async fn pass_time(&mut self) {
+        let seconds = [1, 5, 15, 30, 30, 60, 600][self.chance.below(7)];
+        self.control.clock.advance(seconds);
+        self.control.tick().await;
+        for host in &mut self.hosts {
+            host.say_alive();
+        }
+    }
+
+    /// The faults end, and everything has the time that it needs.
+    pub async fn settle(&mut self) {
+        self.told("settling");
+        for host in &self.hosts {
+            host.machine.with(|machine| machine.pool_mounted = true);
+            for op in [Op::See, Op::FetchImage, Op::CreateDisk, Op::WriteSeed, Op::MakeTaps, Op::SetFilters, Op::LinkUp]
+            {
+                host.machine.fail(op, 0, Fault::new(FaultCode::Internal, ""));
+            }
+            for op in [Op::Define, Op::Start, Op::Undefine, Op::RemoveTaps] {
+                host.machine.fail(op, 0, Fault::new(FaultCode::Internal, ""));
+            }
+        }
+        self.revive().await;
+        // Longer than an order may take, than a guest may take to go down, than an address rests.
+        for _ in 0..PROVISION_TIMEOUT / 30 + 20 {
+            self.control.clock.advance(30);
+            self.control.tick().await;
+            self.calm().await;
+        }
+    }
+
+    /// Every process runs and every wire is new.
+    async fn revive(&mut self) {
+        let now_ms = self.now_ms();
+        for index in 0..HOSTS {
+            if self.hosts[index].process.is_none() {
+                self.hosts[index].start(now_ms).await;
+            }
+            self.control.sessions[index] = None;
+            self.hosts[index].dial().await;
+        }
+        self.calm().await;
+    }
+
+    /// Everything is delivered and done that can be, now.
+    async fn calm(&mut self) {
+        let now_ms = self.now_ms();
+        for index in 0..HOSTS {
+            self.hosts[index].say_alive();
+            self.control.tell(index, &mut self.hosts[index].wire).await;
+            loop {
+                let mut busy = false;
+                for server in self.hosts[index].servers() {
+                    busy |= self.hosts[index].step(server, now_ms).await;
+                }
+                let wire = &self.hosts[index].wire;
+                busy |= !wire.to_control.is_empty() || !wire.to_agent.is_empty();
+                if !busy {
+                    break;
+                }
+                self.deliver(index).await;
+                self.hosts[index].hear().await;
+            }
+        }
+    }
+}

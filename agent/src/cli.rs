@@ -20,8 +20,12 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Looks for what this host lacks, and tells how to cure it.
-    Check,
+    /// Looks for what this host lacks, and tells how to cure it. Changes nothing; exits 1 if servers cannot run here.
+    Check {
+        /// For programs.
+        #[arg(long)]
+        json: bool,
+    },
     /// Makes this machine a host: the line that `csp-control host add` prints.
     Enroll(Enroll),
     /// Runs the host. Ends at SIGTERM or SIGINT without touching guests.

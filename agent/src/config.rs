@@ -150,14 +150,17 @@ pub enum ConfigError {
         #[source]
         source: io::Error,
     },
-    /// Not TOML, an unknown field, or a value of another type; the source names line and field.
-    #[error("the configuration `{path}` is not valid")]
+    /// Not TOML, an unknown field, or a value of another type.
+    #[error("the configuration `{path}` is not valid in line {line}, `{content}`: {reason}")]
     Parse {
         /// Which file.
         path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// What that line says; names the field where the reason does not.
+        content: String,
         /// Why.
-        #[source]
-        source: Box<toml::de::Error>,
+        reason: String,
     },
     /// A value that cannot work.
     #[error("the configuration's field `{field}` {reason}")]
@@ -177,23 +180,29 @@ impl Config {
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text =
             std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        let config: Self = toml::from_str(&text)
-            .map_err(|source| ConfigError::Parse { path: path.to_owned(), source: Box::new(source) })?;
+        let config: Self = toml::from_str(&text).map_err(|error| {
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let line = before.matches('\n').count();
+            let content = text.lines().nth(line).unwrap_or_default().trim().to_owned();
+            let reason = error.message().to_owned();
+            ConfigError::Parse { path: path.to_owned(), line: line + 1, content, reason }
+        })?;
         config.validated()
     }
 
     /// Checks what the types do not.
     fn validated(self) -> Result<Self, ConfigError> {
         let field = |field, reason| Err(ConfigError::Field { field, reason });
-        for (name, path) in
-            [("state_dir", &self.state_dir), ("pool_dir", &self.pool_dir), ("run_dir", &self.run_dir)]
-        {
+        for (name, path) in [("state_dir", &self.state_dir), ("pool_dir", &self.pool_dir), ("run_dir", &self.run_dir)] {
             if !path.is_absolute() {
                 return field(name, "must be an absolute path");
             }
         }
         if self.state_dir.starts_with(&self.pool_dir) {
-            return field("state_dir", "must not be in `pool_dir`: a lost pool would take the notes of its disks along");
+            return field(
+                "state_dir",
+                "must not be in `pool_dir`: a lost pool would take the notes of its disks along",
+            );
         }
         if self.run_dir.as_os_str().len() + SOCKET_NAME_BYTES > SOCKET_PATH_BYTES_MAX {
             return field("run_dir", "must be at most 47 bytes long, since the paths of unix sockets are short");
@@ -226,10 +235,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("agent.toml");
         std::fs::write(&path, text).unwrap();
-        Config::load(&path).map_err(|error| {
-            let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-            format!("{error}: {source}")
-        })
+        Config::load(&path).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -261,7 +267,12 @@ mod tests {
             ("[reserve]\nram_mib = -1", "ram_mib"),
         ] {
             let error = parse(text).unwrap_err();
-            assert!(error.contains(name), "{text}: {error}");
+            assert!(error.contains(name) && error.lines().count() == 1, "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn the_line_of_a_fault_is_told() {
+        assert!(parse("\n[log]\nlevel = 'loud'").unwrap_err().contains("line 3"));
     }
 }

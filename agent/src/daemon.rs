@@ -95,7 +95,8 @@ fn lock(config: &Config) -> Result<Flock<File>, DaemonError> {
 
 async fn open_specs(config: &Config) -> Result<SpecFile<FolderBacking>, DaemonError> {
     let path = config.state_dir.join("servers");
-    let backing = FolderBacking::open(path.clone()).map_err(|cause| DaemonError::State { path: path.clone(), cause })?;
+    let backing =
+        FolderBacking::open(path.clone()).map_err(|cause| DaemonError::State { path: path.clone(), cause })?;
     let specs = SpecFile::open(backing).await.map_err(|cause| DaemonError::Specs { path: path.clone(), cause })?;
     for file in specs.damaged() {
         error!(folder = %path.display(), file, "a stored spec cannot be read; its server is left alone until it is repaired");

@@ -8,6 +8,7 @@ pub mod check;
 pub mod cli;
 pub mod config;
 pub mod daemon;
+pub mod host_machine;
 pub mod hypervisor;
 pub mod link;
 pub mod machine;

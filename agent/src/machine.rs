@@ -98,11 +98,7 @@ impl Epochs {
     /// The newer of each.
     #[must_use]
     pub fn newest(self, other: Self) -> Self {
-        Self {
-            start: self.start.max(other.start),
-            boot: self.boot.max(other.boot),
-            disk: self.disk.max(other.disk),
-        }
+        Self { start: self.start.max(other.start), boot: self.boot.max(other.boot), disk: self.disk.max(other.disk) }
     }
 }
 

@@ -1,3 +1,85 @@
-//! The program `csp-agent`.
+//! The program `csp-agent`: reads what was typed and what was configured, and hands over.
+//!
+//! Exit codes: 0 done, 1 it could not be done, 2 wrongly typed or configured.
 
-fn main() {}
+use std::{fs::DirBuilder, io::Write, os::unix::fs::DirBuilderExt, process::ExitCode};
+
+use clap::Parser;
+use csp_agent::{
+    check,
+    cli::{Cli, Command, Enroll},
+    config::Config,
+    daemon,
+    host_machine::{HostMachine, fault::story, setup},
+    link::{
+        TcpDial,
+        enrolment::{self, Join, Outcome},
+    },
+    telemetry,
+};
+
+const FAILED: u8 = 1;
+const MISUSED: u8 = 2;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let config = match Config::load(&cli.config) {
+        Ok(config) => config,
+        Err(error) => return end(MISUSED, &story(&error)),
+    };
+    telemetry::start(&config.log);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return end(FAILED, &format!("cannot start threads: {error}")),
+    };
+    let done = match cli.command {
+        Command::Run => runtime.block_on(Box::pin(run(config))),
+        Command::Enroll(line) => runtime.block_on(Box::pin(enroll(&config, line))),
+        Command::Check { json } => runtime.block_on(Box::pin(check(&config, json))),
+    };
+    // Blocking calls of libvirt cannot be cut off; a hanging libvirtd must not keep the program from ending.
+    runtime.shutdown_background();
+    done.unwrap_or_else(|why| end(FAILED, &why))
+}
+
+async fn run(config: Config) -> Result<ExitCode, String> {
+    let machine = HostMachine::open(config.clone()).map_err(|fault| fault.detail)?;
+    daemon::run(&config, machine).await.map_err(|error| error.to_string())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn check(config: &Config, json: bool) -> Result<ExitCode, String> {
+    let report = check::run(config).await;
+    if json {
+        let text = serde_json::to_string(&report).map_err(|error| format!("cannot write the report: {error}"))?;
+        say(&text);
+    } else {
+        say(&report.to_string());
+    }
+    Ok(if report.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
+}
+
+async fn enroll(config: &Config, line: Enroll) -> Result<ExitCode, String> {
+    let folder = &config.state_dir;
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(|error| format!("cannot make the state folder {}: {error}", folder.display()))?;
+    let machine_id = setup::machine_id().map_err(|error| format!("cannot read /etc/machine-id: {error}"))?;
+    let dial = TcpDial::new(line.control.clone());
+    let join = Join { control: line.control, pins: line.pins, token: line.token };
+    match enrolment::enrol(folder, &join, machine_id, &dial).await.map_err(|error| error.to_string())? {
+        Outcome::Enrolled(enrolment) => say(&format!("enrolled as host {}; next: csp-agent run", enrolment.host)),
+        Outcome::Already(enrolment) => say(&format!("was enrolled before, as host {}", enrolment.host)),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// An answer on standard output. Nobody there to read it is no failure.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// The one line that tells why.
+fn end(code: u8, why: &str) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "csp-agent: {why}");
+    ExitCode::from(code)
+}

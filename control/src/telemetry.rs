@@ -3,6 +3,8 @@
 //! One line an event, the same field name for the same thing everywhere (`request_id`, `server`, `host`), a failure
 //! logged once, where it is handled. Secrets cannot appear: their type prints none.
 
+use std::io::IsTerminal as _;
+
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
@@ -15,7 +17,10 @@ pub fn start(log: &Log) {
     let filter = EnvFilter::new(format!("warn,csp_control={level},csp_shared={level}"));
     let registry = tracing_subscriber::registry().with(filter);
     let started = match log.format {
-        LogFormat::Text => registry.with(fmt::layer().with_writer(std::io::stderr).with_target(false)).try_init(),
+        LogFormat::Text => {
+            let colours = std::io::stderr().is_terminal();
+            registry.with(fmt::layer().with_writer(std::io::stderr).with_target(false).with_ansi(colours)).try_init()
+        }
         LogFormat::Json => {
             registry.with(fmt::layer().json().flatten_event(true).with_writer(std::io::stderr)).try_init()
         }

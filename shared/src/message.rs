@@ -7,7 +7,8 @@
 //!   Hello                            ->
 //!                                    <-   Welcome (the session's epoch) | Refused
 //!   InventoryPart*, Inventory        ->        (all that the host has)
-//!                                    <-   Desired (what the host has not accepted yet)
+//!                                    <-   Desired* (what the host has not accepted yet), Desired with an empty list
+//!                                    <-   Desired (whatever changes, and all unaccepted ones again every now and then)
 //!   Reports, Alive                   ->
 //! ```
 //!
@@ -68,7 +69,8 @@ pub enum ToAgent {
         /// Who the control plane thinks it speaks with.
         host: HostId,
     },
-    /// What servers of this host should be.
+    /// What servers of this host should be. An empty list, sent once a session, says that all which was open at its
+    /// begin has been sent: a host that just booted may trust what it holds.
     Desired {
         /// At most [`SPECS_PER_FRAME_MAX`].
         desired: Vec<Desired>,

@@ -1,1 +1,33 @@
-//! To be written.
+//! `csp-agent check`: looks for what this host lacks, before it joins and whenever something is odd.
+//!
+//! Each part looks (`probe`, effects) and judges (`judge`, pure) apart, so that every fault can be tried without
+//! breaking a machine for it. Nothing of the host is changed: what a probe makes is gone when it ends.
+
+pub mod bridge;
+pub mod clock;
+pub mod control;
+pub mod filters;
+pub mod pool;
+pub mod report;
+pub mod virt;
+
+pub use report::{Finding, Report, Verdict};
+
+use std::sync::Arc;
+
+use crate::{config::Config, hypervisor::libvirt::Libvirt};
+
+/// Looks at everything. Takes at most some minutes, where libvirt first has to find out what QEMU can do.
+pub async fn run(config: &Config) -> Report {
+    let (libvirt, _events) = Libvirt::new(config.libvirt_uri.clone());
+    let libvirt = Arc::new(libvirt);
+    let reached = virt::reach(&libvirt, &config.libvirt_uri).await;
+    let mut findings = vec![virt::judge_libvirt(&reached)];
+    findings.push(virt::judge(&virt::probe(&libvirt, config.virt_type, reached.is_ok()).await));
+    findings.push(filters::judge(&filters::probe().await));
+    findings.push(bridge::judge(&config.network.public_bridge, &bridge::probe().await));
+    findings.push(pool::judge(&pool::probe(config).await));
+    findings.push(clock::judge(clock::probe()));
+    findings.push(control::judge(&control::probe(&config.state_dir).await));
+    Report { findings }
+}

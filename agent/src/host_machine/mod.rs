@@ -87,7 +87,9 @@ impl HostMachine {
                 VirtType::Kvm => Ok(Virt::Kvm),
                 VirtType::Qemu => Ok(Virt::Qemu),
                 VirtType::Auto => {
-                    let found = self.libvirt_call(PROBE_LIMIT, |l| probe::run(l.connection(), Virt::Kvm)).await?;
+                    let dir = self.config.run_dir.clone();
+                    setup::make_run_dir(&dir).map_err(|error| internal("make the folder of sockets", &error))?;
+                    let found = self.libvirt_call(PROBE_LIMIT, move |l| l.probe(Virt::Kvm, &dir)).await?;
                     Ok(match found {
                         probe::Probed::Runs => Virt::Kvm,
                         probe::Probed::Fails(reason) => {

@@ -79,6 +79,14 @@ pub fn is_stopping() -> bool {
     state.map_or(true, |printed| printed.trim_ascii() == b"SystemState=stopping")
 }
 
+/// Makes the folder for what a reboot empties. QEMU's user may pass through it.
+///
+/// # Errors
+/// When the system refuses.
+pub fn make_run_dir(run_dir: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o711).create(run_dir)
+}
+
 /// Where VNC sockets of guests are.
 #[derive(Debug, Clone)]
 pub struct VncFolder(PathBuf);
@@ -101,7 +109,7 @@ impl VncFolder {
     /// # Errors
     /// When the system refuses.
     pub fn make(&self) -> io::Result<()> {
-        let made = DirBuilder::new().recursive(true).mode(0o711).create(self.0.parent().unwrap_or(&self.0));
+        let made = make_run_dir(self.0.parent().unwrap_or(&self.0));
         made.and_then(|()| match DirBuilder::new().mode(0o700).create(&self.0) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
             _ => Ok(()),

@@ -40,6 +40,12 @@ impl Connection {
         Self { uri, sink, current: Mutex::default() }
     }
 
+    /// Where libvirt is looked for.
+    #[must_use]
+    pub fn uri(&self) -> &str {
+        &self.uri
+    }
+
     /// Does something with the connection. Blocks.
     ///
     /// # Errors

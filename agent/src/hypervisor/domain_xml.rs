@@ -55,21 +55,17 @@ impl DomainPlan<'_> {
     /// Never for plain values; the serializer's signature has one.
     pub fn to_xml(&self) -> io::Result<String> {
         let spec = self.spec;
-        let kind = match self.virt {
-            Virt::Kvm => "kvm",
-            Virt::Qemu => "qemu",
-        };
         Element::new("domain")
-            .with("type", kind)
+            .with("type", kind(self.virt))
             .child(Element::new("name").text(spec.server))
             .child(Element::new("uuid").text(spec.server))
             .child(Element::new("metadata").child(self.metadata.element()))
             .child(Element::new("memory").with("unit", "MiB").text(spec.ram_mib))
             .child(Element::new("vcpu").with("placement", "static").text(spec.cpus))
             .children(self.pinning())
-            .child(Element::new("os").child(Element::new("type").with("arch", "x86_64").with("machine", "q35").text("hvm")))
+            .child(os())
             .child(Element::new("features").child(Element::new("acpi")).child(Element::new("apic")))
-            .child(self.cpu())
+            .child(cpu(self.virt))
             .child(Element::new("clock").with("offset", "utc"))
             .child(Element::new("on_poweroff").text("destroy"))
             .child(Element::new("on_reboot").text("restart"))
@@ -78,13 +74,6 @@ impl DomainPlan<'_> {
             .child(no_sleep())
             .child(self.devices())
             .to_text()
-    }
-
-    fn cpu(&self) -> Element {
-        match self.virt {
-            Virt::Kvm => Element::new("cpu").with("mode", "host-passthrough").with("check", "none"),
-            Virt::Qemu => Element::new("cpu").with("mode", "maximum"),
-        }
     }
 
     fn pinning(&self) -> Option<Element> {
@@ -178,7 +167,28 @@ impl DomainPlan<'_> {
     }
 }
 
-fn file(path: &Path) -> Element {
+/// How libvirt calls that kind of guest.
+pub(super) fn kind(virt: Virt) -> &'static str {
+    match virt {
+        Virt::Kvm => "kvm",
+        Virt::Qemu => "qemu",
+    }
+}
+
+/// The machine that all guests get.
+pub(super) fn os() -> Element {
+    Element::new("os").child(Element::new("type").with("arch", "x86_64").with("machine", "q35").text("hvm"))
+}
+
+/// The processor that all guests of that kind get.
+pub(super) fn cpu(virt: Virt) -> Element {
+    match virt {
+        Virt::Kvm => Element::new("cpu").with("mode", "host-passthrough").with("check", "none"),
+        Virt::Qemu => Element::new("cpu").with("mode", "maximum"),
+    }
+}
+
+pub(super) fn file(path: &Path) -> Element {
     Element::new("source").with("file", path.display())
 }
 

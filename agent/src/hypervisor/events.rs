@@ -45,6 +45,10 @@ pub enum Lifecycle {
     Started,
     /// QEMU goes down because of a signal from the host, not by the guest's wish.
     EndedByHost,
+    /// It is off, and had shut down in order.
+    ShutDown,
+    /// It is off for another reason.
+    Fell,
     /// Anything else.
     Other,
 }
@@ -193,6 +197,8 @@ fn lifecycle(event: c_int, detail: c_int) -> Lifecycle {
         Lifecycle::Started
     } else if is(event, sys::VIR_DOMAIN_EVENT_SHUTDOWN) && is(detail, sys::VIR_DOMAIN_EVENT_SHUTDOWN_HOST) {
         Lifecycle::EndedByHost
+    } else if is(event, sys::VIR_DOMAIN_EVENT_STOPPED) {
+        if is(detail, sys::VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN) { Lifecycle::ShutDown } else { Lifecycle::Fell }
     } else {
         Lifecycle::Other
     }

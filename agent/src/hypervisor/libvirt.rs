@@ -5,10 +5,16 @@
 
 use std::{
     collections::{BTreeSet, HashSet},
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
 
-use csp_shared::{generation::StartEpoch, id::ServerId, mac::Mac, message::Orphan};
+use csp_shared::{
+    generation::StartEpoch,
+    id::ServerId,
+    mac::Mac,
+    message::{Orphan, Virt},
+};
 use quick_xml::{Reader, XmlVersion, events::Event};
 use tokio::sync::mpsc;
 use virt::{
@@ -23,9 +29,10 @@ use super::{
     connection::Connection,
     events::{Lifecycle, Signal, Sink},
     metadata::{self, Metadata},
-    power_state, probe,
+    power_state,
+    probe::{self, Probed},
 };
-use crate::machine::{HostEvent, SeenDomain, SeenState};
+use crate::machine::{HostEvent, SeenDomain};
 
 /// Events that wait to be heard. More are dropped: the worker also looks by itself.
 const EVENTS_MAX: usize = 1024;
@@ -62,10 +69,12 @@ impl Libvirt {
         (Self { connection, ended_by_host }, receiver)
     }
 
-    /// The connection, for probes.
-    #[must_use]
-    pub fn connection(&self) -> &Connection {
-        &self.connection
+    /// Runs a probe guest of that kind, see [`probe::run`].
+    ///
+    /// # Errors
+    /// When libvirt does not answer.
+    pub fn probe(&self, virt: Virt, dir: &Path) -> Result<Probed, HypervisorError> {
+        probe::run(self.connection.uri(), virt, dir)
     }
 
     /// What the host offers.
@@ -260,7 +269,7 @@ fn sink(sender: mpsc::Sender<HostEvent>, ended_by_host: EndedByHost) -> Sink {
                 match what {
                     Lifecycle::EndedByHost => drop(ended.insert(server)),
                     Lifecycle::Started => drop(ended.remove(&server)),
-                    Lifecycle::Other => {}
+                    Lifecycle::ShutDown | Lifecycle::Fell | Lifecycle::Other => {}
                 }
                 HostEvent::Server(server)
             }
@@ -284,10 +293,4 @@ fn macs_of(xml: &str) -> Vec<Mac> {
             Ok(_) => {}
         }
     }
-}
-
-/// Whether a state is one in which a guest has its processors.
-#[must_use]
-pub fn is_up(state: SeenState) -> bool {
-    matches!(state, SeenState::Running)
 }

@@ -1,18 +1,39 @@
-//! Finds out whether KVM runs guests here, by running one.
+//! Finds out whether guests run here, with KVM or emulated, by running one.
 //!
-//! `/dev/kvm` and libvirt's capabilities say that it should; a nested or broken KVM says so too. So a guest without
-//! disk or network is started for a moment. It vanishes with the connection, whatever happens to the agent.
+//! `/dev/kvm` and libvirt's capabilities say that KVM works; a nested or broken one says so too, and some even start a
+//! guest that then executes nothing. So the probe has the processor that customers' guests get, and it counts only when
+//! its firmware has started its disk and that has switched the machine off. It vanishes with the connection, whatever
+//! happens to the agent.
 
-use std::{thread, time::Duration};
+use std::{
+    fs::Permissions,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        mpsc::{RecvTimeoutError, channel},
+    },
+    time::Duration,
+};
 
 use csp_shared::message::Virt;
-use virt::{connect::Connect, domain::Domain, error::Error, sys};
+use virt::{domain::Domain, error::Error, sys};
 
-use super::{HypervisorError, connection::Connection, xml::Element};
+use super::{
+    HypervisorError, domain_xml,
+    events::{Lifecycle, Listening, Signal, Sink},
+    xml::Element,
+};
 
 const NAME_PREFIX: &str = "csp-probe-";
-/// A KVM that cannot run guests stops them at their first instructions.
-const WATCHED: Duration = Duration::from_millis(500);
+/// KVM needs less than a second; an emulated guest beside busy ones some more.
+const LIMIT: Duration = Duration::from_secs(30);
+const DISK_BYTES: usize = 512 * 1024;
+/// mov dx, 0x604; mov ax, 0x2000; out dx, ax; jmp $: writes "off" to the power register (ACPI PM1a) of machine q35.
+const CODE: [u8; 9] = [0xba, 0x04, 0x06, 0xb8, 0x00, 0x20, 0xef, 0xeb, 0xfe];
+/// What ends a sector that firmware will start.
+const BOOT_SIGNATURE: [u8; 2] = [0x55, 0xaa];
+const SIGNATURE_AT: usize = 510;
 
 /// Whether a domain is a probe of ours (of any agent on this host).
 #[must_use]
@@ -23,53 +44,88 @@ pub fn is_probe(name: &str) -> bool {
 /// What a probe found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Probed {
-    /// The guest ran.
+    /// The guest ran and switched itself off.
     Runs,
-    /// It did not, and what libvirt said.
+    /// It did not, and why.
     Fails(String),
 }
 
-/// Starts a guest of that kind for a moment. Blocks.
+/// Runs a guest of that kind. Its disk is in `dir` meanwhile, which QEMU's user can pass through. Blocks.
 ///
 /// # Errors
-/// When libvirt does not answer: then nothing is known.
-pub fn run(connection: &Connection, virt: Virt) -> Result<Probed, HypervisorError> {
-    let probed = connection.with("start a probe guest", |connect| try_guest(connect, &definition(virt)));
+/// When libvirt does not answer, or the disk cannot be written: then nothing is known.
+pub fn run(uri: &str, virt: Virt, dir: &Path) -> Result<Probed, HypervisorError> {
+    let name = format!("{NAME_PREFIX}{}", std::process::id());
+    let disk = dir.join(format!("{name}.img"));
+    let failed = |source| HypervisorError::Io { path: disk.clone(), source };
+    write_disk(&disk).map_err(failed)?;
+    let probed = boot(uri, &name, &definition(&name, virt, &disk));
+    std::fs::remove_file(&disk).map_err(failed)?;
     match probed {
         Ok(probed) => Ok(probed),
-        Err(HypervisorError::Refused { source, .. } | HypervisorError::Failed { source, .. }) => {
-            Ok(Probed::Fails(source.message().to_owned()))
-        }
-        Err(away) => Err(away),
+        Err(source) => match HypervisorError::sort(uri, "start a probe guest", source) {
+            away @ HypervisorError::Away { .. } => Err(away),
+            refused => Ok(Probed::Fails(refused.to_string())),
+        },
     }
 }
 
-fn try_guest(connect: &Connect, xml: &str) -> Result<Probed, Error> {
-    let domain = Domain::create_xml(connect, xml, sys::VIR_DOMAIN_START_AUTODESTROY)?;
-    thread::sleep(WATCHED);
-    let (state, reason) = domain.get_state()?;
-    domain.destroy()?;
-    Ok(match state {
-        sys::VIR_DOMAIN_RUNNING => Probed::Runs,
-        other => Probed::Fails(format!("the probe guest stopped at once (state {other}, reason {reason})")),
-    })
+fn boot(uri: &str, name: &str, xml: &str) -> Result<Probed, Error> {
+    let (sender, receiver) = channel();
+    let watched = name.to_owned();
+    let sink: Sink = Arc::new(move |signal| match signal {
+        Signal::Domain { name, what } if name == watched => drop(sender.send(Some(what))), // nobody listens any more
+        Signal::Domain { .. } => {}
+        Signal::Lost => drop(sender.send(None)),
+    });
+    let listening = Listening::open(uri, &sink)?;
+    let domain = Domain::create_xml(listening.connect(), xml, sys::VIR_DOMAIN_START_AUTODESTROY)?;
+    let end = tokio::time::Instant::now() + LIMIT;
+    let probed = loop {
+        match receiver.recv_timeout(end.saturating_duration_since(tokio::time::Instant::now())) {
+            Ok(Some(Lifecycle::ShutDown)) => return Ok(Probed::Runs),
+            Ok(Some(Lifecycle::Fell)) => break "the probe guest fell",
+            Ok(Some(_)) => {}
+            Ok(None) => break "libvirt went away while the probe guest ran",
+            Err(RecvTimeoutError::Timeout) => break "the probe guest executed nothing",
+            Err(RecvTimeoutError::Disconnected) => break "libvirt told nothing of the probe guest",
+        }
+    };
+    let _ = domain.destroy(); // gone already, or with the connection
+    Ok(Probed::Fails(probed.to_owned()))
 }
 
-/// The smallest guest that executes anything: firmware that finds no disk.
-fn definition(virt: Virt) -> String {
-    let kind = match virt {
-        Virt::Kvm => "kvm",
-        Virt::Qemu => "qemu",
-    };
-    let name = format!("{NAME_PREFIX}{}", std::process::id());
+fn write_disk(path: &PathBuf) -> std::io::Result<()> {
+    let mut disk = vec![0; DISK_BYTES];
+    for (place, byte) in disk.iter_mut().zip(CODE) {
+        *place = byte;
+    }
+    for (place, byte) in disk.iter_mut().skip(SIGNATURE_AT).zip(BOOT_SIGNATURE) {
+        *place = byte;
+    }
+    std::fs::write(path, disk)?;
+    std::fs::set_permissions(path, Permissions::from_mode(0o644))
+}
+
+fn definition(name: &str, virt: Virt, disk: &Path) -> String {
     let none = |kind: &'static str| Element::new("controller").with("type", kind).with("model", "none");
+    let disk = Element::new("disk")
+        .with("type", "file")
+        .with("device", "disk")
+        .child(Element::new("driver").with("name", "qemu").with("type", "raw"))
+        .child(domain_xml::file(disk))
+        .child(Element::new("target").with("dev", "vda").with("bus", "virtio"))
+        .child(Element::new("readonly"));
+    let devices = Element::new("devices").child(none("usb")).child(disk);
     Element::new("domain")
-        .with("type", kind)
+        .with("type", domain_xml::kind(virt))
         .child(Element::new("name").text(name))
         .child(Element::new("memory").with("unit", "MiB").text(32))
         .child(Element::new("vcpu").text(1))
-        .child(Element::new("os").child(Element::new("type").with("arch", "x86_64").with("machine", "q35").text("hvm")))
-        .child(Element::new("devices").child(none("usb")).child(Element::new("memballoon").with("model", "none")))
+        .child(domain_xml::os())
+        .child(Element::new("features").child(Element::new("acpi")))
+        .child(domain_xml::cpu(virt))
+        .child(devices.child(Element::new("memballoon").with("model", "none")))
         .to_text()
         .unwrap_or_default() // plain values: cannot fail
 }

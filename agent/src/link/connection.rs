@@ -36,7 +36,9 @@ impl Default for Pace {
     }
 }
 
-/// Connects, and connects again, until the workers stop. Drop the future to end it; the control plane notices.
+/// Connects, and connects again. Returns when the workers stop, and some time after a refusal that only an operator can
+/// lift: the cure may have been a new enrolment, so the caller reads it again and comes back. Drop the future to end it
+/// earlier; the control plane notices.
 pub async fn run<W: Workers>(
     dial: impl Dial,
     own: &Identity,
@@ -57,8 +59,12 @@ pub async fn run<W: Workers>(
             backoff.reset();
             told.clear();
         }
-        let wait = if why.needs_an_operator() { backoff.slow() } else { backoff.next() };
         let text = why.to_string();
+        if why.needs_an_operator() {
+            warn!(why = %text, "no connection to the control plane; guests go on");
+            return sleep(backoff.slow()).await;
+        }
+        let wait = backoff.next();
         // The same fault again is worth a line only for who looks for it.
         if text == told {
             debug!(why = %text, retry_ms = wait.as_millis(), "still no connection to the control plane");

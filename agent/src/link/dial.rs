@@ -23,6 +23,16 @@ pub trait Dial: Send + Sync {
     fn address(&self) -> &str;
 }
 
+impl<D: Dial> Dial for &D {
+    async fn dial(&self) -> io::Result<Io> {
+        (*self).dial().await
+    }
+
+    fn address(&self) -> &str {
+        (*self).address()
+    }
+}
+
 /// Dials by TCP.
 #[derive(Debug, Clone)]
 pub struct TcpDial {

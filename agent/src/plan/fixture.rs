@@ -135,6 +135,10 @@ impl World {
     }
 
     pub(crate) fn plan(&self) -> Plan {
+        self.plan_with(false)
+    }
+
+    pub(crate) fn plan_with(&self, starts_held: bool) -> Plan {
         plan(Situation {
             desired: &self.desired,
             seen: &self.seen,
@@ -142,7 +146,7 @@ impl World {
             course: &self.course,
             now_ms: self.now_ms,
             stop_timeout_ms: 90_000,
-            starts_held: false,
+            starts_held,
         })
     }
 

@@ -6,7 +6,7 @@
 //! * only a tombstone or a newer disk epoch retires a disk: a lost disk cannot be rebuilt;
 //! * a disk epoch once started is never made again: a disk that is gone is reported, not replaced by an empty one;
 //! * no link is up before its filters;
-//! * a guest whose disk could not be started again is not stopped for a restart.
+//! * a guest that could not be started again now is not stopped for a restart.
 
 use csp_shared::{
     observed::{Activity, Fault, FaultCode},

@@ -38,8 +38,7 @@ pub fn mend(spec: &ServerSpec, seen: &Seen) -> Vec<Step> {
 /// The name of an adapter that the running guest was started with and that lost its tap.
 #[must_use]
 pub fn lost<'a>(spec: &'a ServerSpec, seen: &Seen) -> Option<&'a str> {
-    let is_as_defined =
-        seen.domain.is_some_and(|domain| domain.definition == Some(mark::definition(spec, seen.setup)));
+    let is_as_defined = seen.domain.is_some_and(|domain| domain.definition == Some(mark::definition(spec, seen.setup)));
     let nic = spec.nics.iter().find(|nic| !seen.taps.contains_key(&nic.mac))?;
     is_as_defined.then_some(nic.name.as_str())
 }

@@ -91,7 +91,8 @@ pub(super) fn off_and_wanted(s: Situation<'_>, spec: &ServerSpec) -> OffAndWante
     }
     let fell = if ran_before(s) && !is_asked_anew { fall(s, defined) } else { None };
     let (crashes, last_ms) = s.course.recent_crashes(s.now_ms);
-    let not_before_ms = last_ms.filter(|_| crashes > 0 && !is_asked_anew).map(|ms| ms + (CRASH_WAIT_MS << (crashes - 1)));
+    let not_before_ms =
+        last_ms.filter(|_| crashes > 0 && !is_asked_anew).map(|ms| ms + (CRASH_WAIT_MS << (crashes - 1)));
     match (fell, not_before_ms) {
         (Some(step), _) => OffAndWanted::Note(step),
         // What is left of "it ran" no longer tells anything.
@@ -126,6 +127,5 @@ fn fall(s: Situation<'_>, epochs: Epochs) -> Option<Step> {
 
 /// What to remember of a guest that is off, as it should be: only a wish of its own outlives that.
 pub(super) fn note_off(s: Situation<'_>) -> Option<Step> {
-    matches!(s.notes.power, PowerNote::Ran { .. } | PowerNote::StopAsked)
-        .then_some(Step::NotePower(PowerNote::Unknown))
+    matches!(s.notes.power, PowerNote::Ran { .. } | PowerNote::StopAsked).then_some(Step::NotePower(PowerNote::Unknown))
 }

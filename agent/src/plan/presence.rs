@@ -29,9 +29,13 @@ pub(super) fn plan(s: Situation<'_>, spec: &ServerSpec) -> Plan {
 /// The guest runs or is paused.
 fn up(s: Situation<'_>, spec: &ServerSpec, domain: SeenDomain, disk: DiskState) -> Plan {
     let is_paused = domain.state == SeenState::Paused;
+    let is_held = (s.starts_held || s.seen.host_stopping) && spec.should_run();
     if disk == DiskState::ToMake {
         // The image first, so that the old guest runs until its successor can be made.
         let mut steps = fetch(s);
+        if is_held {
+            return Plan::waiting(steps, Wait::Hold);
+        }
         steps.push(Step::ForceStop);
         steps.extend(disk::make(spec, s.seen));
         return Plan::of(steps);
@@ -42,6 +46,9 @@ fn up(s: Situation<'_>, spec: &ServerSpec, domain: SeenDomain, disk: DiskState) 
     }
     let standing = stands_in_the_way(disk);
     if domain.epochs.boot < spec.boot_epoch && standing.is_none() {
+        if is_held {
+            return Plan::waiting(nic::mend(spec, s.seen), Wait::Hold);
+        }
         return if is_paused { Plan::of(vec![Step::ForceStop]) } else { power::stop_softly(s) };
     }
     let mut plan = if is_paused { power::resume(s) } else { keep_running(s, spec, domain) };

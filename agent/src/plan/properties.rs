@@ -20,14 +20,17 @@ fn any_power() -> impl Strategy<Value = Power> {
 }
 
 fn any_spec() -> impl Strategy<Value = ServerSpec> {
-    (any_power(), any::<bool>(), 1u32..4, 1u32..4, 1u32..4, 1u8..4).prop_map(|(power, locked, start, boot, disk, nics)| {
-        let mut spec = spec();
-        let nic = spec.nics[0].clone();
-        (spec.power, spec.locked) = (power, locked);
-        (spec.start_epoch, spec.boot_epoch, spec.disk_epoch) = (StartEpoch(start), BootEpoch(boot), DiskEpoch(disk));
-        spec.nics = (1..=nics).map(|n| csp_shared::spec::Nic { mac: mac(n), ..nic.clone() }).collect();
-        spec
-    })
+    (any_power(), any::<bool>(), 1u32..4, 1u32..4, 1u32..4, 1u8..4).prop_map(
+        |(power, locked, start, boot, disk, nics)| {
+            let mut spec = spec();
+            let nic = spec.nics[0].clone();
+            (spec.power, spec.locked) = (power, locked);
+            (spec.start_epoch, spec.boot_epoch, spec.disk_epoch) =
+                (StartEpoch(start), BootEpoch(boot), DiskEpoch(disk));
+            spec.nics = (1..=nics).map(|n| csp_shared::spec::Nic { mac: mac(n), ..nic.clone() }).collect();
+            spec
+        },
+    )
 }
 
 fn any_domain(definition: Mark) -> impl Strategy<Value = Option<SeenDomain>> {
@@ -40,9 +43,11 @@ fn any_domain(definition: Mark) -> impl Strategy<Value = Option<SeenDomain>> {
     ];
     let definition = prop_oneof![Just(Some(definition)), Just(Some(Mark(1))), Just(None)];
     let epochs = (0u32..4, 0u32..4, 0u32..4).prop_map(|(start, boot, disk)| epochs(start, boot, disk));
-    proptest::option::of(
-        (state, epochs, definition).prop_map(|(state, epochs, definition)| SeenDomain { state, epochs, definition }),
-    )
+    proptest::option::of((state, epochs, definition).prop_map(|(state, epochs, definition)| SeenDomain {
+        state,
+        epochs,
+        definition,
+    }))
 }
 
 fn any_note() -> impl Strategy<Value = PowerNote> {

@@ -21,7 +21,8 @@ pub fn plan(seen: &Seen) -> Plan {
         steps.extend(seen.seed.map(|_| Step::RemoveSeed));
         Plan::of(steps)
     } else {
-        let fault = Plan::faulty(FaultCode::PoolMissing, "the pool is not mounted: the server's disk may still be there");
+        let fault =
+            Plan::faulty(FaultCode::PoolMissing, "the pool is not mounted: the server's disk may still be there");
         Plan { steps, ..fault }
     }
 }

@@ -60,6 +60,38 @@ pub enum Step {
 }
 
 impl Step {
+    /// Its name in the log.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::FetchImage => "fetch_image",
+            Self::CreateDisk => "create_disk",
+            Self::NoteDiskStarted(_) => "note_disk_started",
+            Self::RetireDisk(_) => "retire_disk",
+            Self::WriteSeed(_) => "write_seed",
+            Self::RemoveSeed => "remove_seed",
+            Self::MakeTaps => "make_taps",
+            Self::SetFilters(_) => "set_filters",
+            Self::Connect(_) => "connect",
+            Self::RemoveTaps => "remove_taps",
+            Self::RemoveFilters => "remove_filters",
+            Self::Define(_) => "define",
+            Self::Start => "start",
+            Self::AdoptStart(_) => "adopt_start",
+            Self::AskStop => "ask_stop",
+            Self::ForceStop => "force_stop",
+            Self::Resume => "resume",
+            Self::KillProcess => "kill_process",
+            Self::Undefine => "undefine",
+            Self::NotePower(PowerNote::Unknown) => "note_power_unknown",
+            Self::NotePower(PowerNote::Ran { .. }) => "note_running",
+            Self::NotePower(PowerNote::StopAsked) => "note_stop_asked",
+            Self::NotePower(PowerNote::SelfOff { .. }) => "note_self_off",
+            Self::NotePower(PowerNote::CrashLoop { .. }) => "note_crash_loop",
+            Self::RecordCrash => "record_crash",
+        }
+    }
+
     /// What is under way while the step runs, for people.
     #[must_use]
     pub fn activity(&self) -> Option<Activity> {

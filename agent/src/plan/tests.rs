@@ -281,16 +281,18 @@ fn a_paused_guest_is_told_to_go_on_but_not_over_and_over() {
 
 #[test]
 fn held_starts_prepare_everything_else() {
-    let world = World::new(&spec());
-    let plan = super::plan(super::Situation {
-        desired: &world.desired,
-        seen: &world.seen,
-        notes: &world.notes,
-        course: &world.course,
-        now_ms: 0,
-        stop_timeout_ms: 1,
-        starts_held: true,
-    });
+    let plan = World::new(&spec()).plan_with(true);
     assert_eq!(plan.wait, Some(Wait::Hold));
     assert!(plan.steps.contains(&Step::CreateDisk) && !plan.steps.contains(&Step::Start));
+}
+
+#[test]
+fn while_starts_are_held_no_guest_is_stopped_that_is_to_run_again() {
+    let restart = running().wants(|spec| spec.boot_epoch = BootEpoch(2));
+    let reinstall = running().wants(|spec| spec.disk_epoch = DiskEpoch(2));
+    for world in [restart, reinstall] {
+        assert_eq!((world.plan_with(true).steps, world.plan_with(true).wait), (vec![], Some(Wait::Hold)));
+    }
+    let stop = running().wants(|spec| spec.power = Power::ForcedOff);
+    assert_eq!(stop.plan_with(true).steps, [Step::ForceStop]);
 }

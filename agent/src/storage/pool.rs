@@ -66,6 +66,17 @@ pub struct Pool {
     reserve_bytes: u64,
 }
 
+/// What a folder is to this host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Preview {
+    /// Its pool.
+    Known,
+    /// A pool that it does not know yet, as after a new enrolment.
+    Other,
+    /// No pool yet, and nothing else either.
+    New,
+}
+
 impl Pool {
     /// Opens the pool in `dir`, whose id is noted in `note`. The first time, with no note, an empty folder becomes a
     /// pool with the id `fresh`, and a pool that has an id already is taken over, as after a new enrolment.
@@ -80,7 +91,9 @@ impl Pool {
                     Some(id) => id,
                     None => begin(&dir, fresh)?,
                 };
-                durable::write(note, id.to_string().as_bytes()).map_err(|source| io_at(note, source))?;
+                let folder = note.parent().map_or(Ok(()), std::fs::create_dir_all);
+                let noted = folder.and_then(|()| durable::write(note, id.to_string().as_bytes()));
+                noted.map_err(|source| io_at(note, source))?;
                 id
             }
         };
@@ -88,6 +101,20 @@ impl Pool {
         pool.check()?;
         pool.make_folders()?;
         Ok(pool)
+    }
+
+    /// What [`Pool::open`] would find, changing nothing.
+    ///
+    /// # Errors
+    /// When the folder is not this host's pool and cannot become it.
+    pub fn preview(dir: &Path, note: &Path) -> Result<Preview, PoolError> {
+        match (read_id(note)?, read_id(&dir.join(ID_FILE))?) {
+            (Some(wanted), Some(found)) if wanted == found => Ok(Preview::Known),
+            (Some(wanted), Some(found)) => Err(PoolError::OtherId { path: dir.to_owned(), found, wanted }),
+            (Some(_), None) => Err(PoolError::NoId { path: dir.to_owned() }),
+            (None, Some(_)) => Ok(Preview::Other),
+            (None, None) => is_free(dir).map(|()| Preview::New),
+        }
     }
 
     /// Whether the pool is there now.
@@ -168,8 +195,19 @@ impl Pool {
 }
 
 fn begin(dir: &Path, fresh: Uuid) -> Result<Uuid, PoolError> {
+    is_free(dir)?;
     std::fs::create_dir_all(dir).map_err(|source| io_at(dir, source))?;
-    let entries = std::fs::read_dir(dir).map_err(|source| io_at(dir, source))?;
+    let path = dir.join(ID_FILE);
+    durable::write(&path, fresh.to_string().as_bytes()).map_err(|source| io_at(&path, source))?;
+    Ok(fresh)
+}
+
+/// Whether nobody keeps anything in the folder. One that does not exist is free.
+fn is_free(dir: &Path) -> Result<(), PoolError> {
+    let entries = match std::fs::read_dir(dir) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(|source| io_at(dir, source))?,
+    };
     for entry in entries {
         let name = entry.map_err(|source| io_at(dir, source))?.file_name();
         // A crash may have left the id's own temporary file.
@@ -177,9 +215,7 @@ fn begin(dir: &Path, fresh: Uuid) -> Result<Uuid, PoolError> {
             return Err(PoolError::NotEmpty { path: dir.to_owned() });
         }
     }
-    let path = dir.join(ID_FILE);
-    durable::write(&path, fresh.to_string().as_bytes()).map_err(|source| io_at(&path, source))?;
-    Ok(fresh)
+    Ok(())
 }
 
 fn read_id(path: &Path) -> Result<Option<Uuid>, PoolError> {

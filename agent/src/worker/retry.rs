@@ -19,7 +19,8 @@ const LEAST_MS: u64 = 100;
 
 /// Takes note of a failure, the next one in a row if the last was of the same version.
 pub fn failed(course: &mut Course, server: ServerId, version: Version, fault: Fault, now_ms: u64) {
-    let before = course.failure.as_ref().filter(|failure| failure.version == version).map_or(0, |failure| failure.times);
+    let before =
+        course.failure.as_ref().filter(|failure| failure.version == version).map_or(0, |failure| failure.times);
     let times = before.saturating_add(1);
     let retry_at_ms = now_ms + wait_ms(times, Mark::of(&(server, now_ms)).0);
     course.failure = Some(Failure { version, fault, times, retry_at_ms });

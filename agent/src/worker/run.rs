@@ -57,6 +57,8 @@ fn spec(desired: &Desired) -> Result<&ServerSpec, Fault> {
     match desired {
         Desired::Present(spec) => Ok(spec),
         // The planner has no such step; if it ever had, the server stands still and says so.
-        Desired::Absent(_) => Err(Fault::new(FaultCode::Internal, "a step that needs a spec was planned for a tombstone")),
+        Desired::Absent(_) => {
+            Err(Fault::new(FaultCode::Internal, "a step that needs a spec was planned for a tombstone"))
+        }
     }
 }

@@ -6,13 +6,7 @@ use std::{
     time::Duration,
 };
 
-use csp_shared::{
-    generation::Version,
-    id::ServerId,
-    message::Orphan,
-    observed::Observed,
-    spec::Desired,
-};
+use csp_shared::{generation::Version, id::ServerId, message::Orphan, observed::Observed, spec::Desired};
 use futures_util::future::join_all;
 use tokio::{
     sync::{mpsc, watch},

@@ -144,11 +144,12 @@ async fn run_step<M: Machine, B: Backing>(
 }
 
 fn tell(server: ServerId, step: &Step, began: Instant, done: Result<(), Fault>) {
+    let step = step.name();
     let elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     match done {
-        Ok(()) => info!(%server, ?step, elapsed_ms, "step done"),
+        Ok(()) => info!(%server, step, elapsed_ms, "step done"),
         Err(fault) => {
-            warn!(%server, ?step, elapsed_ms, code = fault.code.as_str(), detail = %fault.detail, "step failed");
+            warn!(%server, step, elapsed_ms, code = fault.code.as_str(), detail = %fault.detail, "step failed");
         }
     }
 }

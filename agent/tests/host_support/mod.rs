@@ -9,11 +9,13 @@ use std::{
     fs::{File, OpenOptions},
     io::{ErrorKind, Read, Write},
     os::fd::{AsRawFd, FromRawFd, OwnedFd},
+    path::Path,
     time::Duration,
 };
 
 use nix::{
     libc,
+    mount::{MsFlags, mount},
     sched::{CloneFlags, unshare},
 };
 use tokio::runtime::{Builder, Runtime};
@@ -22,6 +24,7 @@ use tokio::runtime::{Builder, Runtime};
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Length of the header that QEMU and the kernel put before each frame of a tap (virtio-net, no merged buffers).
 const VNET_HEADER: usize = 10;
+const NONE: Option<&str> = None;
 
 /// Runs a test on a thread that has its own, empty network. Threads and programs that it starts share that network.
 pub fn in_private_network(test: impl FnOnce(&Runtime) + Send + 'static) {
@@ -32,6 +35,24 @@ pub fn in_private_network(test: impl FnOnce(&Runtime) + Send + 'static) {
     if let Err(panic) = thread.join() {
         std::panic::resume_unwind(panic);
     }
+}
+
+/// Gives this thread, and all that it starts from now on, mounts of its own.
+pub fn with_private_mounts() {
+    // A thread cannot leave the mounts that it shares with the others, unless it first has its own working folder too.
+    unshare(CloneFlags::CLONE_FS | CloneFlags::CLONE_NEWNS).unwrap();
+    mount(NONE, "/", NONE, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NONE).unwrap();
+}
+
+/// Puts `with` over `path`. Call it with private mounts.
+pub fn bind(with: &Path, path: &Path) {
+    mount(Some(with), path, NONE, MsFlags::MS_BIND, NONE).unwrap();
+}
+
+/// Puts `with` over `path`, for the rest of this test alone.
+pub fn hide_behind(with: &str, path: &str) {
+    with_private_mounts();
+    bind(Path::new(with), Path::new(path));
 }
 
 /// A guest's end of a tap, opened as QEMU does.
@@ -83,6 +104,8 @@ impl Wire {
             libc::bind(socket.as_raw_fd(), (&raw const address).cast(), size_of::<libc::sockaddr_ll>() as u32)
         };
         assert_eq!(bound, 0);
+        // So much that nothing is lost while the test does something else.
+        nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::RcvBufForce, &(64 << 20)).unwrap();
         let file = File::from(socket);
         set_nonblocking(&file);
         Self(file)

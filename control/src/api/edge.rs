@@ -82,7 +82,7 @@ fn enveloped(mut response: Response, id: &str) -> Response {
 /// The framework refuses with a bare status: a path, a method, a header that it did not understand.
 fn foreign_refusal(response: &Response) -> Option<ApiError> {
     let code = match response.status() {
-        StatusCode::NOT_FOUND => Code::NotFound,
+        StatusCode::NOT_FOUND => return Some(ApiError::new(Code::NotFound, "There is nothing at this path.")),
         StatusCode::METHOD_NOT_ALLOWED => Code::MethodNotAllowed,
         StatusCode::PAYLOAD_TOO_LARGE => Code::PayloadTooLarge,
         StatusCode::UNSUPPORTED_MEDIA_TYPE => Code::UnsupportedMediaType,

@@ -12,7 +12,6 @@ use super::{catalog, edge::edge, servers, ssh_keys, state::App, wallet};
 pub const PREFIX: &str = "/api/v1";
 
 /// The customer API.
-#[must_use]
 pub fn router(app: App) -> Router {
     let layer = from_fn_with_state(app.edge(), edge);
     Router::new().nest(PREFIX, routes()).with_state(app).layer(layer)

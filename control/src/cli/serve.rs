@@ -3,7 +3,14 @@
 //! Whatever cannot be opened ends the start with one line that says what, why, and what to do. Nothing is half up: the
 //! service manager hears "ready" when the API, the operator's socket and the hosts' listener all accept.
 
-use std::{future::Future, io, path::Path, sync::Arc, time::Duration};
+use std::{
+    fs::{File, TryLockError},
+    future::Future,
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::{
     net::{TcpListener, UnixListener},
@@ -45,6 +52,10 @@ pub(super) enum ServeError {
     Socket(#[from] SocketError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("another control plane works on {}; stop it first", .0.display())]
+    Locked(PathBuf),
+    #[error("cannot lock {} (check that data_dir exists and is writable; `csp-control init` makes it)", path.display())]
+    Lock { path: PathBuf, source: io::Error },
     #[error("cannot read the control plane's keys (`csp-control init` makes them, a backup holds them)")]
     Keys(#[source] csp_link::key_file::KeyFileError),
     #[error("cannot set up TLS for the hosts")]
@@ -70,9 +81,11 @@ struct Open {
     api: TcpListener,
     fleet: TcpListener,
     operator: UnixListener,
+    lock: File,
 }
 
 fn open(config: &Config, mut sockets: PassedSockets) -> Result<Open, ServeError> {
+    let lock = lock(&config.data_dir)?;
     let store = Store::open(&config.database())?;
     let keys = ControlKeys::load(&config.keys()).map_err(ServeError::Keys)?;
     let settings = Settings {
@@ -94,11 +107,26 @@ fn open(config: &Config, mut sockets: PassedSockets) -> Result<Open, ServeError>
         api: sockets.open(&config.api.listen, "[api] listen")?,
         fleet: sockets.open(&config.fleet.listen, "[fleet] listen")?,
         operator: socket::listen(&config.operator.socket)?,
+        lock,
     })
 }
 
+/// Two control planes on one database would answer twice and migrate under each other's feet. The kernel lifts this lock
+/// when its process ends, however it ends.
+fn lock(data_dir: &Path) -> Result<File, ServeError> {
+    let path = data_dir.join("lock");
+    let fail = |source| ServeError::Lock { path: path.clone(), source };
+    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(fail)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(ServeError::Locked(data_dir.to_owned())),
+        Err(TryLockError::Error(source)) => Err(fail(source)),
+    }
+}
+
 async fn serve(config: &Config, sockets: PassedSockets) -> Result<(), ServeError> {
-    let Open { app, keys, api, fleet, operator } = open(config, sockets)?;
+    let Open { app, keys, api, fleet, operator, lock } = open(config, sockets)?;
+    let at = (place(&api), place(&fleet));
     let (stop, stopped) = watch::channel(false);
     let told = |mut stopped: watch::Receiver<bool>| async move {
         // The sender lives until the end of this function; should it be gone, stopping is right too.
@@ -127,7 +155,7 @@ async fn serve(config: &Config, sockets: PassedSockets) -> Result<(), ServeError
     let listener = Listener::new(&keys.current, hosts, app.wake.clone(), Bounds::default());
     let listener = listener.map_err(ServeError::Tls)?;
     tasks.spawn(listener.serve(fleet, told(stopped.clone())));
-    tracing::info!(api = %config.api.listen, fleet = %config.fleet.listen, "ready");
+    tracing::info!(api = at.0, fleet = at.1, "ready");
     notify(sd_notify::NotifyState::Ready);
     asked_to_stop().await.map_err(ServeError::Runtime)?;
     tracing::info!("stopping: requests under way may end");
@@ -137,7 +165,13 @@ async fn serve(config: &Config, sockets: PassedSockets) -> Result<(), ServeError
     // Left behind, it would be taken over at the next start all the same; without it commands say at once what is wrong.
     let _ = std::fs::remove_file(&config.operator.socket);
     tracing::info!("stopped");
+    drop(lock);
     Ok(())
+}
+
+/// Where a listener really is: port 0 and passed sockets are known only now.
+fn place(listener: &TcpListener) -> String {
+    listener.local_addr().map_or_else(|error| error.to_string(), |address| address.to_string())
 }
 
 /// Waits for the tasks, but not for ever: whoever holds a request open must not hold the stop.

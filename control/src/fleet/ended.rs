@@ -1,14 +1,18 @@
 //! Why a connection ended, and what the agent is told about it.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use csp_link::frames::{LinkError, Receiver, Sender};
 use csp_shared::{
     id::HostId,
     message::{Refusal, ToAgent},
 };
+use tokio::time::timeout;
 
 use super::{hosts::HostsError, wake::Leave};
+
+/// How long a farewell may take.
+const LAST_WORD_WITHIN: Duration = Duration::from_secs(2);
 
 /// Why a connection ended.
 #[derive(Debug)]
@@ -75,7 +79,9 @@ impl Ended {
     pub(super) async fn farewell(&self, mut sender: Sender, receiver: Receiver) {
         let last_word = match self.refusal() {
             Some((reason, message)) => {
-                if sender.send(&ToAgent::Refused { reason, message: message.clone() }).await.is_err() {
+                let refused = ToAgent::Refused { reason, message: message.clone() };
+                // A host that reads nothing is not waited for: its place may be wanted by its own next connection.
+                if !matches!(timeout(LAST_WORD_WITHIN, sender.send(&refused)).await, Ok(Ok(()))) {
                     return;
                 }
                 message

@@ -17,7 +17,7 @@ use tokio::{
     task::JoinSet,
     time::{sleep, timeout},
 };
-use tracing::{Instrument as _, debug, info, info_span, warn};
+use tracing::{Instrument as _, Span, debug, field::Empty, info, info_span, warn};
 
 use super::{
     ended::Ended,
@@ -91,7 +91,10 @@ impl<H: Hosts> Listener<H> {
                 Some(_) = connections.join_next() => continue,
             };
             let peer = stream.peer_addr().map_or_else(|_| "unknown".to_owned(), |address| address.to_string());
-            let one = self.clone().connection(stream, permit).instrument(info_span!("host_link", %peer));
+            let one = self
+                .clone()
+                .connection(stream, permit)
+                .instrument(info_span!("host_link", %peer, key = Empty, host = Empty));
             connections.spawn(one);
         }
         self.wake.stop();
@@ -144,6 +147,7 @@ impl<H: Hosts> Listener<H> {
     async fn greet(&self, stream: impl ByteStream + 'static) -> Result<Greeted, Ended> {
         let shaken = self.acceptor.accept(stream).await;
         let (io, pin) = shaken.map_err(|error| Ended::Before(with_source(&error)))?;
+        Span::current().record("key", pin.to_string());
         let known = self.hosts.knows(pin).await?;
         let frame_bytes_max = if known { FRAME_BYTES_MAX } else { STRANGER_FRAME_BYTES_MAX };
         let upgraded = frames::accept(io, frame_bytes_max, self.bounds.silence_max).await;
@@ -159,7 +163,8 @@ impl<H: Hosts> Listener<H> {
 
     async fn session(&self, greeted: Greeted) -> Ended {
         let Greeted { opened, registration, mut sender, mut receiver } = greeted;
-        info!(host = %opened.host, session = %opened.session, "a host is connected");
+        Span::current().record("host", opened.host.to_string());
+        info!(session = %opened.session, "a host is connected");
         let session = Session { hosts: &self.hosts, bounds: self.bounds, opened, registration: &registration };
         let ended = session.run(&mut sender, &mut receiver).await;
         // Out of the list first: nobody should wake a session that only says goodbye.

@@ -19,7 +19,6 @@ use axum::{
 use crate::api::{App, edge::edge};
 
 /// The operator API: every route on one page.
-#[must_use]
 pub fn router(app: App) -> Router {
     let layer = from_fn_with_state(app.edge(), edge);
     let routes = Router::new()

@@ -21,23 +21,22 @@ const PLACE: &str = "/srv/csp";
 ///
 /// # Errors
 /// When the file system refuses.
-pub fn configure(host: &HostLayout) -> Result<()> {
+pub fn configure(host: &HostLayout, virt: &str) -> Result<()> {
     let table =
         |entries: &[(&str, Value)]| Value::Table(entries.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect());
     let text = |text: &str| Value::String(text.to_owned());
     let config: Table = [
         ("state_dir", text(&format!("{PLACE}/state"))),
         ("pool_dir", text(&format!("{PLACE}/pool"))),
+        ("virt_type", text(virt)),
         ("reserve", table(&[("ram_mib", Value::Integer(256)), ("disk_gib", Value::Integer(1))])),
         ("network", table(&[("public_bridge", text(PUBLIC_BRIDGE))])),
     ]
     .into_iter()
     .map(|(key, value)| (key.to_owned(), value))
     .collect();
-    for name in ["state", "pool"] {
-        let path = host.backing("srv").join("csp").join(name);
-        fs::create_dir_all(&path).attempted(|| format!("making {}", path.display()))?;
-    }
+    let pool = host.backing("srv").join("csp/pool");
+    fs::create_dir_all(&pool).attempted(|| format!("making {}", pool.display()))?;
     let (path, config) = (host.agent_config(), toml::to_string(&config).unwrap_or_default());
     fs::write(&path, config).attempted(|| format!("writing {}", path.display()))
 }

@@ -37,6 +37,9 @@ enum Cmd {
         /// How many hosts
         #[arg(long, default_value_t = 1)]
         hosts: u8,
+        /// How guests run: auto, kvm or qemu
+        #[arg(long, default_value = "auto")]
+        virt: String,
         /// Folder of the built programs; without it, the one of this program
         #[arg(long)]
         programs: Option<PathBuf>,
@@ -128,11 +131,11 @@ fn dispatch(cli: Cli) -> Result<()> {
     }
     let layout = layout_of(&cli.dir, matches!(cli.command, Cmd::Up { .. }))?;
     match cli.command {
-        Cmd::Up { hosts, programs, images, cache } => {
+        Cmd::Up { hosts, virt, programs, images, cache } => {
             let _lock = lock::take(&layout)?;
             let programs = programs.map_or_else(own_folder, |programs| absolute(&programs))?;
             let cache = cache.map(|cache| absolute(&cache)).transpose()?;
-            up::up(&layout, &up::Plan { hosts, programs, images: absolute(&images)?, cache }).map(drop)
+            up::up(&layout, &up::Plan { hosts, virt, programs, images: absolute(&images)?, cache }).map(drop)
         }
         Cmd::Down => take_down(&layout),
         Cmd::KillAll => down::kill_all(&layout).map(drop),

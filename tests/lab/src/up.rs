@@ -27,6 +27,8 @@ const IMAGE: &str = "mini";
 pub struct Plan {
     /// How many hosts.
     pub hosts: u8,
+    /// The agents' `virt_type`.
+    pub virt: String,
     /// The folder of built programs.
     pub programs: PathBuf,
     /// The folder of guest images.
@@ -114,7 +116,7 @@ fn wire(layout: &Layout, plan: &Plan) -> Result<()> {
     for number in 1..=plan.hosts {
         let host = layout.host(number);
         host::create(layout, &host, plan.cache.as_deref())?;
-        agent::configure(&host)?;
+        agent::configure(&host, &plan.virt)?;
         internet::connect(layout, &host)?;
         host::boot(layout, &host)?;
     }

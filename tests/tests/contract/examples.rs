@@ -43,6 +43,23 @@ pub fn examples() -> Vec<Example> {
     found
 }
 
+/// Routes that the text lists in columns, without an example.
+pub fn listed() -> Vec<Example> {
+    let route = |line: &str| {
+        let mut words = line.split_whitespace();
+        let (method, path) = (words.next()?, words.next()?);
+        let known = ["GET", "POST", "DELETE"].contains(&method) && path.starts_with(PREFIX);
+        known.then(|| Example {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            headers: Vec::new(),
+            body: None,
+            answer: Value::Null,
+        })
+    };
+    TEXT.lines().filter_map(route).collect()
+}
+
 /// The text's commands use single quotes only, and none inside of them.
 fn example(command: &str, answer: &str) -> Example {
     let words: Vec<&str> = command.split('\'').collect();

@@ -220,7 +220,11 @@ impl Agent {
     ) -> Self {
         let enrolment = Enrolment { control: dial.address().to_owned(), pins, host, joined_by: Sha256::of(b"") };
         let (own, hello, workers) = (own.clone(), hello(machine), hands.clone());
-        let task = tokio::spawn(async move { link::run(dial, &own, &enrolment, &hello, &workers, PACE).await });
+        let task = tokio::spawn(async move {
+            loop {
+                link::run(&dial, &own, &enrolment, &hello, &workers, PACE).await;
+            }
+        });
         Self { hands, task }
     }
 

@@ -1,6 +1,9 @@
 //! What a session carries, and what ends it.
 
+use std::time::Duration;
+
 use csp_agent::link::TcpDial;
+use csp_control::fleet::Bounds;
 use csp_link::key_file::Identity;
 use csp_shared::{
     generation::SessionEpoch,
@@ -45,7 +48,7 @@ async fn what_is_wanted_before_and_during_a_session_arrives_and_is_reported() {
 
 #[tokio::test]
 async fn a_lost_signal_costs_time_and_no_change() {
-    let bounds = csp_control::fleet::Bounds { rescan_every: std::time::Duration::from_millis(50), ..BOUNDS };
+    let bounds = Bounds { rescan_every: Duration::from_millis(50), ..BOUNDS };
     let control = Control::with(Book::default(), Identity::ephemeral().unwrap(), bounds).await;
     let own = Identity::ephemeral().unwrap();
     control.book.admit(host(1), own.pin(), MACHINE);
@@ -192,4 +195,27 @@ async fn a_failing_store_ends_a_session_without_blaming_the_host() {
     until("the session is over", || control.wake.connected().is_empty()).await;
     control.book.lock().is_down = false;
     until("what was lost came with the next inventory", || control.book.seen(host).len() == 1).await;
+}
+
+#[tokio::test]
+async fn a_control_plane_that_takes_a_host_for_another_is_not_obeyed() {
+    let (control, own, known) = one_host().await;
+    control.book.ask(known, wish(1, 1));
+    let agent = agent(&control, &own, host(2));
+    until("it was dialled twice", || control.book.lock().hosts[&known].session >= SessionEpoch(2)).await;
+    assert_eq!((agent.hands.held(), agent.hands.heard()), (0, 0));
+    assert!(agent.is_running());
+}
+
+#[tokio::test]
+async fn a_host_with_nothing_to_say_stays_connected() {
+    let bounds = Bounds { silence_max: Duration::from_millis(600), ping_every: Duration::from_millis(100), ..BOUNDS };
+    let control = Control::with(Book::default(), Identity::ephemeral().unwrap(), bounds).await;
+    let own = Identity::ephemeral().unwrap();
+    control.book.admit(host(1), own.pin(), MACHINE);
+    let agent = agent(&control, &own, host(1));
+    until("the session stands", || agent.hands.heard() == 1).await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert_eq!(control.wake.connected(), [host(1)]);
+    assert_eq!(control.book.lock().hosts[&host(1)].session, SessionEpoch(1), "one session all the time");
 }

@@ -37,7 +37,8 @@ use super::wire::Wire;
 
 pub const PRICE: i64 = 695;
 pub const CREDIT: i64 = 20_000;
-pub const QUARANTINE: i64 = 300;
+/// None: an address that is given back without proof is then leased again while its old holder is still there.
+pub const QUARANTINE: i64 = 0;
 pub const PROVISION_TIMEOUT: i64 = 1800;
 
 pub struct Control {

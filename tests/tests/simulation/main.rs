@@ -23,7 +23,7 @@ fn number(name: &str) -> Option<u64> {
 }
 
 /// Events of one history: enough for servers to be ordered, changed and destroyed on hosts that come and go.
-const EVENTS: u32 = 400;
+const EVENTS: u32 = 1000;
 
 fn run(seed: u64, tell: bool) -> history::Tally {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -1,0 +1,103 @@
+//! Whether the bridge to the public network is there and leads somewhere.
+
+use super::Finding;
+use crate::{
+    host_machine::fault::story,
+    network::{
+        NetworkError, bridge,
+        links::{Link, Links},
+        tap_name::{PREFIX, TapMark},
+    },
+};
+
+const BRIDGE: &str = "bridge";
+const NETFILTER: &str = "/proc/sys/net/bridge/bridge-nf-call-iptables";
+
+/// What was found out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Network {
+    /// All interfaces, or why they could not be listed.
+    pub links: Result<Vec<Link>, String>,
+    /// Bridged frames also pass the host's own packet filter, which knows nothing of guests.
+    pub host_filter_on_bridges: bool,
+}
+
+/// Lists the interfaces.
+pub async fn probe() -> Network {
+    let list = async { Links::connect()?.list().await };
+    let links = list.await.map_err(|error: NetworkError| story(&error));
+    let host_filter = std::fs::read_to_string(NETFILTER); // not there while nobody loaded the module: then it is off
+    Network { links, host_filter_on_bridges: host_filter.is_ok_and(|text| text.trim() == "1") }
+}
+
+/// Judges the bridge called `name`.
+#[must_use]
+pub fn judge(name: &str, network: &Network) -> Finding {
+    let links = match &network.links {
+        Ok(links) => links,
+        Err(reason) => return Finding::fault(BRIDGE, reason, "run as root"),
+    };
+    let bridge = match bridge::find(links, name) {
+        Ok(bridge) => bridge,
+        Err(error) => {
+            let cure = "make the bridge with the uplink as a port, or name the right one in `network.public_bridge`";
+            return Finding::fault(BRIDGE, story(&error), cure);
+        }
+    };
+    let is_ours = |link: &&Link| TapMark::parse(&link.alias).is_some();
+    let ports: Vec<&Link> = links.iter().filter(|link| link.controller == Some(bridge.index)).collect();
+    let uplinks: Vec<&str> = ports.iter().filter(|link| !is_ours(link)).map(|link| link.name.as_str()).collect();
+    if uplinks.iter().any(|uplink| uplink.starts_with(PREFIX)) {
+        let detail = format!("a port of {name} that csp did not make is called like its taps ({PREFIX}…)");
+        return Finding::fault(BRIDGE, detail, "rename it: what comes from such names never reaches the host");
+    }
+    if !bridge.up {
+        return Finding::fault(BRIDGE, format!("{name} is down"), format!("`ip link set {name} up`"));
+    }
+    if uplinks.is_empty() {
+        let detail = format!("{name} has no port but guests': they reach nobody else");
+        return Finding::warning(BRIDGE, detail, format!("`ip link set UPLINK master {name}`"));
+    }
+    if network.host_filter_on_bridges {
+        let detail = format!("{name} is there, and bridged frames also pass the host's own packet filter");
+        let cure = "`sysctl net.bridge.bridge-nf-call-iptables=0`, unless a program on this host (Docker) needs it";
+        return Finding::warning(BRIDGE, detail, cure);
+    }
+    Finding::ok(BRIDGE, format!("{name} leads to {}", uplinks.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::Verdict;
+
+    fn network() -> Network {
+        let bridge = Link { index: 2, name: "br-public".to_owned(), is_bridge: true, up: true, ..Link::default() };
+        let uplink = Link { index: 3, name: "eth0".to_owned(), controller: Some(2), ..Link::default() };
+        Network { links: Ok(vec![bridge, uplink]), host_filter_on_bridges: false }
+    }
+
+    #[test]
+    fn each_fault_of_the_bridge_has_its_verdict() {
+        let with = |change: fn(&mut Vec<Link>)| {
+            let mut links = network().links.unwrap();
+            change(&mut links);
+            Network { links: Ok(links), ..network() }
+        };
+        let table = [
+            ("as it should be", network(), Verdict::Ok),
+            ("not there", with(|links| drop(links.remove(0))), Verdict::Fault),
+            ("no bridge", with(|links| links[0].is_bridge = false), Verdict::Fault),
+            ("down", with(|links| links[0].up = false), Verdict::Fault),
+            ("no uplink", with(|links| links[1].controller = None), Verdict::Warning),
+            ("an uplink with a tap's name", with(|links| links[1].name = "cspt0".to_owned()), Verdict::Fault),
+            ("filtered by the host", Network { host_filter_on_bridges: true, ..network() }, Verdict::Warning),
+            ("unreadable", Network { links: Err("no".to_owned()), ..network() }, Verdict::Fault),
+        ];
+        for (name, network, verdict) in table {
+            let finding = judge("br-public", &network);
+            assert_eq!(finding.verdict, verdict, "{name}");
+            assert_eq!(finding.cure.is_empty(), verdict == Verdict::Ok, "{name}");
+        }
+    }
+}

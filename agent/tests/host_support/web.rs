@@ -1,0 +1,114 @@
+//! A web server for one file, with the faults of real ones.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::{TcpListener, TcpStream},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+#[derive(Clone, Copy)]
+pub enum Behaviour {
+    /// Serves the file, and ranges of it.
+    Plain,
+    /// Serves the whole file whatever range is asked for.
+    IgnoresRanges,
+    /// Closes each connection after so many bytes.
+    BreaksAfter(usize),
+    /// Sends a little at a time.
+    Slow,
+    /// Answers with that status.
+    Status(u16),
+}
+
+#[derive(Clone)]
+pub struct Web {
+    port: u16,
+    state: Arc<Mutex<State>>,
+}
+
+struct State {
+    behaviour: Behaviour,
+    ranges: Vec<String>,
+}
+
+impl Web {
+    pub fn serve(bytes: Vec<u8>, behaviour: Behaviour) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let state = Arc::new(Mutex::new(State { behaviour, ranges: Vec::new() }));
+        let web = Self { port, state };
+        let serving = web.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (serving, bytes) = (serving.clone(), bytes.clone());
+                std::thread::spawn(move || serving.answer(stream.unwrap(), &bytes));
+            }
+        });
+        web
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/image", self.port)
+    }
+
+    pub fn behave(&self, behaviour: Behaviour) {
+        self.state.lock().unwrap().behaviour = behaviour;
+    }
+
+    pub fn requests(&self) -> usize {
+        self.ranges().len()
+    }
+
+    /// The ranges that were asked for; `bytes=0-` for the whole file.
+    pub fn ranges(&self) -> Vec<String> {
+        self.state.lock().unwrap().ranges.clone()
+    }
+
+    fn answer(&self, stream: TcpStream, bytes: &[u8]) {
+        let mut range = "bytes=0-".to_owned();
+        for line in BufReader::new(&stream).lines() {
+            let line = line.unwrap();
+            if let Some(value) = line.to_ascii_lowercase().strip_prefix("range: ") {
+                range = value.to_owned();
+            }
+            if line.is_empty() {
+                break;
+            }
+        }
+        let behaviour = {
+            let mut state = self.state.lock().unwrap();
+            state.ranges.push(range.clone());
+            state.behaviour
+        };
+        let first: usize = range.trim_start_matches("bytes=").trim_end_matches('-').parse().unwrap();
+        let _ = respond(&stream, behaviour, first, bytes); // who hangs up in the middle has his reasons
+    }
+}
+
+fn respond(mut stream: &TcpStream, behaviour: Behaviour, first: usize, bytes: &[u8]) -> std::io::Result<()> {
+    let first = if matches!(behaviour, Behaviour::IgnoresRanges) { 0 } else { first };
+    if let Behaviour::Status(status) = behaviour {
+        return write!(stream, "HTTP/1.1 {status} No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    }
+    if first > bytes.len() {
+        return write!(stream, "HTTP/1.1 416 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    }
+    let body = &bytes[first..];
+    let status = if first == 0 { "200 OK" } else { "206 Partial Content" };
+    write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n", body.len())?;
+    if first > 0 {
+        write!(stream, "Content-Range: bytes {first}-{}/{}\r\n", bytes.len() - 1, bytes.len())?;
+    }
+    write!(stream, "\r\n")?;
+    match behaviour {
+        Behaviour::BreaksAfter(count) => stream.write_all(&body[..count.min(body.len())]),
+        Behaviour::Slow => body.chunks(10_000).try_for_each(|chunk| {
+            std::thread::sleep(Duration::from_millis(5));
+            stream.write_all(chunk)
+        }),
+        _ => stream.write_all(body),
+    }
+}

@@ -1,0 +1,272 @@
+//! The program as an operator meets it: set up, started, asked, stopped, and told what is wrong.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::disallowed_methods)]
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+    os::unix::net::UnixDatagram,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Output, Stdio},
+    time::Duration,
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_csp-control");
+const PATIENCE: Duration = Duration::from_secs(20);
+const CATALOG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/examples/catalog.toml");
+
+/// A folder that `init` has filled.
+struct Setup {
+    folder: TempDir,
+}
+
+impl Setup {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let setup = Self { folder };
+        let done = setup.init(&["--advertise", "control.example.com:7443"]);
+        assert!(done.status.success(), "{}", text(&done.stderr));
+        setup
+    }
+
+    fn dir(&self) -> PathBuf {
+        self.folder.path().join("control")
+    }
+
+    fn config(&self) -> PathBuf {
+        self.dir().join("control.toml")
+    }
+
+    fn init(&self, more: &[&str]) -> Output {
+        let mut command = Command::new(PROGRAM);
+        command.arg("init").arg("--dir").arg(self.dir());
+        command.args(["--api-listen", "127.0.0.1:0", "--fleet-listen", "127.0.0.1:0"]).args(more).output().unwrap()
+    }
+
+    fn ask(&self, words: &[&str]) -> Output {
+        Command::new(PROGRAM).arg("--config").arg(self.config()).args(words).output().unwrap()
+    }
+
+    #[track_caller]
+    fn say(&self, words: &[&str]) -> String {
+        let output = self.ask(words);
+        assert!(output.status.success(), "{words:?}: {}", text(&output.stderr));
+        text(&output.stdout)
+    }
+
+    fn json(&self, words: &[&str]) -> Value {
+        serde_json::from_str(&self.say(&[&["--json"], words].concat())).unwrap()
+    }
+
+    fn serve_fails(&self) -> String {
+        let output = self.ask(&["serve"]);
+        assert_eq!(output.status.code(), Some(1));
+        let said = text(&output.stderr);
+        assert_eq!(said.trim_end().lines().count(), 1, "one line: {said}");
+        said
+    }
+
+    fn edit(&self, from: &str, to: &str) {
+        let old = fs::read_to_string(self.config()).unwrap();
+        let new = old.replace(from, to);
+        assert_ne!(old, new, "{from}");
+        fs::write(self.config(), new).unwrap();
+    }
+}
+
+/// A control plane that runs, and is gone with this value.
+struct Running {
+    child: Child,
+    api: SocketAddr,
+}
+
+impl Running {
+    /// Starts it as a service manager would, and waits until it says that it is ready.
+    fn start(setup: &Setup) -> Self {
+        let notify = setup.folder.path().join("notify");
+        let _ = fs::remove_file(&notify);
+        let manager = UnixDatagram::bind(&notify).unwrap();
+        manager.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut command = Command::new(PROGRAM);
+        command.arg("serve").arg("--config").arg(setup.config()).env("NOTIFY_SOCKET", &notify);
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let mut state = [0; 256];
+        let length = manager.recv(&mut state).expect("the control plane says that it is ready");
+        assert!(text(&state[..length]).contains("READY=1"));
+        let mut line = String::new();
+        while !line.contains(" ready ") {
+            line.clear();
+            assert_ne!(log.read_line(&mut line).unwrap(), 0, "the log ended");
+        }
+        let api = line.split("api=\"").nth(1).unwrap().split('"').next().unwrap().parse().unwrap();
+        // Read on, so that the log never stands still for want of a reader.
+        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+        Self { child, api }
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap();
+        assert!(sent.success());
+    }
+
+    fn ended(mut self) -> ExitStatus {
+        let deadline = std::time::Instant::now() + PATIENCE;
+        while std::time::Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("the control plane does not end");
+    }
+
+    fn open(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.api).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn from_nothing_to_an_answered_request() {
+    let setup = Setup::new();
+    let running = Running::start(&setup);
+    let first = setup.say(&["apply", CATALOG]);
+    assert!(first.contains("add package starter") && first.ends_with("Done.\n"), "{first}");
+    assert!(setup.say(&["apply", CATALOG]).contains("nothing to change"));
+    let account = setup.say(&["account", "create", "--name", "Ada"]).trim().to_owned();
+    setup.say(&["credit", &account, "42.50", "--reference", "bank-1"]);
+    let again = setup.json(&["credit", &account, "42.50", "--reference", "bank-1"]);
+    assert_eq!((&again["balance"], &again["credited"]), (&Value::from("42.50"), &Value::from(false)));
+    let key = setup.say(&["key", "create", &account, "--label", "test"]).trim().to_owned();
+
+    let mut stream = running.open();
+    let request =
+        format!("GET /api/v1/balance HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {key}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.contains("\"balance\":42.50"), "{answer}");
+
+    let hosts = setup.json(&["host", "add", "host-1", "--location", "first"]);
+    assert!(hosts["join"].as_str().unwrap().starts_with("csp-agent enroll --control control.example.com:7443 "));
+    assert_eq!(setup.json(&["host", "list"])[0]["state"], Value::from("new"));
+    assert!(setup.say(&["server", "list"]).starts_with("SERVER"));
+}
+
+#[test]
+fn init_overwrites_nothing_and_keeps_others_out() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let setup = Setup::new();
+    let before = fs::read(setup.config()).unwrap();
+    let again = setup.init(&[]);
+    assert!(!again.status.success() && text(&again.stderr).contains("is there already"), "{}", text(&again.stderr));
+    assert_eq!(fs::read(setup.config()).unwrap(), before);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&setup.dir().join("data")), 0o700);
+    assert_eq!(mode(&setup.dir().join("data/keys")), 0o700);
+}
+
+#[test]
+fn a_wrong_choice_at_init_leaves_no_trace() {
+    let folder = tempfile::tempdir().unwrap();
+    let setup = Setup { folder };
+    let wrong = setup.init(&["--public-url", "ftp://x"]);
+    assert!(!wrong.status.success() && text(&wrong.stderr).contains("public_url"), "{}", text(&wrong.stderr));
+    assert!(!setup.dir().exists());
+}
+
+#[test]
+fn what_cannot_be_opened_is_told_in_one_line() {
+    let setup = Setup::new();
+    setup.edit("[api]", "[api]\ncolour = \"red\"");
+    let unknown = setup.serve_fails();
+    assert!(unknown.contains("control.toml, line ") && unknown.contains("colour"), "{unknown}");
+    setup.edit("colour = \"red\"\n", "");
+
+    let database = setup.dir().join("data/control.db");
+    fs::rename(&database, setup.dir().join("kept")).unwrap();
+    let _ = fs::remove_file(setup.dir().join("data/control.db-wal"));
+    let _ = fs::remove_file(setup.dir().join("data/control.db-shm"));
+    fs::write(&database, "this is no database, and somebody may want it back").unwrap();
+    let damaged = setup.serve_fails();
+    assert!(damaged.contains("control.db"), "{damaged}");
+    fs::remove_file(&database).unwrap();
+    fs::create_dir(&database).unwrap();
+    let folder = setup.serve_fails();
+    assert!(folder.contains("could not open the database"), "{folder}");
+    fs::remove_dir(&database).unwrap();
+    fs::rename(setup.dir().join("kept"), &database).unwrap();
+
+    fs::remove_file(setup.dir().join("data/keys/link.key")).unwrap();
+    let keyless = setup.serve_fails();
+    assert!(keyless.contains("link.key"), "a control plane with new keys would be a stranger to its hosts: {keyless}");
+}
+
+#[test]
+fn a_second_control_plane_on_the_same_database_does_not_start() {
+    let setup = Setup::new();
+    let _running = Running::start(&setup);
+    let refused = setup.serve_fails();
+    assert!(refused.contains("another control plane"), "{refused}");
+    assert!(setup.say(&["account", "list"]).starts_with("ACCOUNT"), "the first one still answers");
+}
+
+#[test]
+fn commands_say_when_nobody_answers() {
+    let setup = Setup::new();
+    let output = setup.ask(&["account", "list"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output.stderr);
+    assert!(said.contains("operator.sock") && said.contains("csp-control serve"), "{said}");
+}
+
+#[test]
+fn a_request_that_is_under_way_ends_before_the_program_does() {
+    let setup = Setup::new();
+    let running = Running::start(&setup);
+    let account = setup.say(&["account", "create", "--name", "Ada"]).trim().to_owned();
+    let key = setup.say(&["key", "create", &account]).trim().to_owned();
+    let mut stream = running.open();
+    let head = format!(
+        "POST /api/v1/servers HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {key}\r\nContent-Type: application/json\r\n\
+         Content-Length: 2\r\n\r\n{{"
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    running.signal("TERM");
+    std::thread::sleep(Duration::from_millis(200));
+    stream.write_all(b"}").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 422 ") && answer.contains("validation_failed"), "{answer}");
+    assert!(running.ended().success());
+    assert!(!setup.dir().join("operator.sock").exists());
+}
+
+#[test]
+fn what_was_answered_survives_a_kill() {
+    let setup = Setup::new();
+    let running = Running::start(&setup);
+    let account = setup.say(&["account", "create", "--name", "Ada"]).trim().to_owned();
+    setup.say(&["credit", &account, "7", "--reference", "r"]);
+    running.signal("KILL");
+    drop(running);
+    let _again = Running::start(&setup);
+    assert_eq!(setup.json(&["account", "list"])[0]["balance"], Value::from("7.00"));
+}

@@ -1,0 +1,10 @@
+//! The two HTTP faces against a real database in one process. One file a subject.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+mod envelope;
+mod idempotency;
+mod lists;
+mod operator;
+mod orders;
+mod power;
+mod sign_in;

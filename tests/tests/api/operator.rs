@@ -1,0 +1,123 @@
+//! The operator API: what the commands of `csp-control` stand on.
+
+use csp_tests::test_control::TestControl;
+use serde_json::{Value, json};
+
+async fn post(control: &TestControl, path: &str, body: &Value) -> csp_tests::test_control::Reply {
+    control.operator("POST", path).json(body).send().await
+}
+
+#[tokio::test]
+async fn a_catalog_is_shown_applied_and_then_changes_nothing() {
+    let control = TestControl::with_catalog("").await;
+    let slug = json!({"slug": "first", "name": "First"});
+    let apply = |dry_run: bool, locations: Value| {
+        let body = json!({"catalog": {"locations": locations}, "dry_run": dry_run});
+        let control = &control;
+        async move { post(control, "/catalog", &body).await }
+    };
+    let tried = apply(true, json!([slug])).await;
+    assert_eq!((&tried.data()["changes"][0]["key"], &tried.data()["applied"]), (&json!("first"), &json!(false)));
+    let done = apply(false, json!([slug])).await;
+    assert_eq!(done.data()["changes"].as_array().map(Vec::len), Some(1), "the dry run had changed nothing");
+    assert_eq!(apply(false, json!([slug])).await.data()["changes"], json!([]));
+    let renamed = apply(false, json!([{"slug": "first", "name": "Second"}])).await;
+    assert_eq!(renamed.data()["changes"][0]["detail"], json!("name: First -> Second"));
+    let gone = apply(false, json!([])).await;
+    assert_eq!(gone.data()["changes"][0]["change"], json!("retire"));
+}
+
+#[tokio::test]
+async fn a_catalog_that_cannot_work_is_refused_by_name() {
+    let control = TestControl::start().await;
+    let body = json!({"catalog": {"locations": [{"slug": "No!", "name": "x"}]}, "dry_run": false});
+    let wrong = post(&control, "/catalog", &body).await;
+    assert_eq!((wrong.status.as_u16(), wrong.fields()), (422, vec!["catalog.locations[0].slug"]), "{}", wrong.text);
+    let slug = json!({"slug": "a", "name": "x"});
+    let twice = post(&control, "/catalog", &json!({"catalog": {"locations": [slug, slug]}, "dry_run": false})).await;
+    assert!(twice.status.as_u16() == 422 && twice.text.contains("stands twice"), "{}", twice.text);
+}
+
+#[tokio::test]
+async fn a_payment_is_credited_once() {
+    let control = TestControl::start().await;
+    let account = post(&control, "/accounts", &json!({"name": "Ada", "email": "ada@example.com"})).await;
+    let account = account.data()["uuid"].as_str().unwrap().to_owned();
+    let path = format!("/accounts/{account}/credits");
+    let credit = json!({"amount": "42.50", "reference": "bank-1"});
+    let first = post(&control, &path, &credit).await;
+    assert_eq!((&first.data()["balance"], &first.data()["credited"]), (&json!("42.50"), &json!(true)));
+    let again = post(&control, &path, &credit).await;
+    assert_eq!((&again.data()["balance"], &again.data()["credited"]), (&json!("42.50"), &json!(false)));
+    let before = control.books().await;
+    let table = [
+        (json!({"amount": "43", "reference": "bank-1"}), 409, "reference"),
+        (json!({"amount": "0", "reference": "bank-2"}), 422, "amount"),
+        (json!({"amount": "-1", "reference": "bank-2"}), 422, "amount"),
+        (json!({"amount": "1.005", "reference": "bank-2"}), 422, "amount"),
+        (json!({"amount": "1", "reference": ""}), 422, "reference"),
+        (json!({"amount": "1", "reference": "bank-2", "note": "a\nb"}), 422, "note"),
+    ];
+    for (body, status, field) in table {
+        let reply = post(&control, &path, &body).await;
+        assert_eq!((reply.status.as_u16(), reply.fields()), (status, vec![field]), "{body}");
+    }
+    assert_eq!(control.books().await, before);
+}
+
+#[tokio::test]
+async fn a_key_opens_the_api_and_is_shown_once() {
+    let control = TestControl::start().await;
+    let account = post(&control, "/accounts", &json!({"name": "Ada"})).await;
+    let account = account.data()["uuid"].as_str().unwrap().to_owned();
+    let key = post(&control, &format!("/accounts/{account}/keys"), &json!({})).await;
+    let key = key.data()["key"].as_str().unwrap().to_owned();
+    let balance = control.api("GET", "/balance").header("authorization", &format!("Bearer {key}")).send().await;
+    assert_eq!(balance.data()["balance"], json!(0.0));
+    assert!(!control.operator("GET", "/accounts").send().await.text.contains(&key));
+    let nobody = post(&control, "/accounts/0192f0c1-0000-7000-8000-000000000001/keys", &json!({})).await;
+    assert_eq!(nobody.status.as_u16(), 404);
+}
+
+#[tokio::test]
+async fn a_host_gets_a_line_to_paste_and_a_fresh_one_until_it_joined() {
+    let control = TestControl::start().await;
+    let add = json!({"name": "host-1", "location": "first"});
+    let first = post(&control, "/hosts", &add).await;
+    let line = first.data()["join"].as_str().unwrap();
+    assert!(line.starts_with("csp-agent enroll --control control.example.com:7443 --pin sha256:"), "{line}");
+    assert_eq!(line.matches("--pin sha256:").count(), 2);
+    assert!(line.contains(" --token csp_join_") && !line.contains(['\'', '"', '$', ';', '`', '\n']), "{line}");
+    let second = post(&control, "/hosts", &add).await;
+    assert_ne!(second.data()["join"], first.data()["join"]);
+    let _joined = control.host("host-2").await;
+    let taken = post(&control, "/hosts", &json!({"name": "host-2", "location": "first"})).await;
+    assert_eq!((taken.status.as_u16(), taken.fields()), (409, vec!["name"]));
+    let nowhere = post(&control, "/hosts", &json!({"name": "host-3", "location": "mars"})).await;
+    assert_eq!((nowhere.status.as_u16(), nowhere.fields()), (422, vec!["location"]));
+    let hosts = control.operator("GET", "/hosts").send().await;
+    let names: Vec<(&Value, &Value)> =
+        hosts.data().as_array().unwrap().iter().map(|host| (&host["name"], &host["connected"])).collect();
+    assert_eq!(names, [(&json!("host-1"), &json!(false)), (&json!("host-2"), &json!(true))]);
+}
+
+#[tokio::test]
+async fn a_server_is_shown_as_the_database_has_it_and_as_its_host_saw_it() {
+    let control = TestControl::start().await;
+    let host = control.host("host-1").await;
+    let customer = control.customer("ada", "50").await;
+    let order = json!({"type": "vps", "package_slug": "starter", "os_image_key": "debian-12", "hostname": "web1"});
+    let ordered = control.api("POST", "/servers").by(&customer).json(&order).send().await;
+    let password = ordered.data()["root_password"].as_str().unwrap().to_owned();
+    let path = format!("/servers/{}", ordered.data()["uuid"].as_str().unwrap());
+    let before = control.operator("GET", &path).send().await;
+    assert_eq!(before.data()["last_report"], Value::Null);
+    host.obey().await;
+    let after = control.operator("GET", &path).send().await;
+    assert_eq!(after.data()["last_report"]["observed"]["domain"], json!("running"));
+    assert_eq!(after.data()["database"]["desired"]["power"], json!("on"));
+    assert_eq!(after.data()["database"]["actions"][0]["status"], json!("done"));
+    assert!(!after.text.contains(&password) && !after.text.contains("$6$"), "{}", after.text);
+    let list = control.operator("GET", &format!("/servers?account={}", customer.account)).send().await;
+    assert_eq!(list.data()[0]["host"], json!("host-1"));
+}

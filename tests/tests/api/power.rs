@@ -1,0 +1,152 @@
+//! Start, stop, restart and destroy, in each state that a customer meets.
+
+use csp_shared::id::ServerId;
+use csp_tests::test_control::{Reply, TestControl, TestCustomer, TestHost};
+use serde_json::{Value, json};
+
+struct World {
+    control: TestControl,
+    host: TestHost,
+    customer: TestCustomer,
+    server: ServerId,
+}
+
+impl World {
+    async fn ordered() -> Self {
+        let control = TestControl::start().await;
+        let host = control.host("host-1").await;
+        let customer = control.customer("ada", "50").await;
+        let order = json!({"type": "vps", "package_slug": "starter", "os_image_key": "debian-12", "hostname": "web1"});
+        let reply = control.api("POST", "/servers").by(&customer).json(&order).send().await;
+        let server = reply.data()["uuid"].as_str().unwrap().parse().unwrap();
+        Self { control, host, customer, server }
+    }
+
+    async fn online() -> Self {
+        let world = Self::ordered().await;
+        world.host.obey().await;
+        world
+    }
+
+    async fn post(&self, verb: &str, body: Value) -> Reply {
+        let path = format!("/servers/{}/{verb}", self.server);
+        self.control.api("POST", &path).by(&self.customer).json(&body).send().await
+    }
+
+    async fn status(&self) -> String {
+        let path = format!("/servers/{}", self.server);
+        let reply = self.control.api("GET", &path).by(&self.customer).send().await;
+        reply.data()["status"].as_str().unwrap().to_owned()
+    }
+}
+
+#[tokio::test]
+async fn a_server_is_stopped_started_and_restarted() {
+    let world = World::online().await;
+    assert_eq!(world.status().await, "Online");
+    assert_eq!(world.post("stop", json!({})).await.json["message"], json!("Stop has been queued."));
+    assert_eq!(world.status().await, "Stopping");
+    world.host.obey().await;
+    assert_eq!(world.status().await, "Offline");
+    assert_eq!(world.post("start", json!({})).await.json["message"], json!("Start has been queued."));
+    assert_eq!(world.status().await, "Starting");
+    world.host.obey().await;
+    assert_eq!(world.post("restart", json!({})).await.json["message"], json!("Restart has been queued."));
+    world.host.obey().await;
+    assert_eq!(world.status().await, "Online");
+}
+
+#[tokio::test]
+async fn what_is_so_already_is_answered_the_same_and_changes_nothing() {
+    let world = World::online().await;
+    let before = world.control.books().await;
+    assert_eq!(world.post("start", json!({})).await.json["message"], json!("Start has been queued."));
+    assert_eq!(world.control.books().await, before);
+    world.post("stop", json!({"force": true})).await;
+    world.host.obey().await;
+    let before = world.control.books().await;
+    assert_eq!(world.post("stop", json!({})).await.json["message"], json!("Stop has been queued."));
+    assert_eq!(world.control.books().await, before);
+}
+
+#[tokio::test]
+async fn restart_does_not_power_on() {
+    let world = World::online().await;
+    world.post("stop", json!({})).await;
+    world.host.obey().await;
+    let reply = world.post("restart", json!({})).await;
+    assert_eq!((reply.status.as_u16(), reply.code()), (409, "conflict"), "{}", reply.text);
+    assert_eq!(world.status().await, "Offline");
+}
+
+#[tokio::test]
+async fn a_server_that_powered_itself_off_comes_back_by_start() {
+    let world = World::online().await;
+    world.host.powered_itself_off(&world.control, world.server).await;
+    assert_eq!(world.status().await, "Offline");
+    world.post("start", json!({})).await;
+    world.host.obey().await;
+    assert_eq!(world.status().await, "Online");
+}
+
+#[tokio::test]
+async fn during_provisioning_only_destroy_is_accepted() {
+    let world = World::ordered().await;
+    let before = world.control.books().await;
+    for verb in ["start", "stop", "restart"] {
+        let reply = world.post(verb, json!({})).await;
+        assert_eq!((reply.status.as_u16(), reply.code()), (409, "server_busy"), "{verb}");
+        assert_eq!(reply.json["error"]["details"]["running_action"], json!("create"), "{verb}");
+    }
+    assert_eq!(world.control.books().await, before);
+    assert_eq!(world.post("destroy", json!({})).await.json["message"], json!("Destroy has been queued."));
+    let balance = world.control.api("GET", "/balance").by(&world.customer).send().await;
+    assert_eq!(balance.data()["balance"], json!(50.0), "what never ran is not charged");
+}
+
+#[tokio::test]
+async fn a_destroyed_server_is_gone_at_once_and_its_address_later() {
+    let world = World::online().await;
+    world.post("destroy", json!({})).await;
+    let path = format!("/servers/{}", world.server);
+    for (method, path) in
+        [("GET", path.clone()), ("POST", format!("{path}/start")), ("POST", format!("{path}/destroy"))]
+    {
+        let reply = world.control.api(method, &path).by(&world.customer).send().await;
+        assert_eq!(reply.status.as_u16(), 404, "{method} {path}");
+    }
+    assert_eq!(world.control.api("GET", "/servers").by(&world.customer).send().await.data(), &json!([]));
+    let taken = || async {
+        let taken = world.control.app.store.read(|read| {
+            let taken = read.lease_taken("public-1")?;
+            Ok::<_, csp_control::store::StoreError>(taken.len())
+        });
+        taken.await.unwrap()
+    };
+    assert_eq!(taken().await, 1, "held: the host has not proved anything");
+    world.host.obey().await;
+    assert_eq!(taken().await, 1, "resting");
+}
+
+#[tokio::test]
+async fn a_silent_host_makes_the_status_unknown() {
+    let world = World::online().await;
+    world.control.clock.advance(91);
+    assert_eq!(world.status().await, "Unknown");
+    world.host.alive().await;
+    assert_eq!(world.status().await, "Online");
+}
+
+#[tokio::test]
+async fn a_body_with_other_fields_is_refused_by_name() {
+    let world = World::online().await;
+    for (verb, body, field) in [
+        ("start", json!({"force": true}), "force"),
+        ("stop", json!({"force": "yes"}), "force"),
+        ("destroy", json!({"x": 1}), "x"),
+    ] {
+        let reply = world.post(verb, body).await;
+        assert_eq!((reply.status.as_u16(), reply.fields()), (422, vec![field]), "{verb}");
+    }
+    assert_eq!(world.status().await, "Online");
+}

@@ -34,7 +34,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use rtnetlink::LinkBridge;
+use rtnetlink::{LinkBridge, LinkUnspec};
 use uuid::Uuid;
 use web::{Behaviour, Web};
 
@@ -95,6 +95,7 @@ fn config(home: &Path) -> Config {
 async fn make_bridge() {
     let (connection, handle, _) = rtnetlink::new_connection().unwrap();
     tokio::spawn(connection);
+    handle.link().change(LinkUnspec::new_with_name("lo").up().build()).execute().await.unwrap();
     handle.link().add(LinkBridge::new("br-test").up().build()).execute().await.unwrap();
 }
 

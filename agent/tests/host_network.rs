@@ -2,20 +2,16 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
-mod host_support;
 #[path = "host_support/frame.rs"]
 mod frame;
+mod host_support;
 
 use std::net::Ipv4Addr;
 
 use csp_agent::{
     machine::{Mark, SeenTap},
     network::{
-        NetworkError, filter,
-        filter_rules::ServerFilters,
-        links::Links,
-        tap::Taps,
-        tap_device::NewTap,
+        NetworkError, filter, filter_rules::ServerFilters, links::Links, tap::Taps, tap_device::NewTap,
         tap_name::TapName,
     },
 };

@@ -199,19 +199,18 @@ fn what_cannot_be_opened_is_told_in_one_line() {
     assert!(unknown.contains("control.toml, line ") && unknown.contains("colour"), "{unknown}");
     setup.edit("colour = \"red\"\n", "");
 
-    let database = setup.dir().join("data/control.db");
-    fs::rename(&database, setup.dir().join("kept")).unwrap();
-    let _ = fs::remove_file(setup.dir().join("data/control.db-wal"));
-    let _ = fs::remove_file(setup.dir().join("data/control.db-shm"));
-    fs::write(&database, "this is no database, and somebody may want it back").unwrap();
+    // Put aside as a whole: database, log and keys belong together.
+    let (data, kept) = (setup.dir().join("data"), setup.dir().join("kept"));
+    fs::rename(&data, &kept).unwrap();
+    let missing = setup.serve_fails();
+    assert!(missing.contains("data_dir"), "{missing}");
+    fs::create_dir(&data).unwrap();
+    fs::write(data.join("control.db"), "this is no database, and somebody may want it back").unwrap();
     let damaged = setup.serve_fails();
     assert!(damaged.contains("control.db"), "{damaged}");
-    fs::remove_file(&database).unwrap();
-    fs::create_dir(&database).unwrap();
-    let folder = setup.serve_fails();
-    assert!(folder.contains("could not open the database"), "{folder}");
-    fs::remove_dir(&database).unwrap();
-    fs::rename(setup.dir().join("kept"), &database).unwrap();
+    assert!(fs::read_to_string(data.join("control.db")).unwrap().ends_with("want it back"));
+    fs::remove_dir_all(&data).unwrap();
+    fs::rename(&kept, &data).unwrap();
 
     fs::remove_file(setup.dir().join("data/keys/link.key")).unwrap();
     let keyless = setup.serve_fails();

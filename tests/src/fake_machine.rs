@@ -1,7 +1,8 @@
 //! A KVM host in memory, below the real planner and worker of the agent. For simulation and for tests of the worker.
 //!
 //! It is a leaf: it decides nothing, keeps the promises of [`Machine`], and shows what an agent must not do by failing
-//! loudly. Every future is ready at once, so no runtime is needed. What a crash of the agent loses is not in here; a
+//! loudly. Every future is ready at once (but that of a download that
+//! hangs), so no runtime is needed. What a crash of the agent loses is not in here; a
 //! crash of the host is [`FakeMachine::reboot`]. Handles are cheap to clone and share one host.
 
 use std::{
@@ -64,6 +65,8 @@ pub struct FakeHost {
     pub stopping: bool,
     /// Guests go down when asked by ACPI.
     pub guests_obey: bool,
+    /// No image ever arrives.
+    pub downloads_hang: bool,
     /// Images in the cache.
     pub images: BTreeSet<Sha256>,
     /// What there is of each server.
@@ -116,6 +119,7 @@ impl FakeMachine {
             pool_mounted: true,
             stopping: false,
             guests_obey: true,
+            downloads_hang: false,
             images: BTreeSet::new(),
             servers: BTreeMap::new(),
             strangers: Vec::new(),
@@ -302,15 +306,17 @@ impl Machine for FakeMachine {
 
     fn fetch_image(&self, image: &Image) -> impl Future<Output = Result<(), Fault>> + Send {
         let mut host = self.lock();
+        let hangs = host.downloads_hang;
         let done = match host.failure(Op::FetchImage) {
             None if !host.pool_mounted => Err(Fault::new(FaultCode::PoolMissing, "the pool is not mounted")),
+            None if hangs => Ok(()),
             None => {
                 host.images.insert(image.sha256);
                 Ok(())
             }
             Some(fault) => Err(fault),
         };
-        ready(done)
+        async move { if hangs { pending().await } else { done } }
     }
 
     fn create_disk(&self, spec: &ServerSpec) -> impl Future<Output = Result<(), Fault>> + Send {

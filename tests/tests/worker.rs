@@ -4,6 +4,8 @@
 use std::time::Duration;
 
 use csp_agent::{
+    config::Config,
+    daemon,
     machine::OffCause,
     spec_file::{MemoryBacking, SpecFile},
     worker::{Host, Supervisor},
@@ -133,6 +135,46 @@ async fn a_newer_spec_interrupts_the_wait_for_a_guest_that_does_not_go_down() {
     agent.accept(present(&forced)).await;
     assert_eq!(agent.reached(&forced).await.domain, DomainState::Off);
     assert!(began.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_newer_spec_interrupts_a_download() {
+    let (agent, spec) = (Agent::heard().await, server_spec(1));
+    agent.machine.with(|host| host.downloads_hang = true);
+    agent.accept(present(&spec)).await;
+    agent.report("fetching", |report| report.activity == Some(Activity::FetchingImage)).await;
+    agent.accept(tombstone(&spec)).await;
+    agent.report("gone", |report| report.reached.is_some() && report.remains.is_nothing()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn servers_that_wait_for_a_download_delay_no_tombstone() {
+    let agent = Agent::heard().await;
+    agent.machine.with(|host| host.downloads_hang = true);
+    let specs: Vec<ServerSpec> = (1..20).map(server_spec).collect();
+    agent.supervisor.accept(specs.iter().map(present).collect()).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    for spec in &specs {
+        agent.accept(tombstone(spec)).await;
+        let is_it = |report: &Observed| report.server == spec.server && report.reached.is_some();
+        assert!(agent.report("gone", is_it).await.remains.is_nothing());
+    }
+}
+
+#[tokio::test]
+async fn two_agents_never_share_a_state_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = Config { state_dir: folder.path().join("state"), ..Config::default() };
+    let first = tokio::spawn({
+        let config = config.clone();
+        async move { daemon::run(&config, FakeMachine::default()).await }
+    });
+    while !config.state_dir.join("servers").exists() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let second = timeout(Duration::from_secs(10), daemon::run(&config, FakeMachine::default())).await.unwrap();
+    assert!(second.unwrap_err().to_string().contains("another csp-agent"));
+    first.abort();
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,11 +8,7 @@ use super::Finding;
 use crate::{
     config::VirtType,
     host_machine::fault::story,
-    hypervisor::{
-        HypervisorError,
-        libvirt::Libvirt,
-        probe::Probed,
-    },
+    hypervisor::{HypervisorError, libvirt::Libvirt, probe::Probed},
 };
 
 const LIBVIRT: &str = "libvirt";
@@ -84,11 +80,9 @@ pub fn judge(guests: &Guests) -> Finding {
         (VirtType::Kvm, Some(Err(reason)), _) => {
             Finding::fault(GUESTS, format!("no guest runs with KVM: {reason}"), kvm_cure)
         }
-        (VirtType::Auto, Some(Err(reason)), Some(Ok(()))) => Finding::warning(
-            GUESTS,
-            format!("guests are emulated, which is slow; with KVM: {reason}"),
-            kvm_cure,
-        ),
+        (VirtType::Auto, Some(Err(reason)), Some(Ok(()))) => {
+            Finding::warning(GUESTS, format!("guests are emulated, which is slow; with KVM: {reason}"), kvm_cure)
+        }
         (VirtType::Qemu, _, Some(Ok(()))) => Finding::warning(
             GUESTS,
             "guests are emulated, which is slow",
@@ -99,7 +93,9 @@ pub fn judge(guests: &Guests) -> Finding {
             format!("not even an emulated guest runs: {reason}"),
             "install qemu-system-x86 and seabios; see /var/log/libvirt/qemu",
         ),
-        (VirtType::Auto | VirtType::Kvm, None, _) | (_, _, None) => Finding::fault(GUESTS, "no guest was tried", "run the check again"),
+        (VirtType::Auto | VirtType::Kvm, None, _) | (_, _, None) => {
+            Finding::fault(GUESTS, "no guest was tried", "run the check again")
+        }
     }
 }
 

@@ -43,7 +43,7 @@ use crate::{
 const LIBVIRT_LIMIT: Duration = Duration::from_secs(60);
 /// A probe guest, where libvirt first has to find out what QEMU can do.
 const PROBE_LIMIT: Duration = Duration::from_secs(120);
-const MIB_PER_GIB_SHIFT: u32 = 30;
+const GIB_SHIFT: u32 = 30;
 
 /// The host that this program runs on.
 #[derive(Debug)]
@@ -158,7 +158,7 @@ impl Machine for HostMachine {
             capacity: Capacity {
                 cpus: node.cpus,
                 ram_mib: node.ram_mib.saturating_sub(self.config.reserve.ram_mib),
-                disk_gib: disk_bytes >> MIB_PER_GIB_SHIFT,
+                disk_gib: disk_bytes >> GIB_SHIFT,
             },
             virt,
         })

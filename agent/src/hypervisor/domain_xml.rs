@@ -97,9 +97,7 @@ impl DomainPlan<'_> {
             .child(Element::new("input").with("type", "tablet").with("bus", "virtio"))
             .child(self.graphics())
             .child(Element::new("video").child(Element::new("model").with("type", "vga").with("vram", 16384)))
-            .child(
-                Element::new("memballoon").with("model", "virtio").child(Element::new("stats").with("period", 10)),
-            )
+            .child(Element::new("memballoon").with("model", "virtio").child(Element::new("stats").with("period", 10)))
             .child(
                 Element::new("rng")
                     .with("model", "virtio")
@@ -111,10 +109,7 @@ impl DomainPlan<'_> {
         let base = Element::new("backingStore")
             .with("type", "file")
             .child(Element::new("format").with("type", format_name(self.base.format)))
-            .child(
-                file(&self.base.path)
-                    .child(Element::new("seclabel").with("model", "dac").with("relabel", "no")),
-            )
+            .child(file(&self.base.path).child(Element::new("seclabel").with("model", "dac").with("relabel", "no")))
             .child(Element::new("backingStore"));
         Element::new("disk")
             .with("type", "file")
@@ -219,11 +214,8 @@ mod tests {
     };
 
     fn xml(spec: &ServerSpec, virt: Virt, pinned_to: &[u32]) -> String {
-        let base = CachedImage {
-            path: "/pool/images/base.qcow2".into(),
-            format: ImageFormat::Qcow2,
-            virtual_bytes: 1 << 30,
-        };
+        let base =
+            CachedImage { path: "/pool/images/base.qcow2".into(), format: ImageFormat::Qcow2, virtual_bytes: 1 << 30 };
         let epochs = Epochs { start: StartEpoch(3), boot: BootEpoch(2), disk: DiskEpoch(1) };
         DomainPlan {
             spec,

@@ -202,10 +202,8 @@ impl Libvirt {
                     continue;
                 }
                 match domain.get_xml_desc(0) {
-                    Ok(xml) => orphans.push(Orphan {
-                        name: name.chars().take(ORPHAN_NAME_CHARS_MAX).collect(),
-                        macs: macs_of(&xml),
-                    }),
+                    Ok(xml) => orphans
+                        .push(Orphan { name: name.chars().take(ORPHAN_NAME_CHARS_MAX).collect(), macs: macs_of(&xml) }),
                     Err(error) if error.code() == ErrorNumber::NoDomain => {} // it went away meanwhile
                     Err(error) => return Err(error),
                 }
@@ -230,7 +228,8 @@ impl Libvirt {
                 done => done,
             }
         })?;
-        Ok(done.unwrap_or(()))
+        done.unwrap_or(()); // none: it is off
+        Ok(())
     }
 
     /// Does something with the server's domain; `None` when there is none.

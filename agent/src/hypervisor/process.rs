@@ -87,7 +87,7 @@ mod tests {
         let server = ServerId(Uuid::from_u128(0x0199_d5c4_8d7e_7000_8000_0000_0000_00bb));
         let other = ServerId(Uuid::from_u128(0x0199_d5c4_8d7e_7000_8000_0000_0000_00bc));
         let arguments = b"/usr/bin/qemu-system-x86_64\0-name\0guest=0199d5c4-8d7e-7000-8000-0000000000bb,\
-            debug-threads=on\0-S\0-m\0512\0"
+            debug-threads=on\0-S\0-m\0size=64\0"
             .as_slice();
         assert!(is_of(arguments, server));
         assert!(!is_of(arguments, other));

@@ -69,7 +69,7 @@ fn common_mark(listed: &[Listed], taps: &[TapName]) -> Option<Mark> {
 }
 
 fn last_mark(listed: &[Listed], chain: &str) -> Option<Mark> {
-    let last = listed.iter().filter_map(|l| l.rule.as_ref()).filter(|rule| rule.chain == chain).next_back()?;
+    let last = listed.iter().filter_map(|l| l.rule.as_ref()).rfind(|rule| rule.chain == chain)?;
     filter_rules::mark_of(last.comment.as_deref()?)
 }
 

@@ -73,7 +73,9 @@ pub fn load(filters: &ServerFilters, stale: &[String]) -> Vec<Value> {
     let mut commands = guard();
     commands.push(json!({"add": {"table": table()}}));
     commands.push(json!({"flush": {"table": table()}}));
-    commands.extend(stale.iter().map(|chain| json!({"delete": {"chain": {"family": FAMILY, "table": name, "name": chain}}})));
+    commands.extend(
+        stale.iter().map(|chain| json!({"delete": {"chain": {"family": FAMILY, "table": name, "name": chain}}})),
+    );
     commands.push(json!({"add": {"set": set()}}));
     commands.push(json!({"flush": {"set": set()}}));
     if !filters.own.is_empty() {

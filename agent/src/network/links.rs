@@ -55,8 +55,8 @@ impl Links {
     /// # Errors
     /// When no netlink socket can be had.
     pub fn connect() -> Result<Self, NetworkError> {
-        let (connection, handle, _) = rtnetlink::new_connection()
-            .map_err(|error| failed("open a netlink socket", &error))?;
+        let (connection, handle, _) =
+            rtnetlink::new_connection().map_err(|error| failed("open a netlink socket", &error))?;
         tokio::spawn(connection);
         Ok(Self { handle })
     }
@@ -120,11 +120,8 @@ fn failed(doing: &str, reason: &dyn std::fmt::Display) -> NetworkError {
 }
 
 fn read(message: &LinkMessage) -> Link {
-    let mut link = Link {
-        index: message.header.index,
-        up: message.header.flags.contains(LinkFlags::Up),
-        ..Link::default()
-    };
+    let mut link =
+        Link { index: message.header.index, up: message.header.flags.contains(LinkFlags::Up), ..Link::default() };
     for attribute in &message.attributes {
         match attribute {
             LinkAttribute::IfName(name) => link.name.clone_from(name),

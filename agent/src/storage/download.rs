@@ -67,13 +67,7 @@ pub fn download(url: &str, part: &Path, wanted: u64, cancelled: &AtomicBool) -> 
     file.sync_all().map_err(DownloadError::Write)
 }
 
-fn receive(
-    url: &str,
-    file: &mut File,
-    have: u64,
-    wanted: u64,
-    cancelled: &AtomicBool,
-) -> Result<(), DownloadError> {
+fn receive(url: &str, file: &mut File, have: u64, wanted: u64, cancelled: &AtomicBool) -> Result<(), DownloadError> {
     let unreachable = |reason: String| DownloadError::Unreachable { url: url.to_owned(), reason };
     let too_long = || DownloadError::TooLong { url: url.to_owned(), wanted };
 

@@ -49,8 +49,7 @@ pub async fn show(State(app): State<App>, Path(server): Path<ServerId>) -> Resul
     let found = app
         .store
         .read::<_, StoreError>(move |read| {
-            let Some(owner) = read.server_get(server)?.map(|found| found.account) else { return Ok(None) };
-            let Some((view, _)) = read.server_view(owner, server, now)? else { return Ok(None) };
+            let Some(view) = read.server_view_any(server, now)? else { return Ok(None) };
             let (desired, observation) = (read.spec_get(server)?, read.observation_get(server)?);
             Ok(Some((view, desired, observation, read.action_list(server)?)))
         })

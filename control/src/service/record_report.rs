@@ -48,6 +48,8 @@ pub fn record_inventory(
 ) -> Result<Recorded, StoreError> {
     let recorded = record_report(tx, host, inventory.session, &inventory.servers, quarantine, draw, now)?;
     if !recorded.stale {
+        let named = inventory.servers.iter().map(|seen| seen.server).collect();
+        tx.observations_keep_only(host, &named)?;
         tx.host_inventory(host, &inventory.orphans, now)?;
     }
     Ok(recorded)

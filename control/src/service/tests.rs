@@ -4,7 +4,7 @@ use csp_shared::{
     generation::SessionEpoch,
     id::{AccountId, HostId, ServerId},
     key_pin::KeyPin,
-    message::{Capacity, Enrol, Hello, Virt},
+    message::{Capacity, Enrol, Hello, Inventory, Virt},
     observed::{DomainState, Fault, FaultCode, Observed, Remains},
     spec::Desired,
 };
@@ -20,7 +20,7 @@ use super::{
     expire_orders::expire_orders,
     open_session::open_session,
     order_server::{OrderError, OrderServer, Ordered, order_server},
-    record_report::{Recorded, record_report},
+    record_report::{Recorded, record_inventory, record_report},
 };
 use crate::{
     domain::{
@@ -392,4 +392,20 @@ async fn a_payment_told_twice_is_credited_once() {
     assert!(pay(world.account, 1000).await.unwrap().before);
     assert_eq!(world.balance().await, 1000);
     assert!(pay(world.account, 999).await.is_err(), "the same payment with another amount is a mistake");
+}
+
+#[tokio::test]
+async fn a_host_that_lost_what_it_was_told_is_told_again() {
+    let world = World::new().await;
+    let server = world.order(NOW).await.unwrap().server;
+    world.settle(server, NOW).await;
+    let host = world.host;
+    let unreported = || world.store.read(move |r| r.specs_unreported(host));
+    assert_eq!(unreported().await.unwrap(), []);
+    let (session, draw) = (world.session, world.entropy.draw());
+    let empty = Inventory { session, servers: Vec::new(), orphans: Vec::new() };
+    let write = world.store.write(move |tx| record_inventory(tx, host, &empty, QUARANTINE, draw.clone(), NOW));
+    assert!(!write.await.unwrap().stale);
+    assert_eq!(unreported().await.unwrap().len(), 1);
+    assert_eq!(world.leases().await[0].1, LeaseState::Leased, "not being named proves nothing");
 }

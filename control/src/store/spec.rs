@@ -1,5 +1,7 @@
 //! What should be and what was seen, one of each for a server on a host.
 
+use std::collections::BTreeSet;
+
 use csp_shared::{
     generation::{Generation, Incarnation, Version},
     id::{HostId, ServerId},
@@ -117,5 +119,20 @@ impl Tx<'_> {
         let Version { incarnation, generation } = observed.accepted;
         let (incarnation, generation) = (row::signed(incarnation.0), row::signed(generation.0));
         self.run(sql, (placement, incarnation, generation, text(observed)?, now.0)).map(|_| true)
+    }
+
+    /// Forgets what a host said about servers that it does not name any more: it lost them, and must be told again.
+    ///
+    /// # Errors
+    /// When the store cannot keep it.
+    pub fn observations_keep_only(&mut self, host: HostId, named: &BTreeSet<ServerId>) -> Result<(), StoreError> {
+        let sql = "SELECT o.placement_id, s.uuid FROM observations o JOIN placements p ON p.id = o.placement_id \
+                   JOIN hosts h ON h.id = p.host_id JOIN servers s ON s.id = p.server_id WHERE h.uuid = ?1";
+        let known: Vec<(i64, ServerId)> =
+            self.many(sql, [host.to_string()], |r| Ok((r.get(0)?, row::parsed(r, 1)?)))?;
+        for (placement, _) in known.iter().filter(|(_, server)| !named.contains(server)) {
+            self.run("DELETE FROM observations WHERE placement_id = ?1", [placement])?;
+        }
+        Ok(())
     }
 }

@@ -49,7 +49,8 @@ fn on_host(host: &HostLayout, server: &str) -> Result<Vec<String>> {
     if run(&["nft", "list", "tables"])?.contains(&server.replace('-', "")) {
         found.push("filter table".to_owned());
     }
-    for name in ["srv", "run"] {
+    // Not in the agent's own notes: a tombstone stays there for ever, so that no late message revives the server.
+    for name in ["srv/csp/pool", "run"] {
         files(&host.backing(name), server, &mut found);
     }
     Ok(found)

@@ -120,4 +120,10 @@ async fn a_server_is_shown_as_the_database_has_it_and_as_its_host_saw_it() {
     assert!(!after.text.contains(&password) && !after.text.contains("$6$"), "{}", after.text);
     let list = control.operator("GET", &format!("/servers?account={}", customer.account)).send().await;
     assert_eq!(list.data()[0]["host"], json!("host-1"));
+
+    let destroyed = control.api("POST", &format!("{path}/destroy")).by(&customer).send().await;
+    assert_eq!(destroyed.status.as_u16(), 200, "{}", destroyed.text);
+    let gone = control.operator("GET", &path).send().await;
+    assert_eq!(gone.data()["database"]["service_status"], json!("destroyed"), "operators see what customers do not");
+    assert_eq!(gone.data()["database"]["desired"]["want"], json!("absent"));
 }

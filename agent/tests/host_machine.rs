@@ -15,6 +15,7 @@ mod web;
 use std::{collections::BTreeSet, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
 use csp_agent::{
+    check::{self, Verdict},
     config::{Config, Network, Reserve, VirtType},
     host_machine::HostMachine,
     hypervisor::process,
@@ -59,6 +60,7 @@ fn a_server_lives_and_ends_on_a_real_host() {
         runtime.block_on(async {
             let machine = HostMachine::open(config(home.path())).unwrap();
             make_bridge().await;
+            check_is_content(home.path()).await;
             facts_are_told(&machine).await;
             let hanging = Web::serve(disk_of(HANGS), Behaviour::Plain);
             let spec = spec(&hanging, DiskEpoch(1));
@@ -139,6 +141,17 @@ fn spec(web: &Web, disk_epoch: DiskEpoch) -> ServerSpec {
     }
 }
 
+/// As an operator sees this host before it is enrolled.
+async fn check_is_content(home: &Path) {
+    let report = check::run(&config(home)).await;
+    assert!(report.is_ok(), "{report}");
+    let verdicts: Vec<_> = report.findings.iter().map(|finding| (finding.name, finding.verdict)).collect();
+    for part in ["libvirt", "filters", "pool"] {
+        assert!(verdicts.contains(&(part, Verdict::Ok)), "{report}");
+    }
+    assert!(!config(home).pool_dir.exists() && !config(home).run_dir.exists(), "a check leaves nothing behind");
+}
+
 async fn facts_are_told(machine: &HostMachine) {
     let facts = machine.facts().await.unwrap();
     assert!(facts.capacity.cpus > 0 && facts.capacity.ram_mib > 0 && facts.capacity.disk_gib > 0, "{facts:?}");
@@ -150,6 +163,9 @@ async fn facts_are_told(machine: &HostMachine) {
 
 async fn it_is_brought_about(machine: &HostMachine, spec: &ServerSpec) {
     bring_about(machine, spec).await;
+    let t = tokio::time::Instant::now();
+    for _ in 0..20 { machine.see(SERVER, Some(&spec.image)).await.unwrap(); }
+    eprintln!("SEE {:?}", t.elapsed() / 20);
     let seen = machine.see(SERVER, Some(&spec.image)).await.unwrap();
     let Seen { image, seed, filters, process, .. } = &seen;
     assert_eq!((*image, *seed, *filters, *process), (true, Some(SEED), Some(FILTERS), true));

@@ -120,8 +120,8 @@ async fn what_is_not_the_image_of_the_catalog_is_never_kept() {
     let longer = [&good[..], b"more"].concat();
     let cache = cache(&home);
 
-    type Is = fn(&ImageError) -> bool;
-    let cases: [(&str, &[u8], &[u8], Behaviour, Is); 6] = [
+    type Case<'a> = (&'a str, &'a [u8], &'a [u8], Behaviour, fn(&ImageError) -> bool);
+    let cases: [Case; 6] = [
         ("forged", &forged, &good, Behaviour::Plain, |e| matches!(e, ImageError::Checksum { .. })),
         ("longer", &longer, &good, Behaviour::Plain, |e| {
             matches!(e, ImageError::Download(DownloadError::TooLong { .. }))

@@ -1,12 +1,12 @@
 //! A KVM host in memory, below the real planner and worker of the agent. For simulation and for tests of the worker.
 //!
 //! It is a leaf: it decides nothing, keeps the promises of [`Machine`], and shows what an agent must not do by failing
-//! loudly. Every future is ready at once (but that of a download that
-//! hangs), so no runtime is needed. What a crash of the agent loses is not in here; a
-//! crash of the host is [`FakeMachine::reboot`]. Handles are cheap to clone and share one host.
+//! loudly. Every future is ready at once (but that of a download that hangs), so no runtime is needed. What a crash of
+//! the agent loses is not in here; a crash of the host is [`FakeMachine::reboot`]. Handles are cheap to clone and share
+//! one host.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     future::{Future, Ready, pending, ready},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -324,8 +324,8 @@ impl Machine for FakeMachine {
             if !images.contains(&spec.image.sha256) {
                 return Err(Fault::new(FaultCode::Internal, "a disk without its image"));
             }
-            if !server.disks.contains_key(&spec.disk_epoch) {
-                server.disks.insert(spec.disk_epoch, 0);
+            if let Entry::Vacant(disk) = server.disks.entry(spec.disk_epoch) {
+                disk.insert(0);
                 *server.disks_made.entry(spec.disk_epoch).or_default() += 1;
             }
             Ok(())

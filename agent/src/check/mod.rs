@@ -23,7 +23,7 @@ pub async fn run(config: &Config) -> Report {
     let libvirt = Arc::new(libvirt);
     let reached = virt::reach(&libvirt, &config.libvirt_uri).await;
     let mut findings = vec![virt::judge_libvirt(&reached)];
-    findings.push(virt::judge(&virt::probe(&libvirt, config.virt_type, reached.is_ok()).await));
+    findings.push(virt::judge(&virt::probe(&libvirt, config.virt_type, &config.run_dir, reached.is_ok()).await));
     findings.push(filters::judge(&filters::probe().await));
     findings.push(bridge::judge(&config.network.public_bridge, &bridge::probe().await));
     findings.push(pool::judge(&pool::probe(config).await));

@@ -3,7 +3,7 @@
 use std::{
     fs::OpenOptions,
     io,
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -33,6 +33,8 @@ pub struct Facts {
     pub writable: Result<(), String>,
     /// A file could be opened for direct I/O.
     pub direct_io: bool,
+    /// A folder on the way that QEMU's user cannot pass through.
+    pub closed: Option<PathBuf>,
     /// Bytes that are free.
     pub free_bytes: u64,
     /// Bytes that are kept.
@@ -50,6 +52,7 @@ pub async fn probe(config: &Config) -> Facts {
         identity: Err(error.to_string()),
         writable: Ok(()),
         direct_io: true,
+        closed: None,
         free_bytes: 0,
         reserve_bytes,
     })
@@ -69,6 +72,7 @@ fn look(dir: &Path, note: &Path, reserve_bytes: u64) -> Facts {
         identity: Pool::preview(dir, note).map_err(|error| story(&error)),
         writable: writable.map_err(|error| error.to_string()),
         direct_io,
+        closed: closed_folder(dir),
         free_bytes: stat.map_or(0, |stat| stat.blocks_available().saturating_mul(stat.fragment_size())),
         reserve_bytes,
     }
@@ -76,6 +80,15 @@ fn look(dir: &Path, note: &Path, reserve_bytes: u64) -> Facts {
 
 fn opens_directly(path: &Path) -> io::Result<()> {
     OpenOptions::new().read(true).custom_flags(libc::O_DIRECT).open(path).map(drop)
+}
+
+/// The first folder from the root on that others than its owner cannot enter. QEMU does not run as root.
+fn closed_folder(dir: &Path) -> Option<PathBuf> {
+    const PASS: u32 = 0o001;
+    let mut folders: Vec<&Path> = dir.ancestors().collect();
+    folders.reverse();
+    let is_closed = |folder: &&&Path| std::fs::metadata(folder).is_ok_and(|found| found.mode() & PASS == 0);
+    folders.iter().find(is_closed).map(|folder| folder.to_path_buf())
 }
 
 /// Judges the pool.
@@ -95,6 +108,11 @@ pub fn judge(facts: &Facts) -> Finding {
     if !facts.direct_io {
         let detail = format!("the file system of {dir} has no direct I/O, so guests' disks (cache none) cannot open");
         return Finding::fault(POOL, detail, "put the pool on ext4 or XFS");
+    }
+    if let Some(folder) = &facts.closed {
+        let folder = folder.display();
+        let detail = format!("QEMU's user cannot pass through {folder} to the disks in {dir}");
+        return Finding::fault(POOL, detail, format!("`chmod o+x {folder}`, or set `pool_dir` to another place"));
     }
     let room = facts.free_bytes.saturating_sub(facts.reserve_bytes);
     let (room_gib, reserve_gib) = (room / GIB, facts.reserve_bytes / GIB);
@@ -125,6 +143,7 @@ mod tests {
             identity: Ok(Preview::New),
             writable: Ok(()),
             direct_io: true,
+            closed: None,
             free_bytes: 100 * GIB,
             reserve_bytes: 10 * GIB,
         }
@@ -137,6 +156,7 @@ mod tests {
             ("not mounted", Facts { identity: Err("no pool.id".to_owned()), ..facts() }, Verdict::Fault),
             ("read only", Facts { writable: Err("read-only".to_owned()), ..facts() }, Verdict::Fault),
             ("no direct I/O", Facts { direct_io: false, ..facts() }, Verdict::Fault),
+            ("closed to QEMU", Facts { closed: Some("/pool".into()), ..facts() }, Verdict::Fault),
             ("full", Facts { free_bytes: 9 * GIB, ..facts() }, Verdict::Fault),
             ("small", Facts { free_bytes: 20 * GIB, ..facts() }, Verdict::Warning),
         ];
@@ -160,6 +180,18 @@ mod tests {
         let finding = judge(&probe(&config).await);
         assert_eq!(finding.verdict, Verdict::Fault);
         assert!(finding.detail.contains("not empty"), "{finding}");
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_qemu_cannot_enter_is_a_fault() {
+        let home = tempfile::tempdir().unwrap();
+        let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+        std::fs::set_permissions(home.path(), private).unwrap();
+        let config =
+            Config { pool_dir: home.path().join("pool"), state_dir: "/nonexistent".into(), ..Config::default() };
+        let finding = judge(&probe(&config).await);
+        assert_eq!(finding.verdict, Verdict::Fault);
+        assert!(finding.cure.contains(&format!("chmod o+x {}", home.path().display())), "{finding}");
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ use csp_shared::message::Virt;
 use super::Finding;
 use crate::{
     config::VirtType,
-    host_machine::fault::story,
+    host_machine::{fault::story, setup},
     hypervisor::{HypervisorError, libvirt::Libvirt, probe::Probed},
 };
 
@@ -49,12 +49,18 @@ pub fn judge_libvirt(reached: &Result<String, String>) -> Finding {
     }
 }
 
-/// Runs a guest for a moment, of the kind that is configured.
-pub async fn probe(libvirt: &Arc<Libvirt>, wanted: VirtType, is_reached: bool) -> Guests {
+/// Runs a guest for a moment, of the kind that is configured. Its disk is in `run_dir` meanwhile.
+pub async fn probe(libvirt: &Arc<Libvirt>, wanted: VirtType, run_dir: &Path, is_reached: bool) -> Guests {
     let try_out = async |virt| {
-        // Not the agent's folder: a check makes nothing that stays.
-        let dir = std::env::temp_dir();
-        match call(libvirt, move |l| l.probe(virt, &dir)).await {
+        let dir = run_dir.to_owned();
+        let tried = call(libvirt, move |libvirt| {
+            let made = setup::make_run_dir(&dir);
+            made.map_err(|source| HypervisorError::Io { path: dir.clone(), source })?;
+            let probed = libvirt.probe(virt, &dir);
+            let _ = std::fs::remove_dir(&dir); // stays where an agent has something in it
+            probed
+        });
+        match tried.await {
             Ok(Probed::Runs) => Ok(()),
             Ok(Probed::Fails(reason)) | Err(reason) => Err(reason),
         }
@@ -163,7 +169,7 @@ mod tests {
         assert_eq!(finding.verdict, Verdict::Fault);
         assert!(finding.detail.contains("/nonexistent/libvirt-sock"), "{finding}");
         assert!(finding.cure.contains("libvirtd"), "{finding}");
-        let guests = probe(&libvirt, VirtType::Auto, reached.is_ok()).await;
+        let guests = probe(&libvirt, VirtType::Auto, Path::new("/nonexistent"), reached.is_ok()).await;
         assert_eq!(judge(&guests).verdict, Verdict::Fault);
     }
 }

@@ -218,6 +218,7 @@ impl Libvirt {
         doing: &str,
         work: impl FnOnce(&Domain) -> Result<(), Error>,
     ) -> Result<(), HypervisorError> {
+        // None: then it is off.
         let done = self.on_domain(server, doing, |domain| {
             if !domain.is_active()? {
                 return Ok(());
@@ -227,9 +228,8 @@ impl Libvirt {
                 Err(error) if error.code() == ErrorNumber::OperationInvalid && !domain.is_active()? => Ok(()),
                 done => done,
             }
-        })?;
-        done.unwrap_or(()); // none: it is off
-        Ok(())
+        });
+        done.map(drop)
     }
 
     /// Does something with the server's domain; `None` when there is none.

@@ -19,9 +19,10 @@ use crate::host_support::{bind, with_private_mounts};
 
 const COPY_LIMIT: Duration = Duration::from_secs(60);
 
+/// Fields end in this order: libvirtd first.
 pub struct LibvirtHost {
-    virtlogd: Daemon,
     libvirtd: Daemon,
+    _virtlogd: Daemon,
 }
 
 impl LibvirtHost {
@@ -54,7 +55,7 @@ impl LibvirtHost {
         give_kvm(home);
         let virtlogd = Daemon::start("virtlogd", Path::new("/run/libvirt/virtlogd-sock"));
         let libvirtd = Daemon::start("libvirtd", Path::new("/run/libvirt/libvirt-sock"));
-        Self { virtlogd, libvirtd }
+        Self { libvirtd, _virtlogd: virtlogd }
     }
 
     /// As an upgrade does.
@@ -68,10 +69,9 @@ impl LibvirtHost {
     }
 }
 
-impl Drop for LibvirtHost {
+impl Drop for Daemon {
     fn drop(&mut self) {
-        self.libvirtd.stop();
-        self.virtlogd.stop();
+        self.stop();
     }
 }
 
@@ -97,13 +97,13 @@ impl Daemon {
         let _ = std::fs::remove_file(socket);
         let child = Command::new(name).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let child = child.unwrap_or_else(|error| panic!("cannot start {name}, is it installed? {error}"));
-        for _ in 0..600 {
-            if socket.exists() {
-                return Self { name, child: Some(child), socket: socket.to_owned() };
-            }
+        let daemon = Self { name, child: Some(child), socket: socket.to_owned() };
+        let is_up = (0..600).any(|_| {
             std::thread::sleep(Duration::from_millis(50));
-        }
-        panic!("{name} did not make its socket");
+            socket.exists()
+        });
+        assert!(is_up, "{name} did not make its socket");
+        daemon
     }
 
     fn stop(&mut self) {

@@ -1,18 +1,23 @@
 //! The body of a request: bounded, JSON, an object, read once.
 
+use std::time::Duration;
+
 use axum::{
-    body::Bytes,
+    body::{Bytes, HttpBody as _},
     extract::{FromRequest, Request},
     http::{HeaderMap, header},
 };
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::time::timeout;
 
 use super::error::{ApiError, Code};
 
 /// Longest body, in bytes.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
+/// How long a body may take to arrive: a client that sends a byte a minute holds a connection and nothing else.
+const BODY_PATIENCE: Duration = Duration::from_secs(30);
 
 /// A body of type `T`. None at all equals `{}`.
 #[derive(Debug)]
@@ -36,14 +41,18 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
 /// Reads at most `most` bytes.
 ///
 /// # Errors
-/// When there are more, or the client goes away.
+/// When there are more, when they do not come in time, or the client goes away.
 pub async fn read(body: axum::body::Body, most: usize) -> Result<Bytes, ApiError> {
-    let collected = Limited::new(body, most).collect().await.map_err(|error| {
-        if error.is::<LengthLimitError>() {
-            ApiError::new(Code::PayloadTooLarge, format!("The body is longer than {most} bytes."))
-        } else {
-            ApiError::new(Code::BadRequest, "The body did not arrive in full.")
-        }
+    let long = || ApiError::new(Code::PayloadTooLarge, format!("The body is longer than {most} bytes."));
+    // A body that announces its length is refused before it is sent.
+    if body.size_hint().lower() > most as u64 {
+        return Err(long());
+    }
+    let collected = timeout(BODY_PATIENCE, Limited::new(body, most).collect()).await;
+    let collected = collected.map_err(|_| ApiError::plain(Code::RequestTimeout))?;
+    let collected = collected.map_err(|error| match error.is::<LengthLimitError>() {
+        true => long(),
+        false => ApiError::new(Code::BadRequest, "The body did not arrive in full."),
     })?;
     Ok(collected.to_bytes())
 }
@@ -125,6 +134,12 @@ mod tests {
             assert_eq!(code(kind, body), Err(want), "{}", String::from_utf8_lossy(body));
         }
         assert_eq!(code(Some("Application/JSON; charset=\"UTF-8\""), b"{\"name\":\"a\"}"), Ok(Some("a".to_owned())));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_never_comes_is_given_up() {
+        let never = axum::body::Body::from_stream(futures_util::stream::pending::<Result<Bytes, std::io::Error>>());
+        assert_eq!(read(never, 10).await.unwrap_err().code, Code::RequestTimeout);
     }
 
     #[test]

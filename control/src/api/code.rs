@@ -60,6 +60,8 @@ registry! {
         "There is no such thing in this account.";
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, false,
         "The path exists, but not with this method; the `Allow` header lists those that do.";
+    RequestTimeout = "request_timeout", REQUEST_TIMEOUT, true,
+        "The body did not arrive in time. Nothing was done.";
     NoCapacity = "no_capacity", CONFLICT, true,
         "No host has room for this package right now. Nothing was charged.";
     NoAddressAvailable = "no_address_available", CONFLICT, true,

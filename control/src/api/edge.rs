@@ -107,7 +107,43 @@ fn log(refusal: &ApiError) {
 
 #[cfg(test)]
 mod tests {
+    use axum::{Router, body::Body, middleware::from_fn_with_state, routing::get};
+    use http_body_util::BodyExt as _;
+    use tower::ServiceExt as _;
+
     use super::*;
+    use crate::{clock::SetClock, domain::time::Time, entropy::SeededEntropy};
+
+    async fn answer(path: &str) -> (StatusCode, String) {
+        async fn panics() -> &'static str {
+            panic!("a bug")
+        }
+        let leaks = || async { ApiError::internal(std::io::Error::other("the password is hunter2")) };
+        let edge_state = Edge { clock: Arc::new(SetClock::new(Time(0))), entropy: Arc::new(SeededEntropy::new(1)) };
+        let router = Router::new()
+            .route("/panics", get(panics))
+            .route("/leaks", get(leaks))
+            .route("/teapot", get(|| async { StatusCode::IM_A_TEAPOT }))
+            .layer(from_fn_with_state(edge_state, edge));
+        let response = router.oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
+        let (parts, body) = response.into_parts();
+        (parts.status, String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_panic_and_a_failure_answer_in_the_envelope_and_tell_nothing() {
+        for path in ["/panics", "/leaks"] {
+            let (status, body) = answer(path).await;
+            assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR, "{path}");
+            assert!(body.contains("\"code\":\"internal\"") && !body.contains("hunter2"), "{path}: {body}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_bare_status_of_the_framework_is_rendered_too() {
+        let (_, body) = answer("/teapot").await;
+        assert!(body.starts_with("{\"ok\":false,") && body.contains("bad_request"), "{body}");
+    }
 
     #[test]
     fn only_short_plain_ids_are_echoed() {

@@ -62,6 +62,17 @@ impl<'de, T: Kind> Deserialize<'de> for Field<T> {
 /// Fields that a request has and its type does not know: `#[serde(flatten)]` puts them here.
 pub type Unknown = Map<String, Value>;
 
+/// Unknown fields that are named; who sends more of them is not helped by a longer list.
+const UNKNOWN_MAX: usize = 16;
+
+/// A stranger's text, cut, and without characters that act on whoever looks at it: controls and changes of direction.
+fn inert(text: &str) -> String {
+    let acts = |c: char| {
+        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().take(64).map(|c| if acts(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
 /// What is wrong with a request, so far.
 #[derive(Debug, Default)]
 pub struct Faults(Vec<(Code, FieldFault)>);
@@ -71,9 +82,8 @@ impl Faults {
     #[must_use]
     pub fn beginning_with(unknown: &Unknown) -> Self {
         let mut faults = Self::default();
-        for name in unknown.keys() {
-            let name: String = name.chars().take(64).collect();
-            faults.add(Code::ValidationFailed, &name, "is unknown");
+        for name in unknown.keys().take(UNKNOWN_MAX) {
+            faults.add(Code::ValidationFailed, &inert(name), "is unknown");
         }
         faults
     }
@@ -163,6 +173,13 @@ mod tests {
     fn null_and_the_empty_text_count_as_absent() {
         assert_eq!(read(r#"{"name":"a","force":null}"#), (Some("a".into()), None, vec![]));
         assert_eq!(read(r#"{"name":""}"#), (None, None, vec!["name".into()]));
+    }
+
+    #[test]
+    fn unknown_names_are_shown_inert_and_not_without_end() {
+        assert_eq!(inert("a\u{202e}b\u{1b}[2J"), "a\u{fffd}b\u{fffd}[2J");
+        let many: Unknown = (0..1000).map(|number| (format!("field{number}"), Value::Null)).collect();
+        assert_eq!(Faults::beginning_with(&many).refusal().fields.len(), UNKNOWN_MAX);
     }
 
     #[test]

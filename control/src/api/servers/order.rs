@@ -55,8 +55,8 @@ pub struct OrderBody {
 #[derive(Debug)]
 struct Wanted {
     kind: ServiceType,
-    package: String,
-    image: String,
+    package: Slug,
+    image: Slug,
     hostname: Hostname,
     ssh_key: Option<SshKeyId>,
     location: Option<Slug>,
@@ -69,8 +69,12 @@ impl OrderBody {
             let kind = ServiceType::parse(&text).ok_or("must be vps or dedicated");
             faults.parsed(Code::ValidationFailed, "type", kind)
         });
-        let package = faults.required("package_slug", self.package_slug);
-        let image = faults.required("os_image_key", self.os_image_key);
+        let package = faults
+            .required("package_slug", self.package_slug)
+            .and_then(|text| faults.parsed(Code::PackageNotFound, "package_slug", Slug::parse(&text)));
+        let image = faults
+            .required("os_image_key", self.os_image_key)
+            .and_then(|text| faults.parsed(Code::ImageNotFound, "os_image_key", Slug::parse(&text)));
         let hostname = faults
             .required("hostname", self.hostname)
             .and_then(|text| faults.parsed(Code::InvalidHostname, "hostname", Hostname::parse(&text)));
@@ -111,8 +115,8 @@ pub async fn order(
     let order = OrderServer {
         account: customer.account,
         kind: wanted.kind,
-        package: wanted.package,
-        image: wanted.image,
+        package: wanted.package.as_str().to_owned(),
+        image: wanted.image.as_str().to_owned(),
         hostname: wanted.hostname,
         ssh_key: wanted.ssh_key,
         location: wanted.location,

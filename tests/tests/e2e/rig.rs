@@ -1,0 +1,210 @@
+//! The lab as a customer and an operator see it. Every wait is bounded and says what it waited for.
+
+use std::{
+    path::PathBuf,
+    process::{Command, Output},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+
+/// Longest wait for a guest: emulation on a busy machine is slow.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+pub struct Lab {
+    url: String,
+    key: String,
+    other_key: String,
+    control: PathBuf,
+    config: PathBuf,
+    dir: PathBuf,
+}
+
+pub struct Server {
+    pub uuid: String,
+    pub address: String,
+}
+
+fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| {
+        panic!("{name} is not set: run scripts/test, or `set -a; eval \"$(scripts/lab env)\"` first")
+    })
+}
+
+impl Lab {
+    pub fn of_environment() -> Self {
+        Self {
+            url: variable("CSP_URL"),
+            key: variable("CSP_API_KEY"),
+            other_key: variable("CSP_OTHER_KEY"),
+            control: variable("CSP_CONTROL").into(),
+            config: variable("CSP_CONFIG").into(),
+            dir: variable("CSP_LAB").into(),
+        }
+    }
+
+    /// The same lab with the second customer's key.
+    pub fn as_other(&self) -> Self {
+        Self { key: self.other_key.clone(), ..Self::of_environment() }
+    }
+
+    /// One request; status and body, whatever they are. A control plane that was just killed gets a moment.
+    pub fn call(&self, method: &str, path: &str, body: Option<(&Value, Option<&str>)>) -> (u16, Value) {
+        let until = Instant::now() + Duration::from_secs(20);
+        loop {
+            match self.try_call(method, path, body) {
+                Ok(answer) => return answer,
+                Err(why) if Instant::now() > until => panic!("{method} {path}: {why}"),
+                Err(_) => sleep(Duration::from_millis(300)),
+            }
+        }
+    }
+
+    fn try_call(&self, method: &str, path: &str, body: Option<(&Value, Option<&str>)>) -> Result<(u16, Value), String> {
+        let config =
+            ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(15)));
+        let agent: ureq::Agent = config.build().into();
+        let url = format!("{}/api/v1{path}", self.url);
+        let bearer = format!("Bearer {}", self.key);
+        let answer = match (method, body) {
+            ("GET", _) => agent.get(&url).header("Authorization", &bearer).call(),
+            (_, None) => agent.post(&url).header("Authorization", &bearer).send_empty(),
+            (_, Some((body, once))) => {
+                let mut request =
+                    agent.post(&url).header("Authorization", &bearer).header("Content-Type", "application/json");
+                if let Some(once) = once {
+                    request = request.header("Idempotency-Key", once);
+                }
+                request.send(body.to_string())
+            }
+        };
+        let mut answer = answer.map_err(|why| why.to_string())?;
+        let text = answer.body_mut().read_to_string().map_err(|why| why.to_string())?;
+        Ok((answer.status().as_u16(), serde_json::from_str(&text).map_err(|why| format!("{why}: {text}"))?))
+    }
+
+    pub fn balance_cents(&self) -> i64 {
+        let (status, body) = self.call("GET", "/balance", None);
+        assert_eq!(status, 200, "{body}");
+        (body["data"]["balance"].as_f64().unwrap() * 100.0).round() as i64
+    }
+
+    pub fn order(&self, hostname: &str) -> Server {
+        self.order_with(hostname, None)
+    }
+
+    /// An order under an idempotency key.
+    pub fn order_again(&self, hostname: &str, once: &str) -> Server {
+        self.order_with(hostname, Some(once))
+    }
+
+    fn order_with(&self, hostname: &str, once: Option<&str>) -> Server {
+        let keys = self.call("GET", "/ssh-keys", None).1;
+        let body = json!({
+            "type": "vps", "package_slug": "starter", "os_image_key": "debian-12", "hostname": hostname,
+            "ssh_key_uuid": keys["data"][0]["uuid"],
+        });
+        // Placement waits until both hosts are heard again after something was killed.
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let (status, answer) = self.call("POST", "/servers", Some((&body, once)));
+            if status == 200 {
+                let text = |value: &Value| value.as_str().unwrap().to_owned();
+                let uuid = text(&answer["data"]["uuid"]);
+                let shown = self.call("GET", &format!("/servers/{uuid}"), None).1;
+                return Server { uuid, address: text(&shown["data"]["ips"][0]["address"]) };
+            }
+            assert!(answer["error"]["code"] == "no_capacity" && Instant::now() < until, "{status}: {answer}");
+            sleep(Duration::from_secs(1));
+        }
+    }
+
+    pub fn status(&self, server: &Server) -> String {
+        let (status, body) = self.call("GET", &format!("/servers/{}", server.uuid), None);
+        assert_eq!(status, 200, "{body}");
+        body["data"]["status"].as_str().unwrap().to_owned()
+    }
+
+    pub fn await_status(&self, server: &Server, wanted: &str) {
+        self.await_true(&format!("{} to be {wanted}", server.uuid), || {
+            let status = self.status(server);
+            assert!(
+                status != "Failed",
+                "the order failed: {}",
+                self.call("GET", &format!("/servers/{}", server.uuid), None).1
+            );
+            status == wanted
+        });
+    }
+
+    pub fn await_true(&self, what: &str, mut holds: impl FnMut() -> bool) {
+        let until = Instant::now() + PATIENCE;
+        while !holds() {
+            assert!(Instant::now() < until, "waited {} s for {what}, in vain", PATIENCE.as_secs());
+            sleep(Duration::from_millis(500));
+        }
+    }
+
+    /// A request to a server that must be accepted.
+    pub fn ask(&self, server: &Server, what: &str) {
+        let (status, body) = self.call("POST", &format!("/servers/{}/{what}", server.uuid), None);
+        assert_eq!((status, body["ok"].as_bool()), (200, Some(true)), "{what}: {body}");
+    }
+
+    /// A request to a server that must be refused: status and code.
+    pub fn refusal(&self, server: &Server, what: &str) -> (u16, String) {
+        let (status, body) = self.call("POST", &format!("/servers/{}/{what}", server.uuid), None);
+        (status, body["error"]["code"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Destroys a server and waits until nothing of it is on any host.
+    pub fn destroy(&self, server: &Server) {
+        self.ask(server, "destroy");
+        assert_eq!(self.call("GET", &format!("/servers/{}", server.uuid), None).0, 404, "hidden at once");
+        self.await_true("nothing to be left", || self.program(&["traces", &server.uuid]).status.success());
+    }
+
+    /// What a command in the guest prints; waits until the guest takes it.
+    pub fn ssh(&self, server: &Server, command: &str) -> String {
+        let mut said = String::new();
+        self.await_true("SSH", || {
+            let output = self.program(&["ssh", &server.uuid, "--", command]);
+            said = String::from_utf8_lossy(&output.stdout).into_owned();
+            output.status.success()
+        });
+        said
+    }
+
+    /// Which boot of the guest this is.
+    pub fn boot_id(&self, server: &Server) -> String {
+        self.ssh(server, "cat /proc/sys/kernel/random/boot_id")
+    }
+
+    pub fn try_boot_id(&self, server: &Server) -> Option<String> {
+        let output = self.program(&["ssh", &server.uuid, "--", "cat /proc/sys/kernel/random/boot_id"]);
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Which host a server is on, by the operator's word.
+    pub fn host_of(&self, server: &Server) -> String {
+        let args = ["--config", self.config.to_str().unwrap(), "server", "list", "--json"];
+        let output = Command::new(&self.control).args(args).output().unwrap();
+        let list: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let all = list.as_array().or_else(|| list["data"].as_array()).or_else(|| list["servers"].as_array()).unwrap();
+        let found = all.iter().find(|entry| entry["uuid"] == server.uuid.as_str());
+        found.unwrap_or_else(|| panic!("{} is not in {list}", server.uuid))["host"].as_str().unwrap().to_owned()
+    }
+
+    /// A command of the lab that must succeed.
+    pub fn run(&self, words: &[&str]) {
+        let output = self.program(words);
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    fn program(&self, words: &[&str]) -> Output {
+        let program = self.control.with_file_name("csp-lab");
+        let (before, after) = words.split_at(words.iter().position(|word| *word == "--").unwrap_or(words.len()));
+        Command::new(program).args(before).arg("--dir").arg(&self.dir).args(after).output().unwrap()
+    }
+}

@@ -163,9 +163,6 @@ async fn facts_are_told(machine: &HostMachine) {
 
 async fn it_is_brought_about(machine: &HostMachine, spec: &ServerSpec) {
     bring_about(machine, spec).await;
-    let t = tokio::time::Instant::now();
-    for _ in 0..20 { machine.see(SERVER, Some(&spec.image)).await.unwrap(); }
-    eprintln!("SEE {:?}", t.elapsed() / 20);
     let seen = machine.see(SERVER, Some(&spec.image)).await.unwrap();
     let Seen { image, seed, filters, process, .. } = &seen;
     assert_eq!((*image, *seed, *filters, *process), (true, Some(SEED), Some(FILTERS), true));

@@ -101,7 +101,7 @@ impl Coded for HypervisorError {
         match self {
             Self::Away { .. } | Self::TooSlow(_) => FaultCode::HypervisorAway,
             Self::Refused { .. } | Self::TooManyCpus { .. } => FaultCode::HypervisorRefused,
-            Self::Failed { .. } | Self::Running(_) | Self::Xml { .. } | Self::Io { .. } => FaultCode::Internal,
+            Self::Failed { .. } | Self::Running(_) | Self::Io { .. } => FaultCode::Internal,
         }
     }
 }

@@ -5,10 +5,11 @@
 
 pub mod fault;
 pub mod setup;
+pub mod shared_look;
 mod storing;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr},
     sync::Arc,
     time::Duration,
@@ -27,6 +28,7 @@ use tokio::sync::{Mutex, OnceCell, mpsc};
 use self::{
     fault::{Coded, story},
     setup::VncFolder,
+    shared_look::SharedLook,
     storing::Storing,
 };
 use crate::{
@@ -35,7 +37,13 @@ use crate::{
         HypervisorError, domain_xml, domain_xml::DomainPlan, libvirt::Libvirt, metadata::Metadata, probe, process,
     },
     machine::{BootId, HostEvent, HostFacts, Machine, Mark, OffCause, Seen, SeenState, Stamp},
-    network::{filter, filter_rules, filter_rules::ServerFilters, links::Links, tap::Taps, tap_name::TapName},
+    network::{
+        filter::{self, AllFilters},
+        filter_rules::{self, ServerFilters},
+        links::{Link, Links},
+        tap::Taps,
+        tap_name::TapName,
+    },
     storage::{image_cache::CachedImage, seed::SeedFiles},
 };
 
@@ -56,6 +64,15 @@ pub struct HostMachine {
     storing: Storing,
     vnc: VncFolder,
     virt: OnceCell<Virt>,
+    around: SharedLook<Result<Arc<Around>, Fault>>,
+}
+
+/// What one look shows of all servers.
+#[derive(Debug)]
+struct Around {
+    links: Vec<Link>,
+    filters: AllFilters,
+    processes: BTreeMap<ServerId, Vec<i32>>,
 }
 
 impl HostMachine {
@@ -76,6 +93,7 @@ impl HostMachine {
             storing: Storing::new(&config),
             vnc: VncFolder::new(&config.run_dir),
             virt: OnceCell::new(),
+            around: SharedLook::default(),
             config,
         })
     }
@@ -101,6 +119,17 @@ impl HostMachine {
             }
         });
         probed.await.copied()
+    }
+
+    async fn look_around(&self) -> Result<Arc<Around>, Fault> {
+        self.around
+            .look(async || {
+                let links = self.taps.list().await.map_err(|error| fault::of(&error))?;
+                let filters = blocking(AllFilters::list).await?;
+                let processes = blocking(process::list).await?;
+                Ok(Arc::new(Around { links, filters, processes }))
+            })
+            .await
     }
 
     /// What all guests of this host share: a change of it changes what they are made from.
@@ -166,12 +195,12 @@ impl Machine for HostMachine {
 
     async fn see(&self, server: ServerId, image: Option<&Image>) -> Result<Seen, Fault> {
         let virt = self.virt().await?;
-        let taps = self.taps.see(server).await.map_err(|error| fault::of(&error))?;
-        let names: Vec<TapName> = taps.keys().map(|mac| TapName::of(server, *mac)).collect();
-        let filters = blocking(move || filter::see(server, &names)).await?;
         // The domain before the process: one that libvirt loses in between is still seen as a process.
         let domain = self.on_libvirt(move |libvirt| libvirt.see(server)).await?;
-        let process = blocking(move || process::find(server)).await?;
+        let around = self.look_around().await?;
+        let taps = self.taps.seen_in(&around.links, server);
+        let names: Vec<TapName> = taps.keys().map(|mac| TapName::of(server, *mac)).collect();
+        let filters = around.filters.of(server, &names);
         let stored = self.storing.see(server, image).await?;
         let shut_down = domain.is_some_and(|domain| domain.state == SeenState::Off(OffCause::Shutdown));
         let host_stopping = shut_down && blocking(|| Ok::<_, HypervisorError>(setup::is_stopping())).await?;
@@ -186,7 +215,7 @@ impl Machine for HostMachine {
             taps,
             filters,
             domain,
-            process: !process.is_empty(),
+            process: around.processes.contains_key(&server),
         })
     }
 
@@ -236,7 +265,8 @@ impl Machine for HostMachine {
     }
 
     async fn set_filters(&self, spec: &ServerSpec, mark: Mark) -> Result<(), Fault> {
-        let there = self.taps.see(spec.server).await.map_err(|error| fault::of(&error))?;
+        let links = self.taps.list().await.map_err(|error| fault::of(&error))?;
+        let there = self.taps.seen_in(&links, spec.server);
         let macs = public_macs(spec).into_iter().filter(|mac| there.contains_key(mac)).collect();
         let filters = ServerFilters { server: spec.server, own: public_addresses(spec), macs, mark };
         blocking(move || filter::load(&filters)).await

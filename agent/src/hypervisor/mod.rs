@@ -52,15 +52,6 @@ pub enum HypervisorError {
         /// There.
         there: usize,
     },
-    /// A definition could not be written or read.
-    #[error("cannot handle the XML of {what}")]
-    Xml {
-        /// Of which domain.
-        what: String,
-        /// What went wrong.
-        #[source]
-        source: quick_xml::Error,
-    },
     /// The system refused.
     #[error("cannot look at {}", path.display())]
     Io {

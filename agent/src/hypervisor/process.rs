@@ -4,6 +4,7 @@
 //! that a server is gone is proved here, by its UUID in the arguments that libvirt gives to QEMU.
 
 use std::{
+    collections::BTreeMap,
     io::{self, ErrorKind},
     path::{Path, PathBuf},
 };
@@ -20,25 +21,34 @@ use super::HypervisorError;
 
 const PROC: &str = "/proc";
 
-/// The processes of a server. Blocks.
+/// The processes of all guests that carry a server's id. Blocks.
 ///
 /// # Errors
 /// When a process could not be looked at: then nobody knows.
-pub fn find(server: ServerId) -> Result<Vec<i32>, HypervisorError> {
-    let mut found = Vec::new();
+pub fn list() -> Result<BTreeMap<ServerId, Vec<i32>>, HypervisorError> {
+    let mut found: BTreeMap<ServerId, Vec<i32>> = BTreeMap::new();
     let failed = |path: &Path, source| HypervisorError::Io { path: path.to_owned(), source };
     for entry in std::fs::read_dir(PROC).map_err(|source| failed(Path::new(PROC), source))? {
         let entry = entry.map_err(|source| failed(Path::new(PROC), source))?;
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
         let path = PathBuf::from(PROC).join(pid.to_string()).join("cmdline");
         match std::fs::read(&path) {
-            Ok(arguments) if is_of(&arguments, server) => found.push(pid),
-            Ok(_) => {}
+            Ok(arguments) => {
+                owner(&arguments).into_iter().for_each(|server| found.entry(server).or_default().push(pid))
+            }
             Err(error) if has_ended(&error) => {}
             Err(source) => return Err(failed(&path, source)),
         }
     }
     Ok(found)
+}
+
+/// The processes of one server. Blocks.
+///
+/// # Errors
+/// When a process could not be looked at: then nobody knows.
+pub fn find(server: ServerId) -> Result<Vec<i32>, HypervisorError> {
+    Ok(list()?.remove(&server).unwrap_or_default())
 }
 
 /// Kills the processes of a server. Blocks, but does not wait for their end.
@@ -63,16 +73,16 @@ fn has_ended(error: &io::Error) -> bool {
     error.kind() == ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESRCH)
 }
 
-/// Whether these arguments (each ends in zero) are of the server's QEMU: `-uuid UUID`, or `-name guest=UUID,…`.
-fn is_of(arguments: &[u8], server: ServerId) -> bool {
-    let id = server.to_string();
-    let guest = format!("guest={id}");
+/// Whose QEMU has these arguments (each ends in zero): `-uuid UUID`, or `-name guest=UUID,…`.
+fn owner(arguments: &[u8]) -> Option<ServerId> {
     let mut before: &[u8] = b"";
-    arguments.split(|byte| *byte == 0).any(|argument| {
-        let named = argument.split(|byte| *byte == b',').next() == Some(guest.as_bytes());
-        let is = (before == b"-uuid" && argument == id.as_bytes()) || (before == b"-name" && named);
-        before = argument;
-        is
+    arguments.split(|byte| *byte == 0).find_map(|argument| {
+        let id = match std::mem::replace(&mut before, argument) {
+            b"-uuid" => Some(argument),
+            b"-name" => argument.strip_prefix(b"guest=").and_then(|rest| rest.split(|byte| *byte == b',').next()),
+            _ => None,
+        };
+        std::str::from_utf8(id?).ok()?.parse().ok()
     })
 }
 
@@ -85,15 +95,20 @@ mod tests {
     #[test]
     fn a_guest_is_known_by_its_arguments_alone() {
         let server = ServerId(Uuid::from_u128(0x0199_d5c4_8d7e_7000_8000_0000_0000_00bb));
-        let other = ServerId(Uuid::from_u128(0x0199_d5c4_8d7e_7000_8000_0000_0000_00bc));
         let arguments = b"/usr/bin/qemu-system-x86_64\0-name\0guest=0199d5c4-8d7e-7000-8000-0000000000bb,\
             debug-threads=on\0-S\0-m\0size=64\0"
             .as_slice();
-        assert!(is_of(arguments, server));
-        assert!(!is_of(arguments, other));
-        assert!(is_of(b"qemu\0-uuid\x000199d5c4-8d7e-7000-8000-0000000000bb\0", server));
-        for other in [b"".as_slice(), b"grep\x000199d5c4-8d7e-7000-8000-0000000000bb\0", b"less\0/x/guest=0199d5c4\0"] {
-            assert!(!is_of(other, server));
+        assert_eq!(owner(arguments), Some(server));
+        assert_eq!(owner(b"qemu\0-uuid\x000199d5c4-8d7e-7000-8000-0000000000bb\0"), Some(server));
+        let others: [&[u8]; 5] = [
+            b"",
+            b"grep\x000199d5c4-8d7e-7000-8000-0000000000bb\0",
+            b"less\0/x/guest=0199d5c4-8d7e-7000-8000-0000000000bb\0",
+            b"qemu\0-name\0guest=mini1\0",
+            b"qemu\0-uuid",
+        ];
+        for other in others {
+            assert_eq!(owner(other), None);
         }
     }
 }

@@ -1,12 +1,16 @@
-//! A server's filters in the kernel: put in place, seen, removed.
+//! Servers' filters in the kernel: put in place, seen, removed.
+//!
+//! What is seen are tables and chains, of all servers in one listing: rules by the thousand would be slow to read. A
+//! chain whose rules somebody flushed by hand is not noticed, and does no harm: its policy is drop.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use csp_shared::id::ServerId;
-use serde_json::json;
 
 use super::{
     NetworkError,
     filter_rules::{self, ServerFilters},
-    nft::{self, Listed},
+    nft,
     tap_name::TapName,
 };
 use crate::machine::Mark;
@@ -14,26 +18,54 @@ use crate::machine::Mark;
 /// A table that is there but not as it was loaded. No value has this mark but by a chance of 2^-64.
 const BROKEN: Mark = Mark(0);
 
+/// The netdev tables of the host and their chains.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AllFilters(BTreeMap<String, BTreeSet<String>>);
+
+impl AllFilters {
+    /// Lists them. Blocks.
+    ///
+    /// # Errors
+    /// When nftables does not answer: then nobody knows.
+    pub fn list() -> Result<Self, NetworkError> {
+        let mut all = Self::default();
+        for listed in nft::list_netdev("list the filters")? {
+            if let Some(table) = listed.table {
+                all.0.entry(table.name).or_default();
+            }
+            if let Some(chain) = listed.chain {
+                all.0.entry(chain.table).or_default().insert(chain.name);
+            }
+        }
+        Ok(all)
+    }
+
+    /// What the server's filters were made from; `None` is the proof that there are none. A table that lacks a chain
+    /// for one of `taps` has a mark that nothing has.
+    #[must_use]
+    pub fn of(&self, server: ServerId, taps: &[TapName]) -> Option<Mark> {
+        let chains = self.0.get(&filter_rules::table_of(server))?;
+        let mut marks = chains.iter().filter_map(|chain| filter_rules::mark_of(chain));
+        let is_complete = taps.iter().flat_map(chains_of).all(|chain| chains.contains(&chain));
+        match (marks.next(), marks.next()) {
+            (Some(mark), None) if is_complete => Some(mark),
+            _ => Some(BROKEN),
+        }
+    }
+}
+
 /// Puts the filters in place, in one transaction. Blocks.
 ///
 /// # Errors
 /// When nftables refuses; then what was there before still holds.
 pub fn load(filters: &ServerFilters) -> Result<(), NetworkError> {
-    let taps: Vec<TapName> = filters.macs.iter().map(|mac| TapName::of(filters.server, *mac)).collect();
-    let wanted: Vec<String> = taps.iter().flat_map(chains_of).collect();
-    let there = listing(filters.server)?.unwrap_or_default();
-    let chains = there.iter().filter_map(|listed| listed.chain.as_ref()).map(|chain| chain.name.clone());
-    let stale: Vec<String> = chains.filter(|chain| !wanted.contains(chain)).collect();
+    let taps = filters.macs.iter().map(|mac| TapName::of(filters.server, *mac));
+    let mut wanted: BTreeSet<String> = taps.flat_map(|tap| chains_of(&tap)).collect();
+    wanted.insert(filter_rules::mark_chain(filters.mark));
+    let mut all = AllFilters::list()?.0;
+    let there = all.remove(&filter_rules::table_of(filters.server)).unwrap_or_default();
+    let stale: Vec<String> = there.difference(&wanted).cloned().collect();
     nft::apply("put the server's filters in place", filter_rules::load(filters, &stale))
-}
-
-/// What the server's filters were made from; `None` is the proof that there are none. A table that lacks a chain for
-/// one of `taps`, or whose chains differ, has a mark that nothing has. Blocks.
-///
-/// # Errors
-/// When nftables does not answer: then nobody knows.
-pub fn see(server: ServerId, taps: &[TapName]) -> Result<Option<Mark>, NetworkError> {
-    Ok(listing(server)?.map(|listed| common_mark(&listed, taps).unwrap_or(BROKEN)))
 }
 
 /// Removes the server's filters; done when there are none. Blocks.
@@ -41,36 +73,10 @@ pub fn see(server: ServerId, taps: &[TapName]) -> Result<Option<Mark>, NetworkEr
 /// # Errors
 /// When nftables refuses.
 pub fn remove(server: ServerId) -> Result<(), NetworkError> {
-    match listing(server)? {
+    match AllFilters::list()?.of(server, &[]) {
         Some(_) => nft::apply("remove the server's filters", filter_rules::remove(server)),
         None => Ok(()),
     }
-}
-
-/// The server's table, if it is there. Asked in two steps, since nft tells a table that is not there from a failure
-/// only by its words.
-fn listing(server: ServerId) -> Result<Option<Vec<Listed>>, NetworkError> {
-    let name = filter_rules::table_of(server);
-    let tables = nft::list("list the filter tables", json!({"tables": {"family": "netdev"}}))?;
-    if !tables.iter().any(|listed| listed.table.as_ref().is_some_and(|table| table.name == name)) {
-        return Ok(None);
-    }
-    let table = json!({"table": {"family": "netdev", "name": name}});
-    nft::list("list the server's filters", table).map(Some)
-}
-
-/// The one mark that all chains carry in their last rule, if the chains of every tap are among them.
-fn common_mark(listed: &[Listed], taps: &[TapName]) -> Option<Mark> {
-    let chains: Vec<&str> = listed.iter().filter_map(|l| Some(l.chain.as_ref()?.name.as_str())).collect();
-    let marks: Vec<Mark> = chains.iter().map(|chain| last_mark(listed, chain)).collect::<Option<_>>()?;
-    let complete = taps.iter().flat_map(chains_of).all(|chain| chains.contains(&chain.as_str()));
-    let first = *marks.first()?;
-    (complete && marks.iter().all(|mark| *mark == first)).then_some(first)
-}
-
-fn last_mark(listed: &[Listed], chain: &str) -> Option<Mark> {
-    let last = listed.iter().filter_map(|l| l.rule.as_ref()).rfind(|rule| rule.chain == chain)?;
-    filter_rules::mark_of(last.comment.as_deref()?)
 }
 
 fn chains_of(tap: &TapName) -> [String; 2] {
@@ -80,35 +86,23 @@ fn chains_of(tap: &TapName) -> [String; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::nft::{Named, RuleOf};
-
-    fn chain(name: &str) -> Listed {
-        Listed { chain: Some(Named { name: name.to_owned() }), ..Listed::default() }
-    }
-
-    fn rule(chain: &str, comment: Option<&str>) -> Listed {
-        let rule = RuleOf { chain: chain.to_owned(), comment: comment.map(str::to_owned) };
-        Listed { rule: Some(rule), ..Listed::default() }
-    }
 
     #[test]
-    fn a_table_counts_only_when_every_chain_of_every_tap_is_whole() {
-        let mac = csp_shared::mac::Mac::for_guest([1, 2, 3, 4]);
-        let tap = TapName::of(ServerId(uuid::Uuid::from_u128(1)), mac);
+    fn a_table_counts_only_with_one_mark_and_every_chain_of_every_tap() {
+        let server = ServerId(uuid::Uuid::from_u128(1));
+        let tap = TapName::of(server, csp_shared::mac::Mac::for_guest([1, 2, 3, 4]));
         let [from, to] = chains_of(&tap);
-        let mark = Mark(0xab);
-        let comment = Some("csp 00000000000000ab");
-        let whole = [chain(&from), rule(&from, None), rule(&from, comment), chain(&to), rule(&to, comment)];
-        assert_eq!(common_mark(&whole, std::slice::from_ref(&tap)), Some(mark));
-
-        let one_missing = &whole[..3];
-        assert_eq!(common_mark(one_missing, std::slice::from_ref(&tap)), None);
-        let flushed = [chain(&from), chain(&to), rule(&to, comment)];
-        assert_eq!(common_mark(&flushed, std::slice::from_ref(&tap)), None);
-        let appended = [chain(&from), rule(&from, comment), rule(&from, None), chain(&to), rule(&to, comment)];
-        assert_eq!(common_mark(&appended, std::slice::from_ref(&tap)), None);
-        let mixed = [chain(&from), rule(&from, comment), chain(&to), rule(&to, Some("csp 00000000000000ac"))];
-        assert_eq!(common_mark(&mixed, &[tap]), None);
-        assert_eq!(common_mark(&[], &[]), None);
+        let seen = |chains: &[&str]| {
+            let chains = chains.iter().map(|chain| (*chain).to_owned()).collect();
+            AllFilters(BTreeMap::from([(filter_rules::table_of(server), chains)]))
+                .of(server, std::slice::from_ref(&tap))
+        };
+        let (mark, other) = ("mark_00000000000000ab", "mark_00000000000000ac");
+        assert_eq!(seen(&[&from, &to, mark]), Some(Mark(0xab)));
+        assert_eq!(seen(&[&from, mark]), Some(BROKEN));
+        assert_eq!(seen(&[&from, &to]), Some(BROKEN));
+        assert_eq!(seen(&[&from, &to, mark, other]), Some(BROKEN));
+        assert_eq!(seen(&[]), Some(BROKEN));
+        assert_eq!(AllFilters::default().of(server, &[]), None);
     }
 }

@@ -24,7 +24,7 @@ const FAMILY: &str = "netdev";
 const OWN: &str = "own4";
 const GUARD_TABLE: &str = "csp_guard";
 const GUARD_CHAIN: &str = "to_host";
-const COMMENT_PREFIX: &str = "csp ";
+const MARK_PREFIX: &str = "mark_";
 
 /// All that a server's filters are made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub struct ServerFilters {
     pub own: Vec<Ipv4Addr>,
     /// The guest's address behind each tap.
     pub macs: Vec<Mac>,
-    /// Goes into the last rule of every chain.
+    /// Names an empty chain in the table, which is how one look tells what the rest was made from.
     pub mark: Mark,
 }
 
@@ -57,14 +57,20 @@ pub fn to_guest(tap: &TapName) -> String {
     format!("to_{tap}")
 }
 
-/// Reads the mark out of a rule's comment.
+/// The empty chain that carries a mark.
 #[must_use]
-pub fn mark_of(comment: &str) -> Option<Mark> {
-    comment.strip_prefix(COMMENT_PREFIX)?.parse().ok()
+pub fn mark_chain(mark: Mark) -> String {
+    format!("{MARK_PREFIX}{mark}")
 }
 
-/// The transaction that puts the filters in place, whatever was there. `stale` are chains of the table for taps that
-/// the server no longer has.
+/// Reads the mark out of a chain's name.
+#[must_use]
+pub fn mark_of(chain: &str) -> Option<Mark> {
+    chain.strip_prefix(MARK_PREFIX)?.parse().ok()
+}
+
+/// The transaction that puts the filters in place, whatever was there. `stale` are chains of the table that are
+/// no longer wanted.
 #[must_use]
 pub fn load(filters: &ServerFilters, stale: &[String]) -> Vec<Value> {
     let name = table_of(filters.server);
@@ -82,10 +88,12 @@ pub fn load(filters: &ServerFilters, stale: &[String]) -> Vec<Value> {
         let own: Vec<String> = filters.own.iter().map(Ipv4Addr::to_string).collect();
         commands.push(json!({"add": {"element": {"family": FAMILY, "table": name, "name": OWN, "elem": own}}}));
     }
+    let mark = mark_chain(filters.mark);
+    commands.push(json!({"add": {"chain": {"family": FAMILY, "table": name, "name": mark}}}));
     for mac in &filters.macs {
         let tap = TapName::of(filters.server, *mac);
-        let ingress = Chain { table: &name, name: from_guest(&tap), mark: filters.mark };
-        let egress = Chain { table: &name, name: to_guest(&tap), mark: filters.mark };
+        let ingress = Chain { table: &name, name: from_guest(&tap) };
+        let egress = Chain { table: &name, name: to_guest(&tap) };
         commands.extend(ingress.commands("ingress", &tap, rules_from_guest(*mac)));
         commands.extend(egress.commands("egress", &tap, rules_to_guest(*mac)));
     }
@@ -118,25 +126,17 @@ fn guard() -> Vec<Value> {
 struct Chain<'a> {
     table: &'a str,
     name: String,
-    mark: Mark,
 }
 
 impl Chain<'_> {
     fn commands(&self, hook: &str, tap: &TapName, rules: Vec<Value>) -> Vec<Value> {
         let chain = json!({"add": {"chain": {"family": FAMILY, "table": self.table, "name": self.name,
             "type": "filter", "hook": hook, "dev": tap.as_str(), "prio": 0, "policy": "drop"}}});
-        let comment = format!("{COMMENT_PREFIX}{}", self.mark);
-        let last = self.rule(json!([{"drop": null}]), Some(&comment));
-        let rules = rules.into_iter().map(|expr| self.rule(expr, None));
-        std::iter::once(chain).chain(rules).chain([last]).collect()
-    }
-
-    fn rule(&self, expr: Value, comment: Option<&str>) -> Value {
-        let mut rule = json!({"family": FAMILY, "table": self.table, "chain": self.name, "expr": expr});
-        if let (Some(fields), Some(comment)) = (rule.as_object_mut(), comment) {
-            fields.insert("comment".to_owned(), json!(comment));
-        }
-        json!({"add": {"rule": rule}})
+        let rules = rules.into_iter().chain([json!([{"drop": null}])]);
+        let rules = rules.map(
+            |expr| json!({"add": {"rule": {"family": FAMILY, "table": self.table, "chain": self.name, "expr": expr}}}),
+        );
+        std::iter::once(chain).chain(rules).collect()
     }
 }
 

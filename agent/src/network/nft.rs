@@ -29,14 +29,20 @@ pub fn try_out(doing: &'static str, commands: Vec<Value>) -> Result<(), NetworkE
     run(doing, &["-c", "-j", "-f", "-"], commands).map(drop)
 }
 
-/// What the kernel holds, asked by a `list` command. Blocks.
+/// The tables and chains of the netdev family. Blocks.
 ///
 /// # Errors
-/// When nft refuses the question or its answer cannot be read.
-pub fn list(doing: &'static str, question: Value) -> Result<Vec<Listed>, NetworkError> {
-    let printed = run(doing, &["-j", "-f", "-"], vec![json!({"list": question})])?;
-    let listing: Listing = serde_json::from_slice(&printed).map_err(NetworkError::FilterListing)?;
-    Ok(listing.nftables)
+/// When nft does not answer or its answer cannot be read.
+pub fn list_netdev(doing: &'static str) -> Result<Vec<Listed>, NetworkError> {
+    let netdev = json!({"family": "netdev"});
+    let questions = vec![json!({"list": {"tables": netdev}}), json!({"list": {"chains": netdev}})];
+    let printed = run(doing, &["-j", "-f", "-"], questions)?;
+    let mut all = Vec::new();
+    // One document for each question.
+    for listing in serde_json::Deserializer::from_slice(&printed).into_iter::<Listing>() {
+        all.extend(listing.map_err(NetworkError::FilterListing)?.nftables);
+    }
+    Ok(all)
 }
 
 fn run(doing: &'static str, args: &[&str], commands: Vec<Value>) -> Result<Vec<u8>, NetworkError> {
@@ -53,25 +59,23 @@ struct Listing {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 pub struct Listed {
     /// A table.
-    pub table: Option<Named>,
+    pub table: Option<Table>,
     /// A chain.
-    pub chain: Option<Named>,
-    /// A rule.
-    pub rule: Option<RuleOf>,
+    pub chain: Option<Chain>,
 }
 
-/// Something with a name.
+/// A table.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Named {
+pub struct Table {
     /// Its name.
     pub name: String,
 }
 
-/// A rule, as far as csp reads it.
+/// A chain.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct RuleOf {
-    /// Which chain it stands in.
-    pub chain: String,
-    /// Its comment.
-    pub comment: Option<String>,
+pub struct Chain {
+    /// Name of its table.
+    pub table: String,
+    /// Its own name.
+    pub name: String,
 }

@@ -27,19 +27,21 @@ impl Taps {
         Self { links, bridge }
     }
 
-    /// The server's taps, by the guest's address.
+    /// The host's interfaces, for [`Taps::seen_in`].
     ///
     /// # Errors
     /// When the kernel gives no whole list: then nobody knows.
-    pub async fn see(&self, server: ServerId) -> Result<BTreeMap<Mac, SeenTap>, NetworkError> {
-        let links = self.links.list().await?;
-        let bridge = bridge::find(&links, &self.bridge).ok().map(|bridge| bridge.index);
-        let ours = of_server(&links, server);
-        Ok(ours
-            .map(|(mark, link)| {
-                (mark.mac, SeenTap { plugged: bridge.is_some() && link.controller == bridge, up: link.up })
-            })
-            .collect())
+    pub async fn list(&self) -> Result<Vec<Link>, NetworkError> {
+        self.links.list().await
+    }
+
+    /// The server's taps in a listing, by the guest's address.
+    #[must_use]
+    pub fn seen_in(&self, links: &[Link], server: ServerId) -> BTreeMap<Mac, SeenTap> {
+        let bridge = bridge::find(links, &self.bridge).ok().map(|bridge| bridge.index);
+        let is_plugged = |link: &Link| bridge.is_some() && link.controller == bridge;
+        let taps = of_server(links, server);
+        taps.map(|(mark, link)| (mark.mac, SeenTap { plugged: is_plugged(link), up: link.up })).collect()
     }
 
     /// Makes the taps of `macs`, links down and plugged in, and removes the server's others. One that is there keeps

@@ -32,7 +32,7 @@ fn power_follows_its_owner_and_a_guest_that_went_off_by_itself_stays_off() {
     lab.ssh(&server, "true");
     lab.ask(&server, "stop");
     lab.await_status(&server, "Offline");
-    assert_eq!(lab.refusal(&server, "restart"), (409, "server_off".to_owned()));
+    assert_eq!(lab.refusal(&server, "restart"), (409, "conflict".to_owned()));
     lab.ask(&server, "start");
     lab.await_status(&server, "Online");
     let booted = lab.boot_id(&server);

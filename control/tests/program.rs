@@ -4,8 +4,8 @@
 use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::{SocketAddr, TcpStream},
-    os::unix::net::UnixDatagram,
+    net::{SocketAddr, TcpListener, TcpStream},
+    os::{fd::OwnedFd, unix::net::UnixDatagram},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
     time::Duration,
@@ -84,15 +84,29 @@ struct Running {
 }
 
 impl Running {
-    /// Starts it as a service manager would, and waits until it says that it is ready.
     fn start(setup: &Setup) -> Self {
+        let mut command = Command::new(PROGRAM);
+        command.arg("serve").arg("--config").arg(setup.config());
+        Self::spawn(setup, command)
+    }
+
+    /// With a socket that somebody else opened, handed over as `sd_listen_fds(3)` says: descriptor 3, and the pid of
+    /// whom it is meant for, which a shell knows before it becomes the program.
+    fn start_with_socket(setup: &Setup, socket: TcpListener) -> Self {
+        let mut command = Command::new("sh");
+        let script = "exec 3<&0 </dev/null; LISTEN_PID=$$ exec \"$0\" serve --config \"$1\"";
+        command.args(["-c", script, PROGRAM]).arg(setup.config()).stdin(OwnedFd::from(socket));
+        command.env("LISTEN_FDS", "1").env("LISTEN_FDNAMES", "web");
+        Self::spawn(setup, command)
+    }
+
+    /// Starts it as a service manager would, and waits until it says that it is ready.
+    fn spawn(setup: &Setup, mut command: Command) -> Self {
         let notify = setup.folder.path().join("notify");
         let _ = fs::remove_file(&notify);
         let manager = UnixDatagram::bind(&notify).unwrap();
         manager.set_read_timeout(Some(PATIENCE)).unwrap();
-        let mut command = Command::new(PROGRAM);
-        command.arg("serve").arg("--config").arg(setup.config()).env("NOTIFY_SOCKET", &notify);
-        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command.env("NOTIFY_SOCKET", &notify).stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
         let mut state = [0; 256];
         let length = manager.recv(&mut state).expect("the control plane says that it is ready");
@@ -224,6 +238,25 @@ fn a_second_control_plane_on_the_same_database_does_not_start() {
     let refused = setup.serve_fails();
     assert!(refused.contains("another control plane"), "{refused}");
     assert!(setup.say(&["account", "list"]).starts_with("ACCOUNT"), "the first one still answers");
+}
+
+#[test]
+fn a_socket_that_was_passed_by_name_is_served() {
+    let setup = Setup::new();
+    let text = fs::read_to_string(setup.config()).unwrap();
+    let (before, after) = text.split_once("[api]").unwrap();
+    fs::write(setup.config(), format!("{before}[api]{}", after.replacen("127.0.0.1:0", "fd:web", 1))).unwrap();
+    let refused = setup.serve_fails();
+    assert!(refused.contains("fd:web") && refused.contains("[api] listen"), "nobody passed it: {refused}");
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    let running = Running::start_with_socket(&setup, socket);
+    assert_eq!(running.api, address);
+    let mut stream = running.open();
+    stream.write_all(b"GET /api/v1/balance HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
 }
 
 #[test]

@@ -42,7 +42,7 @@ impl Scene {
         let server: ServerId = reply.data()["uuid"].as_str().unwrap().parse().unwrap();
         host.obey().await;
         control.top_up(customer.account, "25.00", "the text's").await;
-        let scene = Self { control, customer, server, ssh_key, host: host };
+        let scene = Self { control, customer, server, ssh_key, host };
         if example.name() == "POST /servers/{uuid}/start" {
             scene.stop_first().await;
         }

@@ -109,3 +109,14 @@ fn another_customer_sees_and_moves_nothing() {
     lab.await_status(&server, "Online");
     lab.destroy(&server);
 }
+
+#[test]
+fn without_a_key_the_password_of_the_answer_opens_the_guest_and_is_shown_once() {
+    let lab = Lab::of_environment();
+    let (server, password) = lab.order_with_password("word.example.com");
+    lab.await_status(&server, "Online");
+    let shown = lab.call("GET", &format!("/servers/{}", server.uuid), None).1.to_string();
+    assert!(!shown.contains(&password), "shown once, in the answer to the order");
+    assert_eq!(lab.ssh_by_password(&server, &password), "word\n");
+    lab.destroy(&server);
+}

@@ -99,25 +99,41 @@ impl Lab {
         self.order_with(hostname, Some(once))
     }
 
+    /// An order without a key, and root's password from its answer.
+    pub fn order_with_password(&self, hostname: &str) -> (Server, String) {
+        let body = json!({"type": "vps", "package_slug": "starter", "os_image_key": "debian-12", "hostname": hostname});
+        let answer = self.place_order(&body, None);
+        let password = answer["data"]["root_password"].as_str().unwrap().to_owned();
+        (self.ordered(&answer), password)
+    }
+
     fn order_with(&self, hostname: &str, once: Option<&str>) -> Server {
         let keys = self.call("GET", "/ssh-keys", None).1;
         let body = json!({
             "type": "vps", "package_slug": "starter", "os_image_key": "debian-12", "hostname": hostname,
             "ssh_key_uuid": keys["data"][0]["uuid"],
         });
-        // Placement waits until both hosts are heard again after something was killed.
+        self.ordered(&self.place_order(&body, once))
+    }
+
+    /// Placement waits until a host is heard again after something was killed, so an order may have to.
+    fn place_order(&self, body: &Value, once: Option<&str>) -> Value {
         let until = Instant::now() + PATIENCE;
         loop {
-            let (status, answer) = self.call("POST", "/servers", Some((&body, once)));
+            let (status, answer) = self.call("POST", "/servers", Some((body, once)));
             if status == 200 {
-                let text = |value: &Value| value.as_str().unwrap().to_owned();
-                let uuid = text(&answer["data"]["uuid"]);
-                let shown = self.call("GET", &format!("/servers/{uuid}"), None).1;
-                return Server { uuid, address: text(&shown["data"]["ips"][0]["address"]) };
+                return answer;
             }
             assert!(answer["error"]["code"] == "no_capacity" && Instant::now() < until, "{status}: {answer}");
             sleep(Duration::from_secs(1));
         }
+    }
+
+    fn ordered(&self, answer: &Value) -> Server {
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let uuid = text(&answer["data"]["uuid"]);
+        let shown = self.call("GET", &format!("/servers/{uuid}"), None).1;
+        Server { uuid, address: text(&shown["data"]["ips"][0]["address"]) }
     }
 
     pub fn status(&self, server: &Server) -> String {
@@ -173,6 +189,28 @@ impl Lab {
             said = String::from_utf8_lossy(&output.stdout).into_owned();
             output.status.success()
         });
+        said
+    }
+
+    /// The host name that the guest tells someone who signs in as root by password.
+    pub fn ssh_by_password(&self, server: &Server, password: &str) -> String {
+        let mut said = String::new();
+        let ask = self.dir.join("askpass");
+        std::fs::write(&ask, format!("#!/bin/sh\necho '{password}'\n")).unwrap();
+        std::fs::set_permissions(&ask, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+        let askpass = format!("SSH_ASKPASS={}", ask.display());
+        let target = format!("root@{}", server.address);
+        let options =
+            "-oPubkeyAuthentication=no -oStrictHostKeyChecking=no -oUserKnownHostsFile=/dev/null -oConnectTimeout=5";
+        let mut words = vec!["exec", "internet", "--", "env", &askpass, "SSH_ASKPASS_REQUIRE=force", "ssh"];
+        words.extend(options.split(' '));
+        words.extend([target.as_str(), "hostname"]);
+        self.await_true("SSH by password", || {
+            let output = self.program(&words);
+            said = String::from_utf8_lossy(&output.stdout).into_owned();
+            output.status.success()
+        });
+        std::fs::remove_file(&ask).unwrap();
         said
     }
 

@@ -1,0 +1,278 @@
+//! One server's whole life on a real host: libvirt, QEMU, taps, filters, disks; and the ways in which a guest ends.
+//!
+//! The guests are boot sectors of a few bytes, so that nothing has to boot. Needs root, libvirtd, virtlogd, QEMU, nft,
+//! qemu-img and xorriso. The host is a network and mount namespace of the test's own.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+#![allow(clippy::print_stderr, clippy::disallowed_methods, reason = "the test starts daemons")]
+
+mod host_support;
+#[path = "host_support/libvirt_host.rs"]
+mod libvirt_host;
+#[path = "host_support/web.rs"]
+mod web;
+
+use std::{collections::BTreeSet, os::unix::fs::PermissionsExt, path::Path, time::Duration};
+
+use csp_agent::{
+    check::{self, Verdict},
+    config::{Config, Network, Reserve, VirtType},
+    host_machine::HostMachine,
+    hypervisor::process,
+    machine::{Epochs, HostEvent, Machine, Mark, OffCause, Seen, SeenState, SeenTap, Stamp},
+};
+use csp_shared::{
+    generation::{BootEpoch, DiskEpoch, Generation, Incarnation, StartEpoch, Version},
+    id::ServerId,
+    mac::Mac,
+    observed::{FaultCode, Remains},
+    sha256::Sha256,
+    spec::{CpuUse, Image, ImageFormat, Login, Nic, NicAddress, NicNetwork, Power, ServerSpec},
+};
+use host_support::in_private_network;
+use libvirt_host::LibvirtHost;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use rtnetlink::{LinkBridge, LinkUnspec};
+use uuid::Uuid;
+use web::{Behaviour, Web};
+
+const SERVER: ServerId = ServerId(Uuid::from_u128(0x0199_d5c4_8d7e_7000_8000_0000_0000_00aa));
+const MAC: Mac = Mac([0x0a, 0xc5, 0, 0, 0, 1]);
+const PATIENCE: Duration = Duration::from_secs(60);
+const SEED: Mark = Mark(1);
+const FILTERS: Mark = Mark(2);
+const DEFINITION: Mark = Mark(3);
+/// jmp $
+const HANGS: &[u8] = &[0xeb, 0xfe];
+/// mov dx, 0x604; mov ax, 0x2000; out dx, ax; jmp $ — the ACPI register of q35 that switches the machine off.
+const POWERS_OFF: &[u8] = &[0xba, 0x04, 0x06, 0xb8, 0x00, 0x20, 0xef, 0xeb, 0xfe];
+
+#[test]
+fn a_server_lives_and_ends_on_a_real_host() {
+    in_private_network(|runtime| {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(home.path(), PermissionsExt::from_mode(0o711)).unwrap(); // QEMU's user passes through
+        let mut host = LibvirtHost::start(home.path());
+        let _ends = EndsGuest;
+        runtime.block_on(async {
+            let machine = HostMachine::open(config(home.path())).unwrap();
+            make_bridge().await;
+            let bytes = std::fs::read("/work/main/images/mini.qcow2").unwrap();
+            let web = Web::serve(bytes.clone(), Behaviour::Plain);
+            let mut spec = spec(&web, DiskEpoch(2));
+            spec.ram_mib = 192;
+            spec.image = Image { sha256: Sha256::of(&bytes), url: web.url(), format: ImageFormat::Qcow2, size_bytes: bytes.len() as u64 };
+            spec.nics[0].addresses[0].gateway = Some([203,0,113,1].into());
+            bring_about(&machine, &spec).await;
+            let log = home.path().join(format!("pool/consoles/{SERVER}.log"));
+            for _ in 0..120 {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                let t = String::from_utf8_lossy(&std::fs::read(&log).unwrap_or_default()).into_owned();
+                if t.contains("ready") || t.contains("login:") { break; }
+            }
+            let t = tokio::time::Instant::now();
+            machine.ask_stop(SERVER).await.unwrap();
+            wait_for(&machine, |state| state == SeenState::Off(OffCause::Shutdown)).await;
+            std::fs::write("/tmp/wb/log", format!("STOPPED after {:?} LOG {}", t.elapsed(), String::from_utf8_lossy(&std::fs::read(&log).unwrap_or_default()))).unwrap();
+            it_is_removed_without_a_trace(&machine, home.path()).await;
+        });
+    });
+}
+
+/// Whatever fails, no guest outlives the test.
+struct EndsGuest;
+
+impl Drop for EndsGuest {
+    fn drop(&mut self) {
+        process::kill_all(SERVER).unwrap();
+    }
+}
+
+fn config(home: &Path) -> Config {
+    Config {
+        state_dir: home.join("state"),
+        pool_dir: home.join("pool"),
+        run_dir: home.join("run-csp"),
+        virt_type: VirtType::Auto,
+        reserve: Reserve { ram_mib: 1, disk_gib: 0 },
+        network: Network { public_bridge: "br-test".to_owned() },
+        ..Config::default()
+    }
+}
+
+async fn make_bridge() {
+    let (connection, handle, _) = rtnetlink::new_connection().unwrap();
+    tokio::spawn(connection);
+    handle.link().change(LinkUnspec::new_with_name("lo").up().build()).execute().await.unwrap();
+    handle.link().add(LinkBridge::new("br-test").up().build()).execute().await.unwrap();
+}
+
+/// A disk that the firmware starts: a boot sector with these instructions.
+fn disk_of(code: &[u8]) -> Vec<u8> {
+    let mut disk = vec![0; 1 << 20];
+    disk[..code.len()].copy_from_slice(code);
+    disk[510..512].copy_from_slice(&[0x55, 0xaa]);
+    disk
+}
+
+fn spec(web: &Web, disk_epoch: DiskEpoch) -> ServerSpec {
+    let disk = disk_of(if disk_epoch == DiskEpoch(1) { HANGS } else { POWERS_OFF });
+    ServerSpec {
+        server: SERVER,
+        version: Version { incarnation: Incarnation::FIRST, generation: Generation::FIRST },
+        hostname: "web-1.example.com".to_owned(),
+        cpus: 1,
+        ram_mib: 64,
+        disk_gib: 1,
+        cpu_use: CpuUse::Shared,
+        power: Power::On,
+        locked: false,
+        start_epoch: StartEpoch(1),
+        boot_epoch: BootEpoch(1),
+        disk_epoch,
+        image: Image {
+            sha256: Sha256::of(&disk),
+            url: web.url(),
+            format: ImageFormat::Raw,
+            size_bytes: disk.len() as u64,
+        },
+        login: Login::default(),
+        nics: vec![Nic {
+            name: "net0".to_owned(),
+            mac: MAC,
+            network: NicNetwork::Public,
+            addresses: vec![NicAddress { address: [203, 0, 113, 10].into(), prefix_len: 24, gateway: None }],
+            dns: Vec::new(),
+        }],
+    }
+}
+
+/// As an operator sees this host before it is enrolled.
+async fn check_is_content(home: &Path) {
+    let report = check::run(&config(home)).await;
+    assert!(report.is_ok(), "{report}");
+    let verdicts: Vec<_> = report.findings.iter().map(|finding| (finding.name, finding.verdict)).collect();
+    for part in ["libvirt", "filters", "pool"] {
+        assert!(verdicts.contains(&(part, Verdict::Ok)), "{report}");
+    }
+    assert!(!config(home).pool_dir.exists() && !config(home).run_dir.exists(), "a check leaves nothing behind");
+}
+
+async fn facts_are_told(machine: &HostMachine) {
+    let facts = machine.facts().await.unwrap();
+    assert!(facts.capacity.cpus > 0 && facts.capacity.ram_mib > 0 && facts.capacity.disk_gib > 0, "{facts:?}");
+    assert!(machine.orphans(&BTreeSet::new()).await.unwrap().is_empty(), "the probe guest is none");
+    let seen = machine.see(SERVER, None).await.unwrap();
+    assert_eq!(seen.remains(), Remains::NOTHING, "{seen:?}");
+    assert!(seen.pool);
+}
+
+async fn it_is_brought_about(machine: &HostMachine, spec: &ServerSpec) {
+    bring_about(machine, spec).await;
+    let seen = machine.see(SERVER, Some(&spec.image)).await.unwrap();
+    let Seen { image, seed, filters, process, .. } = &seen;
+    assert_eq!((*image, *seed, *filters, *process), (true, Some(SEED), Some(FILTERS), true));
+    assert_eq!(seen.disks, BTreeSet::from([DiskEpoch(1)]));
+    assert_eq!(seen.taps.get(&MAC), Some(&SeenTap { plugged: true, up: true }));
+    let domain = seen.domain.unwrap();
+    assert_eq!((domain.state, domain.epochs), (SeenState::Running, Epochs::of(spec)));
+    assert_eq!(domain.definition, Some(DEFINITION));
+    assert_eq!(seen.remains(), Remains::UNPROVED);
+
+    machine.start(SERVER).await.unwrap(); // runs already: done
+    machine.make_taps(spec).await.unwrap();
+    machine.adopt_start(SERVER, StartEpoch(5)).await.unwrap();
+    let domain = machine.see(SERVER, None).await.unwrap().domain.unwrap();
+    assert_eq!(domain.epochs, Epochs { start: StartEpoch(5), boot: BootEpoch(1), disk: DiskEpoch(1) });
+    assert_eq!((domain.state, domain.definition), (SeenState::Running, Some(DEFINITION)));
+
+    let orphans = machine.orphans(&BTreeSet::new()).await.unwrap();
+    assert_eq!((orphans[0].name.as_str(), orphans[0].macs.as_slice()), (SERVER.to_string().as_str(), [MAC].as_slice()));
+    assert!(machine.orphans(&BTreeSet::from([SERVER])).await.unwrap().is_empty());
+    let refused = machine.undefine(SERVER).await.unwrap_err();
+    assert!(refused.detail.contains("running"), "{refused:?}");
+}
+
+async fn bring_about(machine: &HostMachine, spec: &ServerSpec) {
+    machine.fetch_image(&spec.image).await.unwrap();
+    machine.create_disk(spec).await.unwrap();
+    machine.write_seed(spec, SEED).await.unwrap();
+    machine.make_taps(spec).await.unwrap();
+    assert!(!machine.see(SERVER, None).await.unwrap().taps.values().any(|tap| tap.up) || spec.disk_epoch.0 > 1);
+    machine.set_filters(spec, FILTERS).await.unwrap();
+    machine.link_up(spec).await.unwrap();
+    let stamp = Stamp { epochs: Epochs::of(spec), definition: DEFINITION, seed: SEED };
+    machine.define(spec, stamp).await.unwrap();
+    machine.start(SERVER).await.unwrap();
+}
+
+async fn a_restart_of_libvirtd_changes_nothing(machine: &HostMachine, host: &mut LibvirtHost) {
+    drain_events(machine).await;
+    host.stop_libvirtd();
+    assert_eq!(machine.see(SERVER, None).await.unwrap_err().code, FaultCode::HypervisorAway, "not seen is not absent");
+    assert_eq!(tokio::time::timeout(PATIENCE, machine.event()).await.unwrap(), HostEvent::Everything);
+    host.restart_libvirtd();
+    wait_for(machine, |state| state == SeenState::Running).await;
+}
+
+async fn ends_are_told_apart(machine: &HostMachine) {
+    for (signal, cause) in [(Signal::SIGKILL, OffCause::Crashed), (Signal::SIGTERM, OffCause::Unknown)] {
+        drain_events(machine).await;
+        let pids = process::find(SERVER).unwrap();
+        kill(Pid::from_raw(pids[0]), signal).unwrap();
+        assert_eq!(tokio::time::timeout(PATIENCE, machine.event()).await.unwrap(), HostEvent::Server(SERVER));
+        wait_for(machine, |state| state == SeenState::Off(cause)).await;
+        assert!(!machine.see(SERVER, None).await.unwrap().process, "{signal}");
+        machine.start(SERVER).await.unwrap();
+        wait_for(machine, |state| state == SeenState::Running).await;
+    }
+    machine.ask_stop(SERVER).await.unwrap(); // this guest does not listen
+    machine.force_stop(SERVER).await.unwrap();
+    machine.force_stop(SERVER).await.unwrap(); // off already: done
+    wait_for(machine, |state| state == SeenState::Off(OffCause::Unknown)).await;
+}
+
+async fn a_guest_that_powers_off_is_seen_to(machine: &HostMachine) {
+    let web = Web::serve(disk_of(POWERS_OFF), Behaviour::Plain);
+    let spec = spec(&web, DiskEpoch(2));
+    machine.retire_disk(SERVER, DiskEpoch(1)).await.unwrap();
+    bring_about(machine, &spec).await;
+    wait_for(machine, |state| state == SeenState::Off(OffCause::Shutdown)).await;
+    assert_eq!(machine.see(SERVER, None).await.unwrap().disks, BTreeSet::from([DiskEpoch(2)]));
+}
+
+async fn it_is_removed_without_a_trace(machine: &HostMachine, home: &Path) {
+    for _ in 0..2 {
+        machine.undefine(SERVER).await.unwrap();
+        machine.kill_process(SERVER).await.unwrap();
+        machine.remove_taps(SERVER).await.unwrap();
+        machine.remove_filters(SERVER).await.unwrap();
+        machine.retire_disk(SERVER, DiskEpoch(2)).await.unwrap();
+        machine.remove_seed(SERVER).await.unwrap();
+    }
+    let seen = machine.see(SERVER, None).await.unwrap();
+    assert_eq!(seen.remains(), Remains::NOTHING, "{seen:?}");
+    assert_eq!(seen.seed, None);
+    assert_eq!(std::fs::read_dir(home.join("pool/trash")).unwrap().count(), 2);
+    assert_eq!(std::fs::read_dir(home.join("pool/consoles")).unwrap().count(), 0);
+    assert_eq!(std::fs::read_dir(home.join("run-csp/vnc")).unwrap().count(), 0);
+}
+
+async fn wait_for(machine: &HostMachine, is_right: impl Fn(SeenState) -> bool) {
+    let mut last = None;
+    for _ in 0..PATIENCE.as_millis() / 100 {
+        last = machine.see(SERVER, None).await.unwrap().domain.map(|domain| domain.state);
+        if last.is_some_and(&is_right) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("the guest stayed {last:?}");
+}
+
+async fn drain_events(machine: &HostMachine) {
+    while tokio::time::timeout(Duration::from_millis(300), machine.event()).await.is_ok() {}
+}

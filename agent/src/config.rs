@@ -34,8 +34,12 @@ pub struct Config {
     /// How long a guest has to go down after it was asked to, in seconds (1 to 3600), before its plug is pulled.
     /// Default 90.
     pub stop_timeout_seconds: u32,
+    /// What happens after the agent's start.
+    pub boot: Boot,
     /// What is kept for the host itself.
     pub reserve: Reserve,
+    /// What becomes of deleted disks.
+    pub trash: Trash,
     /// What adapters are plugged into.
     pub network: Network,
     /// What the program tells.
@@ -54,6 +58,15 @@ pub enum VirtType {
     Qemu,
 }
 
+/// What happens after the agent's start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Boot {
+    /// How long guests are held back until the control plane was heard, in seconds (0 to 3600): it may have tombstones.
+    /// After that the host starts what its stored specs say. Default 60.
+    pub wait_for_control_seconds: u32,
+}
+
 /// What guests may not use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -62,6 +75,15 @@ pub struct Reserve {
     pub ram_mib: u64,
     /// Room in the pool that no disk is promised, in GiB. Default 10.
     pub disk_gib: u64,
+}
+
+/// What becomes of deleted disks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Trash {
+    /// How long a deleted disk can be put back by hand, in hours (0 to 8760) for which the agent runs. Until then its
+    /// room is given to nobody. Default 24.
+    pub keep_hours: u32,
 }
 
 /// What adapters are plugged into.
@@ -113,16 +135,30 @@ impl Default for Config {
             libvirt_uri: "qemu:///system".to_owned(),
             virt_type: VirtType::Auto,
             stop_timeout_seconds: 90,
+            boot: Boot::default(),
             reserve: Reserve::default(),
+            trash: Trash::default(),
             network: Network::default(),
             log: Log::default(),
         }
     }
 }
 
+impl Default for Boot {
+    fn default() -> Self {
+        Self { wait_for_control_seconds: 60 }
+    }
+}
+
 impl Default for Reserve {
     fn default() -> Self {
         Self { ram_mib: 1024, disk_gib: 10 }
+    }
+}
+
+impl Default for Trash {
+    fn default() -> Self {
+        Self { keep_hours: 24 }
     }
 }
 
@@ -213,6 +249,12 @@ impl Config {
         if !(1..=3600).contains(&self.stop_timeout_seconds) {
             return field("stop_timeout_seconds", "must be from 1 to 3600");
         }
+        if self.boot.wait_for_control_seconds > 3600 {
+            return field("boot.wait_for_control_seconds", "must be from 0 to 3600");
+        }
+        if self.trash.keep_hours > 8760 {
+            return field("trash.keep_hours", "must be from 0 to 8760");
+        }
         if !is_interface_name(&self.network.public_bridge) {
             return field("network.public_bridge", "must be an interface's name: 1 to 15 of A-Z a-z 0-9 . _ -");
         }
@@ -236,6 +278,17 @@ mod tests {
         let path = folder.path().join("agent.toml");
         std::fs::write(&path, text).unwrap();
         Config::load(&path).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_example_of_the_documentation_names_every_field_with_its_default() {
+        let example = include_str!("../../docs/examples/agent.toml");
+        assert_eq!(parse(example), Ok(Config::default()), "as it is");
+        let is_setting = |line: &&str| line.contains(" = ") || line.starts_with('[');
+        let settings: Vec<&str> =
+            example.lines().filter_map(|line| line.strip_prefix("# ")).filter(is_setting).collect();
+        assert_eq!(parse(&settings.join("\n")), Ok(Config::default()), "with every setting taken out of its comment");
+        assert_eq!(settings.len(), 18, "five tables and thirteen fields; a new field belongs into the example");
     }
 
     #[test]
@@ -263,6 +316,9 @@ mod tests {
             ("run_dir = '/run/a-very-long-name-of-a-folder-that-leaves-no-room'", "run_dir"),
             ("libvirt_uri = ''", "libvirt_uri"),
             ("stop_timeout_seconds = 0", "stop_timeout_seconds"),
+            ("[boot]\nwait_for_control_seconds = 3601", "wait_for_control_seconds"),
+            ("[trash]\nkeep_hours = 8761", "trash.keep_hours"),
+            ("[trash]\nkeep_days = 1", "keep_days"),
             ("[network]\npublic_bridge = 'a b'", "public_bridge"),
             ("[reserve]\nram_mib = -1", "ram_mib"),
         ] {

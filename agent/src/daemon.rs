@@ -14,6 +14,7 @@ use tokio::{
 use tracing::{error, info, warn};
 
 use crate::{
+    audit::{Auditor, HostWorkers},
     config::Config,
     link::{self, Pace, TcpDial},
     machine::{HostFacts, Machine},
@@ -23,6 +24,9 @@ use crate::{
 
 /// How soon a thing that is not there is asked for again.
 const TRY_AGAIN: Duration = Duration::from_secs(10);
+
+/// How often the host's own size is looked at.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
 /// Why the agent cannot run. One line each.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +68,8 @@ pub async fn run<M: Machine>(config: &Config, machine: M) -> Result<(), DaemonEr
     let _lock = lock(config)?;
     let specs = open_specs(config).await?;
     let stop_timeout_ms = u64::from(config.stop_timeout_seconds) * 1000;
-    let (supervisor, actor) = Supervisor::start(Host { machine, specs, stop_timeout_ms });
+    let control_wait = Duration::from_secs(config.boot.wait_for_control_seconds.into());
+    let (supervisor, actor) = Supervisor::start_with(Host { machine, specs, stop_timeout_ms }, control_wait);
     tell_systemd(sd_notify::NotifyState::Ready);
     tokio::pin!(end);
     tokio::select! {
@@ -125,23 +130,24 @@ async fn facts_of(supervisor: &Supervisor) -> HostFacts {
 
 /// Dials the control plane for ever; before the enrolment, waits for it.
 async fn keep_linked(config: &Config, supervisor: &Supervisor) -> Infallible {
-    let facts = facts_of(supervisor).await;
+    let mut facts = facts_of(supervisor).await;
     info!(cpus = facts.capacity.cpus, ram_mib = facts.capacity.ram_mib, virt = ?facts.virt, "the host is ready");
-    let hello = Hello {
-        protocol: PROTOCOL,
-        machine_id: facts.machine_id,
-        boot_id: facts.boot.0,
-        agent_version: env!("CARGO_PKG_VERSION").to_owned(),
-        capacity: facts.capacity,
-        virt: facts.virt,
-    };
+    let workers = HostWorkers { supervisor: supervisor.clone(), auditor: Auditor::new(config) };
     let mut told = String::new();
     loop {
         match link::enrolment::load(&config.state_dir) {
             Ok((enrolment, own)) => {
                 told.clear();
                 let dial = TcpDial::new(enrolment.control.clone());
-                Box::pin(link::run(dial, &own, &enrolment, &hello, supervisor, Pace::default())).await;
+                let hello = hello(&facts);
+                tokio::select! {
+                    () = Box::pin(link::run(dial, &own, &enrolment, &hello, &workers, Pace::default())) => {}
+                    changed = pool_changed(&facts, supervisor) => {
+                        info!(disk_gib = changed.capacity.disk_gib, "the pool's room changed; telling it in a new session");
+                        facts = changed;
+                        continue;
+                    }
+                }
             }
             Err(error) => {
                 let text = error.to_string();
@@ -152,6 +158,30 @@ async fn keep_linked(config: &Config, supervisor: &Supervisor) -> Infallible {
             }
         }
         sleep(TRY_AGAIN).await;
+    }
+}
+
+fn hello(facts: &HostFacts) -> Hello {
+    Hello {
+        protocol: PROTOCOL,
+        machine_id: facts.machine_id.clone(),
+        boot_id: facts.boot.0.clone(),
+        agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+        capacity: facts.capacity,
+        virt: facts.virt,
+    }
+}
+
+/// Waits until the pool came or went since `facts`: a session tells a host's size once, at its begin, and a host that
+/// booted without its pool would offer no room ever after.
+async fn pool_changed(facts: &HostFacts, supervisor: &Supervisor) -> HostFacts {
+    let offers = |facts: &HostFacts| facts.capacity.disk_gib > 0;
+    loop {
+        sleep(LOOK_AGAIN).await;
+        match supervisor.facts().await {
+            Ok(Ok(now)) if offers(&now) != offers(facts) => return now,
+            Ok(_) | Err(Stopped) => {}
+        }
     }
 }
 

@@ -4,10 +4,12 @@
 //! `network` and `hypervisor` are the real host; `spec_file` is its memory; `link` is the one connection, dialled
 //! outwards; `check` tells an operator what a host lacks; `daemon` puts them together.
 
+pub mod audit;
 pub mod check;
 pub mod cli;
 pub mod config;
 pub mod daemon;
+pub mod failpoint;
 pub mod host_machine;
 pub mod hypervisor;
 pub mod link;

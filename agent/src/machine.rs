@@ -11,6 +11,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     future::Future,
+    path::PathBuf,
     str::FromStr,
 };
 
@@ -238,7 +239,7 @@ pub enum HostEvent {
 
 /// A host that guests run on. Each method does one thing and says with a [`Fault`] why it could not.
 pub trait Machine: Send + Sync + 'static {
-    /// What the host is. Asked for once a session.
+    /// What the host is. Asked for at the start and, since its room changes, every now and then.
     fn facts(&self) -> impl Future<Output = Result<HostFacts, Fault>> + Send;
 
     /// Looks at everything of one server. `image` is the one that its disk is made from; `None` for a tombstone.
@@ -251,6 +252,12 @@ pub trait Machine: Send + Sync + 'static {
     /// Waits until the host says that something changed. May lose events: the worker also looks on an interval.
     /// Cancel safe.
     fn event(&self) -> impl Future<Output = HostEvent> + Send;
+
+    /// The unix socket on which VNC listens while the server runs. A machine in memory has no screens.
+    fn screen(&self, server: ServerId) -> Option<PathBuf> {
+        let _ = server;
+        None
+    }
 
     /// Fetches the image into the cache and verifies it. Cancel safe: a newer spec drops the future in its middle, and
     /// the next call resumes.

@@ -15,7 +15,7 @@ use std::{
 use csp_shared::{id::ServerId, spec::Desired};
 use tokio::sync::Mutex as AsyncMutex;
 
-use crate::plan::memory::Notes;
+use crate::{failpoint, plan::memory::Notes};
 
 pub mod backing;
 pub mod record;
@@ -132,10 +132,12 @@ impl<B: Backing> SpecFile<B> {
 
     /// Disk first, memory second.
     async fn store(&self, server: ServerId, slot: &mut Option<Record>, record: Record) -> Result<(), SpecFileError> {
+        failpoint::cross(failpoint::RECORD, failpoint::BEFORE);
         self.backing
             .write(&format!("{server}{SUFFIX}"), record.text())
             .await
             .map_err(|source| SpecFileError::Write { server, source })?;
+        failpoint::cross(failpoint::RECORD, failpoint::AFTER);
         *slot = Some(record);
         Ok(())
     }

@@ -32,7 +32,10 @@ use csp_shared::{
 use host_support::in_private_network;
 use libvirt_host::LibvirtHost;
 use nix::{
-    sys::signal::{Signal, kill},
+    sys::{
+        signal::{Signal, kill},
+        stat::{Mode, umask},
+    },
     unistd::Pid,
 };
 use rtnetlink::{LinkBridge, LinkUnspec};
@@ -57,6 +60,7 @@ fn a_server_lives_and_ends_on_a_real_host() {
         std::fs::set_permissions(home.path(), PermissionsExt::from_mode(0o711)).unwrap(); // QEMU's user passes through
         let mut host = LibvirtHost::start(home.path());
         let _ends = EndsGuest;
+        umask(Mode::from_bits_truncate(0o077)); // as the agent's unit may set it: QEMU must not need more
         runtime.block_on(async {
             let machine = HostMachine::open(config(home.path())).unwrap();
             make_bridge().await;
@@ -65,10 +69,13 @@ fn a_server_lives_and_ends_on_a_real_host() {
             let hanging = Web::serve(disk_of(HANGS), Behaviour::Plain);
             let spec = spec(&hanging, DiskEpoch(1));
             it_is_brought_about(&machine, &spec).await;
+            no_other_user_reads_it(home.path());
             a_restart_of_libvirtd_changes_nothing(&machine, &mut host).await;
             ends_are_told_apart(&machine).await;
+            no_other_user_reads_it(home.path());
             a_guest_that_powers_off_is_seen_to(&machine).await;
             it_is_removed_without_a_trace(&machine, home.path()).await;
+            no_other_user_reads_it(home.path());
         });
     });
 }
@@ -198,6 +205,20 @@ async fn bring_about(machine: &HostMachine, spec: &ServerSpec) {
     let stamp = Stamp { epochs: Epochs::of(spec), definition: DEFINITION, seed: SEED };
     machine.define(spec, stamp).await.unwrap();
     machine.start(SERVER).await.unwrap();
+}
+
+/// Running, off and in the trash alike: libvirt lends files to QEMU's user and takes them back.
+fn no_other_user_reads_it(home: &Path) {
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode();
+    assert_eq!(mode(&home.join("pool/pool.id")) & 0o077, 0, "the mask holds in the agent's threads");
+    for (folder, others_may) in [("disks", 0o011), ("seeds", 0o011), ("trash", 0)] {
+        let folder = home.join("pool").join(folder);
+        assert_eq!(mode(&folder) & 0o077, others_may, "{}", folder.display());
+        for file in std::fs::read_dir(&folder).unwrap() {
+            let file = file.unwrap().path();
+            assert_eq!(mode(&file) & 0o077, 0, "{}", file.display());
+        }
+    }
 }
 
 async fn a_restart_of_libvirtd_changes_nothing(machine: &HostMachine, host: &mut LibvirtHost) {

@@ -17,7 +17,7 @@ use std::{
 use csp_agent::{
     machine::{Mark, SeenTap},
     network::{
-        NetworkError, filter, filter_rules::ServerFilters, links::Links, tap::Taps, tap_device::NewTap,
+        NetworkError, filter, filter_rules::ServerFilters, links::Links, nft, tap::Taps, tap_device::NewTap,
         tap_name::TapName,
     },
 };
@@ -25,6 +25,7 @@ use csp_shared::{id::ServerId, mac::Mac};
 use frame::{ARP, Arp, BROADCAST, IPV4, IPV6, arp, ethernet, router_advertisement, tagged, udp};
 use host_support::{Frames, GuestCable, Wire, in_private_network};
 use rtnetlink::{LinkBridge, LinkUnspec, LinkVeth};
+use serde_json::json;
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 
@@ -305,6 +306,30 @@ fn a_tap_for_another_address_replaces_the_old_one_and_its_filters() {
         assert_ne!(see_filters(SERVER, std::slice::from_ref(&new_tap)).unwrap(), Some(MARK), "not filtered yet");
         filter::load(&ServerFilters { macs: vec![new], ..filters(MARK) }).unwrap();
         assert_eq!(see_filters(SERVER, &[new_tap]).unwrap(), Some(MARK));
+    });
+}
+
+#[test]
+fn a_guard_that_somebody_removed_is_missed_and_put_back() {
+    in_private_network(|runtime| {
+        let host = Host::new(runtime);
+        let _guest = host.plug_in(runtime);
+        let other = ServerId(Uuid::from_u128(7));
+        assert_eq!(see_filters(SERVER, &[tap()]).unwrap(), Some(MARK));
+        let chain = json!({"family": "bridge", "table": "csp_guard", "name": "to_host"});
+        let rule = json!({"family": "bridge", "table": "csp_guard", "chain": "to_host", "expr": [{"accept": null}]});
+        for harm in [
+            json!({"delete": {"table": {"family": "bridge", "name": "csp_guard"}}}),
+            json!({"flush": {"chain": chain}}),
+            json!({"insert": {"rule": rule}}),
+        ] {
+            nft::apply("do harm", vec![harm.clone()]).unwrap();
+            let seen = see_filters(SERVER, &[tap()]).unwrap();
+            assert!(seen.is_some_and(|mark| mark != MARK), "{harm}: they count as broken, not as gone: {seen:?}");
+            assert_eq!(see_filters(other, &[]).unwrap(), None, "{harm}: what is not there is still proved gone");
+            filter::load(&filters(MARK)).unwrap();
+            assert_eq!(see_filters(SERVER, &[tap()]).unwrap(), Some(MARK), "{harm}");
+        }
     });
 }
 

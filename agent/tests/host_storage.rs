@@ -5,7 +5,7 @@
 #[path = "host_support/web.rs"]
 mod web;
 
-use std::{os::unix::fs::PermissionsExt, path::Path, time::Duration};
+use std::{collections::BTreeSet, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
 use csp_agent::{
     machine::Mark,
@@ -19,6 +19,7 @@ use csp_agent::{
         seed::SeedFiles,
         seed_image::Seeds,
         tool::Tool,
+        trash_clock::TrashTime,
     },
 };
 use csp_shared::{
@@ -34,7 +35,7 @@ use web::{Behaviour, Web};
 const SERVER: ServerId = ServerId(Uuid::from_u128(0x0199_d5c4_8d7e_7000_8000_0000_0000_00bb));
 const OTHER: ServerId = ServerId(Uuid::from_u128(0x0199_d5c4_8d7e_7000_8000_0000_0000_00bc));
 const LIMIT: Duration = Duration::from_secs(60);
-const ENDLESS: Room = Room { total: u64::MAX, available: u64::MAX, promised: 0, occupied: 0, reserve: 0 };
+const ENDLESS: Room = Room { total: u64::MAX, available: u64::MAX, promised: 0, trash: 0, occupied: 0, reserve: 0 };
 const ONE: DiskEpoch = DiskEpoch(1);
 
 fn pool(home: &TempDir, reserve_bytes: u64) -> Pool {
@@ -220,12 +221,81 @@ fn a_retired_disk_is_in_the_trash_and_still_counts() {
     let (base, disks) = (base(&pool), Disks::new(pool.clone()));
     for round in 1..=3 {
         disks.create(SERVER, ONE, 1, &base).unwrap();
-        disks.retire(SERVER, ONE).unwrap();
-        disks.retire(SERVER, ONE).unwrap(); // nothing there: done
+        disks.retire(SERVER, ONE, TrashTime(7)).unwrap();
+        disks.retire(SERVER, ONE, TrashTime(7)).unwrap(); // nothing there: done
         assert!(disks.list(SERVER).unwrap().is_empty());
-        assert_eq!(std::fs::read_dir(pool.trash()).unwrap().count(), round, "nothing in the trash is replaced");
-        assert_eq!(pool.room().unwrap().promised, (round as u64) << 30);
+        assert_eq!(trash(&pool).len(), round, "nothing in the trash is replaced");
+        let room = pool.room().unwrap();
+        assert_eq!((room.promised, room.trash), (0, (round as u64) << 30));
+        assert!(room.capacity() < Room { trash: 0, ..room }.capacity(), "its room is offered to nobody");
     }
+}
+
+fn trash(pool: &Pool) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(pool.trash()).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+#[test]
+fn the_trash_loses_what_was_long_enough_in_it_and_nothing_else() {
+    let home = tempfile::tempdir().unwrap();
+    let pool = pool(&home, 0);
+    let (base, disks) = (base(&pool), Disks::new(pool.clone()));
+    for (server, at) in [(SERVER, 100), (OTHER, 150)] {
+        disks.create(server, ONE, 1, &base).unwrap();
+        disks.retire(server, ONE, TrashTime(at)).unwrap();
+    }
+    let strange = ["rescued.qcow2".to_owned(), format!("{SERVER}.1.qcow2"), format!("{SERVER}.1.0.0.qcow2.bak")];
+    strange.iter().for_each(|name| std::fs::write(pool.trash().join(name), b"by hand").unwrap());
+    let folder = format!("{SERVER}.1.0.0.qcow2");
+    std::fs::create_dir(pool.trash().join(&folder)).unwrap();
+    let elsewhere = home.path().join("precious");
+    std::fs::write(&elsewhere, b"not ours").unwrap();
+    std::os::unix::fs::symlink(&elsewhere, pool.trash().join(format!("{SERVER}.1.0.1.qcow2"))).unwrap();
+    let before = trash(&pool);
+
+    let keep = Duration::from_secs(100);
+    let gone = |now| disks.empty_trash(TrashTime(now), keep).unwrap().removed;
+    assert!(gone(199).is_empty());
+    assert_eq!(trash(&pool), before);
+    assert_eq!(gone(200).iter().map(|trashed| trashed.server).collect::<Vec<_>>(), [SERVER]);
+    assert_eq!(gone(10_000).iter().map(|trashed| trashed.server).collect::<Vec<_>>(), [OTHER]);
+    assert_eq!(trash(&pool).len(), strange.len() + 2, "{:?}", trash(&pool));
+    assert!(elsewhere.exists());
+}
+
+#[test]
+fn disks_that_a_lost_clock_trashed_wait_their_whole_time_once_more() {
+    let home = tempfile::tempdir().unwrap();
+    let pool = pool(&home, 0);
+    let (base, disks) = (base(&pool), Disks::new(pool.clone()));
+    for epoch in [ONE, DiskEpoch(2)] {
+        disks.create(SERVER, epoch, 1, &base).unwrap();
+        disks.retire(SERVER, epoch, TrashTime(1_000_000)).unwrap();
+    }
+    let keep = Duration::from_secs(100);
+    let gone = |now| disks.empty_trash(TrashTime(now), keep).unwrap().removed.len();
+    assert_eq!(gone(20), 0);
+    assert_eq!(
+        trash(&pool).into_iter().collect::<Vec<_>>(),
+        [format!("{SERVER}.1.20.0.qcow2"), format!("{SERVER}.2.20.0.qcow2")]
+    );
+    assert_eq!((gone(119), gone(120)), (0, 2));
+}
+
+#[test]
+fn a_disk_is_for_root_alone_wherever_it_lies() {
+    let home = tempfile::tempdir().unwrap();
+    let pool = pool(&home, 0);
+    let (base, disks) = (base(&pool), Disks::new(pool.clone()));
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    disks.create(SERVER, ONE, 1, &base).unwrap();
+    assert_eq!(mode(&disks.path(SERVER, ONE)), 0o600);
+    // As an older agent made it.
+    std::fs::set_permissions(disks.path(SERVER, ONE), PermissionsExt::from_mode(0o644)).unwrap();
+    disks.retire(SERVER, ONE, TrashTime(0)).unwrap();
+    assert_eq!(mode(&pool.trash().join(trash(&pool).first().unwrap())), 0o600);
+    assert_eq!((mode(&pool.trash()), mode(&pool.disks()), mode(&pool.seeds())), (0o700, 0o711, 0o711));
 }
 
 #[test]
@@ -260,7 +330,7 @@ fn without_its_pool_nothing_is_made_or_listed() {
     std::fs::create_dir(home.path().join("pool")).unwrap();
     assert!(matches!(disks.list(SERVER), Err(DiskError::Pool(_))));
     assert!(matches!(disks.create(SERVER, ONE, 1, &base), Err(DiskError::Pool(_))));
-    assert!(matches!(disks.retire(SERVER, ONE), Err(DiskError::Pool(_))));
+    assert!(matches!(disks.retire(SERVER, ONE, TrashTime(0)), Err(DiskError::Pool(_))));
     assert_eq!(std::fs::read_dir(home.path().join("pool")).unwrap().count(), 0);
 }
 

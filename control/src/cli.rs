@@ -1,10 +1,12 @@
 //! The command line: `init`, `serve`, and the operator's commands, which are clients of the operator API.
 
+mod audit;
 mod client;
 mod init;
 mod operate;
 mod serve;
 mod text;
+mod watchdog;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -69,6 +71,8 @@ enum Command {
     /// Customers' servers
     #[command(subcommand)]
     Server(ServerCommand),
+    /// Compare the store with what is on the hosts; exit code 1 when something differs
+    Audit,
 }
 
 /// What `init` may be told; the rest is edited in the file that it writes.
@@ -182,6 +186,8 @@ enum CommandError {
     Catalog(crate::config::toml_text::TomlFault),
     #[error("cannot read {}", file.display())]
     Read { file: PathBuf, source: std::io::Error },
+    #[error("{0} differences; each is told above with its cure")]
+    Differences(usize),
     #[error("cannot write to standard output")]
     Print(#[source] std::io::Error),
 }

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod entropy;
+pub mod failpoint;
 pub mod fleet;
 pub mod operator;
 pub mod schedule;

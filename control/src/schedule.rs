@@ -8,28 +8,43 @@ use csp_shared::id::HostId;
 
 use crate::{
     clock::Clock,
-    domain::time::Time,
+    domain::time::{DAY, Time},
     entropy::Entropy,
-    service::expire_orders::expire_orders,
+    service::expire_orders::expire_action,
     store::{Store, StoreError},
 };
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// Looks once; answers the hosts that must be told something new.
+/// How long a failed order stays visible to its owner, in seconds (CONTRACT, servers).
+const FAILED_VISIBLE_SECONDS: i64 = 7 * DAY;
+
+/// Looks once; answers the hosts that must be told something new. Each overdue action has a transaction of its own, so
+/// that one which cannot be ended does not hold up the others.
 ///
 /// # Errors
 /// When the store cannot keep it; the next look tries again.
 pub async fn tick(store: &Store, entropy: &dyn Entropy, now: Time) -> Result<Vec<HostId>, StoreError> {
-    let draw = entropy.draw();
-    store
+    let overdue = store
         .write(move |tx| {
             tx.lease_free_rested(now)?;
             tx.idempotency_forget_old(now)?;
-            expire_orders(tx, draw.clone(), now)
+            tx.server_hide_failed(now.plus(-FAILED_VISIBLE_SECONDS))?;
+            tx.action_overdue(now)
         })
-        .await
+        .await?;
+    let mut hosts = Vec::new();
+    for action in overdue {
+        let draw = entropy.draw();
+        match store.write(move |tx| expire_action(tx, &action, draw.clone(), now)).await {
+            Ok(host) => hosts.extend(host),
+            Err(why) => {
+                tracing::error!(%why, action = %action.id, server = %action.server, "an overdue action cannot be ended")
+            }
+        }
+    }
+    Ok(hosts)
 }
 
 /// Looks for ever. `wake` tells a host's connection to read the store.

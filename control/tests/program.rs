@@ -219,6 +219,20 @@ fn what_cannot_be_opened_is_told_in_one_line() {
     let missing = setup.serve_fails();
     assert!(missing.contains("data_dir"), "{missing}");
     fs::create_dir(&data).unwrap();
+    fs::create_dir(data.join("keys")).unwrap();
+    for key in fs::read_dir(kept.join("keys")).unwrap().map(|key| key.unwrap()) {
+        fs::copy(key.path(), data.join("keys").join(key.file_name())).unwrap();
+    }
+    for is_emptied in [false, true] {
+        if is_emptied {
+            fs::write(data.join("control.db"), "").unwrap();
+        }
+        let empty = setup.serve_fails();
+        assert!(
+            empty.contains("no database") && empty.contains("backup"),
+            "never a new ledger for a lost one: {empty}"
+        );
+    }
     fs::write(data.join("control.db"), "this is no database, and somebody may want it back").unwrap();
     let damaged = setup.serve_fails();
     assert!(damaged.contains("control.db"), "{damaged}");

@@ -3,7 +3,9 @@
 //! Both programs are built against this crate and never against each other. What changes here changes what two
 //! machines of different age must agree on, so fields are added, never altered (see [`compat`]).
 
+pub mod audit;
 pub mod compat;
+pub mod failpoint;
 pub mod generation;
 pub mod id;
 pub mod key_pin;

@@ -9,6 +9,10 @@ pub const SPECS_PER_FRAME_MAX: usize = 64;
 pub const REPORTS_PER_FRAME_MAX: usize = 4096;
 /// Entries of a whole inventory. Tombstones are kept for ever, so it grows with a host's age.
 pub const INVENTORY_ENTRIES_MAX: usize = 65_536;
+/// Things of one host that an audit takes in. A server has about six of them, and tombstones are kept for ever.
+pub const HOLDINGS_MAX: usize = 262_144;
+/// Longest text of a thing that an audit shows, in characters; what is longer is cut.
+pub const HOLDING_TEXT_CHARS_MAX: usize = 300;
 /// Longest first frame of a connection whose key is not known, in bytes: an enrolment, nothing else.
 pub const STRANGER_FRAME_BYTES_MAX: usize = 4096;
 /// Longest text that explains a fault, in characters; what is longer is cut.
@@ -25,3 +29,11 @@ pub const IMAGE_BYTES_MAX: u64 = 64 << 30;
 pub const HEARTBEAT_SECONDS: u64 = 20;
 /// A host that was silent for longer is `Unknown`, in seconds.
 pub const SILENCE_SECONDS_MAX: i64 = 90;
+/// Longest binary frame of a console, in bytes. A screen is read in parts of [`CONSOLE_READ_BYTES`].
+pub const CONSOLE_FRAME_BYTES_MAX: usize = 64 * 1024;
+/// What is read of a screen at once, in bytes: all that one console holds in memory in that direction.
+pub const CONSOLE_READ_BYTES: usize = 16 * 1024;
+/// Open consoles of one server.
+pub const CONSOLES_PER_SERVER_MAX: usize = 4;
+/// Open consoles of one host.
+pub const CONSOLES_PER_HOST_MAX: usize = 64;

@@ -10,6 +10,11 @@
 //!                                    <-   Desired* (what the host has not accepted yet), Desired with an empty list
 //!                                    <-   Desired (whatever changes, and all unaccepted ones again every now and then)
 //!   Reports, Alive                   ->
+//!                                    <-   OpenConsole (a screen is asked for)
+//!   Console (first and only message  ->        (on a connection of its own; from then on it carries
+//!            of another connection)             the screen's bytes in binary frames)
+//!                                    <-   Audit (when an operator asks)
+//!   AuditAnswer*                     ->
 //! ```
 //!
 //! No message carries a command line, a path or XML. Unknown fields are ignored and unknown messages refused, so that
@@ -18,8 +23,9 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
+    audit::{AuditId, Holding},
     generation::SessionEpoch,
-    id::HostId,
+    id::{HostId, ServerId},
     limits::{FRAME_BYTES_MAX, REPORTS_PER_FRAME_MAX, SPECS_PER_FRAME_MAX},
     mac::Mac,
     observed::Observed,
@@ -50,6 +56,25 @@ pub enum ToControl {
     Alive {
         /// From [`ToAgent::Welcome`].
         session: SessionEpoch,
+        /// What the host has in all, when that is not what it said last: the trash was emptied, the pool came back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        capacity: Option<Capacity>,
+    },
+    /// First and only message of a connection that carries a screen: what [`ToAgent::OpenConsole`] asked for.
+    Console {
+        /// From there; single use.
+        stream: Secret,
+    },
+    /// What [`ToAgent::Audit`] asked for, or a part of it.
+    AuditAnswer {
+        /// From [`ToAgent::Welcome`].
+        session: SessionEpoch,
+        /// From the question.
+        request: AuditId,
+        /// At most [`REPORTS_PER_FRAME_MAX`].
+        holdings: Vec<Holding>,
+        /// Nothing follows: with this part all is told.
+        last: bool,
     },
 }
 
@@ -74,6 +99,18 @@ pub enum ToAgent {
     Desired {
         /// At most [`SPECS_PER_FRAME_MAX`].
         desired: Vec<Desired>,
+    },
+    /// Look at everything and tell what is there. Changes nothing and delays nothing.
+    Audit {
+        /// Goes into the answer.
+        request: AuditId,
+    },
+    /// Somebody may see the server's screen: dial once more and say [`ToControl::Console`] there.
+    OpenConsole {
+        /// Tells the new connection's purpose; single use.
+        stream: Secret,
+        /// Whose screen.
+        server: ServerId,
     },
     /// The connection ends, and why.
     Refused {
@@ -137,7 +174,7 @@ pub struct Capacity {
     pub cpus: u32,
     /// Memory in MiB, the host's own reserve already taken off.
     pub ram_mib: u64,
-    /// Room of the pool in GiB, the reserve already taken off.
+    /// Room of the pool for servers' disks in GiB: reserve, images and what rests in the trash already taken off.
     pub disk_gib: u64,
 }
 
@@ -234,10 +271,11 @@ impl Message for ToControl {
     fn list_len_and_bound(&self) -> (usize, usize) {
         let len = match self {
             Self::Reports { reports, .. } => reports.len(),
+            Self::AuditAnswer { holdings, .. } => holdings.len(),
             Self::Inventory(inventory) | Self::InventoryPart(inventory) => {
                 inventory.servers.len().max(inventory.orphans.len())
             }
-            Self::Enrol(_) | Self::Hello(_) | Self::Alive { .. } => 0,
+            Self::Enrol(_) | Self::Hello(_) | Self::Alive { .. } | Self::Console { .. } => 0,
         };
         (len, REPORTS_PER_FRAME_MAX)
     }

@@ -5,6 +5,7 @@
 use std::fmt::Debug;
 
 use csp_shared::{
+    audit::{AuditId, HeldDomain, HeldFilters, HeldSpec, HeldTap, Holding, HostPart, PoolFile},
     compat::PROTOCOL,
     generation::{BootEpoch, DiskEpoch, Generation, Incarnation, SessionEpoch, StartEpoch, Version},
     id::{HostId, ServerId},
@@ -90,6 +91,55 @@ fn observed() -> Observed {
     }
 }
 
+/// One of each thing that a host can hold.
+fn holdings() -> Vec<Holding> {
+    let file = |file: &str, epoch: Option<u32>| PoolFile {
+        file: format!("{}.{file}", server()),
+        server: Some(server()),
+        epoch: epoch.map(DiskEpoch),
+    };
+    vec![
+        Holding::Spec(HeldSpec {
+            server: server(),
+            version: version(3),
+            hash: Sha256::of(b"spec"),
+            tombstone: false,
+            reached: Some(version(2)),
+            disk_started: Some(DiskEpoch(1)),
+            stays_off: false,
+        }),
+        Holding::BadSpecFile { file: "notes.txt".to_owned(), server: None },
+        Holding::Domain(HeldDomain {
+            name: server().to_string(),
+            state: DomainState::Running,
+            macs: vec![mac()],
+            start: StartEpoch(1),
+            boot: BootEpoch(1),
+            disk: DiskEpoch(1),
+        }),
+        Holding::Process { server: server(), pid: 4711 },
+        Holding::Tap(HeldTap {
+            name: "csptncycixkfzog".to_owned(),
+            owner: Some((server(), mac())),
+            plugged: true,
+            up: true,
+        }),
+        Holding::Filters(HeldFilters {
+            table: "csp_0192f0c123457abc8def0123456789ab".to_owned(),
+            server: Some(server()),
+            mark: Some("00000000000000ab".to_owned()),
+            addresses: vec![[203, 0, 113, 10].into()],
+            taps: vec!["csptncycixkfzog".to_owned()],
+        }),
+        Holding::Pool { mounted: true, detail: String::new() },
+        Holding::Disk(file("1.qcow2", Some(1))),
+        Holding::Seed(file("00000000000000ab.iso", None)),
+        Holding::Trash(file("1.0.qcow2", Some(1))),
+        Holding::Image { file: "a.qcow2".to_owned() },
+        Holding::Unseen { part: HostPart::Domains, why: "libvirt is away".to_owned() },
+    ]
+}
+
 /// Shows a message and proves that what is written is read back.
 fn wire<M: Message + PartialEq + Debug>(message: &M) -> String {
     let text = message.encode();
@@ -117,11 +167,17 @@ fn what_an_agent_says_stays_as_it_is() {
     let idle = Observed { reached: None, disk_epoch: None, activity: None, fault: None, ..observed() };
     let messages = [
         ("enrol", ToControl::Enrol(enrol)),
-        ("hello", ToControl::Hello(hello)),
+        ("hello", ToControl::Hello(hello.clone())),
         ("inventory_part", ToControl::InventoryPart(inventory.clone())),
         ("inventory", ToControl::Inventory(inventory)),
         ("reports", ToControl::Reports { session: SESSION, reports: vec![observed(), idle] }),
-        ("alive", ToControl::Alive { session: SESSION }),
+        ("alive", ToControl::Alive { session: SESSION, capacity: None }),
+        ("alive_with_capacity", ToControl::Alive { session: SESSION, capacity: Some(hello.capacity) }),
+        (
+            "audit_answer",
+            ToControl::AuditAnswer { session: SESSION, request: AuditId(3), holdings: holdings(), last: true },
+        ),
+        ("console", ToControl::Console { stream: Secret::new("stream".to_owned()) }),
     ];
     for (name, message) in &messages {
         insta::assert_snapshot!(format!("to_control_{name}"), wire(message));
@@ -134,8 +190,10 @@ fn what_the_control_plane_says_stays_as_it_is() {
         vec![Desired::Present(Box::new(spec())), Desired::Absent(Tombstone { server: server(), version: version(4) })];
     let messages = [
         ("enrolled", ToAgent::Enrolled { host: host() }),
+        ("audit", ToAgent::Audit { request: AuditId(3) }),
         ("welcome", ToAgent::Welcome { session: SESSION, host: host() }),
         ("desired", ToAgent::Desired { desired }),
+        ("open_console", ToAgent::OpenConsole { stream: Secret::new("stream".to_owned()), server: server() }),
         ("refused", ToAgent::Refused { reason: Refusal::BadToken, message: "make a new one".to_owned() }),
     ];
     for (name, message) in &messages {
@@ -170,7 +228,7 @@ fn the_closed_lists_stay_as_they_are() {
 #[test]
 fn a_newer_sides_additional_field_is_ignored() {
     let text = r#"{"type":"alive","session":7,"mood":"fine"}"#;
-    assert_eq!(ToControl::decode(text).unwrap(), ToControl::Alive { session: SESSION });
+    assert_eq!(ToControl::decode(text).unwrap(), ToControl::Alive { session: SESSION, capacity: None });
 }
 
 #[test]
@@ -180,7 +238,8 @@ fn what_is_no_message_is_refused() {
     {
         assert!(matches!(ToControl::decode(text), Err(FrameError::Malformed(_))), "{text}");
     }
-    let long = format!("{}{}", ToControl::Alive { session: SESSION }.encode(), " ".repeat(FRAME_BYTES_MAX));
+    let long =
+        format!("{}{}", ToControl::Alive { session: SESSION, capacity: None }.encode(), " ".repeat(FRAME_BYTES_MAX));
     assert!(matches!(ToControl::decode(&long), Err(FrameError::TooLong(_))));
     let many = vec![Desired::Absent(Tombstone { server: server(), version: version(1) }); SPECS_PER_FRAME_MAX + 1];
     assert!(matches!(ToAgent::decode(&ToAgent::Desired { desired: many }.encode()), Err(FrameError::TooMany(_))));

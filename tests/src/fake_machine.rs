@@ -1,14 +1,16 @@
 //! A KVM host in memory, below the real planner and worker of the agent. For simulation and for tests of the worker.
 //!
 //! It is a leaf: it decides nothing, keeps the promises of [`Machine`], and shows what an agent must not do by failing
-//! loudly. Every future is ready at once (but that of a download that hangs), so no runtime is needed. What a crash of
+//! loudly. Every future is ready at once (but those that a test makes slow or hang), so no runtime is needed. What a crash of
 //! the agent loses is not in here; a crash of the host is [`FakeMachine::reboot`]. Handles are cheap to clone and share
 //! one host.
 
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
     future::{Future, Ready, pending, ready},
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use csp_agent::machine::{
@@ -67,6 +69,10 @@ pub struct FakeHost {
     pub guests_obey: bool,
     /// No image ever arrives.
     pub downloads_hang: bool,
+    /// How long the agent waits for the end of making a disk, which is there from the first moment on.
+    pub disk_time: Duration,
+    /// How long a look takes, which shows the host at its begin.
+    pub look_time: Duration,
     /// Images in the cache.
     pub images: BTreeSet<Sha256>,
     /// What there is of each server.
@@ -120,6 +126,8 @@ impl FakeMachine {
             stopping: false,
             guests_obey: true,
             downloads_hang: false,
+            disk_time: Duration::ZERO,
+            look_time: Duration::ZERO,
             images: BTreeSet::new(),
             servers: BTreeMap::new(),
             strangers: Vec::new(),
@@ -206,6 +214,14 @@ impl FakeMachine {
     }
 }
 
+/// Ready at once, outside a runtime too, unless a test asks for time.
+async fn after<T>(time: Duration, done: T) -> T {
+    if !time.is_zero() {
+        tokio::time::sleep(time).await;
+    }
+    done
+}
+
 impl Op {
     fn needs_pool(self) -> bool {
         matches!(
@@ -269,6 +285,10 @@ impl Machine for FakeMachine {
         ready(Ok(HostFacts { machine_id, boot: host.boot_id(), capacity: host.capacity, virt: Virt::Qemu }))
     }
 
+    fn screen(&self, server: ServerId) -> Option<PathBuf> {
+        Some(PathBuf::from(format!("/run/vnc/{server}.sock")))
+    }
+
     fn see(&self, server: ServerId, image: Option<&Image>) -> impl Future<Output = Result<Seen, Fault>> + Send {
         let mut host = self.lock();
         let fault = host.failure(Op::See);
@@ -287,7 +307,8 @@ impl Machine for FakeMachine {
             domain: held.domain,
             process: held.process,
         };
-        ready(fault.map_or(Ok(seen), Err))
+        let (time, seen) = (host.look_time, fault.map_or(Ok(seen), Err));
+        async move { after(time, seen).await }
     }
 
     fn orphans(&self, known: &BTreeSet<ServerId>) -> impl Future<Output = Result<Vec<Orphan>, Fault>> + Send {
@@ -320,7 +341,8 @@ impl Machine for FakeMachine {
     }
 
     fn create_disk(&self, spec: &ServerSpec) -> impl Future<Output = Result<(), Fault>> + Send {
-        self.change(Op::CreateDisk, spec.server, |server, images| {
+        let time = self.lock().disk_time;
+        let made = self.change(Op::CreateDisk, spec.server, |server, images| {
             if !images.contains(&spec.image.sha256) {
                 return Err(Fault::new(FaultCode::Internal, "a disk without its image"));
             }
@@ -329,7 +351,8 @@ impl Machine for FakeMachine {
                 *server.disks_made.entry(spec.disk_epoch).or_default() += 1;
             }
             Ok(())
-        })
+        });
+        async move { after(time, made.await).await }
     }
 
     fn retire_disk(&self, server: ServerId, epoch: DiskEpoch) -> impl Future<Output = Result<(), Fault>> + Send {

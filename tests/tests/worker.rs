@@ -13,7 +13,7 @@ use csp_agent::{
 use csp_shared::{
     generation::{DiskEpoch, StartEpoch},
     message::Orphan,
-    observed::{Activity, DomainState, Fault, FaultCode, Observed},
+    observed::{Activity, DomainState, Fault, FaultCode, Observed, Remains},
     spec::{Desired, Power, ServerSpec},
 };
 use csp_tests::{
@@ -96,6 +96,33 @@ async fn a_tombstone_ends_in_the_proof_that_nothing_is_left() {
     agent.supervisor.control_heard();
     agent.accept(present(&next(&spec, |spec| spec.version.generation.0 += 9))).await;
     assert!(!agent.machine.runs(spec.server), "no spec takes a tombstone back");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tombstone_that_comes_during_a_step_is_not_proved_by_what_was_seen_before_it() {
+    let (agent, spec) = (Agent::heard().await, server_spec(1));
+    agent.machine.with(|host| host.disk_time = Duration::from_secs(40));
+    agent.accept(present(&spec)).await;
+    tokio::time::sleep(Duration::from_secs(10)).await; // the last look saw nothing, and a disk is being made
+    assert_eq!(agent.machine.server(spec.server).disks.len(), 1);
+    agent.accept(tombstone(&spec)).await;
+    let is_about_it = |report: &Observed| report.accepted == tombstone(&spec).version();
+    assert_eq!(agent.report("accepted", is_about_it).await.remains, Remains::UNPROVED);
+    agent.report("gone", |report| is_about_it(report) && report.remains.is_nothing()).await;
+    assert_eq!(agent.machine.server(spec.server).disks.len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_from_before_a_tombstone_proves_nothing_about_it() {
+    let (agent, spec) = (Agent::heard().await, server_spec(1));
+    agent.machine.with(|host| host.look_time = Duration::from_secs(10));
+    agent.accept(present(&spec)).await;
+    tokio::time::sleep(Duration::from_secs(15)).await; // one look has told that nothing is there, the next is under way
+    let accepted = tokio::time::Instant::now();
+    agent.accept(tombstone(&spec)).await;
+    let is_about_it = |report: &Observed| report.accepted == tombstone(&spec).version();
+    agent.report("gone", |report| is_about_it(report) && report.remains.is_nothing()).await;
+    assert!(accepted.elapsed() >= Duration::from_secs(10), "a look of its own: {:?}", accepted.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

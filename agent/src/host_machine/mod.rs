@@ -7,6 +7,8 @@ pub mod fault;
 pub mod setup;
 pub mod shared_look;
 mod storing;
+mod upkeep;
+mod watched;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,13 +25,17 @@ use csp_shared::{
     observed::{Fault, FaultCode},
     spec::{CpuUse, Image, NicNetwork, ServerSpec},
 };
-use tokio::sync::{Mutex, OnceCell, mpsc};
+use tokio::{
+    sync::{Mutex, OnceCell, mpsc},
+    task::JoinSet,
+};
 
 use self::{
     fault::{Coded, story},
     setup::VncFolder,
     shared_look::SharedLook,
     storing::Storing,
+    watched::Watched,
 };
 use crate::{
     config::{Config, VirtType},
@@ -44,7 +50,7 @@ use crate::{
         tap::Taps,
         tap_name::TapName,
     },
-    storage::{image_cache::CachedImage, seed::SeedFiles},
+    storage::{image_cache::CachedImage, seed::SeedFiles, trash_clock::TrashClock},
 };
 
 /// How long a call of libvirt may take before the worker is told that it is away. A start under load takes seconds.
@@ -52,6 +58,7 @@ const LIBVIRT_LIMIT: Duration = Duration::from_secs(60);
 /// A probe guest, where libvirt first has to find out what QEMU can do.
 const PROBE_LIMIT: Duration = Duration::from_secs(120);
 const GIB_SHIFT: u32 = 30;
+const HOUR_SECONDS: u64 = 3600;
 
 /// The host that this program runs on.
 #[derive(Debug)]
@@ -65,6 +72,11 @@ pub struct HostMachine {
     vnc: VncFolder,
     virt: OnceCell<Virt>,
     around: SharedLook<Result<Arc<Around>, Fault>>,
+    libvirt_told: Watched,
+    around_told: Watched,
+    trash_clock: Arc<TrashClock>,
+    /// Ends with the machine.
+    _upkeep: JoinSet<()>,
 }
 
 /// What one look shows of all servers.
@@ -85,15 +97,24 @@ impl HostMachine {
         let boot = setup::boot_id().map_err(|error| internal("read the boot id", &error))?;
         let links = Links::connect().map_err(|error| fault::of(&error))?;
         let (libvirt, events) = Libvirt::new(config.libvirt_uri.clone());
+        let storing = Storing::new(&config);
+        let trash_clock = Arc::new(TrashClock::open(config.state_dir.join("trash.clock")));
+        let keep = Duration::from_secs(u64::from(config.trash.keep_hours) * HOUR_SECONDS);
+        let mut upkeep = JoinSet::new();
+        upkeep.spawn(upkeep::keep_up(storing.clone(), Arc::clone(&trash_clock), keep));
         Ok(Self {
             boot,
             libvirt: Arc::new(libvirt),
             events: Mutex::new(events),
             taps: Taps::new(links, config.network.public_bridge.clone()),
-            storing: Storing::new(&config),
+            storing,
             vnc: VncFolder::new(&config.run_dir),
             virt: OnceCell::new(),
             around: SharedLook::default(),
+            libvirt_told: Watched::new("libvirt"),
+            around_told: Watched::new("links, filters and processes"),
+            trash_clock,
+            _upkeep: upkeep,
             config,
         })
     }
@@ -130,6 +151,8 @@ impl HostMachine {
                 Ok(Arc::new(Around { links, filters, processes }))
             })
             .await
+            .inspect(|_| self.around_told.note(None))
+            .inspect_err(|fault| self.around_told.note(Some(fault)))
     }
 
     /// What all guests of this host share: a change of it changes what they are made from.
@@ -146,7 +169,11 @@ impl HostMachine {
     ) -> Result<T, Fault> {
         let libvirt = Arc::clone(&self.libvirt);
         let called = tokio::time::timeout(limit, blocking(move || call(&libvirt))).await;
-        called.unwrap_or_else(|_| Err(fault::of(&HypervisorError::TooSlow("a call of libvirt"))))
+        let called = called.unwrap_or_else(|_| Err(fault::of(&HypervisorError::TooSlow("a call of libvirt"))));
+        // What it refuses for one server it refuses while it works.
+        let away = called.as_ref().err().filter(|fault| fault.code == FaultCode::HypervisorAway);
+        self.libvirt_told.note(away);
+        called
     }
 
     async fn on_libvirt<T: Send + 'static>(
@@ -173,14 +200,8 @@ impl Machine for HostMachine {
     async fn facts(&self) -> Result<HostFacts, Fault> {
         let virt = self.virt().await?;
         let node = self.on_libvirt(Libvirt::node).await?;
-        // A host without its pool is told of all the same; it only has no room.
-        let disk_bytes = match self.storing.room().await {
-            Ok(room) => room.capacity(),
-            Err(fault) => {
-                tracing::warn!(detail = fault.detail, "the pool cannot be used, so this host offers no room");
-                0
-            }
-        };
+        // A host without its pool is told of all the same; it only has no room. The log says so already.
+        let disk_bytes = self.storing.room().await.map_or(0, |room| room.capacity());
         Ok(HostFacts {
             machine_id: setup::machine_id().map_err(|error| internal("read /etc/machine-id", &error))?,
             boot: self.boot.clone(),
@@ -224,6 +245,10 @@ impl Machine for HostMachine {
         self.on_libvirt(move |libvirt| libvirt.orphans(&known)).await
     }
 
+    fn screen(&self, server: ServerId) -> Option<std::path::PathBuf> {
+        Some(self.vnc.socket(server))
+    }
+
     async fn event(&self) -> HostEvent {
         match self.events.lock().await.recv().await {
             Some(event) => event,
@@ -241,7 +266,8 @@ impl Machine for HostMachine {
     }
 
     async fn retire_disk(&self, server: ServerId, epoch: DiskEpoch) -> Result<(), Fault> {
-        self.storing.on_store(move |store| Ok(store.disks.retire(server, epoch)?)).await
+        let now = self.trash_clock.now();
+        self.storing.on_store(move |store| Ok(store.disks.retire(server, epoch, now)?)).await
     }
 
     async fn write_seed(&self, spec: &ServerSpec, mark: Mark) -> Result<(), Fault> {

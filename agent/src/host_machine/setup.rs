@@ -84,7 +84,12 @@ pub fn is_stopping() -> bool {
 /// # Errors
 /// When the system refuses.
 pub fn make_run_dir(run_dir: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o711).create(run_dir)
+    if run_dir.is_dir() {
+        return Ok(());
+    }
+    DirBuilder::new().recursive(true).mode(0o711).create(run_dir)?;
+    // Whatever the umask is.
+    std::fs::set_permissions(run_dir, Permissions::from_mode(0o711))
 }
 
 /// Where VNC sockets of guests are.

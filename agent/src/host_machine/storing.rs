@@ -6,7 +6,10 @@
 use std::{
     collections::BTreeSet,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use csp_shared::{
@@ -56,6 +59,8 @@ pub(super) struct Storing {
     note: PathBuf,
     reserve_bytes: u64,
     store: Arc<Mutex<Option<Arc<Store>>>>,
+    /// The log has a line about it, and needs no other until it is back.
+    missing_told: Arc<AtomicBool>,
 }
 
 /// What can go wrong with what lies in the pool.
@@ -92,11 +97,25 @@ impl Storing {
             note: config.state_dir.join("pool.id"),
             reserve_bytes: config.reserve.disk_gib << GIB_SHIFT,
             store: Arc::default(),
+            missing_told: Arc::default(),
         }
     }
 
     /// The pool, if it is mounted now. Blocks.
     fn open(&self) -> Result<Arc<Store>, PoolError> {
+        let opened = self.open_silently();
+        match &opened {
+            Err(error) if !self.missing_told.swap(true, Ordering::SeqCst) => {
+                let detail = fault::story(error);
+                tracing::warn!(detail, "the pool is missing; nothing is started from it and nothing is made in it");
+            }
+            Ok(_) if self.missing_told.swap(false, Ordering::SeqCst) => tracing::info!("the pool is back"),
+            _ => {}
+        }
+        opened
+    }
+
+    fn open_silently(&self) -> Result<Arc<Store>, PoolError> {
         let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(store) = store.as_ref() {
             store.pool.check()?;
@@ -140,10 +159,7 @@ impl Storing {
             })
         });
         match seen.await {
-            Err(fault) if fault.code == FaultCode::PoolMissing => {
-                tracing::warn!(%server, detail = fault.detail, "the pool is missing");
-                Ok(Stored::default())
-            }
+            Err(fault) if fault.code == FaultCode::PoolMissing => Ok(Stored::default()),
             seen => seen,
         }
     }

@@ -46,7 +46,7 @@ type EndedByHost = Arc<Mutex<HashSet<ServerId>>>;
 /// The host's libvirt.
 #[derive(Debug)]
 pub struct Libvirt {
-    connection: Connection,
+    pub(super) connection: Connection,
     ended_by_host: EndedByHost,
 }
 
@@ -250,7 +250,7 @@ impl Libvirt {
     }
 }
 
-fn read_metadata(domain: &Domain) -> Result<Metadata, Error> {
+pub(super) fn read_metadata(domain: &Domain) -> Result<Metadata, Error> {
     match domain.get_metadata(METADATA, Some(metadata::NAMESPACE), sys::VIR_DOMAIN_AFFECT_CURRENT) {
         Ok(xml) => Ok(Metadata::parse(&xml)),
         Err(error) if error.code() == ErrorNumber::NoDomainMetadata => Ok(Metadata::default()),
@@ -278,7 +278,7 @@ fn sink(sender: mpsc::Sender<HostEvent>, ended_by_host: EndedByHost) -> Sink {
 }
 
 /// The adapters in a domain's XML.
-fn macs_of(xml: &str) -> Vec<Mac> {
+pub(super) fn macs_of(xml: &str) -> Vec<Mac> {
     let mut reader = Reader::from_str(xml);
     let mut macs = Vec::new();
     loop {

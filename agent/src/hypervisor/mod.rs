@@ -4,6 +4,7 @@ pub mod connection;
 pub mod domain_xml;
 pub mod events;
 pub mod libvirt;
+pub mod listing;
 pub mod metadata;
 pub mod power_state;
 pub mod probe;

@@ -7,11 +7,15 @@ use std::{convert::Infallible, time::Duration};
 
 use csp_link::key_file::Identity;
 use csp_shared::message::{Hello, Refusal};
-use tokio::time::{Instant, sleep};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep},
+};
 use tracing::{debug, info, warn};
 
 use super::{
     backoff::Backoff,
+    console,
     dial::{self, Dial},
     enrolment::Enrolment,
     session::{self, Left},
@@ -47,11 +51,27 @@ pub async fn run<W: Workers>(
     workers: &W,
     pace: Pace,
 ) {
+    let (screens, asks) = mpsc::channel(console::WAITING_MAX);
+    tokio::select! {
+        () = keep(&dial, own, enrolment, hello, workers, pace, &screens) => {}
+        never = console::serve(&dial, own, &enrolment.pins, workers, asks) => match never {},
+    }
+}
+
+async fn keep(
+    dial: &impl Dial,
+    own: &Identity,
+    enrolment: &Enrolment,
+    hello: &Hello,
+    workers: &impl Workers,
+    pace: Pace,
+    screens: &mpsc::Sender<console::Ask>,
+) {
     let mut backoff = Backoff::new(own.pin(), pace.base, pace.cap);
     let mut told = String::new();
     loop {
         let began = Instant::now();
-        let Err(why) = Box::pin(one_session(&dial, own, enrolment, hello, workers)).await;
+        let Err(why) = Box::pin(one_session(dial, own, enrolment, hello, workers, screens)).await;
         if matches!(why, Lost::Left(Left::Stopped(_))) {
             return;
         }
@@ -110,9 +130,10 @@ async fn one_session(
     enrolment: &Enrolment,
     hello: &Hello,
     workers: &impl Workers,
+    screens: &mpsc::Sender<console::Ask>,
 ) -> Result<Infallible, Lost> {
     let (mut sender, mut receiver) = dial::open(dial, own, &enrolment.pins).await?;
     let session = session::greet(hello.clone(), enrolment.host, &mut sender, &mut receiver).await?;
     info!(control = dial.address(), host = %enrolment.host, %session, "connected to the control plane");
-    Ok(session::pump(session, workers, &mut sender, &mut receiver).await?)
+    Ok(session::pump(session, workers, screens, &mut sender, &mut receiver).await?)
 }

@@ -6,6 +6,7 @@
 //!   dial      TCP, TLS with pinned keys, websocket
 //!   session   Hello, Welcome, Inventory; then two loops, one for each direction
 //!   backoff   how long to wait, a pure function
+//! console     one more connection for each screen that is watched
 //! workers     what the link asks of the rest of the agent
 //! ```
 //!
@@ -14,6 +15,7 @@
 
 mod backoff;
 pub mod connection;
+mod console;
 pub mod dial;
 pub mod enrolment;
 mod session;

@@ -3,27 +3,36 @@
 //! ```text
 //! Hello -> Welcome; Inventory ->; then side by side, neither waiting for the other:
 //! listen  Desired  -> workers (durable before the next is read: the wire is the queue)
-//! speak   news of the workers -> Reports;  Alive by the clock
+//! speak   news of the workers -> Reports;  answers -> AuditAnswer;  Alive by the clock and with the host's size
+//! look    questions -> what is on the host -> speak
+//! measure what the host has in all, when it changed -> speak
 //! ```
 
 use std::{convert::Infallible, future::Future, time::Duration};
 
 use csp_link::frames::{LinkError, Receiver, Sender};
 use csp_shared::{
+    audit::{AuditId, Holding},
     generation::SessionEpoch,
     id::HostId,
     limits::{HEARTBEAT_SECONDS, REPORTS_PER_FRAME_MAX},
-    message::{Hello, Inventory, Orphan, Refusal, ToAgent, ToControl, batches},
+    message::{Capacity, Hello, Inventory, Orphan, Refusal, ToAgent, ToControl, batches},
     observed::Observed,
 };
-use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, MissedTickBehavior, interval_at, timeout},
+};
 use tracing::info;
 
-use super::workers::Workers;
+use super::{console::Ask, workers::Workers};
 use crate::worker::Stopped;
 
 /// How long the control plane may take to answer a Hello; its store may be busy after a restart.
 const WELCOME_WITHIN: Duration = Duration::from_secs(30);
+
+/// Questions of an audit that may wait for their turn.
+const QUESTIONS_MAX: usize = 4;
 
 /// Why a session ended.
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +77,9 @@ pub(super) async fn greet(
         ToAgent::Welcome { session, host: found } if found == host => Ok(session),
         ToAgent::Welcome { host: found, .. } => Err(Left::OtherHost { found, expected: host }),
         ToAgent::Refused { reason, message } => Err(Left::Refused { reason, message }),
-        ToAgent::Enrolled { .. } | ToAgent::Desired { .. } => Err(Left::OutOfOrder),
+        ToAgent::Enrolled { .. } | ToAgent::Desired { .. } | ToAgent::Audit { .. } | ToAgent::OpenConsole { .. } => {
+            Err(Left::OutOfOrder)
+        }
     }
 }
 
@@ -76,16 +87,52 @@ pub(super) async fn greet(
 pub(super) async fn pump(
     session: SessionEpoch,
     workers: &impl Workers,
+    screens: &mpsc::Sender<Ask>,
     sender: &mut Sender,
     receiver: &mut Receiver,
 ) -> Result<Infallible, Left> {
+    let (ask, asked) = mpsc::channel(QUESTIONS_MAX);
+    let (answer, answers) = mpsc::channel(1);
+    let (size, sizes) = mpsc::channel(1);
     tokio::select! {
-        ended = listen(workers, receiver) => ended,
-        ended = speak(session, workers, sender) => ended,
+        ended = listen(workers, receiver, &ask, screens) => ended,
+        ended = speak(session, workers, sender, answers, sizes) => ended,
+        never = look(workers, asked, answer) => match never {},
+        never = measure(workers, size) => match never {},
     }
 }
 
-async fn listen(workers: &impl Workers, receiver: &mut Receiver) -> Result<Infallible, Left> {
+/// Answers questions one after the other, beside everything else: a look takes as long as libvirt likes.
+async fn look(
+    workers: &impl Workers,
+    mut asked: mpsc::Receiver<AuditId>,
+    answer: mpsc::Sender<(AuditId, Vec<Holding>)>,
+) -> Infallible {
+    while let Some(request) = asked.recv().await {
+        let holdings = workers.audit().await;
+        // The session is ending, and this future with it.
+        let _ = answer.send((request, holdings)).await;
+    }
+    std::future::pending().await
+}
+
+/// Tells the host's size at the session's begin, since that in Hello is as old as the agent's start, and when it changed.
+async fn measure(workers: &impl Workers, size: mpsc::Sender<Capacity>) -> Infallible {
+    let mut told = None;
+    loop {
+        let now = workers.capacity_beside(told).await;
+        told = Some(now);
+        // The session is ending, and this future with it.
+        let _ = size.send(now).await;
+    }
+}
+
+async fn listen(
+    workers: &impl Workers,
+    receiver: &mut Receiver,
+    ask: &mpsc::Sender<AuditId>,
+    screens: &mpsc::Sender<Ask>,
+) -> Result<Infallible, Left> {
     loop {
         match receiver.receive().await? {
             // An empty list ends what a session begins with: from now on this host knows all that it should be.
@@ -94,21 +141,62 @@ async fn listen(workers: &impl Workers, receiver: &mut Receiver) -> Result<Infal
                 info!(servers = desired.len(), "the control plane sent what servers should be");
                 workers.accept(desired).await?;
             }
+            // With so many open already, the asker hears nothing and asks again.
+            ToAgent::Audit { request } => drop(ask.try_send(request)),
+            // The same: a console that is not dialled back is given up.
+            ToAgent::OpenConsole { stream, server } => drop(screens.try_send(Ask { stream, server })),
             ToAgent::Refused { reason, message } => return Err(Left::Refused { reason, message }),
             ToAgent::Enrolled { .. } | ToAgent::Welcome { .. } => return Err(Left::OutOfOrder),
         }
     }
 }
 
-async fn speak(session: SessionEpoch, workers: &impl Workers, sender: &mut Sender) -> Result<Infallible, Left> {
+async fn speak(
+    session: SessionEpoch,
+    workers: &impl Workers,
+    sender: &mut Sender,
+    mut answers: mpsc::Receiver<(AuditId, Vec<Holding>)>,
+    mut sizes: mpsc::Receiver<Capacity>,
+) -> Result<Infallible, Left> {
     let (servers, orphans) = meanwhile_alive(session, sender, workers.inventory()).await??;
     send_inventory(session, servers, orphans, sender).await?;
     loop {
-        let news = meanwhile_alive(session, sender, workers.next_reports(REPORTS_PER_FRAME_MAX)).await?;
-        for reports in batches(news, REPORTS_PER_FRAME_MAX) {
-            sender.send(&ToControl::Reports { session, reports }).await?;
+        let news = async {
+            tokio::select! {
+                reports = workers.next_reports(REPORTS_PER_FRAME_MAX) => News::Reports(reports),
+                Some((request, holdings)) = answers.recv() => News::Audit(request, holdings),
+                Some(capacity) = sizes.recv() => News::Size(capacity),
+            }
+        };
+        match meanwhile_alive(session, sender, news).await? {
+            News::Reports(reports) => {
+                for reports in batches(reports, REPORTS_PER_FRAME_MAX) {
+                    sender.send(&ToControl::Reports { session, reports }).await?;
+                }
+            }
+            News::Audit(request, holdings) => send_answer(session, request, holdings, sender).await?,
+            News::Size(capacity) => sender.send(&ToControl::Alive { session, capacity: Some(capacity) }).await?,
         }
     }
+}
+
+/// Something to tell.
+enum News {
+    Reports(Vec<Observed>),
+    Audit(AuditId, Vec<Holding>),
+    Size(Capacity),
+}
+
+async fn send_answer(
+    session: SessionEpoch,
+    request: AuditId,
+    holdings: Vec<Holding>,
+    sender: &mut Sender,
+) -> Result<(), LinkError> {
+    for holdings in batches(holdings, REPORTS_PER_FRAME_MAX) {
+        sender.send(&ToControl::AuditAnswer { session, request, holdings, last: false }).await?;
+    }
+    sender.send(&ToControl::AuditAnswer { session, request, holdings: Vec::new(), last: true }).await
 }
 
 /// Waits for `work` and says every now and then that the host lives.
@@ -124,7 +212,7 @@ async fn meanwhile_alive<T>(
     loop {
         tokio::select! {
             done = &mut work => return Ok(done),
-            _ = heartbeat.tick() => sender.send(&ToControl::Alive { session }).await?,
+            _ = heartbeat.tick() => sender.send(&ToControl::Alive { session, capacity: None }).await?,
         }
     }
 }

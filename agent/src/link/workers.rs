@@ -1,10 +1,16 @@
 //! What the link asks of the rest of the agent. A trait, so that the link can be tried without a hypervisor.
 
-use std::future::Future;
+use std::{future::Future, path::PathBuf};
 
-use csp_shared::{message::Orphan, observed::Observed, spec::Desired};
+use csp_shared::{
+    audit::Holding,
+    id::ServerId,
+    message::{Capacity, Orphan},
+    observed::Observed,
+    spec::Desired,
+};
 
-use crate::worker::{Stopped, Supervisor};
+use crate::worker::Stopped;
 
 /// Brings servers about, and tells what came of it.
 pub trait Workers: Clone + Send + Sync + 'static {
@@ -18,24 +24,21 @@ pub trait Workers: Clone + Send + Sync + 'static {
     /// the next inventory.
     fn next_reports(&self, limit: usize) -> impl Future<Output = Vec<Observed>> + Send;
 
+    /// Looks at everything on the host, and changes nothing. Takes as long as the host's own services do.
+    fn audit(&self) -> impl Future<Output = Vec<Holding>> + Send;
+
+    /// The socket on which a server's screen is shown while it runs; None for a server that is none of this host's.
+    fn screen(&self, server: ServerId) -> impl Future<Output = Option<PathBuf>> + Send {
+        let _ = server;
+        std::future::ready(None)
+    }
+
+    /// Waits until what the host has in all is known and differs from `told`. Cancel safe.
+    fn capacity_beside(&self, told: Option<Capacity>) -> impl Future<Output = Capacity> + Send {
+        let _ = told;
+        std::future::pending()
+    }
+
     /// The control plane has sent all that it had to send.
     fn control_heard(&self);
-}
-
-impl Workers for Supervisor {
-    async fn accept(&self, desired: Vec<Desired>) -> Result<(), Stopped> {
-        Self::accept(self, desired).await
-    }
-
-    async fn inventory(&self) -> Result<(Vec<Observed>, Vec<Orphan>), Stopped> {
-        Self::inventory(self).await
-    }
-
-    async fn next_reports(&self, limit: usize) -> Vec<Observed> {
-        Self::next_reports(self, limit).await
-    }
-
-    fn control_heard(&self) {
-        Self::control_heard(self);
-    }
 }

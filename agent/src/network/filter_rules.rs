@@ -14,16 +14,21 @@ use std::net::Ipv4Addr;
 use csp_shared::{id::ServerId, mac::Mac};
 use serde_json::{Value, json};
 
-use super::tap_name::{PREFIX, TapName};
+use super::{
+    nft::Chain,
+    tap_name::{PREFIX, TapName},
+};
 use crate::machine::Mark;
 
 /// Changes when the rules do, so that a newer agent replaces what an older one loaded.
 pub const LAYOUT: u32 = 1;
 
-const FAMILY: &str = "netdev";
+pub(super) const FAMILY: &str = "netdev";
 const OWN: &str = "own4";
+const GUARD_FAMILY: &str = "bridge";
 const GUARD_TABLE: &str = "csp_guard";
 const GUARD_CHAIN: &str = "to_host";
+const GUARD_HOOK: &str = "input";
 const MARK_PREFIX: &str = "mark_";
 
 /// All that a server's filters are made from.
@@ -92,8 +97,8 @@ pub fn load(filters: &ServerFilters, stale: &[String]) -> Vec<Value> {
     commands.push(json!({"add": {"chain": {"family": FAMILY, "table": name, "name": mark}}}));
     for mac in &filters.macs {
         let tap = TapName::of(filters.server, *mac);
-        let ingress = Chain { table: &name, name: from_guest(&tap) };
-        let egress = Chain { table: &name, name: to_guest(&tap) };
+        let ingress = TapChain { table: &name, name: from_guest(&tap) };
+        let egress = TapChain { table: &name, name: to_guest(&tap) };
         commands.extend(ingress.commands("ingress", &tap, rules_from_guest(*mac)));
         commands.extend(egress.commands("egress", &tap, rules_to_guest(*mac)));
     }
@@ -109,26 +114,42 @@ pub fn remove(server: ServerId) -> Vec<Value> {
 /// Drops what a guest sends to the host itself: frames for the bridge's own address or that of any of its ports, and
 /// broadcasts as far as the host would take them in. One rule for all taps, since their names begin alike.
 fn guard() -> Vec<Value> {
-    let chain = || json!({"family": "bridge", "table": GUARD_TABLE, "name": GUARD_CHAIN});
-    let rule = json!({"family": "bridge", "table": GUARD_TABLE, "chain": GUARD_CHAIN, "expr": [
-        equal(json!({"meta": {"key": "iifname"}}), json!(format!("{PREFIX}*"))),
-        {"drop": null},
-    ]});
+    let rule = json!({"family": GUARD_FAMILY, "table": GUARD_TABLE, "chain": GUARD_CHAIN, "expr": guard_rule()});
     vec![
-        json!({"add": {"table": {"family": "bridge", "name": GUARD_TABLE}}}),
-        json!({"add": {"chain": {"family": "bridge", "table": GUARD_TABLE, "name": GUARD_CHAIN,
-            "type": "filter", "hook": "input", "prio": -300, "policy": "accept"}}}),
-        json!({"flush": {"chain": chain()}}),
+        json!({"add": {"table": {"family": GUARD_FAMILY, "name": GUARD_TABLE}}}),
+        json!({"add": {"chain": {"family": GUARD_FAMILY, "table": GUARD_TABLE, "name": GUARD_CHAIN,
+            "type": "filter", "hook": GUARD_HOOK, "prio": -300, "policy": "accept"}}}),
+        json!({"flush": {"chain": guard_chain()}}),
         json!({"add": {"rule": rule}}),
     ]
 }
 
-struct Chain<'a> {
+/// Names the guard's chain.
+#[must_use]
+pub fn guard_chain() -> Value {
+    json!({"family": GUARD_FAMILY, "table": GUARD_TABLE, "name": GUARD_CHAIN})
+}
+
+/// Whether a chain is the guard's, and in its place.
+#[must_use]
+pub fn is_guard(chain: &Chain) -> bool {
+    let Chain { family, table, name, hook } = chain;
+    (family.as_str(), table.as_str(), name.as_str()) == (GUARD_FAMILY, GUARD_TABLE, GUARD_CHAIN)
+        && hook.as_deref() == Some(GUARD_HOOK)
+}
+
+/// All that the guard says: its only rule, as nft lists it too.
+#[must_use]
+pub fn guard_rule() -> Value {
+    json!([equal(json!({"meta": {"key": "iifname"}}), json!(format!("{PREFIX}*"))), {"drop": null}])
+}
+
+struct TapChain<'a> {
     table: &'a str,
     name: String,
 }
 
-impl Chain<'_> {
+impl TapChain<'_> {
     fn commands(&self, hook: &str, tap: &TapName, rules: Vec<Value>) -> Vec<Value> {
         let chain = json!({"add": {"chain": {"family": FAMILY, "table": self.table, "name": self.name,
             "type": "filter", "hook": hook, "dev": tap.as_str(), "prio": 0, "policy": "drop"}}});

@@ -29,13 +29,17 @@ pub fn try_out(doing: &'static str, commands: Vec<Value>) -> Result<(), NetworkE
     run(doing, &["-c", "-j", "-f", "-"], commands).map(drop)
 }
 
-/// The tables and chains of the netdev family. Blocks.
+/// The tables of the netdev family, and the chains of that and the bridge family. Blocks.
 ///
 /// # Errors
 /// When nft does not answer or its answer cannot be read.
-pub fn list_netdev(doing: &'static str) -> Result<Vec<Listed>, NetworkError> {
-    let netdev = json!({"family": "netdev"});
-    let questions = vec![json!({"list": {"tables": netdev}}), json!({"list": {"chains": netdev}})];
+pub fn list_chains(doing: &'static str) -> Result<Vec<Listed>, NetworkError> {
+    let (netdev, bridge) = (json!({"family": "netdev"}), json!({"family": "bridge"}));
+    let questions = vec![
+        json!({"list": {"tables": netdev}}),
+        json!({"list": {"chains": netdev}}),
+        json!({"list": {"chains": bridge}}),
+    ];
     let printed = run(doing, &["-j", "-f", "-"], questions)?;
     let mut all = Vec::new();
     // One document for each question.
@@ -43,6 +47,31 @@ pub fn list_netdev(doing: &'static str) -> Result<Vec<Listed>, NetworkError> {
         all.extend(listing.map_err(NetworkError::FilterListing)?.nftables);
     }
     Ok(all)
+}
+
+/// What the rules of a chain say, in their order. Blocks.
+///
+/// # Errors
+/// When there is no such chain, nft does not answer or its answer cannot be read.
+pub fn list_rules(doing: &'static str, chain: &Value) -> Result<Vec<Value>, NetworkError> {
+    let printed = run(doing, &["-j", "-f", "-"], vec![json!({"list": {"chain": chain}})])?;
+    let listing: Listing = serde_json::from_slice(&printed).map_err(NetworkError::FilterListing)?;
+    Ok(listing.nftables.into_iter().filter_map(|listed| Some(listed.rule?.expr)).collect())
+}
+
+/// Everything of the netdev family, sets and rules too. Slow where there are thousands. Blocks.
+///
+/// # Errors
+/// When nft does not answer or its answer cannot be read.
+pub fn ruleset_netdev(doing: &'static str) -> Result<Vec<Value>, NetworkError> {
+    #[derive(Deserialize)]
+    struct Ruleset {
+        nftables: Vec<Value>,
+    }
+    let question = vec![json!({"list": {"ruleset": {"family": "netdev"}}})];
+    let printed = run(doing, &["-j", "-f", "-"], question)?;
+    let ruleset: Ruleset = serde_json::from_slice(&printed).map_err(NetworkError::FilterListing)?;
+    Ok(ruleset.nftables)
 }
 
 fn run(doing: &'static str, args: &[&str], commands: Vec<Value>) -> Result<Vec<u8>, NetworkError> {
@@ -62,6 +91,8 @@ pub struct Listed {
     pub table: Option<Table>,
     /// A chain.
     pub chain: Option<Chain>,
+    /// A rule.
+    pub rule: Option<Rule>,
 }
 
 /// A table.
@@ -74,8 +105,19 @@ pub struct Table {
 /// A chain.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Chain {
+    /// `netdev` or `bridge`.
+    pub family: String,
     /// Name of its table.
     pub table: String,
     /// Its own name.
     pub name: String,
+    /// Where the kernel asks it; `None` for one that only other chains ask.
+    pub hook: Option<String>,
+}
+
+/// A rule.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Rule {
+    /// What it says.
+    pub expr: Value,
 }

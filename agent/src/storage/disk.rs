@@ -2,15 +2,18 @@
 //!
 //! What must hold:
 //! * a disk under its final name is whole and durable, and its name says whose it is and of which epoch;
-//! * nothing here overwrites a disk or removes one: it goes to the trash under a name of its own;
+//! * nothing here overwrites a disk or removes one: that goes by the [`super::trash`];
+//! * no other user of the host can read it;
 //! * formats are always given, never probed: a guest writes what it likes into its disk, a qcow2 header too;
 //! * the room is checked and taken under one lock, so that two orders cannot both get the last of it.
 
 use std::{
     collections::BTreeSet,
+    fs::Permissions,
     io::{self, ErrorKind},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    sync::Mutex,
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -27,8 +30,8 @@ use super::{
 /// Making an overlay writes a few clusters; a pool that needs longer is in trouble.
 const CREATE_LIMIT: Duration = Duration::from_secs(60);
 const GIB: u64 = 1 << 30;
-/// Disks of one server and epoch in the trash. An epoch is retired once; more are from crashes in between.
-const TRASH_NUMBERS: std::ops::Range<u32> = 0..1000;
+/// What a customer wrote is for root to read, and for the QEMU that libvirt lends it to.
+pub(super) const DISK_MODE: u32 = 0o600;
 
 /// Why a disk could not be made or moved.
 #[derive(Debug, thiserror::Error)]
@@ -70,15 +73,15 @@ pub enum DiskError {
 /// The disks of a pool.
 #[derive(Debug)]
 pub struct Disks {
-    pool: Pool,
-    creating: Mutex<()>,
+    pub(super) pool: Pool,
+    alone: Mutex<()>,
 }
 
 impl Disks {
     /// The disks of `pool`.
     #[must_use]
     pub fn new(pool: Pool) -> Self {
-        Self { pool, creating: Mutex::default() }
+        Self { pool, alone: Mutex::default() }
     }
 
     /// Where a disk is, or will be.
@@ -103,7 +106,7 @@ impl Disks {
     /// # Errors
     /// When there is no room, the image does not fit, or the tool fails; then no disk of that epoch is there.
     pub fn create(&self, server: ServerId, epoch: DiskEpoch, gib: u32, base: &CachedImage) -> Result<(), DiskError> {
-        let _one_at_a_time = self.creating.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let _alone = self.lock();
         self.pool.check()?;
         let path = self.path(server, epoch);
         let io = |source| DiskError::Io { path: path.clone(), source };
@@ -124,32 +127,14 @@ impl Disks {
             .arg(disk_bytes.to_string())
             .run()
             .map_err(|source| DiskError::Tool { path: path.clone(), source })?;
-        durable::publish(&part, &path).map_err(io)
+        // Before it has its name: nobody ever finds an open one.
+        let closed = std::fs::set_permissions(&part, Permissions::from_mode(DISK_MODE));
+        closed.and_then(|()| durable::publish(&part, &path)).map_err(io)
     }
 
-    /// Moves a disk to the trash; done when there is none. Blocks.
-    ///
-    /// # Errors
-    /// When it cannot be moved; it is then where it was.
-    pub fn retire(&self, server: ServerId, epoch: DiskEpoch) -> Result<(), DiskError> {
-        self.pool.check()?;
-        let path = self.path(server, epoch);
-        let io = |source| DiskError::Io { path: path.clone(), source };
-        for number in TRASH_NUMBERS {
-            let place = self.pool.trash().join(format!("{server}.{epoch}.{number}.qcow2"));
-            // A hard link refuses to replace what is there; a rename would not.
-            match std::fs::hard_link(&path, &place) {
-                Ok(()) => {
-                    durable::sync_parent(&place).map_err(io)?;
-                    std::fs::remove_file(&path).map_err(io)?;
-                    return durable::sync_parent(&path).map_err(io);
-                }
-                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(io(error)),
-            }
-        }
-        Err(io(ErrorKind::AlreadyExists.into()))
+    /// One at a time makes a disk or removes one for good.
+    pub(super) fn lock(&self) -> MutexGuard<'_, ()> {
+        self.alone.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

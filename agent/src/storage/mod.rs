@@ -10,6 +10,8 @@ pub mod room;
 pub mod seed;
 pub mod seed_image;
 pub mod tool;
+pub mod trash;
+pub mod trash_clock;
 
 #[cfg(test)]
 pub(crate) mod test_spec;

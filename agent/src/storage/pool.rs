@@ -5,9 +5,9 @@
 //! empty. So an id is made only in an empty folder that no note speaks of, and everything asks [`Pool::check`] first.
 
 use std::{
-    fs::{DirBuilder, Metadata},
+    fs::{DirBuilder, Metadata, Permissions},
     io::{self, ErrorKind, Read},
-    os::unix::fs::{DirBuilderExt, MetadataExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -19,6 +19,8 @@ const ID_FILE: &str = "pool.id";
 const BLOCK_BYTES: u64 = 512;
 /// QEMU runs as another user: it may pass through folders, not list them.
 const FOLDER_MODE: u32 = 0o711;
+/// Where no QEMU has anything to do.
+const CLOSED_MODE: u32 = 0o700;
 /// What `mkfs` leaves behind.
 const LOST_AND_FOUND: &str = "lost+found";
 
@@ -172,10 +174,10 @@ impl Pool {
             reserve: self.reserve_bytes,
             ..Room::default()
         };
-        for folder in [self.disks(), self.trash()] {
+        for (folder, sum) in [(self.disks(), &mut room.promised), (self.trash(), &mut room.trash)] {
             for (path, metadata) in files(&folder)? {
                 let virtual_bytes = disk_size(&path, &metadata)?;
-                room.promised = room.promised.saturating_add(virtual_bytes);
+                *sum = sum.saturating_add(virtual_bytes);
                 room.occupied = room.occupied.saturating_add((metadata.blocks() * BLOCK_BYTES).min(virtual_bytes));
             }
         }
@@ -183,12 +185,15 @@ impl Pool {
     }
 
     fn make_folders(&self) -> Result<(), PoolError> {
-        for folder in [self.images(), self.disks(), self.seeds(), self.consoles(), self.trash()] {
-            let made = DirBuilder::new().mode(FOLDER_MODE).create(&folder);
-            match made {
+        let passable = [self.images(), self.disks(), self.seeds(), self.consoles()];
+        let folders = passable.map(|folder| (folder, FOLDER_MODE)).into_iter().chain([(self.trash(), CLOSED_MODE)]);
+        for (folder, mode) in folders {
+            match DirBuilder::new().mode(CLOSED_MODE).create(&folder) {
                 Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(io_at(&folder, error)),
                 _ => {}
             }
+            // Whatever the umask is, and whatever an older agent made.
+            set_mode(&folder, mode)?;
         }
         Ok(())
     }
@@ -196,10 +201,17 @@ impl Pool {
 
 fn begin(dir: &Path, fresh: Uuid) -> Result<Uuid, PoolError> {
     is_free(dir)?;
-    std::fs::create_dir_all(dir).map_err(|source| io_at(dir, source))?;
+    if !dir.is_dir() {
+        std::fs::create_dir_all(dir).map_err(|source| io_at(dir, source))?;
+        set_mode(dir, FOLDER_MODE)?;
+    }
     let path = dir.join(ID_FILE);
     durable::write(&path, fresh.to_string().as_bytes()).map_err(|source| io_at(&path, source))?;
     Ok(fresh)
+}
+
+fn set_mode(folder: &Path, mode: u32) -> Result<(), PoolError> {
+    std::fs::set_permissions(folder, Permissions::from_mode(mode)).map_err(|source| io_at(folder, source))
 }
 
 /// Whether nobody keeps anything in the folder. One that does not exist is free.
@@ -281,6 +293,22 @@ mod tests {
         assert!(matches!(pool.check(), Err(PoolError::NoId { .. })));
         assert!(matches!(Pool::open(dir.clone(), &note, SECOND, 0), Err(PoolError::NoId { .. })));
         assert!(!dir.join(ID_FILE).exists());
+    }
+
+    #[test]
+    fn nobody_but_root_lists_what_is_in_a_pool() {
+        let home = tempfile::tempdir().unwrap();
+        let (dir, note) = (home.path().join("pool"), home.path().join("pool.note"));
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        for round in 0..2 {
+            let pool = Pool::open(dir.clone(), &note, FIRST, 0).unwrap();
+            assert_eq!(mode(&dir), 0o711);
+            for folder in [pool.images(), pool.disks(), pool.seeds(), pool.consoles()] {
+                assert_eq!(mode(&folder), 0o711, "QEMU passes through {}, round {round}", folder.display());
+                set_mode(&folder, 0o755).unwrap(); // an older agent's, or somebody's mistake: mended at the next start
+            }
+            assert_eq!(mode(&pool.trash()), 0o700);
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::{
     run::{not_noted, run},
 };
 use crate::{
+    failpoint,
     machine::{Machine, Seen, SeenState},
     plan::{
         self, Plan, Situation, Wait,
@@ -101,7 +102,10 @@ pub async fn act<M: Machine, B: Backing>(
     course: &mut Course,
     now_ms: u64,
 ) -> Result<(), Fault> {
+    let place = failpoint::of_step(step);
+    failpoint::cross(place, failpoint::BEFORE);
     let done = run(&host.machine, &host.specs, desired, step).await;
+    failpoint::cross(place, failpoint::AFTER);
     match &done {
         Ok(()) => {
             course.done(step, now_ms);

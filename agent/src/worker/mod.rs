@@ -4,9 +4,10 @@
 //! worker a server. Reports are kept as the latest one of each server, so a slow link costs no memory, and a signal
 //! carries no data that could be lost.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use csp_shared::{
+    id::ServerId,
     message::Orphan,
     observed::{Fault, Observed},
     spec::Desired,
@@ -35,6 +36,9 @@ pub use reports::Reports;
 /// Orders that may wait for the actor; who has more waits itself.
 const ORDERS_MAX: usize = 16;
 
+/// A host without its control plane waits this long after the agent's start before it starts guests by itself.
+const CONTROL_WAIT: Duration = Duration::from_secs(60);
+
 /// The handle to all workers of this host. Cheap to clone.
 #[derive(Clone)]
 pub struct Supervisor {
@@ -53,6 +57,7 @@ enum Order {
     Accept(Vec<Desired>, oneshot::Sender<()>),
     Inventory(oneshot::Sender<(Vec<Observed>, Vec<Orphan>)>),
     Rescan,
+    Screen(ServerId, oneshot::Sender<Option<PathBuf>>),
     Facts(oneshot::Sender<Result<HostFacts, Fault>>),
     Ping(oneshot::Sender<()>),
 }
@@ -61,6 +66,11 @@ impl Supervisor {
     /// Starts a worker for every server with a record. The task ends when every handle is dropped; guests are not
     /// touched then.
     pub fn start<M: Machine, B: Backing>(host: Host<M, B>) -> (Self, JoinHandle<()>) {
+        Self::start_with(host, CONTROL_WAIT)
+    }
+
+    /// The same, with another time for which guests are held back while the control plane is not heard.
+    pub fn start_with<M: Machine, B: Backing>(host: Host<M, B>, control_wait: Duration) -> (Self, JoinHandle<()>) {
         let (orders, queue) = mpsc::channel(ORDERS_MAX);
         let (control_heard, heard) = watch::channel(false);
         let reports = Arc::<Reports>::default();
@@ -71,7 +81,7 @@ impl Supervisor {
             began: Instant::now(),
             limits: task::Limits::default(),
         };
-        let actor = supervisor::Actor::new(shared).run(queue, control_heard.clone());
+        let actor = supervisor::Actor::new(shared).run(queue, control_heard.clone(), control_wait);
         (Self { orders, reports, control_heard }, tokio::spawn(actor))
     }
 
@@ -109,6 +119,14 @@ impl Supervisor {
     /// when none comes. Without it, starts begin a minute after the agent did.
     pub fn control_heard(&self) {
         self.control_heard.send_replace(true);
+    }
+
+    /// The socket on which a server's screen is shown while it runs. None for a server that this host is not to have:
+    /// without a spec, or with a tombstone.
+    pub async fn screen(&self, server: ServerId) -> Option<PathBuf> {
+        let (done, answer) = oneshot::channel();
+        self.orders.send(Order::Screen(server, done)).await.ok()?;
+        answer.await.ok()?
     }
 
     /// What the host itself is, or why it cannot tell (libvirt is away).

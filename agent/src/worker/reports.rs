@@ -8,7 +8,12 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use csp_shared::{generation::Version, id::ServerId, observed::Observed, sha256::Sha256};
+use csp_shared::{
+    generation::Version,
+    id::ServerId,
+    observed::{Observed, Remains},
+    sha256::Sha256,
+};
 use tokio::sync::Notify;
 
 /// Shared by the workers, which write, and the link, which reads.
@@ -38,12 +43,19 @@ impl Reports {
         self.changed.notify_one();
     }
 
-    /// A newer spec was accepted: the last report is told again under it. What stood in the way of the older one says
-    /// nothing about the newer.
+    /// A newer spec was accepted: the last report is told again under it, without what was only true of the older one.
+    /// What stood in that one's way says nothing about the newer. And that nothing was left says nothing either: it was
+    /// seen before, and a step may be under way since. A proof under a version comes from a look that began after the
+    /// version was accepted, and from nowhere else.
     pub fn accepted(&self, server: ServerId, version: Version, hash: Sha256) {
-        if let Some(report) = self.latest(server) {
-            self.publish(Observed { accepted: version, accepted_hash: hash, fault: None, activity: None, ..report });
-        }
+        let mut state = self.lock();
+        // A look may have been faster: what it found is the proof, and stays.
+        let Some(report) = state.latest.get_mut(&server).filter(|report| report.accepted < version) else { return };
+        (report.accepted, report.accepted_hash) = (version, hash);
+        (report.fault, report.activity, report.remains) = (None, None, Remains::UNPROVED);
+        state.untaken.insert(server);
+        drop(state);
+        self.changed.notify_one();
     }
 
     /// The newest report of a server.
@@ -85,7 +97,7 @@ impl Reports {
 mod tests {
     use csp_shared::{
         generation::{Generation, Incarnation},
-        observed::{DomainState, Remains},
+        observed::DomainState,
     };
 
     use super::*;
@@ -114,6 +126,29 @@ mod tests {
         assert_eq!(reports.take(9).await, [report(1, DomainState::Running)]);
         reports.publish(report(1, DomainState::Running));
         assert!(reports.take_now(9).is_empty(), "nothing new was told");
+    }
+
+    #[test]
+    fn what_was_seen_before_a_spec_was_accepted_proves_nothing_about_it() {
+        let reports = Reports::default();
+        let empty = |generation| Observed { remains: Remains::NOTHING, ..report(generation, DomainState::Off) };
+        reports.publish(empty(1));
+        reports.accepted(server(), empty(2).accepted, Sha256::of(&[]));
+        assert_eq!(reports.latest(server()), Some(report(2, DomainState::Off)), "unproved");
+        reports.publish(empty(1));
+        assert_eq!(reports.latest(server()), Some(report(2, DomainState::Off)), "a look from before is late");
+        reports.publish(empty(2));
+        assert_eq!(reports.latest(server()), Some(empty(2)));
+    }
+
+    #[test]
+    fn a_look_that_was_faster_than_its_acceptance_keeps_its_proof() {
+        let reports = Reports::default();
+        let proved = Observed { remains: Remains::NOTHING, ..report(2, DomainState::Off) };
+        reports.publish(report(1, DomainState::Running));
+        reports.publish(proved.clone());
+        reports.accepted(server(), proved.accepted, Sha256::of(&[]));
+        assert_eq!(reports.latest(server()), Some(proved));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use csp_shared::{
 };
 
 use crate::{
+    failpoint,
     machine::Machine,
     plan::step::Step,
     spec_file::{Backing, SpecFile, SpecFileError},
@@ -29,6 +30,7 @@ pub(super) async fn run<M: Machine, B: Backing>(
         Step::SetFilters(mark) => machine.set_filters(spec(desired)?, *mark).await,
         Step::Connect(mark) => {
             machine.set_filters(spec(desired)?, *mark).await?;
+            failpoint::cross(failpoint::of_step(step), failpoint::BETWEEN);
             machine.link_up(spec(desired)?).await
         }
         Step::RemoveTaps => machine.remove_taps(server).await,

@@ -26,8 +26,6 @@ use crate::{
     spec_file::{Backing, Verdict},
 };
 
-/// A host without its control plane waits this long after the agent's start before it starts guests by itself.
-const CONTROL_WAIT: Duration = Duration::from_secs(60);
 /// A worker that fell (a defect of this program) is started again after this long.
 const AGAIN_AFTER_PANIC: Duration = Duration::from_secs(5);
 
@@ -44,11 +42,16 @@ impl<M: Machine, B: Backing> Actor<M, B> {
     }
 
     /// Runs until every [`super::Supervisor`] is dropped. Workers end with it; guests are not touched.
-    pub(super) async fn run(mut self, mut orders: mpsc::Receiver<Order>, heard: watch::Sender<bool>) {
+    pub(super) async fn run(
+        mut self,
+        mut orders: mpsc::Receiver<Order>,
+        heard: watch::Sender<bool>,
+        control_wait: Duration,
+    ) {
         for server in self.shared.host.specs.servers() {
             self.ensure(server);
         }
-        let alone_at = Instant::now() + CONTROL_WAIT;
+        let alone_at = Instant::now() + control_wait;
         let shared = Arc::clone(&self.shared);
         let mut event = Box::pin(shared.host.machine.event());
         loop {
@@ -84,6 +87,14 @@ impl<M: Machine, B: Backing> Actor<M, B> {
             Order::Facts(answer) => {
                 let shared = Arc::clone(&self.shared);
                 tokio::spawn(async move { answer.send(shared.host.machine.facts().await) });
+            }
+            Order::Screen(server, answer) => {
+                let shared = Arc::clone(&self.shared);
+                tokio::spawn(async move {
+                    let record = shared.host.specs.get(server).await;
+                    let is_ours = record.is_some_and(|record| matches!(record.desired, Desired::Present(_)));
+                    answer.send(shared.host.machine.screen(server).filter(|_| is_ours))
+                });
             }
             Order::Rescan => self.wake(HostEvent::Everything),
             Order::Ping(answer) => drop(answer.send(())),

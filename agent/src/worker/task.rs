@@ -2,7 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use csp_shared::{generation::Version, id::ServerId, observed::Fault};
+use csp_shared::{
+    generation::Version,
+    id::ServerId,
+    observed::{Fault, FaultCode},
+};
 use tokio::{
     sync::{Notify, Semaphore, SemaphorePermit, watch},
     time::{Instant, sleep},
@@ -24,6 +28,8 @@ use crate::{
 
 /// Everything is looked at again after this long, so that drift is seen though no event told of it.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
+/// Nothing tells of a mount, and guests wait for it.
+const POOL_AGAIN: Duration = Duration::from_secs(5);
 /// Downloads at once on one host.
 const DOWNLOADS_MAX: usize = 4;
 /// Copies on the pool at once on one host.
@@ -102,7 +108,11 @@ pub(super) async fn converge_for_ever<M: Machine, B: Backing>(
                 let wait = Duration::from_millis(at_ms.saturating_sub(shared.now_ms())).min(LOOK_AGAIN);
                 wait_for(wait, &wake, &mut control_heard).await;
             }
-            Next::Idle => wait_for(LOOK_AGAIN, &wake, &mut control_heard).await,
+            Next::Idle => {
+                let no_pool = look.observed.fault.as_ref().is_some_and(|fault| fault.code == FaultCode::PoolMissing);
+                let wait = if no_pool { POOL_AGAIN } else { LOOK_AGAIN };
+                wait_for(wait, &wake, &mut control_heard).await;
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ use csp_agent::storage::tool::Tool;
 use nix::{
     sys::{
         signal::{Signal, kill},
-        stat::{Mode, SFlag, makedev, mknod},
+        stat::{Mode, SFlag, makedev, mknod, umask},
     },
     unistd::Pid,
 };
@@ -95,7 +95,10 @@ struct Daemon {
 impl Daemon {
     fn start(name: &'static str, socket: &Path) -> Self {
         let _ = std::fs::remove_file(socket);
+        // systemd starts daemons so, whatever a test makes of its own mask.
+        let own = umask(Mode::from_bits_truncate(0o022));
         let child = Command::new(name).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        umask(own);
         let child = child.unwrap_or_else(|error| panic!("cannot start {name}, is it installed? {error}"));
         let daemon = Self { name, child: Some(child), socket: socket.to_owned() };
         let is_up = (0..600).any(|_| {

@@ -67,12 +67,16 @@ fn parse<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Result<JsonB
     let malformed = |error: serde_json::Error| {
         ApiError::new(Code::MalformedJson, format!("The body is not understood as JSON: {error}."))
     };
-    let whole: Value = serde_json::from_slice(bytes).map_err(malformed)?;
+    let mut whole: Value = serde_json::from_slice(bytes).map_err(malformed)?;
     if !whole.is_object() {
         return Err(ApiError::new(Code::ValidationFailed, "The body must be a JSON object."));
     }
     // From the text again rather than from `whole`: a key that comes twice is refused instead of one of them winning.
     let value = serde_json::from_slice(bytes).map_err(malformed)?;
+    // What counts as absent is left out, so that `null`, `""` and nothing are one request.
+    if let Some(fields) = whole.as_object_mut() {
+        fields.retain(|_, value| !value.is_null() && value != "");
+    }
     Ok(JsonBody { value, canonical: serde_json::to_vec(&whole).unwrap_or_default() })
 }
 

@@ -97,6 +97,13 @@ impl ApiError {
         Self::new(code, code.entry().meaning)
     }
 
+    /// The same, naming the field that led to it.
+    #[must_use]
+    pub fn naming(mut self, field: &str, reason: impl Into<String>) -> Self {
+        self.fields.push(FieldFault { field: field.to_owned(), reason: reason.into() });
+        self
+    }
+
     /// The same, telling what the server is busy with.
     #[must_use]
     pub fn with_running_action(self, command: &'static str) -> Self {

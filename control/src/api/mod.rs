@@ -8,6 +8,7 @@ pub mod auth;
 pub mod body;
 pub mod catalog;
 pub mod code;
+pub mod console;
 pub mod edge;
 pub mod envelope;
 pub mod error;

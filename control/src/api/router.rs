@@ -6,15 +6,15 @@ use axum::{
     routing::{get, post},
 };
 
-use super::{catalog, edge::edge, servers, ssh_keys, state::App, wallet};
+use super::{catalog, console, edge::edge, servers, ssh_keys, state::App, wallet};
 
 /// Where the API begins.
 pub const PREFIX: &str = "/api/v1";
 
-/// The customer API.
+/// The customer API, and the console's page.
 pub fn router(app: App) -> Router {
     let layer = from_fn_with_state(app.edge(), edge);
-    Router::new().nest(PREFIX, routes()).with_state(app).layer(layer)
+    Router::new().nest(PREFIX, routes()).merge(console::routes()).with_state(app).layer(layer)
 }
 
 fn routes() -> Router<App> {
@@ -31,4 +31,5 @@ fn routes() -> Router<App> {
         .route("/servers/{uuid}/stop", post(servers::power::stop))
         .route("/servers/{uuid}/restart", post(servers::power::restart))
         .route("/servers/{uuid}/destroy", post(servers::destroy::destroy))
+        .route("/servers/{uuid}/console", post(servers::console::console))
 }

@@ -19,6 +19,7 @@ use tokio::{
     task::JoinSet,
 };
 
+use super::watchdog;
 use crate::{
     api::{self, App, Settings},
     clock::SystemClock,
@@ -52,6 +53,8 @@ pub(super) enum ServeError {
     Socket(#[from] SocketError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("there is no database at {} (`csp-control init` makes one; if there was one, restore the backup)", .0.display())]
+    NoDatabase(PathBuf),
     #[error("another control plane works on {}; stop it first", .0.display())]
     Locked(PathBuf),
     #[error("cannot lock {} (check that data_dir exists and is writable; `csp-control init` makes it)", path.display())]
@@ -86,8 +89,8 @@ struct Open {
 
 fn open(config: &Config, mut sockets: PassedSockets) -> Result<Open, ServeError> {
     let lock = lock(&config.data_dir)?;
-    let store = Store::open(&config.database())?;
     let keys = ControlKeys::load(&config.keys()).map_err(ServeError::Keys)?;
+    let store = Store::open(&database(config)?)?;
     let settings = Settings {
         public_url: config.public_url.clone(),
         advertise: config.fleet.advertise.clone(),
@@ -109,6 +112,14 @@ fn open(config: &Config, mut sockets: PassedSockets) -> Result<Open, ServeError>
         operator: socket::listen(&config.operator.socket)?,
         lock,
     })
+}
+
+/// The database that `init` made. One that is missing is never made here: a ledger that was lost must not be replaced
+/// by an empty one without a word.
+fn database(config: &Config) -> Result<PathBuf, ServeError> {
+    let path = config.database();
+    let there = std::fs::metadata(&path).is_ok_and(|found| found.len() > 0);
+    if there { Ok(path) } else { Err(ServeError::NoDatabase(path)) }
 }
 
 /// Two control planes on one database would answer twice and migrate under each other's feet. The kernel lifts this lock
@@ -143,10 +154,12 @@ async fn serve(config: &Config, sockets: PassedSockets) -> Result<(), ServeError
     let wake = app.wake.clone();
     let clockwork =
         schedule::run(app.store.clone(), app.clock.clone(), app.entropy.clone(), move |host| wake.wake(host));
+    let fed = watchdog::feed(app.store.clone(), || notify(sd_notify::NotifyState::Watchdog));
     let until = told(stopped.clone());
     tasks.spawn(async move {
         tokio::select! {
             () = clockwork => {}
+            () = fed => {}
             () = until => {}
         }
     });

@@ -79,6 +79,19 @@ mod tests {
     use crate::config::Config;
 
     #[test]
+    fn the_example_of_the_documentation_is_what_init_writes() {
+        let choices = Choices {
+            data_dir: Path::new("/var/lib/csp-control"),
+            socket: Path::new("/run/csp-control/operator.sock"),
+            public_url: "http://127.0.0.1:8080",
+            api_listen: "127.0.0.1:8080",
+            fleet_listen: "0.0.0.0:7443",
+            advertise: None,
+        };
+        assert_eq!(render(&choices), include_str!("../../../docs/examples/control.toml"));
+    }
+
+    #[test]
     fn the_template_is_a_configuration_with_the_defaults() {
         let choices = Choices {
             data_dir: Path::new("/var/lib/a \"quoted\" place"),

@@ -6,8 +6,13 @@ pub struct Label(String);
 
 /// A text that is no label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a name has 1 to 100 characters and no line breaks or control characters")]
+#[error("a name has 1 to 100 characters and no line breaks, control characters or marks of direction")]
 pub struct BadLabel;
+
+/// Whether a character steers a terminal or turns the direction of what stands beside it.
+fn acts(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
 
 impl Label {
     /// Reads a label.
@@ -16,7 +21,7 @@ impl Label {
     /// When it is empty, too long or has control characters.
     pub fn parse(text: &str) -> Result<Self, BadLabel> {
         let text = text.trim();
-        let good = !text.is_empty() && text.chars().count() <= 100 && !text.chars().any(char::is_control);
+        let good = !text.is_empty() && text.chars().count() <= 100 && !text.chars().any(acts);
         if good { Ok(Self(text.to_owned())) } else { Err(BadLabel) }
     }
 

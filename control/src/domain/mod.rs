@@ -3,8 +3,10 @@
 
 pub mod action;
 pub mod address;
+pub mod audit;
 pub mod catalog;
 pub mod draw;
+pub mod failure;
 pub mod hostname;
 pub mod label;
 pub mod ledger;

@@ -190,6 +190,9 @@ pub enum Refusal {
     /// `restart` does not power on.
     #[error("the server is off; use start")]
     Off,
+    /// There is no screen to see.
+    #[error("the server is {}; its console opens when it is Online", .0.as_str())]
+    NotOnline(Status),
 }
 
 /// Decides about a request.
@@ -200,16 +203,7 @@ pub fn decide(request: Request, standing: &Standing) -> Result<Change, Refusal> 
     if request == Request::Destroy {
         return Ok(Change::Remove);
     }
-    match standing.service {
-        ServiceStatus::Provisioning => return Err(Refusal::Busy(Command::Create)),
-        ServiceStatus::Failed | ServiceStatus::Destroyed => return Err(Refusal::Failed),
-        ServiceStatus::Suspended => return Err(Refusal::Suspended),
-        ServiceStatus::Active if standing.locked => return Err(Refusal::Suspended),
-        ServiceStatus::Active => {}
-    }
-    if standing.running == Some(Command::Destroy) {
-        return Err(Refusal::Busy(Command::Destroy));
-    }
+    is_in_service(standing)?;
     let wants_on = standing.power == Power::On;
     // Off by itself: the spec was reached once, and the guest is down nevertheless.
     let went_off = wants_on && standing.settled && standing.domain == DomainState::Off;
@@ -225,6 +219,33 @@ pub fn decide(request: Request, standing: &Standing) -> Result<Change, Refusal> 
         Request::Restart if wants_on && !went_off => Ok(Change::Reboot),
         Request::Restart => Err(Refusal::Off),
         Request::Destroy => Ok(Change::Remove),
+    }
+}
+
+/// Decides about a look at the screen: only what is seen running has one.
+///
+/// # Errors
+/// With the reason, when there is nothing to see.
+pub fn decide_console(standing: &Standing) -> Result<(), Refusal> {
+    is_in_service(standing)?;
+    match standing.status() {
+        Status::Online => Ok(()),
+        other => Err(Refusal::NotOnline(other)),
+    }
+}
+
+/// What no request but a removal gets past.
+fn is_in_service(standing: &Standing) -> Result<(), Refusal> {
+    match standing.service {
+        ServiceStatus::Provisioning => return Err(Refusal::Busy(Command::Create)),
+        ServiceStatus::Failed | ServiceStatus::Destroyed => return Err(Refusal::Failed),
+        ServiceStatus::Suspended => return Err(Refusal::Suspended),
+        ServiceStatus::Active if standing.locked => return Err(Refusal::Suspended),
+        ServiceStatus::Active => {}
+    }
+    match standing.running {
+        Some(Command::Destroy) => Err(Refusal::Busy(Command::Destroy)),
+        _ => Ok(()),
     }
 }
 
@@ -301,6 +322,26 @@ mod tests {
             assert_eq!(decide(FORCE, &standing), force, "forced stop, {name}");
             assert_eq!(decide(Request::Restart, &standing), restart, "restart, {name}");
             assert_eq!(decide(Request::Destroy, &standing), Ok(Change::Remove), "destroy, {name}");
+        }
+    }
+
+    #[test]
+    fn only_a_server_that_is_seen_running_has_a_console() {
+        assert_eq!(decide_console(&ONLINE), Ok(()));
+        let rebooting = Standing { running: Some(Command::Restart), settled: false, ..ONLINE };
+        assert_eq!(decide_console(&rebooting), Ok(()), "a boot is what people want to see");
+        let closed = [
+            (Standing { service: ServiceStatus::Provisioning, ..ONLINE }, Refusal::Busy(Command::Create)),
+            (Standing { service: ServiceStatus::Failed, ..ONLINE }, Refusal::Failed),
+            (Standing { locked: true, ..ONLINE }, Refusal::Suspended),
+            (Standing { running: Some(Command::Destroy), ..ONLINE }, Refusal::Busy(Command::Destroy)),
+            (Standing { host_heard: false, ..ONLINE }, Refusal::NotOnline(Status::Unknown)),
+            (Standing { domain: DomainState::Off, ..ONLINE }, Refusal::NotOnline(Status::Offline)),
+            (Standing { domain: DomainState::Off, settled: false, ..ONLINE }, Refusal::NotOnline(Status::Starting)),
+            (Standing { power: Power::Off, ..ONLINE }, Refusal::NotOnline(Status::Stopping)),
+        ];
+        for (standing, refusal) in closed {
+            assert_eq!(decide_console(&standing), Err(refusal), "{standing:?}");
         }
     }
 

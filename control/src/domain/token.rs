@@ -11,6 +11,10 @@ pub enum TokenKind {
     ApiKey,
     /// One enrolment of a host.
     Join,
+    /// One look at a screen, for a browser.
+    Console,
+    /// The same look, for the host that shows it.
+    ConsoleStream,
 }
 
 impl TokenKind {
@@ -20,6 +24,8 @@ impl TokenKind {
         match self {
             Self::ApiKey => "csp_live_",
             Self::Join => "csp_join_",
+            Self::Console => "csp_con_",
+            Self::ConsoleStream => "csp_cst_",
         }
     }
 }

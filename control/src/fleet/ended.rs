@@ -6,6 +6,7 @@ use csp_link::frames::{LinkError, Receiver, Sender};
 use csp_shared::{
     id::HostId,
     message::{Refusal, ToAgent},
+    secret::Secret,
 };
 use tokio::time::timeout;
 
@@ -21,6 +22,8 @@ pub(super) enum Ended {
     Before(String),
     /// A host joined: all that its connection was for.
     Enrolled(HostId),
+    /// It carries a screen from now on.
+    Console(Secret),
     /// The line broke, or the peer left or sent what is no message.
     Link(LinkError),
     /// Something else took its place, or the operator ended it.
@@ -34,6 +37,7 @@ impl fmt::Display for Ended {
         match self {
             Self::Before(why) => f.write_str(why),
             Self::Enrolled(host) => write!(f, "host {host} is enrolled"),
+            Self::Console(_) => f.write_str("the connection carries a screen"),
             Self::Link(error) => error.fmt(f),
             Self::Left(Leave::Superseded) => f.write_str("a newer connection of the same host took over"),
             Self::Left(Leave::Removed) => f.write_str("the host was removed"),
@@ -71,7 +75,12 @@ impl Ended {
                 Refusal::UnknownKey,
                 "this host was removed by the operator: `csp-control host add` lets it join again".to_owned(),
             )),
-            Self::Before(_) | Self::Enrolled(_) | Self::Link(_) | Self::Failed(_) | Self::Left(Leave::Stopping) => None,
+            Self::Before(_)
+            | Self::Enrolled(_)
+            | Self::Console(_)
+            | Self::Link(_)
+            | Self::Failed(_)
+            | Self::Left(Leave::Stopping) => None,
         }
     }
 

@@ -40,8 +40,12 @@ pub(super) async fn greet<H: Hosts>(
             sender.send(&ToAgent::Welcome { session, host }).await?;
             Ok((opened, registration))
         }
-        ToControl::InventoryPart(_) | ToControl::Inventory(_) | ToControl::Reports { .. } | ToControl::Alive { .. } => {
-            Err(Ended::out_of_order("a connection begins with Hello or Enrol"))
-        }
+        // Only a key that we asked is listened to, so whose it is need not be looked up.
+        ToControl::Console { stream } => Err(Ended::Console(stream)),
+        ToControl::InventoryPart(_)
+        | ToControl::Inventory(_)
+        | ToControl::Reports { .. }
+        | ToControl::Alive { .. }
+        | ToControl::AuditAnswer { .. } => Err(Ended::out_of_order("a connection begins with Hello or Enrol")),
     }
 }

@@ -10,7 +10,7 @@ use csp_shared::{
     generation::SessionEpoch,
     id::HostId,
     key_pin::KeyPin,
-    message::{Enrol, Hello, Inventory, Refusal},
+    message::{Capacity, Enrol, Hello, Inventory, Refusal},
     observed::Observed,
     spec::Desired,
 };
@@ -85,8 +85,13 @@ pub trait Hosts: Clone + Send + Sync + 'static {
         reports: Vec<Observed>,
     ) -> impl Future<Output = Result<News, HostsError>> + Send;
 
-    /// Notes that the host lives.
-    fn alive(&self, host: HostId, session: SessionEpoch) -> impl Future<Output = Result<(), HostsError>> + Send;
+    /// Notes that the host lives, and what it has in all if it says so.
+    fn alive(
+        &self,
+        host: HostId,
+        session: SessionEpoch,
+        capacity: Option<Capacity>,
+    ) -> impl Future<Output = Result<(), HostsError>> + Send;
 
     /// What the host has not accepted yet.
     fn unreported(&self, host: HostId) -> impl Future<Output = Result<Vec<Desired>, HostsError>> + Send;

@@ -6,7 +6,7 @@
 use csp_shared::{
     compat,
     limits::{FAULT_DETAIL_CHARS_MAX, INVENTORY_ENTRIES_MAX, NICS_MAX},
-    message::{Hello, Inventory, Orphan, Refusal},
+    message::{Capacity, Hello, Inventory, Orphan, Refusal},
     observed::Observed,
 };
 
@@ -14,6 +14,12 @@ use super::hosts::HostsError;
 
 /// Longest machine id, boot id or version, in bytes.
 const NAME_BYTES_MAX: usize = 64;
+/// Logical processors of one host; Linux is built for 8,192 at most.
+const CPUS_MAX: u64 = 1 << 16;
+/// Memory of one host in MiB (4 PiB).
+const RAM_MIB_MAX: u64 = 1 << 32;
+/// A pool's room in GiB (4 EiB).
+const DISK_GIB_MAX: u64 = 1 << 32;
 /// Longest name of a domain that is not ours, in characters.
 const ORPHAN_NAME_CHARS_MAX: usize = 100;
 
@@ -40,7 +46,24 @@ pub(super) fn hello(hello: &Hello) -> Result<(), HostsError> {
     protocol(hello.protocol)?;
     machine_id(&hello.machine_id)?;
     name("boot id", &hello.boot_id)?;
-    name("agent version", &hello.agent_version)
+    name("agent version", &hello.agent_version)?;
+    capacity(&hello.capacity)
+}
+
+/// Whether a host can be that large. Placement multiplies these numbers, so no host may choose them freely.
+pub(super) fn capacity(capacity: &Capacity) -> Result<(), HostsError> {
+    let bounds = [
+        ("cpus", u64::from(capacity.cpus), CPUS_MAX),
+        ("ram_mib", capacity.ram_mib, RAM_MIB_MAX),
+        ("disk_gib", capacity.disk_gib, DISK_GIB_MAX),
+    ];
+    match bounds.into_iter().find(|(_, told, max)| told > max) {
+        None => Ok(()),
+        Some((field, told, max)) => {
+            let message = format!("the host says that it has {field} = {told}; no host has more than {max}");
+            Err(HostsError::refused(Refusal::Malformed, message))
+        }
+    }
 }
 
 fn name(what: &str, text: &str) -> Result<(), HostsError> {
@@ -85,10 +108,7 @@ fn shown(text: &str, chars_max: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use csp_shared::{
-        generation::SessionEpoch,
-        message::{Capacity, Virt},
-    };
+    use csp_shared::{generation::SessionEpoch, message::Virt};
 
     use super::*;
 
@@ -111,6 +131,9 @@ mod tests {
             ("machine id", Hello { machine_id: String::new(), ..fine() }),
             ("boot id", Hello { boot_id: "\u{1b}[2J".to_owned(), ..fine() }),
             ("agent version", Hello { agent_version: "1".repeat(65), ..fine() }),
+            ("cpus", Hello { capacity: Capacity { cpus: u32::MAX, ..fine().capacity }, ..fine() }),
+            ("ram_mib", Hello { capacity: Capacity { ram_mib: u64::MAX, ..fine().capacity }, ..fine() }),
+            ("disk_gib", Hello { capacity: Capacity { disk_gib: DISK_GIB_MAX + 1, ..fine().capacity }, ..fine() }),
         ];
         for (what, wrong) in wrong {
             let refused = hello(&wrong).unwrap_err().to_string();

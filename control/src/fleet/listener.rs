@@ -10,7 +10,10 @@ use csp_link::{
     key_file::Identity,
     tls::{Acceptor, ByteStream, TlsError},
 };
-use csp_shared::limits::{FRAME_BYTES_MAX, STRANGER_FRAME_BYTES_MAX};
+use csp_shared::{
+    limits::{FRAME_BYTES_MAX, STRANGER_FRAME_BYTES_MAX},
+    message::Refusal,
+};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -20,6 +23,7 @@ use tokio::{
 use tracing::{Instrument as _, Span, debug, field::Empty, info, info_span, warn};
 
 use super::{
+    console_relay::Asks,
     ended::Ended,
     greeting,
     hosts::{Hosts, HostsError, Opened},
@@ -129,6 +133,7 @@ impl<H: Hosts> Listener<H> {
             Ended::Failed(HostsError::Unavailable(error)) => {
                 warn!(%error, "ended a host's connection: the store fails")
             }
+            Ended::Console(_) => debug!("a connection carries a screen"),
             Ended::Before(why) => debug!(%why, "a connection ended before it said who it is"),
             other => info!(why = %other, "a host's connection ended"),
         }
@@ -153,7 +158,19 @@ impl<H: Hosts> Listener<H> {
         let upgraded = frames::accept(io, frame_bytes_max, self.bounds.silence_max).await;
         let (mut sender, mut receiver) = upgraded.map_err(|error| Ended::Before(with_source(&error)))?;
         match greeting::greet(&self.hosts, &self.wake, pin, &mut sender, &mut receiver).await {
-            Ok((opened, registration)) => Ok(Greeted { opened, registration, sender, receiver }),
+            Ok((opened, registration)) => {
+                let asks = self.wake.consoles().attach(opened.host, opened.session, pin);
+                Ok(Greeted { opened, registration, asks, sender, receiver })
+            }
+            Err(Ended::Console(stream)) => match self.wake.consoles().deliver(pin, &stream, sender, receiver) {
+                Ok(()) => Err(Ended::Console(stream)),
+                Err((sender, receiver)) => {
+                    let why = HostsError::refused(Refusal::BadToken, "nobody waits for this screen from this host");
+                    let ended = Ended::Failed(why);
+                    ended.farewell(sender, receiver).await;
+                    Err(ended)
+                }
+            },
             Err(ended) => {
                 ended.farewell(sender, receiver).await;
                 Err(ended)
@@ -162,13 +179,13 @@ impl<H: Hosts> Listener<H> {
     }
 
     async fn session(&self, greeted: Greeted) -> Ended {
-        let Greeted { opened, registration, mut sender, mut receiver } = greeted;
+        let Greeted { opened, registration, mut asks, mut sender, mut receiver } = greeted;
         Span::current().record("host", opened.host.to_string());
         info!(session = %opened.session, "a host is connected");
         let session = Session { hosts: &self.hosts, bounds: self.bounds, opened, registration: &registration };
-        let ended = session.run(&mut sender, &mut receiver).await;
+        let ended = session.run(&mut asks, &mut sender, &mut receiver).await;
         // Out of the list first: nobody should wake a session that only says goodbye.
-        drop(registration);
+        drop((registration, asks));
         ended.farewell(sender, receiver).await;
         ended
     }
@@ -178,6 +195,7 @@ impl<H: Hosts> Listener<H> {
 struct Greeted {
     opened: Opened,
     registration: Registration,
+    asks: Asks,
     sender: Sender,
     receiver: Receiver,
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! listen  Reports, Alive  ->  store
-//! speak   woken, or rescan by the clock  ->  store: what is not accepted  ->  Desired;  pings by the clock
+//! speak   woken, or rescan by the clock  ->  store: what is not accepted  ->  Desired;  questions;  pings by the clock
 //! ```
 //!
 //! Neither waits for the other: a host that does not read still gets heard, and one that floods still gets told. Each
@@ -14,11 +14,12 @@ use csp_link::frames::{LinkError, Receiver, Sender};
 use csp_shared::{
     generation::SessionEpoch,
     limits::SPECS_PER_FRAME_MAX,
-    message::{Inventory, ToAgent, ToControl, batches},
+    message::{Capacity, Inventory, ToAgent, ToControl, batches},
 };
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 
 use super::{
+    console_relay::Asks,
     ended::Ended,
     hosts::{Hosts, News, Opened},
     intake,
@@ -37,10 +38,10 @@ pub(super) struct Session<'a, H> {
 
 impl<H: Hosts> Session<'_, H> {
     /// Runs until the line breaks, the agent misbehaves, the store fails or the session has to go.
-    pub(super) async fn run(&self, sender: &mut Sender, receiver: &mut Receiver) -> Ended {
+    pub(super) async fn run(&self, asks: &mut Asks, sender: &mut Sender, receiver: &mut Receiver) -> Ended {
         let ended: Result<Infallible, Ended> = tokio::select! {
             leave = self.registration.told_to_leave() => Err(Ended::Left(leave)),
-            ended = self.converse(sender, receiver) => ended,
+            ended = self.converse(asks, sender, receiver) => ended,
         };
         match ended {
             Ok(never) => match never {},
@@ -48,18 +49,23 @@ impl<H: Hosts> Session<'_, H> {
         }
     }
 
-    async fn converse(&self, sender: &mut Sender, receiver: &mut Receiver) -> Result<Infallible, Ended> {
+    async fn converse(
+        &self,
+        asks: &mut Asks,
+        sender: &mut Sender,
+        receiver: &mut Receiver,
+    ) -> Result<Infallible, Ended> {
         let inventory = timeout(self.bounds.inventory_max, self.whole_inventory(receiver)).await;
         let inventory = inventory.map_err(|_| LinkError::Silent(self.bounds.inventory_max))??;
         // Whether it brought news does not matter: all that is unaccepted is sent now anyway.
         let _ = self.hosts.record_inventory(self.opened.host, inventory).await?;
         tokio::select! {
             ended = self.listen(receiver) => ended,
-            ended = self.speak(sender) => ended,
+            ended = self.speak(asks, sender) => ended,
         }
     }
 
-    /// Collects the parts of an inventory. A sign of life between them is nothing new.
+    /// Collects the parts of an inventory.
     async fn whole_inventory(&self, receiver: &mut Receiver) -> Result<Inventory, Ended> {
         let mut whole = Inventory { session: self.opened.session, servers: Vec::new(), orphans: Vec::new() };
         loop {
@@ -70,8 +76,13 @@ impl<H: Hosts> Session<'_, H> {
                     self.check(part.session)?;
                     intake::add_part(&mut whole, part)?;
                 }
-                ToControl::Alive { session } => self.check(session)?,
-                ToControl::Enrol(_) | ToControl::Hello(_) | ToControl::Reports { .. } => {
+                // The same as in the open session: a host that is long at its inventory must not look silent.
+                ToControl::Alive { session, capacity } => self.alive(session, capacity).await?,
+                ToControl::Enrol(_)
+                | ToControl::Hello(_)
+                | ToControl::Reports { .. }
+                | ToControl::Console { .. }
+                | ToControl::AuditAnswer { .. } => {
                     return Err(Ended::out_of_order("after Welcome comes the inventory"));
                 }
             }
@@ -92,18 +103,23 @@ impl<H: Hosts> Session<'_, H> {
                         self.registration.wake();
                     }
                 }
-                ToControl::Alive { session } => {
+                ToControl::Alive { session, capacity } => self.alive(session, capacity).await?,
+                ToControl::AuditAnswer { session, request, holdings, last } => {
                     self.check(session)?;
-                    self.hosts.alive(host, session).await?;
+                    self.registration.answered(request, holdings, last);
                 }
-                ToControl::Enrol(_) | ToControl::Hello(_) | ToControl::InventoryPart(_) | ToControl::Inventory(_) => {
+                ToControl::Enrol(_)
+                | ToControl::Hello(_)
+                | ToControl::InventoryPart(_)
+                | ToControl::Inventory(_)
+                | ToControl::Console { .. } => {
                     return Err(Ended::out_of_order("the session is open and its inventory known"));
                 }
             }
         }
     }
 
-    async fn speak(&self, sender: &mut Sender) -> Result<Infallible, Ended> {
+    async fn speak(&self, asks: &mut Asks, sender: &mut Sender) -> Result<Infallible, Ended> {
         let mut outbox = Outbox::default();
         let mut rescan = every(self.bounds.rescan_every);
         let mut ping = every(self.bounds.ping_every);
@@ -117,6 +133,8 @@ impl<H: Hosts> Session<'_, H> {
                     outbox.rescan();
                     self.send_news(&mut outbox, sender).await?;
                 }
+                request = self.registration.question() => sender.send(&ToAgent::Audit { request }).await?,
+                open_console = asks.next() => sender.send(&open_console).await?,
                 _ = ping.tick() => sender.ping().await?,
             }
         }
@@ -128,6 +146,12 @@ impl<H: Hosts> Session<'_, H> {
             sender.send(&ToAgent::Desired { desired }).await?;
         }
         Ok(())
+    }
+
+    async fn alive(&self, session: SessionEpoch, capacity: Option<Capacity>) -> Result<(), Ended> {
+        self.check(session)?;
+        capacity.as_ref().map_or(Ok(()), intake::capacity)?;
+        Ok(self.hosts.alive(self.opened.host, session, capacity).await?)
     }
 
     /// A message of another session can stand here only if the agent mixes them up. That it is the newest session of

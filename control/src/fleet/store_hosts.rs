@@ -6,7 +6,7 @@ use csp_shared::{
     generation::SessionEpoch,
     id::HostId,
     key_pin::KeyPin,
-    message::{Enrol, Hello, Inventory, Refusal},
+    message::{Capacity, Enrol, Hello, Inventory, Refusal},
     observed::Observed,
     spec::Desired,
 };
@@ -20,6 +20,7 @@ use crate::{
     service::{
         enrol_host::enrol_host,
         open_session::{SessionError, open_session},
+        record_alive::record_alive,
         record_report::{Recorded, record_inventory, record_report},
     },
     store::{HostState, Store, StoreError, Tx},
@@ -131,9 +132,10 @@ impl Hosts for StoreHosts {
         told(host, self.write(write).await?)
     }
 
-    async fn alive(&self, host: HostId, session: SessionEpoch) -> Result<(), HostsError> {
-        // A report about nothing: the session is compared and the time is kept.
-        self.record_reports(host, session, Vec::new()).await.map(drop)
+    async fn alive(&self, host: HostId, session: SessionEpoch, capacity: Option<Capacity>) -> Result<(), HostsError> {
+        let now = self.clock.now();
+        let write = move |tx: &mut Tx<'_>| record_alive(tx, host, session, capacity, now);
+        told(host, self.write(write).await?).map(drop)
     }
 
     async fn unreported(&self, host: HostId) -> Result<Vec<Desired>, HostsError> {

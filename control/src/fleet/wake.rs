@@ -6,10 +6,18 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
-use csp_shared::{generation::SessionEpoch, id::HostId};
+use csp_shared::{
+    audit::{AuditId, Holding},
+    generation::SessionEpoch,
+    id::HostId,
+};
 use tokio::sync::{Notify, watch};
+
+use super::console_relay::Consoles;
+use super::questions::{self, NoAnswer, Questions};
 
 /// Why a session has to go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,12 +34,14 @@ pub enum Leave {
 #[derive(Debug, Clone, Default)]
 pub struct Wake {
     sessions: Arc<Mutex<HashMap<HostId, Live>>>,
+    consoles: Consoles,
 }
 
 #[derive(Debug)]
 struct Live {
     session: SessionEpoch,
     woken: Arc<Notify>,
+    questions: Arc<Questions>,
     leave: watch::Sender<Option<Leave>>,
 }
 
@@ -42,6 +52,7 @@ pub(super) struct Registration {
     session: SessionEpoch,
     wake: Wake,
     woken: Arc<Notify>,
+    questions: Arc<Questions>,
     leave: watch::Receiver<Option<Leave>>,
 }
 
@@ -58,6 +69,23 @@ impl Wake {
         if let Some(live) = self.lock().get(&host) {
             live.leave.send_replace(Some(Leave::Removed));
         }
+    }
+
+    /// Asks a host for everything that is on it, and waits at most `limit` for the answer.
+    ///
+    /// # Errors
+    /// When it does not answer: then nothing is known about it.
+    pub async fn audit(&self, host: HostId, limit: Duration) -> Result<Vec<Holding>, NoAnswer> {
+        let questions = self.lock().get(&host).map(|live| Arc::downgrade(&live.questions));
+        let questions = questions.ok_or(NoAnswer::NotConnected)?;
+        let asked = questions.upgrade().ok_or(NoAnswer::Gone)?.open()?;
+        questions::answer_within(asked, limit).await
+    }
+
+    /// Screens, which hosts show by connections of their own.
+    #[must_use]
+    pub fn consoles(&self) -> &Consoles {
+        &self.consoles
     }
 
     /// Hosts that are connected to this process, in no order.
@@ -85,8 +113,9 @@ impl Wake {
         }
         let woken = Arc::new(Notify::new());
         let (leave, told) = watch::channel(None);
-        sessions.insert(host, Live { session, woken: woken.clone(), leave });
-        Some(Registration { host, session, wake: self.clone(), woken, leave: told })
+        let questions = Arc::<Questions>::default();
+        sessions.insert(host, Live { session, woken: woken.clone(), questions: questions.clone(), leave });
+        Some(Registration { host, session, wake: self.clone(), woken, questions, leave: told })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<HostId, Live>> {
@@ -109,6 +138,16 @@ impl Registration {
             // The sender lives in the map until a newer session replaces it.
             Err(_) => Leave::Superseded,
         }
+    }
+
+    /// The next question to this host. Cancel safe.
+    pub(super) async fn question(&self) -> AuditId {
+        self.questions.next().await
+    }
+
+    /// Hands an answer, or a part of it, to whoever asked.
+    pub(super) fn answered(&self, request: AuditId, holdings: Vec<Holding>, last: bool) {
+        self.questions.answer(request, holdings, last);
     }
 
     /// Signals this session from inside: what it just recorded may have changed what the host should be.

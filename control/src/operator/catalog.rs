@@ -25,10 +25,8 @@ pub async fn apply(
     let (changes, applied) = match outcome {
         Ok(changes) => (changes, true),
         Err(ApplyError::DryRun(changes)) => (changes, false),
-        Err(ApplyError::Bad(reason)) => {
-            return Err(ApiError::field(Code::ValidationFailed, "catalog", reason.to_string()));
-        }
         Err(ApplyError::Store(error)) => return Err(error.into()),
+        Err(bad) => return Err(ApiError::field(Code::ValidationFailed, "catalog", bad.to_string())),
     };
     Ok(Answer::data(wire::Applied { changes: changes.into_iter().map(shown).collect(), applied }))
 }

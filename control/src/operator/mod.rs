@@ -2,6 +2,7 @@
 //! `csp-control` are its clients.
 
 pub mod accounts;
+pub mod audit;
 pub mod catalog;
 pub mod catalog_file;
 pub mod hosts;
@@ -28,6 +29,7 @@ pub fn router(app: App) -> Router {
         .route("/accounts/{uuid}/keys", post(accounts::key))
         .route("/accounts/{uuid}/ssh-keys", post(accounts::ssh_key))
         .route("/hosts", get(hosts::list).post(hosts::add))
+        .route("/audit", get(audit::run))
         .route("/servers", get(servers::list))
         .route("/servers/{uuid}", get(servers::show));
     Router::new().nest(wire::PREFIX, routes).with_state(app).layer(layer)

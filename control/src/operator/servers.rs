@@ -39,7 +39,7 @@ pub async fn list(
         .and_then(|text| faults.parsed(Code::ValidationFailed, "account", text.parse()));
     faults.into_result()?;
     let now = app.now();
-    let views = app.store.read::<_, StoreError>(move |read| read.server_views(account, now)).await?;
+    let views = app.store.read::<_, StoreError>(move |read| read.server_views_held(account, now)).await?;
     Ok(Answer::data(views.into_iter().map(shown).collect()))
 }
 

@@ -280,3 +280,39 @@ pub struct ReportSays {
     /// The report as it came.
     pub observed: Observed,
 }
+
+/// `GET /audit`: the store and what is on the hosts, compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Audit {
+    /// Hosts that were asked.
+    pub hosts: usize,
+    /// Places of servers, the past ones too.
+    pub servers: usize,
+    /// Addresses that are not free.
+    pub addresses: usize,
+    /// Things that the hosts told of.
+    pub things: usize,
+    /// Every difference; empty when all is as it should be.
+    pub findings: Vec<AuditFinding>,
+}
+
+/// One difference.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditFinding {
+    /// `danger`, `wrong` or `leftover`.
+    pub severity: String,
+    /// A name for programs, `tap_orphan` for example.
+    pub kind: String,
+    /// On which host.
+    pub host: Option<String>,
+    /// Of which server.
+    pub server: Option<ServerId>,
+    /// Which thing.
+    pub object: String,
+    /// What is different.
+    pub what: String,
+    /// What to do about it.
+    pub cure: String,
+    /// Work under way should end it by itself.
+    pub in_motion: bool,
+}

@@ -56,7 +56,8 @@ pub enum AddHostError {
     Store(#[from] StoreError),
 }
 
-/// Adds a host. One that was added and never joined gets a fresh token: the old one may have run out.
+/// Adds a host. One that was added and never joined gets a fresh token, since the old one may have run out, and what
+/// is said of it now.
 ///
 /// # Errors
 /// With the reason, and nothing changed.
@@ -69,15 +70,19 @@ pub fn add_host(tx: &mut Tx<'_>, add: &AddHost, draw: Draw, now: Time) -> Result
         return Err(AddHostError::NoLocation(add.location.as_str().to_owned()));
     }
     let host = match tx.host_by_name(add.name.as_str())? {
-        Some(known) if known.state == HostState::New => known.id,
+        Some(known) if known.state == HostState::New => Some(known.id),
         Some(_) => return Err(AddHostError::Joined(add.name.as_str().to_owned())),
-        None => {
-            let id = HostId(draw.uuid(now));
-            let AddHost { name, location, class, cpu_overcommit } = add.clone();
-            tx.host_insert(&NewHost { id, name, location, class, cpu_overcommit }, now)?;
-            id
-        }
+        None => None,
     };
+    let AddHost { name, location, class, cpu_overcommit } = add.clone();
+    let known = host.is_some();
+    let host = host.unwrap_or_else(|| HostId(draw.uuid(now)));
+    let new = NewHost { id: host, name, location, class, cpu_overcommit };
+    if known {
+        tx.host_set_new(&new)?;
+    } else {
+        tx.host_insert(&new, now)?;
+    }
     let token = token::make(TokenKind::Join, &mut draw);
     let expires_at = now.plus(TOKEN_SECONDS);
     tx.join_token_insert(host, token::hash(&token), expires_at)?;

@@ -15,6 +15,9 @@ pub enum ApplyError {
     /// Something in it cannot work.
     #[error("{0}")]
     Bad(#[from] BadCatalog),
+    /// It would retire everything that is sold: an empty file, most likely, and no provider's wish.
+    #[error("the catalog names no package, so all that is sold would be retired; to sell nothing, drain the hosts")]
+    Empty,
     /// The answer of a dry run: these changes were tried and rolled back.
     #[error("this was a dry run")]
     DryRun(Vec<CatalogChange>),
@@ -36,6 +39,9 @@ pub fn apply_catalog(
 ) -> Result<Vec<CatalogChange>, ApplyError> {
     let mut draw = draw;
     catalog.check()?;
+    if catalog.packages.is_empty() && !tx.package_list()?.is_empty() {
+        return Err(ApplyError::Empty);
+    }
     let changes = tx.catalog_apply(catalog, &mut draw, now)?;
     if dry_run { Err(ApplyError::DryRun(changes)) } else { Ok(changes) }
 }

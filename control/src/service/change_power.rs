@@ -11,10 +11,14 @@ use crate::{
         action::Status as ActionStatus,
         draw::Draw,
         server::{Change, Refusal, Request, Standing, changed, decide},
-        time::Time,
+        time::{MINUTE, Time},
     },
     store::{NewAction, StoreError, Tx},
 };
+
+/// How long an action may stay open. After that it is told as failed; what was asked stays in the spec, and a host that
+/// comes back brings it about.
+const PATIENCE_SECONDS: i64 = 30 * MINUTE;
 
 /// An accepted request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +78,7 @@ pub fn change_power(
     }
     let id = ActionId(draw.uuid(now));
     let command = request.command();
-    tx.action_insert(&NewAction { id, account, server, command, wanted, deadline_at: None }, now)?;
+    let deadline_at = Some(now.plus(PATIENCE_SECONDS));
+    tx.action_insert(&NewAction { id, account, server, command, wanted, deadline_at }, now)?;
     Ok(PowerChanged { action: Some(id), host: placement.host })
 }

@@ -44,7 +44,7 @@ pub enum CreditError {
     #[error("the amount is zero")]
     Zero,
     /// Not an id.
-    #[error("the reference has 1 to 200 printable characters")]
+    #[error("the reference has 1 to 200 printable characters and does not begin or end with a space")]
     Reference,
     /// The same id with another amount or account: one of the two is wrong.
     #[error("payment `{reference}` was credited before: {amount} to account {account}; check which is right")]
@@ -75,7 +75,8 @@ pub fn credit_account(tx: &mut Tx<'_>, credit: &CreditAccount, draw: Draw, now: 
         return Err(CreditError::Zero);
     }
     let printable = !credit.reference.chars().any(|c| c.is_control());
-    if !printable || !(1..=200).contains(&credit.reference.chars().count()) {
+    let trimmed = credit.reference.trim() == credit.reference;
+    if !printable || !trimmed || !(1..=200).contains(&credit.reference.chars().count()) {
         return Err(CreditError::Reference);
     }
     let cause = Cause::TopUp { reference: credit.reference.clone() };

@@ -1,4 +1,5 @@
-//! Fails orders that are not running by their deadline, and orders whose host says that they cannot be.
+//! Ends what is not done by its deadline: orders fail and are refunded, requests are told as unconfirmed. Also the end of
+//! orders whose host says that they cannot be.
 
 use csp_shared::id::HostId;
 
@@ -7,28 +8,36 @@ use crate::{
     domain::{
         action::{Command, Status as ActionStatus},
         draw::Draw,
+        failure,
         server::ServiceStatus,
         time::Time,
     },
     store::{OpenAction, StoreError, Tx},
 };
 
-/// What a customer is told when nothing better is known.
-const LATE: (&str, &str) = ("provision_timeout", "The server was not running in time. The order was refunded.");
+/// What a customer is told of a request that its host did not confirm in time.
+const UNCONFIRMED: (&str, &str) =
+    ("action_timeout", "The host did not confirm it in time. It stays asked for, and is done when the host can.");
 
-/// Fails every order that is overdue; answers whom to wake.
+/// Ends an action that is overdue. An order fails, for the reason that its host gave last; answers whom to wake. A fault
+/// that may pass is never a reason to fail sooner: who ordered would order again, on the same host most likely.
 ///
 /// # Errors
 /// When the store cannot keep it.
-pub fn expire_orders(tx: &mut Tx<'_>, draw: Draw, now: Time) -> Result<Vec<HostId>, StoreError> {
+pub fn expire_action(
+    tx: &mut Tx<'_>,
+    action: &OpenAction,
+    draw: Draw,
+    now: Time,
+) -> Result<Option<HostId>, StoreError> {
     let mut draw = draw;
-    let mut hosts = Vec::new();
-    for action in tx.action_overdue(now)? {
-        if action.command == Command::Create {
-            hosts.extend(fail_order(tx, &action, LATE, &mut draw, now)?);
-        }
+    if action.command != Command::Create {
+        tx.action_end(action.id, ActionStatus::Failed, Some(UNCONFIRMED), now)?;
+        return Ok(None);
     }
-    Ok(hosts)
+    let seen = tx.observation_get(action.server)?.map(|seen| seen.observed);
+    let (code, words) = failure::late(seen.and_then(|seen| seen.fault).as_ref());
+    fail_order(tx, action, (code, &words), &mut draw, now)
 }
 
 /// Fails one order: tombstone, refund, everything held, the action ended with its reason. One transaction.

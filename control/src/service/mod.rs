@@ -5,6 +5,7 @@
 pub mod add_host;
 pub mod add_ssh_key;
 pub mod apply_catalog;
+pub mod audit_world;
 pub mod change_power;
 pub mod create_account;
 pub mod create_key;
@@ -12,8 +13,10 @@ pub mod credit_account;
 pub mod destroy_server;
 pub mod enrol_host;
 pub mod expire_orders;
+pub mod open_console;
 pub mod open_session;
 pub mod order_server;
+pub mod record_alive;
 pub mod record_report;
 
 mod fail_order;

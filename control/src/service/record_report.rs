@@ -14,6 +14,7 @@ use crate::{
     domain::{
         action::{Command, Progress, Status as ActionStatus, progress},
         draw::Draw,
+        failure::explain,
         period,
         server::ServiceStatus,
         time::Time,
@@ -147,23 +148,4 @@ fn give_back(tx: &mut Tx<'_>, host: HostId, seen: &Observed, quarantine: i64, no
         tx.action_end(action.id, ActionStatus::Done, None, now)?;
     }
     Ok(())
-}
-
-/// What a customer is told. The host's own words may name its things and go to the operator alone.
-fn explain(code: FaultCode) -> &'static str {
-    match code {
-        FaultCode::ImageUnreachable => "The image could not be fetched.",
-        FaultCode::ImageChecksum => "The image is damaged at its source; the provider was told.",
-        FaultCode::ImageTooLarge => {
-            "The image does not fit on the package's disk: choose another image or a larger package."
-        }
-        FaultCode::ImageInvalid => "The image cannot be used; the provider was told.",
-        FaultCode::PoolFull => "The host has no room for the disk.",
-        FaultCode::PoolMissing => "The host's storage is not there; the provider was told.",
-        FaultCode::DiskMissing => "The server's disk was not found; the provider was told, and nothing was changed.",
-        FaultCode::HypervisorRefused | FaultCode::HypervisorAway => "The host could not start the server.",
-        FaultCode::NetworkRefused => "The host could not connect the server to its network.",
-        FaultCode::CrashLoop => "The server fell again and again, and is kept off. Start tries anew.",
-        FaultCode::Internal => "The host could not do it; the provider was told.",
-    }
 }

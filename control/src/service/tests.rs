@@ -17,9 +17,10 @@ use super::{
     credit_account::{CreditAccount, credit_account},
     destroy_server::destroy_server,
     enrol_host::enrol_host,
-    expire_orders::expire_orders,
+    expire_orders::expire_action,
     open_session::open_session,
     order_server::{OrderError, OrderServer, Ordered, order_server},
+    record_alive::record_alive,
     record_report::{Recorded, record_inventory, record_report},
 };
 use crate::{
@@ -32,9 +33,10 @@ use crate::{
         money::Cents,
         server::{Refusal, Request, Status},
         slug::Slug,
-        time::Time,
+        time::{DAY, Time},
     },
     entropy::{Entropy, SeededEntropy},
+    schedule,
     store::{HostClass, LeaseState, ServerView, Store, StoreError},
 };
 
@@ -265,6 +267,24 @@ async fn a_full_or_silent_host_takes_no_order() {
 }
 
 #[tokio::test]
+async fn a_host_that_tells_of_less_room_is_given_no_more_than_that() {
+    let mut world = World::new().await;
+    let old = world.session;
+    world.connect(NOW).await;
+    let (host, session) = (world.host, world.session);
+    let tell = async |session, disk_gib| {
+        let size = Capacity { cpus: 2, ram_mib: 2048, disk_gib };
+        world.store.write(move |tx| record_alive(tx, host, session, Some(size), NOW)).await.unwrap().stale
+    };
+    assert!(!tell(session, 9).await);
+    assert!(matches!(world.order(NOW).await, Err(OrderError::NoCapacity { .. })), "a server needs 10 GiB");
+    assert!(tell(old, 100).await, "what an older connection says is refused");
+    assert!(matches!(world.order(NOW).await, Err(OrderError::NoCapacity { .. })), "and changes nothing");
+    assert!(!tell(session, 10).await);
+    world.order(NOW).await.unwrap();
+}
+
+#[tokio::test]
 async fn what_a_destroyed_server_held_rests_after_the_proof_and_not_before() {
     let world = World::new().await;
     let server = world.order(NOW).await.unwrap().server;
@@ -320,8 +340,10 @@ async fn an_order_that_is_late_is_refunded_and_a_late_online_does_not_revive_it(
     let server = world.order(NOW).await.unwrap().server;
     let late_online = world.reached(server).await;
     let (draw, at) = (world.entropy.draw(), NOW.plus(1800));
-    let hosts = world.store.write(move |tx| expire_orders(tx, draw.clone(), at)).await.unwrap();
-    assert_eq!(hosts, [world.host]);
+    let overdue = world.store.read(move |r| r.action_overdue(at)).await.unwrap();
+    assert_eq!(overdue.len(), 1);
+    let host = world.store.write(move |tx| expire_action(tx, &overdue[0], draw.clone(), at)).await.unwrap();
+    assert_eq!(host, Some(world.host));
     assert_eq!(world.balance().await, 1000);
     world.report(world.session, late_online, at).await;
     assert_eq!(world.view(server, at).await.unwrap().status, Status::Failed);
@@ -408,4 +430,67 @@ async fn a_host_that_lost_what_it_was_told_is_told_again() {
     assert!(!write.await.unwrap().stale);
     assert_eq!(unreported().await.unwrap().len(), 1);
     assert_eq!(world.leases().await[0].1, LeaseState::Leased, "not being named proves nothing");
+}
+
+#[tokio::test]
+async fn a_failed_order_stays_visible_for_a_week() {
+    let world = World::new().await;
+    let server = world.order(NOW).await.unwrap().server;
+    let failed_at = NOW.plus(1800);
+    schedule::tick(&world.store, &world.entropy, failed_at).await.unwrap();
+    assert_eq!(world.view(server, failed_at).await.unwrap().status, Status::Failed);
+    let week = failed_at.plus(7 * DAY);
+    schedule::tick(&world.store, &world.entropy, week.plus(-1)).await.unwrap();
+    assert!(world.view(server, week).await.is_some());
+    schedule::tick(&world.store, &world.entropy, week).await.unwrap();
+    assert_eq!(world.view(server, week).await, None);
+    assert_eq!(world.leases().await[0].1, LeaseState::Held, "hiding it proves nothing");
+    let held = world.store.read(move |r| r.server_views_held(None, week)).await.unwrap();
+    assert_eq!(held.len(), 1, "the operator still finds it");
+}
+
+#[tokio::test]
+async fn a_request_that_no_host_confirms_is_told_as_failed_and_stays_asked_for() {
+    let world = World::new().await;
+    let server = world.order(NOW).await.unwrap().server;
+    world.settle(server, NOW).await;
+    world.power(server, Request::Stop { force: false }).await.unwrap();
+    let late = NOW.plus(1800);
+    schedule::tick(&world.store, &world.entropy, late).await.unwrap();
+    let actions = world.store.read(move |r| r.action_list(server)).await.unwrap();
+    assert_eq!(actions[1].error.as_ref().map(|(code, _)| code.as_str()), Some("action_timeout"));
+    assert!(matches!(world.desired(server).await, Desired::Present(spec) if !spec.should_run()));
+}
+
+#[tokio::test]
+async fn a_reference_that_only_looks_like_another_is_refused() {
+    let world = World::new().await;
+    for reference in ["bank/1 ", " bank/1", "  ", "", "a\u{7}"] {
+        let amount = Cents::new(100).unwrap();
+        let credit = CreditAccount { account: world.account, amount, reference: reference.to_owned(), note: None };
+        let draw = world.entropy.draw();
+        let refused = world.store.write(move |tx| credit_account(tx, &credit, draw.clone(), NOW)).await;
+        assert!(refused.is_err(), "{reference:?}");
+    }
+    assert_eq!(world.balance().await, 1000);
+}
+
+#[tokio::test]
+async fn a_host_that_has_not_joined_is_what_was_said_of_it_last() {
+    let world = World::new().await;
+    let add = |class| {
+        let add = AddHost {
+            name: Slug::parse("host2").unwrap(),
+            location: Slug::parse("here").unwrap(),
+            class,
+            cpu_overcommit: 2,
+        };
+        let draw = world.entropy.draw();
+        world.store.write(move |tx| add_host(tx, &add, draw.clone(), NOW))
+    };
+    let first = add(HostClass::Shared).await.unwrap();
+    let again = add(HostClass::Dedicated).await.unwrap();
+    assert_eq!(first.host, again.host);
+    let stored = world.store.read(|r| r.host_by_name("host2")).await.unwrap().unwrap();
+    assert_eq!(stored.class, HostClass::Dedicated);
 }

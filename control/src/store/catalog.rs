@@ -151,6 +151,9 @@ impl Read<'_> {
     /// # Errors
     /// When the store cannot be read.
     pub fn package_get(&self, uuid_or_slug: &str) -> Result<Option<PackageRow>, StoreError> {
+        // However a UUID is spelled, the store has it in one spelling.
+        let uuid = uuid::Uuid::try_parse(uuid_or_slug).map(|uuid| uuid.to_string());
+        let uuid_or_slug = uuid.as_deref().unwrap_or(uuid_or_slug);
         let sql = format!("{PACKAGES} AND (uuid = ?1 OR slug = ?1) ORDER BY uuid = ?1 DESC LIMIT 1");
         self.maybe(&sql, [uuid_or_slug], package)
     }

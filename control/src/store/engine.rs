@@ -20,6 +20,7 @@ use rusqlite::Connection;
 use tokio::sync::{Semaphore, oneshot};
 
 use super::{Read, StoreError, Tx, connection};
+use crate::failpoint::{self, Moment, Watch};
 
 /// Closures in one transaction.
 const BATCH_MAX: usize = 256;
@@ -36,7 +37,14 @@ pub struct Store {
 
 enum Engine {
     Threaded { writer: SyncSender<Box<dyn Job>>, readers: Readers },
-    Inline(Mutex<Connection>),
+    Inline(Mutex<Inline>),
+}
+
+/// A store without a thread, and who may end it.
+struct Inline {
+    connection: Connection,
+    watch: Option<Arc<dyn Watch>>,
+    died: bool,
 }
 
 struct Readers {
@@ -61,7 +69,7 @@ impl Store {
         let (writer, jobs) = sync_channel(QUEUE_MAX);
         thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || write_loop(writing, &jobs))
+            .spawn(move || write_loop(writing, &jobs, failpoint::of_environment().as_deref()))
             .map_err(StoreError::Thread)?;
         let readers = Readers { connections: Arc::new(Mutex::new(reading)), free: Semaphore::new(READERS) };
         Ok(Self { engine: Arc::new(Engine::Threaded { writer, readers }) })
@@ -72,7 +80,17 @@ impl Store {
     /// # Errors
     /// As [`Store::open`].
     pub fn open_inline(path: &Path) -> Result<Self, StoreError> {
-        Ok(Self { engine: Arc::new(Engine::Inline(Mutex::new(connection::open(path)?))) })
+        Self::open_watched(path, None)
+    }
+
+    /// As [`Store::open_inline`], with every commit told to `watch`. Where it says so the store dies: nothing that is
+    /// under way or comes later is ever answered, as in a process that was killed.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_watched(path: &Path, watch: Option<Arc<dyn Watch>>) -> Result<Self, StoreError> {
+        let inline = Inline { connection: connection::open(path)?, watch, died: false };
+        Ok(Self { engine: Arc::new(Engine::Inline(Mutex::new(inline))) })
     }
 
     /// Runs one use case. Whatever it answers is durable, and a refusal leaves no trace.
@@ -91,8 +109,10 @@ impl Store {
                 TrySendError::Full(_) => StoreError::Busy,
                 TrySendError::Disconnected(_) => StoreError::Closed,
             })?,
-            Engine::Inline(connection) => {
-                run_batch(&mut connection.lock().unwrap_or_else(PoisonError::into_inner), vec![job]);
+            Engine::Inline(inline) => {
+                if inline.lock().unwrap_or_else(PoisonError::into_inner).run(job) == Life::Ended {
+                    return std::future::pending().await;
+                }
             }
         }
         answer.await.map_err(|_| StoreError::Closed)?
@@ -108,7 +128,7 @@ impl Store {
         E: From<StoreError> + Send + 'static,
     {
         match &*self.engine {
-            Engine::Inline(connection) => read_on(&mut connection.lock().unwrap_or_else(PoisonError::into_inner), f),
+            Engine::Inline(inline) => read_on(&mut inline.lock().unwrap_or_else(PoisonError::into_inner).connection, f),
             Engine::Threaded { readers, .. } => {
                 let _permit = readers.free.acquire().await.map_err(|_| StoreError::Closed)?;
                 let pool = Arc::clone(&readers.connections);
@@ -146,6 +166,22 @@ trait Job: Send {
     fn fail(&mut self, why: StoreError);
     /// Gives the answer.
     fn answer(self: Box<Self>);
+    /// Whose it is, as the compiler calls it.
+    fn closure(&self) -> &'static str;
+}
+
+/// Whether the process is to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    GoesOn,
+    Ended,
+}
+
+impl Inline {
+    fn run(&mut self, job: Box<dyn Job>) -> Life {
+        self.died = self.died || run_batch(&mut self.connection, vec![job], self.watch.as_deref()) == Life::Ended;
+        if self.died { Life::Ended } else { Life::GoesOn }
+    }
 }
 
 struct Write<F, T, E> {
@@ -176,25 +212,31 @@ where
         // Whoever asked may have gone; what was done stays done.
         let _ = self.reply.send(outcome);
     }
+
+    fn closure(&self) -> &'static str {
+        std::any::type_name::<F>()
+    }
 }
 
-fn write_loop(mut connection: Connection, jobs: &Receiver<Box<dyn Job>>) {
+fn write_loop(mut connection: Connection, jobs: &Receiver<Box<dyn Job>>, watch: Option<&dyn Watch>) {
     while let Ok(first) = jobs.recv() {
         let mut batch = vec![first];
         while batch.len() < BATCH_MAX {
             let Ok(next) = jobs.try_recv() else { break };
             batch.push(next);
         }
-        run_batch(&mut connection, batch);
+        if run_batch(&mut connection, batch, watch) == Life::Ended {
+            return;
+        }
     }
 }
 
 /// Runs the batch until a transaction lasts, then answers all of it.
-fn run_batch(connection: &mut Connection, batch: Vec<Box<dyn Job>>) {
+fn run_batch(connection: &mut Connection, batch: Vec<Box<dyn Job>>, watch: Option<&dyn Watch>) -> Life {
     let mut answered = Vec::with_capacity(batch.len());
     let mut waiting = batch;
     while !waiting.is_empty() {
-        match run_once(connection, &mut waiting) {
+        match run_once(connection, &mut waiting, watch) {
             Ok(()) => answered.append(&mut waiting),
             // One closure took the transaction with it: its own answer stands, the others run again.
             Err(Lost::By(index)) => answered.push(waiting.swap_remove(index)),
@@ -204,11 +246,13 @@ fn run_batch(connection: &mut Connection, batch: Vec<Box<dyn Job>>) {
                 }
                 answered.append(&mut waiting);
             }
+            Err(Lost::Life) => return Life::Ended,
         }
     }
     for job in answered {
         job.answer();
     }
+    Life::GoesOn
 }
 
 /// Why a transaction did not last.
@@ -217,9 +261,11 @@ enum Lost {
     By(usize),
     /// It could not be begun or committed.
     All(rusqlite::Error),
+    /// The process dies here; the transaction may have lasted.
+    Life,
 }
 
-fn run_once(connection: &mut Connection, batch: &mut [Box<dyn Job>]) -> Result<(), Lost> {
+fn run_once(connection: &mut Connection, batch: &mut [Box<dyn Job>], watch: Option<&dyn Watch>) -> Result<(), Lost> {
     connection.execute_batch("BEGIN IMMEDIATE").map_err(Lost::All)?;
     for (index, job) in batch.iter_mut().enumerate() {
         connection.execute_batch("SAVEPOINT job").map_err(Lost::All)?;
@@ -235,7 +281,16 @@ fn run_once(connection: &mut Connection, batch: &mut [Box<dyn Job>]) -> Result<(
             return Err(give_up(connection, why));
         }
     }
-    connection.execute_batch("COMMIT").map_err(|why| give_up(connection, why))
+    let dies_at = |moment| {
+        let dies = |job: &dyn Job, watch: &dyn Watch| watch.dies_at(&failpoint::use_case(job.closure()), moment);
+        watch.is_some_and(|watch| batch.iter().any(|job| dies(job.as_ref(), watch)))
+    };
+    if dies_at(Moment::Before) {
+        let _ = connection.execute_batch("ROLLBACK");
+        return Err(Lost::Life);
+    }
+    connection.execute_batch("COMMIT").map_err(|why| give_up(connection, why))?;
+    if dies_at(Moment::After) { Err(Lost::Life) } else { Ok(()) }
 }
 
 fn give_up(connection: &Connection, why: rusqlite::Error) -> Lost {

@@ -215,6 +215,17 @@ impl Read<'_> {
 }
 
 impl Tx<'_> {
+    /// Changes what was said of a host that has not enrolled yet.
+    ///
+    /// # Errors
+    /// When the store cannot keep it.
+    pub fn host_set_new(&mut self, host: &NewHost) -> Result<(), StoreError> {
+        let sql = "UPDATE hosts SET location_id = (SELECT id FROM locations WHERE slug = ?2), class = ?3, \
+                   cpu_overcommit = ?4 WHERE uuid = ?1 AND state = 'new'";
+        let (location, class) = (host.location.as_str(), host.class.as_str());
+        self.run(sql, (host.id.to_string(), location, class, host.cpu_overcommit)).map(drop)
+    }
+
     /// Adds a host that has not enrolled yet.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use csp_shared::{
     generation::SessionEpoch,
     id::HostId,
     key_pin::KeyPin,
-    message::{Hello, Orphan, Virt},
+    message::{Capacity, Hello, Orphan, Virt},
     sha256::Sha256,
 };
 
@@ -143,6 +143,16 @@ impl Tx<'_> {
     /// When the store cannot keep it.
     pub fn host_seen(&mut self, host: HostId, now: Time) -> Result<(), StoreError> {
         self.run("UPDATE hosts SET seen_at = ?2 WHERE uuid = ?1", (host.to_string(), now.0)).map(drop)
+    }
+
+    /// Keeps what a host has in all: what may be placed on it is reckoned from this.
+    ///
+    /// # Errors
+    /// When the store cannot keep it.
+    pub fn host_set_capacity(&mut self, host: HostId, capacity: Capacity) -> Result<(), StoreError> {
+        let (ram, disk) = (row::signed(capacity.ram_mib), row::signed(capacity.disk_gib));
+        let sql = "UPDATE hosts SET cpus = ?2, ram_mib = ?3, disk_gib = ?4 WHERE uuid = ?1";
+        self.run(sql, (host.to_string(), capacity.cpus, ram, disk)).map(drop)
     }
 
     /// Notes that the host told all that it holds in this session, and which domains no spec explains.

@@ -4,9 +4,11 @@
 mod account;
 mod action;
 mod api_key;
+mod audit;
 mod catalog;
 mod catalog_apply;
 mod connection;
+mod console_ticket;
 mod engine;
 mod host;
 mod host_session;
@@ -30,8 +32,10 @@ pub use self::{
     account::Account,
     action::{Action, NewAction, OpenAction},
     api_key::ApiKey,
+    audit::PlacedServer,
     catalog::{ImageRow, PackageRow, PoolRow},
     catalog_apply::{CatalogChange, ChangeKind},
+    console_ticket::ConsoleTicket,
     engine::Store,
     host::{HostClass, HostRow, HostState, NewHost},
     host_session::{HostSession, JoinToken},

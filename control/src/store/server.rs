@@ -103,6 +103,15 @@ impl Tx<'_> {
         self.insert(sql, params).map(drop)
     }
 
+    /// Hides failed orders that ended before `before`; answers how many.
+    ///
+    /// # Errors
+    /// When the store cannot keep it.
+    pub fn server_hide_failed(&mut self, before: Time) -> Result<usize, StoreError> {
+        let sql = "UPDATE servers SET service_status = 'destroyed' WHERE service_status = 'failed' AND ended_at <= ?1";
+        self.run(sql, [before.0])
+    }
+
     /// Moves a service on; a failed or destroyed one gets its end.
     ///
     /// # Errors

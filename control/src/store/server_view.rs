@@ -96,7 +96,10 @@ fn base(r: &Row<'_>, now: Time) -> Result<Base, StoreError> {
     let desired: Desired = serde_json::from_str(&r.get::<_, String>(20)?).map_err(json)?;
     let observed: Option<String> = r.get(21)?;
     let observed: Option<Observed> = observed.map(|text| serde_json::from_str(&text).map_err(json)).transpose()?;
-    let heard = row::time_maybe(r, 23)?.is_some_and(|at| at.plus(csp_shared::limits::SILENCE_SECONDS_MAX) >= now);
+    let host_seen_at = row::time_maybe(r, 23)?;
+    let heard = host_seen_at.is_some_and(|at| at.plus(csp_shared::limits::SILENCE_SECONDS_MAX) >= now);
+    // A host reports what changes; each sign of life says that the rest is as it was.
+    let observed_at = row::time_maybe(r, 22)?.map(|at| host_seen_at.map_or(at, |seen| seen.max(at)));
     let service = row::chosen(r, 4, ServiceStatus::parse)?;
     let standing = standing(service, r.get(5)?, &desired, observed.as_ref(), heard);
     let view = ServerView {
@@ -106,7 +109,7 @@ fn base(r: &Row<'_>, now: Time) -> Result<Base, StoreError> {
         kind: row::chosen(r, 3, ServiceType::parse)?,
         service,
         status: standing.status(),
-        observed_at: row::time_maybe(r, 22)?,
+        observed_at,
         package: (r.get(6)?, r.get(7)?, r.get(8)?),
         monthly: row::cents(r, 9)?,
         size: Size { cpu: row::number(r, 10)?, ram_mb: row::number(r, 11)?, disk_gb: row::number(r, 12)? },
@@ -143,14 +146,32 @@ fn standing(
 }
 
 impl Read<'_> {
-    /// An account's visible servers, newest first. One account's servers, or everybody's for the operator.
+    /// An account's visible servers, newest first.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn server_views(&self, account: Option<AccountId>, now: Time) -> Result<Vec<ServerView>, StoreError> {
-        let sql = format!("{VIEWS} WHERE {VISIBLE} AND (?1 IS NULL OR a.uuid = ?1) ORDER BY s.id DESC");
+    pub fn server_views(&self, account: AccountId, now: Time) -> Result<Vec<ServerView>, StoreError> {
+        self.server_views_where(VISIBLE, Some(account), now)
+    }
+
+    fn server_views_where(
+        &self,
+        condition: &str,
+        account: Option<AccountId>,
+        now: Time,
+    ) -> Result<Vec<ServerView>, StoreError> {
+        let sql = format!("{VIEWS} WHERE ({condition}) AND (?1 IS NULL OR a.uuid = ?1) ORDER BY s.id DESC");
         let bases = self.many(&sql, [account.map(|id| id.to_string())], |r| base(r, now))?;
         bases.into_iter().map(|base| self.server_view_filled(base).map(|(view, _)| view)).collect()
+    }
+
+    /// Everybody's visible servers, or one account's, and beside them destroyed servers that their host has not proved gone: what they hold
+    /// counts, so the operator must be able to find them.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn server_views_held(&self, account: Option<AccountId>, now: Time) -> Result<Vec<ServerView>, StoreError> {
+        self.server_views_where(&format!("{VISIBLE} OR p.state <> 'released'"), account, now)
     }
 
     /// One visible server and all that decides about requests; only its owner's.

@@ -22,7 +22,7 @@ use tokio_tungstenite::{
     },
 };
 
-use crate::tls::Io;
+use crate::{pipe::Socket, tls::Io};
 
 /// Where a host's control connection lives on the control plane.
 pub const PATH: &str = "/agent/v1";
@@ -125,6 +125,12 @@ impl Sender {
             Ok(sent) => sent.map_err(|error| read_error(error, 0)),
             Err(_) => Err(LinkError::Stuck),
         }
+    }
+
+    /// From now on the connection carries bytes. None when the halves are not of one connection.
+    #[must_use]
+    pub fn into_socket(self, receiver: Receiver) -> Option<Socket> {
+        self.0.reunite(receiver.stream).ok().map(Socket::new)
     }
 
     /// Closes in peace: says so, then reads and forgets until the peer has gone too. Without that, data still under

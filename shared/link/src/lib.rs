@@ -6,4 +6,5 @@
 
 pub mod frames;
 pub mod key_file;
+pub mod pipe;
 pub mod tls;

@@ -17,6 +17,9 @@ const ENROL_SECONDS: u32 = 60;
 /// The host's own folder for csp: on the machine's disk, seen by the host alone.
 const PLACE: &str = "/srv/csp";
 
+/// A lab's control plane is near: what it has to say comes within seconds of the agent's start.
+const CONTROL_WAIT_SECONDS: i64 = 5;
+
 /// Writes the agent's configuration: what a real host has, with little kept for the host itself.
 ///
 /// # Errors
@@ -29,7 +32,10 @@ pub fn configure(host: &HostLayout, virt: &str) -> Result<()> {
         ("state_dir", text(&format!("{PLACE}/state"))),
         ("pool_dir", text(&format!("{PLACE}/pool"))),
         ("virt_type", text(virt)),
+        ("boot", table(&[("wait_for_control_seconds", Value::Integer(CONTROL_WAIT_SECONDS))])),
         ("reserve", table(&[("ram_mib", Value::Integer(256)), ("disk_gib", Value::Integer(1))])),
+        // A lab makes many servers in a short time on a disk that others use too.
+        ("trash", table(&[("keep_hours", Value::Integer(0))])),
         ("network", table(&[("public_bridge", text(PUBLIC_BRIDGE))])),
     ]
     .into_iter()
@@ -55,16 +61,17 @@ pub fn enroll(state: &State, host: &HostLayout, line: &str) -> Result<()> {
     output(&mut command).map(drop)
 }
 
-/// Starts the agent in its host.
+/// Starts the agent in its host, to kill itself at `failpoint` if there is one.
 ///
 /// # Errors
 /// When the host is off or the program cannot be started.
-pub fn start(layout: &Layout, state: &State, host: &HostLayout) -> Result<()> {
+pub fn start(layout: &Layout, state: &State, host: &HostLayout, failpoint: Option<&str>) -> Result<()> {
     if !pids(state, host).is_empty() {
         return Err(LabError::State(format!("the agent of {} runs already", host.name())));
     }
     let mut command = host::enter(host, None)?;
     command.arg(&state.agent).arg("--config").arg(host.agent_config()).arg("run");
+    command.envs(failpoint.map(|name| (csp_shared::failpoint::VARIABLE, name)));
     let (log, name) = (format!("agent-{}", host.name()), host.name());
     let mut child = detached(&mut command, layout, &log)?;
     // What is wrong with it at once is better told here than after a long wait for its connection.
@@ -85,6 +92,12 @@ pub fn start(layout: &Layout, state: &State, host: &HostLayout) -> Result<()> {
 /// When it does not end.
 pub fn kill(state: &State, host: &HostLayout) -> Result<usize> {
     process::kill_all(&format!("the agent of {}", host.name()), || Ok(pids(state, host)))
+}
+
+/// Whether the agent lives.
+#[must_use]
+pub fn runs(state: &State, host: &HostLayout) -> bool {
+    !pids(state, host).is_empty()
 }
 
 fn pids(state: &State, host: &HostLayout) -> Vec<nix::unistd::Pid> {

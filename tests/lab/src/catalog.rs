@@ -1,7 +1,8 @@
 //! The lab's catalog: the example of the documentation, cut to the size of a laptop, with the lab's image.
 //!
 //! Slugs, prices and the shape are the example's, so whoever read it knows the lab's. Sizes are a fraction, since a
-//! host promises no disk or memory twice and several hosts share one machine. Every image key leads to the mini guest.
+//! host promises no disk or memory twice and several hosts share one machine. Every image key of the example leads to
+//! the mini guest; a Debian as customers buy it has a key of its own, where it was made.
 
 use toml::{Table, Value};
 
@@ -18,21 +19,49 @@ pub const LOCATION: &str = "first";
 /// What is divided by how much, and the least that a guest needs.
 const FRACTIONS: [(&str, i64, i64); 3] = [("cpu", 4, 1), ("ram_mb", 4, 256), ("disk_gb", 10, 2)];
 
-/// The text of the lab's catalog for an image of which `stanza` tells digest, size and format.
+/// The real Debian's key in the catalog.
+const DEBIAN_KEY: &str = "debian-12-cloud";
+
+/// An image file that `scripts/image` made: its name, and what the stanza beside it tells of digest, size and format.
+#[derive(Debug, Clone, Copy)]
+pub struct Image<'a> {
+    /// Of the file, without a folder.
+    pub file: &'a str,
+    /// The text of the stanza.
+    pub stanza: &'a str,
+}
+
+fn wrong(what: impl std::fmt::Display) -> LabError {
+    LabError::State(format!("cannot make the lab's catalog: {what}"))
+}
+
+impl Image<'_> {
+    /// Makes a catalog's entry one of this image.
+    fn fill(&self, entry: &mut Table) -> Result<()> {
+        let stanza: Table = self.stanza.parse().map_err(wrong)?;
+        entry.insert("url".to_owned(), Value::String(format!("http://{MANAGEMENT}:{IMAGE_PORT}/{}", self.file)));
+        for key in ["sha256", "format", "size_bytes"] {
+            let value = stanza.get(key).ok_or_else(|| wrong(format!("{} comes without {key}", self.file)))?;
+            entry.insert(key.to_owned(), value.clone());
+        }
+        Ok(())
+    }
+}
+
+/// The text of the lab's catalog: the mini guest behind every key of the example, and the Debian if there is one.
 ///
 /// # Errors
-/// When one of the two texts is not what this program knows.
-pub fn render(image_file: &str, stanza: &str) -> Result<String> {
-    let wrong = |what: &str| LabError::State(format!("cannot make the lab's catalog: {what}"));
-    let mut catalog: Table = EXAMPLE.parse().map_err(|error| wrong(&format!("{error}")))?;
-    let stanza: Table = stanza.parse().map_err(|error| wrong(&format!("{error}")))?;
-    let url = format!("http://{MANAGEMENT}:{IMAGE_PORT}/{image_file}");
+/// When a text is not what this program knows.
+pub fn render(mini: Image<'_>, debian: Option<Image<'_>>) -> Result<String> {
+    let mut catalog: Table = EXAMPLE.parse().map_err(wrong)?;
     for image in tables(&mut catalog, "images").ok_or_else(|| wrong("the example has no images"))? {
-        image.insert("url".to_owned(), Value::String(url.clone()));
-        for key in ["sha256", "format", "size_bytes"] {
-            let value = stanza.get(key).ok_or_else(|| wrong(&format!("{image_file} comes without {key}")))?;
-            image.insert(key.to_owned(), value.clone());
-        }
+        mini.fill(image)?;
+    }
+    if let (Some(debian), Some(Value::Array(images))) = (debian, catalog.get_mut("images")) {
+        let texts = [("key", DEBIAN_KEY), ("name", "Debian"), ("version", "12")];
+        let mut entry: Table = texts.map(|(key, text)| (key.to_owned(), Value::from(text))).into_iter().collect();
+        debian.fill(&mut entry)?;
+        images.push(Value::Table(entry));
     }
     for package in tables(&mut catalog, "packages").ok_or_else(|| wrong("the example has no packages"))? {
         for (key, divisor, least) in FRACTIONS {
@@ -41,7 +70,7 @@ pub fn render(image_file: &str, stanza: &str) -> Result<String> {
             }
         }
     }
-    toml::to_string(&catalog).map_err(|error| wrong(&format!("{error}")))
+    toml::to_string(&catalog).map_err(wrong)
 }
 
 fn tables<'a>(catalog: &'a mut Table, key: &str) -> Option<impl Iterator<Item = &'a mut Table>> {
@@ -52,9 +81,11 @@ fn tables<'a>(catalog: &'a mut Table, key: &str) -> Option<impl Iterator<Item = 
 mod tests {
     use super::*;
 
+    const MINI: Image<'_> = Image { file: "mini.qcow2", stanza: "sha256 = \"ab\"\nsize_bytes = 7\nformat = \"qcow2\"" };
+
     #[test]
     fn every_image_is_the_labs_and_every_package_is_small() {
-        let text = render("mini.qcow2", "sha256 = \"ab\"\nsize_bytes = 7\nformat = \"qcow2\"").unwrap();
+        let text = render(MINI, None).unwrap();
         let mut catalog: Table = text.parse().unwrap();
         for image in tables(&mut catalog, "images").unwrap() {
             assert_eq!(image["url"].as_str(), Some("http://198.51.100.1:8000/mini.qcow2"));
@@ -69,6 +100,21 @@ mod tests {
 
     #[test]
     fn an_image_without_a_digest_is_refused() {
-        assert!(render("mini.qcow2", "size_bytes = 7").unwrap_err().to_string().contains("sha256"));
+        let bare = Image { stanza: "size_bytes = 7", ..MINI };
+        assert!(render(bare, None).unwrap_err().to_string().contains("sha256"));
+        assert!(render(MINI, Some(bare)).unwrap_err().to_string().contains("sha256"));
+    }
+
+    #[test]
+    fn a_real_debian_is_one_more_image_and_changes_no_other() {
+        let stanza = "sha256 = \"cd\"\nsize_bytes = 9\nformat = \"qcow2\"";
+        let with = render(MINI, Some(Image { file: "debian.qcow2", stanza })).unwrap();
+        let (with, without): (Table, Table) = (with.parse().unwrap(), render(MINI, None).unwrap().parse().unwrap());
+        let (with, without) = (with["images"].as_array().unwrap(), without["images"].as_array().unwrap());
+        let (debian, others) = with.split_last().unwrap();
+        assert_eq!(others, without.as_slice());
+        assert_eq!(debian["key"].as_str(), Some("debian-12-cloud"));
+        assert_eq!(debian["url"].as_str(), Some("http://198.51.100.1:8000/debian.qcow2"));
+        assert_eq!(debian["sha256"].as_str(), Some("cd"));
     }
 }

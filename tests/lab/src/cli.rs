@@ -13,7 +13,7 @@ use crate::{
     agent, control, control_boot, down,
     error::{Attempted, LabError, Result},
     file_server, guest, host, host_init, internet,
-    layout::{HostLayout, Layout},
+    layout::{self, HostLayout, Layout},
     lock,
     state::State,
     traces, up,
@@ -86,11 +86,20 @@ enum Cmd {
     StartAgent {
         /// h1, h2, ...
         host: String,
+        /// Where it is to kill itself, `create_disk/before` for example; for a lab that was built with `--failpoints`
+        #[arg(long)]
+        failpoint: Option<String>,
     },
     /// SIGKILL the control plane
     KillControl,
     /// Start the control plane
-    StartControl,
+    StartControl {
+        /// Where it is to kill itself, `api.servers.order.order/before` for example
+        #[arg(long)]
+        failpoint: Option<String>,
+    },
+    /// Print which of the programs under test run: `control`, `h1` and so on, one a line
+    Running,
     /// SIGKILL everything in the lab and clean up nothing
     KillAll,
     /// Cut a host's power: everything in it ends at once
@@ -110,7 +119,11 @@ enum Cmd {
     #[command(hide = true)]
     ControlBoot { port: u16, program: PathBuf, config: PathBuf },
     #[command(hide = true)]
-    FileServer { images: PathBuf },
+    FileServer {
+        images: PathBuf,
+        #[arg(long, default_value_t = layout::IMAGE_PORT)]
+        port: u16,
+    },
 }
 
 /// Runs one command; a fault is one sentence on standard error.
@@ -126,8 +139,8 @@ pub fn run(cli: Cli) -> ExitCode {
 }
 
 fn dispatch(cli: Cli) -> Result<()> {
-    if let Cmd::FileServer { images } = &cli.command {
-        return file_server::run(images);
+    if let Cmd::FileServer { images, port } = &cli.command {
+        return file_server::run(images, *port);
     }
     let layout = layout_of(&cli.dir, matches!(cli.command, Cmd::Up { .. }))?;
     match cli.command {
@@ -170,12 +183,25 @@ fn break_or_mend(layout: &Layout, command: &Cmd) -> Result<()> {
     let host = |name: &str| state.host(layout, name);
     match command {
         Cmd::KillAgent { host: name } => agent::kill(&state, &host(name)?).map(drop),
-        Cmd::StartAgent { host: name } => agent::start(layout, &state, &host(name)?),
+        Cmd::StartAgent { host: name, failpoint } => agent::start(layout, &state, &host(name)?, failpoint.as_deref()),
         Cmd::KillControl => control::kill(layout, &state).map(drop),
-        Cmd::StartControl => control::start(layout, &state),
-        Cmd::CutPower { host: name } => host::cut_power(&host(name)?),
+        Cmd::StartControl { failpoint } => control::start(layout, &state, failpoint.as_deref()),
+        Cmd::Running => {
+            running(layout, &state);
+            Ok(())
+        }
+        Cmd::CutPower { host: name } => host::cut_power(layout, &host(name)?),
         Cmd::PowerOn { host: name } => power_on(layout, &state, &host(name)?),
         _ => Ok(()), // `dispatch` did the others
+    }
+}
+
+/// What lives of the programs under test.
+fn running(layout: &Layout, state: &State) {
+    let hosts = (1..=state.hosts).map(|number| layout.host(number));
+    let agents = hosts.filter(|host| agent::runs(state, host)).map(|host| host.name());
+    for name in control::runs(layout, state).then(|| "control".to_owned()).into_iter().chain(agents) {
+        println!("{name}");
     }
 }
 
@@ -183,9 +209,11 @@ fn power_on(layout: &Layout, state: &State, host: &HostLayout) -> Result<()> {
     if host::init(host).is_some() {
         return Err(LabError::State(format!("{} is on", host.name())));
     }
+    // A power cut takes everything with it that the kernel held: taps, filters, the bridge.
+    internet::connect(layout, host)?;
     host::boot(layout, host)?;
     host::await_libvirt(layout, host, None)?;
-    agent::start(layout, state, host)
+    agent::start(layout, state, host, None)
 }
 
 fn take_down(layout: &Layout) -> Result<()> {

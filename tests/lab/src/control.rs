@@ -46,11 +46,12 @@ pub fn init(layout: &Layout, program: &Path, port: u16) -> Result<()> {
     output(&mut command).map(drop)
 }
 
-/// Starts it in the internet namespace and waits until it serves customers and operators.
+/// Starts it in the internet namespace and waits until it serves customers and operators. At `failpoint`, if there is
+/// one, it kills itself.
 ///
 /// # Errors
 /// When it does not come up; with the end of its log.
-pub fn start(layout: &Layout, state: &State) -> Result<()> {
+pub fn start(layout: &Layout, state: &State, failpoint: Option<&str>) -> Result<()> {
     if !pids(layout, state).is_empty() {
         return Err(LabError::State("the control plane runs already".to_owned()));
     }
@@ -58,6 +59,7 @@ pub fn start(layout: &Layout, state: &State) -> Result<()> {
     let mut command = Command::new(own);
     command.arg("control-boot").arg("--dir").arg(layout.dir()).arg(state.api_port.to_string());
     command.arg(&state.control).arg(&state.config);
+    command.envs(failpoint.map(|name| (csp_shared::failpoint::VARIABLE, name)));
     let mut child = detached(&mut command, layout, "control")?;
     wait::until("the control plane to serve", START_LIMIT, Some(layout.log("control")), || {
         if let Some(status) = child.try_wait().attempted(|| "watching the control plane".to_owned())? {
@@ -75,6 +77,12 @@ pub fn start(layout: &Layout, state: &State) -> Result<()> {
 /// When it does not end.
 pub fn kill(layout: &Layout, state: &State) -> Result<usize> {
     process::kill_all("the control plane", || Ok(pids(layout, state)))
+}
+
+/// Whether it lives.
+#[must_use]
+pub fn runs(layout: &Layout, state: &State) -> bool {
+    !pids(layout, state).is_empty()
 }
 
 fn pids(layout: &Layout, state: &State) -> Vec<nix::unistd::Pid> {

@@ -14,7 +14,7 @@ use std::{
 
 use crate::{
     error::{Attempted, Result},
-    layout::{IMAGE_PORT, MANAGEMENT},
+    layout::MANAGEMENT,
 };
 
 /// What the log says once it listens.
@@ -26,9 +26,8 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// When the port cannot be had.
-pub fn run(dir: &Path) -> Result<()> {
-    let listener =
-        TcpListener::bind((MANAGEMENT, IMAGE_PORT)).attempted(|| format!("listening on {MANAGEMENT}:{IMAGE_PORT}"))?;
+pub fn run(dir: &Path, port: u16) -> Result<()> {
+    let listener = TcpListener::bind((MANAGEMENT, port)).attempted(|| format!("listening on {MANAGEMENT}:{port}"))?;
     println!("{SERVING} of {}", dir.display());
     let dir: Arc<Path> = dir.into();
     for stream in listener.incoming().flatten() {

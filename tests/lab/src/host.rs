@@ -12,6 +12,7 @@ use nix::unistd::Pid;
 
 use crate::{
     error::{Attempted, LabError, Result},
+    internet,
     layout::{HostLayout, Layout},
     process,
     tool::{bounded, detached, output},
@@ -159,15 +160,16 @@ fn keep_capabilities(host: &HostLayout, cache: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Cuts the power: everything in the host ends at once, nothing is told.
+/// Cuts the power: everything in the host ends at once, nothing is told. What was on its disk stays, and nothing else: its
+/// network goes too, with every tap and filter in it.
 ///
 /// # Errors
 /// When something of it does not end.
-pub fn cut_power(host: &HostLayout) -> Result<()> {
+pub fn cut_power(layout: &Layout, host: &HostLayout) -> Result<()> {
     process::kill_all(&host.name(), || {
         let namespace = process::named(&host.netns);
         Ok(namespace.map(|id| process::members(&[id].into())).unwrap_or_default())
     })?;
     let _ = fs::remove_file(host.pid_file());
-    Ok(())
+    internet::disconnect(layout, host)
 }

@@ -1,14 +1,18 @@
 //! The namespace called the internet: the public range's gateway, the hosts' management network, and the clients.
 
-use std::process::Command;
+use std::{process::Command, time::Duration};
 
 use crate::{
     error::Result,
     layout::{GATEWAY, HostLayout, Layout, MANAGEMENT, PUBLIC_BRIDGE},
+    process,
     tool::{bounded, output},
+    wait,
 };
 
 const SECONDS: u32 = 15;
+/// The kernel takes a namespace apart in the background.
+const CABLES_LIMIT: Duration = Duration::from_secs(15);
 const PUBLIC: &str = "br-inet";
 const MANAGED: &str = "br-mgmt";
 
@@ -52,6 +56,22 @@ pub fn connect(layout: &Layout, host: &HostLayout) -> Result<()> {
     ip(&["-n", netns, "link", "set", PUBLIC_BRIDGE, "up"])?;
     ip(&["-n", netns, "address", "add", &format!("{}/24", host.address()), "dev", "mgmt"])?;
     ip(&["-n", netns, "link", "set", "mgmt", "up"])
+}
+
+/// Takes a host's network away, and waits until the kernel has: its cables could not be laid anew before.
+///
+/// # Errors
+/// When the kernel refuses, or takes too long.
+pub fn disconnect(layout: &Layout, host: &HostLayout) -> Result<()> {
+    if process::named(&host.netns).is_some() {
+        remove(&host.netns)?;
+    }
+    let internet = layout.internet();
+    let far = [format!("pub-{}@", host.name()), format!("mgmt-{}@", host.name())];
+    wait::until(&format!("the cables of {} to go", host.name()), CABLES_LIMIT, None, || {
+        let links = output(&mut bounded(SECONDS, ["ip", "-n", &internet, "-o", "link", "show"]))?;
+        Ok((!far.iter().any(|far| links.contains(far))).then_some(()))
+    })
 }
 
 /// Removes a namespace and with it all that was made in it.

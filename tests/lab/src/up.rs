@@ -7,7 +7,9 @@ use std::{
 };
 
 use crate::{
-    agent, catalog, control,
+    agent,
+    catalog::{self, Image},
+    control,
     error::{Attempted, LabError, Result},
     guest, host, internet,
     layout::{HOSTS_MAX, Layout},
@@ -21,6 +23,8 @@ const NEEDED: [&str; 8] = ["ip", "nsenter", "libvirtd", "virtlogd", "virsh", "qe
 const CONNECT_LIMIT: Duration = Duration::from_secs(90);
 /// What the lab's hosts install.
 const IMAGE: &str = "mini";
+/// What they install too, where it was made.
+const DEBIAN: &str = "debian";
 
 /// What a lab is made of.
 #[derive(Debug, Clone)]
@@ -123,16 +127,25 @@ fn wire(layout: &Layout, plan: &Plan) -> Result<()> {
     Ok(())
 }
 
+/// An image's file name and stanza.
+fn image(plan: &Plan, name: &str) -> Result<(String, String)> {
+    let stanza = plan.images.join(format!("{name}.toml"));
+    let text = fs::read_to_string(&stanza).attempted(|| format!("reading {}", stanza.display()))?;
+    Ok((format!("{name}.qcow2"), text))
+}
+
 /// While the hosts' libvirt looks at QEMU, the control plane comes up.
 fn start_control(layout: &Layout, plan: &Plan, state: &mut State) -> Result<()> {
     control::start_file_server(layout, &plan.images)?;
-    let stanza = plan.images.join(format!("{IMAGE}.toml"));
-    let stanza = fs::read_to_string(&stanza).attempted(|| format!("reading {}", stanza.display()))?;
-    let text = catalog::render(&format!("{IMAGE}.qcow2"), &stanza)?;
+    let (file, stanza) = image(plan, IMAGE)?;
+    // The real Debian takes minutes to make, so it is offered only where somebody made it.
+    let debian = plan.images.join(format!("{DEBIAN}.toml")).exists().then(|| image(plan, DEBIAN)).transpose()?;
+    let debian = debian.as_ref().map(|(file, stanza)| Image { file, stanza });
+    let text = catalog::render(Image { file: &file, stanza: &stanza }, debian)?;
     fs::write(layout.catalog(), text).attempted(|| format!("writing {}", layout.catalog().display()))?;
 
     control::init(layout, &state.control, state.api_port)?;
-    control::start(layout, state)?;
+    control::start(layout, state, None)?;
     control::ask(state, &["apply", &layout.catalog().display().to_string()])?;
     let account = control::open_account(state, "first", "500")?;
     let other = control::open_account(state, "second", "500")?;
@@ -149,7 +162,7 @@ fn start_agents(layout: &Layout, plan: &Plan, state: &State) -> Result<()> {
         host::await_libvirt(layout, &host, plan.cache.as_deref())?;
         let added = control::ask(state, &["host", "add", &host.name(), "--location", catalog::LOCATION])?;
         agent::enroll(state, &host, &control::text(&added, "join")?)?;
-        agent::start(layout, state, &host)?;
+        agent::start(layout, state, &host, None)?;
     }
     control::await_hosts(layout, state, CONNECT_LIMIT)
 }

@@ -58,7 +58,7 @@ impl TestHost {
 
     /// Says that it lives.
     pub async fn alive(&self) {
-        self.hosts.alive(self.host, self.session).await.unwrap();
+        self.hosts.alive(self.host, self.session, None).await.unwrap();
     }
 
     /// Brings about all that it was not told of before, and reports it.

@@ -17,6 +17,7 @@ const ROUTES: &[(&str, &str)] = &[
     ("POST", "/servers/{uuid}/stop"),
     ("POST", "/servers/{uuid}/restart"),
     ("POST", "/servers/{uuid}/destroy"),
+    ("POST", "/servers/{uuid}/console"),
 ];
 
 /// A route that is not in the table above would be one that nobody tried without a key.

@@ -4,8 +4,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 // The environment says where the lab is, time bounds waits, and the lab's program is run as a person would run it.
-#![allow(clippy::disallowed_methods)]
+#![allow(clippy::disallowed_methods, clippy::print_stdout)]
 
+mod audit;
+mod console;
+mod crash;
+mod debian;
+mod failed_orders;
+mod reboot;
 mod rig;
 
 use rig::{Lab, Server};

@@ -1,7 +1,7 @@
 //! The lab as a customer and an operator see it. Every wait is bounded and says what it waited for.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Output},
     thread::sleep,
     time::{Duration, Instant},
@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 
 /// Longest wait for a guest: emulation on a busy machine is slow.
 const PATIENCE: Duration = Duration::from_secs(180);
+/// Longest wait for work that is under way when a test ends.
+const SETTLES_WITHIN: Duration = Duration::from_secs(60);
 
 pub struct Lab {
     url: String,
@@ -19,6 +21,37 @@ pub struct Lab {
     control: PathBuf,
     config: PathBuf,
     dir: PathBuf,
+    /// The last thing of a test: when it ends, store and hosts must agree.
+    at_end: AuditAtEnd,
+}
+
+/// What every test is held to when it ends well: no difference is left, and what was in motion has settled.
+struct AuditAtEnd {
+    control: PathBuf,
+    config: PathBuf,
+}
+
+impl Drop for AuditAtEnd {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let until = Instant::now() + SETTLES_WITHIN;
+        loop {
+            let output = operate(&self.control, &self.config, &["audit"]);
+            let said = String::from_utf8_lossy(&output.stdout).into_owned();
+            if output.status.success() && said.ends_with("no difference.\n") {
+                return;
+            }
+            let told = String::from_utf8_lossy(&output.stderr);
+            assert!(Instant::now() < until, "after the test, store and hosts differ:\n{said}{told}");
+            sleep(Duration::from_secs(1));
+        }
+    }
+}
+
+fn operate(control: &Path, config: &Path, words: &[&str]) -> Output {
+    Command::new(control).arg("--config").arg(config).args(words).output().unwrap()
 }
 
 pub struct Server {
@@ -41,7 +74,13 @@ impl Lab {
             control: variable("CSP_CONTROL").into(),
             config: variable("CSP_CONFIG").into(),
             dir: variable("CSP_LAB").into(),
+            at_end: AuditAtEnd { control: variable("CSP_CONTROL").into(), config: variable("CSP_CONFIG").into() },
         }
+    }
+
+    /// Where the lab keeps its files; kept when a test fails.
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// The same lab with the second customer's key.
@@ -107,10 +146,19 @@ impl Lab {
         (self.ordered(&answer), password)
     }
 
+    /// An order of another image than the mini guest.
+    pub fn order_image(&self, hostname: &str, image: &str) -> Server {
+        self.order_of(hostname, image, None)
+    }
+
     fn order_with(&self, hostname: &str, once: Option<&str>) -> Server {
+        self.order_of(hostname, "debian-12", once)
+    }
+
+    fn order_of(&self, hostname: &str, image: &str, once: Option<&str>) -> Server {
         let keys = self.call("GET", "/ssh-keys", None).1;
         let body = json!({
-            "type": "vps", "package_slug": "starter", "os_image_key": "debian-12", "hostname": hostname,
+            "type": "vps", "package_slug": "starter", "os_image_key": image, "hostname": hostname,
             "ssh_key_uuid": keys["data"][0]["uuid"],
         });
         self.ordered(&self.place_order(&body, once))
@@ -220,7 +268,12 @@ impl Lab {
     }
 
     pub fn try_boot_id(&self, server: &Server) -> Option<String> {
-        let output = self.program(&["ssh", &server.uuid, "--", "cat /proc/sys/kernel/random/boot_id"]);
+        self.try_ssh(server, "cat /proc/sys/kernel/random/boot_id")
+    }
+
+    /// What a command in the guest prints, if it can be asked now and succeeds.
+    pub fn try_ssh(&self, server: &Server, command: &str) -> Option<String> {
+        let output = self.program(&["ssh", &server.uuid, "--", command]);
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
@@ -234,14 +287,39 @@ impl Lab {
         found.unwrap_or_else(|| panic!("{} is not in {list}", server.uuid))["host"].as_str().unwrap().to_owned()
     }
 
+    /// What one of the operator's commands answers in JSON, whatever its exit code, and whether that was 0.
+    pub fn operate(&self, words: &[&str]) -> (bool, Value) {
+        let output = operate(&self.at_end.control, &self.at_end.config, &[&["--json"], words].concat());
+        let answer = serde_json::from_slice(&output.stdout);
+        (output.status.success(), answer.unwrap_or_else(|why| panic!("{words:?}: {why}: {output:?}")))
+    }
+
+    /// A command in a host (or `internet`): whether it succeeded, and what it printed.
+    pub fn exec(&self, place: &str, words: &[&str]) -> (bool, String) {
+        let output = self.program(&[&["exec", place, "--"], words].concat());
+        (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
     /// A command of the lab that must succeed.
     pub fn run(&self, words: &[&str]) {
         let output = self.program(words);
         assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
+    /// A command of the lab: whether it succeeded, and what it printed.
+    pub fn try_run(&self, words: &[&str]) -> (bool, String) {
+        let output = self.program(words);
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+    }
+
+    /// The lab's own program.
+    pub fn program_file(&self) -> PathBuf {
+        self.control.with_file_name("csp-lab")
+    }
+
     fn program(&self, words: &[&str]) -> Output {
-        let program = self.control.with_file_name("csp-lab");
+        let program = self.program_file();
         let (before, after) = words.split_at(words.iter().position(|word| *word == "--").unwrap_or(words.len()));
         Command::new(program).args(before).arg("--dir").arg(&self.dir).args(after).output().unwrap()
     }

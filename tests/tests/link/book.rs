@@ -12,7 +12,7 @@ use csp_shared::{
     generation::{Generation, Incarnation, SessionEpoch, Version},
     id::{HostId, ServerId},
     key_pin::KeyPin,
-    message::{Enrol, Hello, Inventory, Refusal},
+    message::{Capacity, Enrol, Hello, Inventory, Refusal},
     observed::{DomainState, Observed, Remains},
     spec::{Desired, Tombstone},
 };
@@ -43,6 +43,7 @@ pub struct Known {
     pub seen: BTreeMap<ServerId, Observed>,
     pub inventories: Vec<Inventory>,
     pub alive: usize,
+    pub capacity: Option<Capacity>,
 }
 
 pub fn host(number: u128) -> HostId {
@@ -160,8 +161,11 @@ impl Hosts for Book {
         Ok(News::None)
     }
 
-    async fn alive(&self, host: HostId, session: SessionEpoch) -> Result<(), HostsError> {
-        self.write(host, session, |known| known.alive += 1)
+    async fn alive(&self, host: HostId, session: SessionEpoch, capacity: Option<Capacity>) -> Result<(), HostsError> {
+        self.write(host, session, |known| {
+            known.alive += 1;
+            known.capacity = capacity.or(known.capacity);
+        })
     }
 
     async fn unreported(&self, host: HostId) -> Result<Vec<Desired>, HostsError> {

@@ -20,6 +20,7 @@ use csp_link::{
     tls::{Connector, Io},
 };
 use csp_shared::{
+    audit::Holding,
     compat::PROTOCOL,
     generation::SessionEpoch,
     id::{HostId, ServerId},
@@ -109,7 +110,7 @@ impl<H> Drop for Control<H> {
 
 /// What an agent has behind its link: accepts everything at once and reports it, with what `answer` makes of it.
 #[derive(Clone, Default)]
-pub struct Hands(Arc<Mutex<Held>>, Arc<Notify>);
+pub struct Hands(Arc<Mutex<Held>>, Arc<Notify>, Arc<Notify>);
 
 type Answer = Box<dyn Fn(&Observed) -> Observed + Send>;
 
@@ -121,9 +122,22 @@ struct Held {
     orphans: Vec<Orphan>,
     news: Vec<Observed>,
     heard: usize,
+    audits_hang: bool,
+    capacity: Option<Capacity>,
 }
 
 impl Hands {
+    /// The host has more or less from now on.
+    pub fn resize(&self, capacity: Capacity) {
+        self.0.lock().unwrap().capacity = Some(capacity);
+        self.2.notify_one();
+    }
+
+    /// A look at the host takes for ever from now on.
+    pub fn hang_audits(&self) {
+        self.0.lock().unwrap().audits_hang = true;
+    }
+
     pub fn answering(answer: impl Fn(&Observed) -> Observed + Send + 'static) -> Self {
         let hands = Self::default();
         hands.answer_with(answer);
@@ -190,6 +204,27 @@ impl Workers for Hands {
                 }
             }
             self.1.notified().await;
+        }
+    }
+
+    async fn audit(&self) -> Vec<Holding> {
+        let (servers, hangs) = {
+            let held = self.0.lock().unwrap();
+            (held.servers.keys().copied().collect::<Vec<_>>(), held.audits_hang)
+        };
+        if hangs {
+            std::future::pending::<()>().await;
+        }
+        servers.into_iter().map(|server| Holding::Process { server, pid: 1 }).collect()
+    }
+
+    async fn capacity_beside(&self, told: Option<Capacity>) -> Capacity {
+        loop {
+            let now = self.0.lock().unwrap().capacity;
+            match now {
+                Some(now) if told != Some(now) => return now,
+                _ => self.2.notified().await,
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use csp_link::key_file::Identity;
 use csp_shared::{
     generation::SessionEpoch,
     id::HostId,
-    message::{Inventory, Orphan, Refusal, ToAgent, ToControl},
+    message::{Capacity, Inventory, Orphan, Refusal, ToAgent, ToControl},
 };
 
 use crate::{
@@ -44,6 +44,35 @@ async fn what_is_wanted_before_and_during_a_session_arrives_and_is_reported() {
     control.book.ask(host, wish(7, 2));
     control.wake.wake(host);
     until("the newer wish is reported", || control.book.seen(host)[7].accepted == version(2)).await;
+}
+
+#[tokio::test]
+async fn a_host_tells_its_size_at_every_begin_and_when_it_changed() {
+    let (control, own, host) = one_host().await;
+    let line = Line::to(control.address).await;
+    let size = |disk_gib| Capacity { cpus: 4, ram_mib: 8192, disk_gib };
+    let known = || control.book.lock().hosts[&host].capacity;
+    let agent = Agent::start(&own, host, control.pins(), MACHINE, TcpDial::new(line.address.to_string()));
+    agent.hands.resize(size(500));
+    until("the size is known", || known() == Some(size(500))).await;
+    agent.hands.resize(size(400));
+    until("the smaller size is known", || known() == Some(size(400))).await;
+    control.book.lock().hosts.get_mut(&host).unwrap().capacity = None; // as an old Hello would
+    line.cut();
+    until("it is told again", || known() == Some(size(400))).await;
+}
+
+#[tokio::test]
+async fn a_size_that_no_host_has_ends_the_session_and_is_not_kept() {
+    let (control, own, host) = one_host().await;
+    let (mut client, session) = Client::greeted(&control, &own).await;
+    inventory(&mut client, session).await;
+    let capacity = Some(Capacity { cpus: u32::MAX, ram_mib: 1, disk_gib: 1 });
+    client.sender.send(&ToControl::Alive { session, capacity }).await.unwrap();
+    let (reason, message) = client.refusal().await;
+    assert_eq!(reason, Refusal::Malformed);
+    assert!(message.contains("cpus"), "{message}");
+    assert_eq!(control.book.lock().hosts[&host].capacity, None);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use csp_agent::{
+    failpoint,
     machine::Machine,
     plan::memory::Course,
     spec_file::{MemoryBacking, SpecFile},
@@ -18,11 +19,12 @@ use csp_shared::{
 };
 use csp_tests::FakeMachine;
 
-use super::wire::Wire;
+use super::{fuse::Fuse, mortal::Mortal, wire::Wire};
 
 /// A process of the agent.
 pub struct Process {
-    host: Host<FakeMachine, MemoryBacking>,
+    host: Host<Mortal<FakeMachine>, Mortal<MemoryBacking>>,
+    fuse: Fuse,
     courses: BTreeMap<ServerId, Course>,
     told: BTreeMap<ServerId, Observed>,
     session: Option<SessionEpoch>,
@@ -37,10 +39,11 @@ pub struct SimHost {
     pub wire: Wire,
     pub process: Option<Process>,
     disk: MemoryBacking,
+    fuse: Fuse,
 }
 
 impl SimHost {
-    pub fn new(number: usize) -> Self {
+    pub fn new(number: usize, fuse: Fuse) -> Self {
         let machine = FakeMachine::new(Capacity { cpus: 8, ram_mib: 4096, disk_gib: 100 });
         Self {
             machine,
@@ -49,15 +52,18 @@ impl SimHost {
             wire: Wire::default(),
             process: None,
             disk: MemoryBacking::default(),
+            fuse,
         }
     }
 
     pub async fn start(&mut self, now_ms: u64) {
-        let specs = SpecFile::open(self.disk.clone()).await.unwrap();
+        let specs = SpecFile::open(Mortal::new(self.disk.clone(), self.fuse.clone())).await.unwrap();
         assert!(specs.damaged().is_empty());
-        let host = Host { machine: self.machine.clone(), specs, stop_timeout_ms: 60_000 };
+        let machine = Mortal::new(self.machine.clone(), self.fuse.clone());
+        let host = Host { machine, specs, stop_timeout_ms: 60_000 };
         let (courses, told) = (BTreeMap::new(), BTreeMap::new());
-        self.process = Some(Process { host, courses, told, session: None, heard: false, began_ms: now_ms });
+        let fuse = self.fuse.clone();
+        self.process = Some(Process { host, fuse, courses, told, session: None, heard: false, began_ms: now_ms });
     }
 
     pub fn kill(&mut self) {
@@ -90,6 +96,7 @@ impl SimHost {
 
     /// Takes in one frame, if there is one.
     pub async fn hear(&mut self) {
+        self.fuse.doing("hear");
         let Some(process) = &mut self.process else { return };
         let Some(frame) = self.wire.to_agent.pop_front() else { return };
         match ToAgent::decode(&frame).unwrap() {
@@ -106,14 +113,16 @@ impl SimHost {
                 process.heard = true;
             }
             ToAgent::Refused { .. } => self.hang_up(),
-            ToAgent::Enrolled { .. } => panic!("nobody asked to enrol"),
+            ToAgent::Enrolled { .. } | ToAgent::Audit { .. } | ToAgent::OpenConsole { .. } => {
+                panic!("nobody asked to enrol, audits or watches a screen")
+            }
         }
     }
 
     /// Says that it lives.
     pub fn say_alive(&mut self) {
         if let Some(session) = self.process.as_ref().and_then(|process| process.session) {
-            self.wire.to_control.push_back(ToControl::Alive { session }.encode());
+            self.wire.to_control.push_back(ToControl::Alive { session, capacity: None }.encode());
         }
     }
 
@@ -143,8 +152,10 @@ impl Process {
         let moment = self.moment(now_ms);
         let notes = self.host.specs.get(server).await?.notes;
         let course = self.courses.entry(server).or_insert_with(|| Course::begin(&notes, now_ms));
+        self.fuse.doing("look");
         let look = look(&self.host, server, course, moment).await?;
         let Next::Run(step) = &look.next else { return Some((look.observed, false)) };
+        self.fuse.doing(failpoint::of_step(step));
         // A failure is told by the next look.
         let _ = act(&self.host, &look.desired, step, course, now_ms).await;
         Some((look.observed, true))

@@ -3,7 +3,9 @@
 use std::{path::PathBuf, sync::Arc};
 
 use csp_control::{
+    api::{App, Settings},
     clock::{Clock, SetClock},
+    config::{Orders, PublicUrl},
     domain::{
         address::Pool,
         catalog::{AddressPool, Catalog, Location, OsImage, Package, ServiceType, Size},
@@ -13,7 +15,8 @@ use csp_control::{
         time::Time,
     },
     entropy::{Entropy, SeededEntropy},
-    fleet::{Hosts, News, StoreHosts},
+    failpoint::Watch,
+    fleet::{Hosts, News, StoreHosts, Wake},
     schedule,
     service::{
         add_host::{AddHost, add_host},
@@ -33,7 +36,7 @@ use csp_shared::{
     spec::{Image, ImageFormat},
 };
 
-use super::wire::Wire;
+use super::{fuse::Fuse, wire::Wire};
 
 pub const PRICE: i64 = 695;
 pub const CREDIT: i64 = 20_000;
@@ -46,9 +49,12 @@ pub struct Control {
     pub clock: Arc<SetClock>,
     pub entropy: Arc<SeededEntropy>,
     pub store: Store,
+    /// What the customers' and the operator's doors stand on.
+    pub app: App,
     pub hosts: StoreHosts,
     /// The sessions that this process knows of, by wire.
     pub sessions: Vec<Option<(HostId, SessionEpoch)>>,
+    fuse: Option<Fuse>,
 }
 
 fn catalog() -> Catalog {
@@ -87,16 +93,36 @@ fn catalog() -> Catalog {
 }
 
 impl Control {
-    pub fn open(path: PathBuf, clock: Arc<SetClock>, entropy: Arc<SeededEntropy>, wires: usize) -> Self {
-        let store = Store::open_inline(&path).unwrap();
+    pub fn open(
+        path: PathBuf,
+        clock: Arc<SetClock>,
+        entropy: Arc<SeededEntropy>,
+        wires: usize,
+        fuse: Option<Fuse>,
+    ) -> Self {
+        let watch = fuse.clone().map(|fuse| Arc::new(fuse) as Arc<dyn Watch>);
+        let store = Store::open_watched(&path, watch).unwrap();
+        let settings = Settings {
+            public_url: PublicUrl::try_from("https://cloud.example.com".to_owned()).unwrap(),
+            advertise: Some("control.example.com:7443".to_owned().try_into().unwrap()),
+            pins: [KeyPin::of(b"current"), KeyPin::of(b"next")],
+            orders: Orders::default(),
+        };
+        let app = App {
+            store: store.clone(),
+            wake: Wake::default(),
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+            settings: Arc::new(settings),
+        };
         let hosts = StoreHosts::new(store.clone(), clock.clone(), entropy.clone(), QUARANTINE);
-        Self { path, clock, entropy, store, hosts, sessions: vec![None; wires] }
+        Self { path, clock, entropy, store, app, hosts, sessions: vec![None; wires], fuse }
     }
 
     /// The process dies and another one takes over the file.
     pub fn restarted(self) -> Self {
-        let Self { path, clock, entropy, sessions, .. } = self;
-        Self::open(path, clock, entropy, sessions.len())
+        let Self { path, clock, entropy, sessions, fuse, .. } = self;
+        Self::open(path, clock, entropy, sessions.len(), fuse)
     }
 
     pub fn now(&self) -> Time {
@@ -144,8 +170,8 @@ impl Control {
             (ToControl::Reports { session, reports }, Some((host, _))) => {
                 self.hosts.record_reports(host, session, reports).await
             }
-            (ToControl::Alive { session }, Some((host, _))) => {
-                self.hosts.alive(host, session).await.map(|()| News::None)
+            (ToControl::Alive { session, capacity }, Some((host, _))) => {
+                self.hosts.alive(host, session, capacity).await.map(|()| News::None)
             }
             // A repeated Hello, or a frame of before this process: the session ends.
             _ => return self.end(index, wire),

@@ -23,6 +23,7 @@ use super::{
     agent::SimHost,
     chance::Chance,
     control::{Control, PROVISION_TIMEOUT},
+    fuse::Fuse,
 };
 
 const BEGIN: Time = Time(1_781_092_800);
@@ -70,24 +71,35 @@ pub struct History {
     /// What was ordered, by whom, and with which address.
     pub ordered: BTreeMap<ServerId, (AccountId, Ipv4Addr)>,
     pub count: Tally,
+    /// Hosts whose line is cut and stays so.
+    pub away: [bool; HOSTS],
+    pub fuse: Fuse,
     chance: Chance,
     tell: bool,
     _folder: tempfile::TempDir,
 }
 
 impl History {
+    /// Hosts that joined and funded accounts.
     pub async fn begin(seed: u64, tell: bool) -> Self {
+        let mut history = Self::bare(seed, tell, None);
+        let pins: Vec<_> = history.hosts.iter().map(|host| (host.pin, host.machine_id.clone())).collect();
+        history.accounts = history.control.furnish(&pins, ACCOUNTS).await;
+        history.revive().await;
+        history
+    }
+
+    /// A control plane that knows nobody, and hosts that it does not know.
+    pub fn bare(seed: u64, tell: bool, fuse: Option<Fuse>) -> Self {
         // In memory: what is tried here is not the disk's durability, and a thousand flushes take a minute.
         let folder = tempfile::tempdir_in("/dev/shm").unwrap();
         let (clock, entropy) = (Arc::new(SetClock::new(BEGIN)), Arc::new(SeededEntropy::new(seed)));
-        let control = Control::open(folder.path().join("csp.sqlite"), clock, entropy, HOSTS);
-        let hosts: Vec<SimHost> = (0..HOSTS).map(SimHost::new).collect();
-        let pins: Vec<_> = hosts.iter().map(|host| (host.pin, host.machine_id.clone())).collect();
-        let accounts = control.furnish(&pins, ACCOUNTS).await;
+        let control = Control::open(folder.path().join("csp.sqlite"), clock, entropy, HOSTS, fuse.clone());
+        let fuse = fuse.unwrap_or_default();
+        let hosts = (0..HOSTS).map(|number| SimHost::new(number, fuse.clone())).collect();
         let (chance, count, ordered) = (Chance::new(seed), Tally::default(), BTreeMap::new());
-        let mut history = Self { control, hosts, accounts, ordered, count, chance, tell, _folder: folder };
-        history.revive().await;
-        history
+        let (accounts, away) = (Vec::new(), [false; HOSTS]);
+        Self { control, hosts, accounts, ordered, count, away, fuse, chance, tell, _folder: folder }
     }
 
     pub fn now_ms(&self) -> u64 {
@@ -168,7 +180,9 @@ impl History {
 
     pub async fn deliver(&mut self, host: usize) {
         let SimHost { pin, wire, .. } = &mut self.hosts[host];
-        self.control.hear(host, *pin, wire).await;
+        if self.fuse.survive(self.control.hear(host, *pin, wire)).await.is_none() {
+            self.replace_control().await;
+        }
     }
 
     async fn work(&mut self, host: usize) {
@@ -202,6 +216,7 @@ impl History {
             self.control.clock.clone(),
             self.control.entropy.clone(),
             0,
+            None,
         );
         self.control = std::mem::replace(&mut self.control, placeholder).restarted();
         self.hosts.iter_mut().for_each(SimHost::hang_up);
@@ -271,6 +286,22 @@ impl History {
 
     /// The faults end, and everything has the time that it needs.
     pub async fn settle(&mut self) {
+        self.calm_down().await;
+        // Longer than an order may take, than a guest may take to go down, than an address rests.
+        for _ in 0..PROVISION_TIMEOUT / 30 + 20 {
+            self.wait(30).await;
+        }
+    }
+
+    /// As [`Self::settle`] in fewer looks: what is to be seen here is not a race with the clock.
+    pub async fn settle_soon(&mut self) {
+        self.calm_down().await;
+        for seconds in [30, 60, 60, 60, PROVISION_TIMEOUT, 60, 60, 60] {
+            self.wait(seconds).await;
+        }
+    }
+
+    async fn calm_down(&mut self) {
         self.told("settling");
         for host in &self.hosts {
             host.machine.with(|machine| machine.pool_mounted = true);
@@ -283,29 +314,22 @@ impl History {
             }
         }
         self.revive().await;
-        // Longer than an order may take, than a guest may take to go down, than an address rests.
-        for _ in 0..PROVISION_TIMEOUT / 30 + 20 {
-            self.control.clock.advance(30);
-            self.control.tick().await;
-            self.calm().await;
-        }
     }
 
     /// Every process runs and every wire is new.
-    async fn revive(&mut self) {
+    pub async fn revive(&mut self) {
         let now_ms = self.now_ms();
         for index in 0..HOSTS {
             if self.hosts[index].process.is_none() {
                 self.hosts[index].start(now_ms).await;
             }
-            self.control.sessions[index] = None;
-            self.hosts[index].dial().await;
+            self.dial_anew(index).await;
         }
         self.calm().await;
     }
 
     /// Everything is delivered and done that can be, now.
-    async fn calm(&mut self) {
+    pub async fn calm(&mut self) {
         let now_ms = self.now_ms();
         for index in 0..HOSTS {
             self.hosts[index].say_alive();
@@ -313,7 +337,13 @@ impl History {
             loop {
                 let mut busy = false;
                 for server in self.hosts[index].servers() {
-                    busy |= self.hosts[index].step(server, now_ms).await;
+                    match self.fuse.survive(self.hosts[index].step(server, now_ms)).await {
+                        Some(ran) => busy |= ran,
+                        None => {
+                            self.replace_agent(index).await;
+                            busy = true;
+                        }
+                    }
                 }
                 let wire = &self.hosts[index].wire;
                 busy |= !wire.to_control.is_empty() || !wire.to_agent.is_empty();
@@ -321,8 +351,43 @@ impl History {
                     break;
                 }
                 self.deliver(index).await;
-                self.hosts[index].hear().await;
+                if self.fuse.survive(self.hosts[index].hear()).await.is_none() {
+                    self.replace_agent(index).await;
+                }
             }
+        }
+    }
+
+    /// Time passes, and what it brings is done.
+    pub async fn wait(&mut self, seconds: i64) {
+        self.control.clock.advance(seconds);
+        if self.fuse.survive(self.control.tick()).await.is_none() {
+            self.replace_control().await;
+        }
+        self.calm().await;
+    }
+
+    /// The control plane died: another process takes over, and every host dials it.
+    pub async fn replace_control(&mut self) {
+        self.crash_control();
+        for index in 0..HOSTS {
+            self.dial_anew(index).await;
+        }
+    }
+
+    /// An agent died: another process takes over.
+    pub async fn replace_agent(&mut self, index: usize) {
+        self.hosts[index].kill();
+        let now_ms = self.now_ms();
+        self.hosts[index].start(now_ms).await;
+        self.dial_anew(index).await;
+    }
+
+    /// Dials, unless the line is cut.
+    pub async fn dial_anew(&mut self, index: usize) {
+        self.control.sessions[index] = None;
+        if !self.away[index] && self.hosts[index].process.is_some() {
+            self.hosts[index].dial().await;
         }
     }
 }

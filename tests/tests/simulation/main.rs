@@ -13,7 +13,10 @@ mod agent;
 mod chance;
 mod check;
 mod control;
+mod crash;
+mod fuse;
 mod history;
+mod mortal;
 mod wire;
 
 use history::History;

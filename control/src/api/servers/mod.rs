@@ -1,5 +1,6 @@
 //! `/servers`: ordering, looking, power, removal. One file a verb; what they share is how a server is shown and named.
 
+pub mod console;
 pub mod destroy;
 pub mod order;
 pub mod power;

@@ -152,13 +152,13 @@ impl From<OrderError> for ApiError {
             OrderError::InsufficientBalance { price, missing } => {
                 let what =
                     format!("The price is {price} USD, and the balance is {missing} USD short. Nothing was ordered.");
-                Self::new(Code::InsufficientBalance, what)
+                Self::new(Code::InsufficientBalance, what).naming("package_slug", reason)
             }
             OrderError::NoCapacity { package } => {
                 let what = format!("No host has room for `{package}` right now. Nothing was charged.");
-                Self::new(Code::NoCapacity, what)
+                Self::new(Code::NoCapacity, what).naming("package_slug", reason)
             }
-            OrderError::NoAddress => Self::plain(Code::NoAddressAvailable),
+            OrderError::NoAddress => Self::plain(Code::NoAddressAvailable).naming("location", reason),
             OrderError::Store(error) => error.into(),
         }
     }

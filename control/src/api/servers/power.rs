@@ -131,7 +131,9 @@ impl From<Refusal> for ApiError {
         let message = sentence(refusal.to_string());
         match refusal {
             Refusal::Busy(command) => Self::new(Code::ServerBusy, message).with_running_action(command.as_str()),
-            Refusal::Suspended | Refusal::Failed | Refusal::Off => Self::new(Code::Conflict, message),
+            Refusal::Suspended | Refusal::Failed | Refusal::Off | Refusal::NotOnline(_) => {
+                Self::new(Code::Conflict, message)
+            }
         }
     }
 }

@@ -15,7 +15,7 @@ pub async fn list(
     Query(query): Query<PageQuery>,
 ) -> Result<Answer<Vec<ServerAnswer>>, ApiError> {
     let (page, now) = (query.page(None)?, app.now());
-    let views = app.store.read::<_, StoreError>(move |read| read.server_views(Some(customer.account), now)).await?;
+    let views = app.store.read::<_, StoreError>(move |read| read.server_views(customer.account, now)).await?;
     let total = views.len() as u64;
     Ok(Answer::list(page.cut(views).into_iter().map(ServerAnswer::from).collect(), total, &page))
 }

@@ -1,0 +1,77 @@
+//! Specs, tombstones and notes, read from their files and not from the memory of the agent.
+
+use std::{fs, io::ErrorKind, path::Path};
+
+use csp_shared::{
+    audit::{HeldSpec, Holding},
+    id::ServerId,
+    spec::Desired,
+};
+
+use crate::{plan::memory::PowerNote, spec_file::Record};
+
+const SUFFIX: &str = ".json";
+/// What a write that is under way leaves; the next start of the agent sweeps it.
+const PART: &str = ".part";
+
+/// Reads every file of the folder. Blocks.
+pub(super) fn list(folder: &Path) -> Result<Vec<Holding>, String> {
+    let fault = |error| format!("cannot read {}: {error}", folder.display());
+    let mut held = Vec::new();
+    for entry in fs::read_dir(folder).map_err(fault)? {
+        let entry = entry.map_err(fault)?;
+        let file = entry.file_name().to_string_lossy().into_owned();
+        if file.ends_with(PART) {
+            continue;
+        }
+        match fs::read(entry.path()) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(format!("cannot read {}: {error}", entry.path().display())),
+            Ok(content) => held.push(read(file, &content)),
+        }
+    }
+    Ok(held)
+}
+
+fn read(file: String, content: &[u8]) -> Holding {
+    let server: Option<ServerId> = file.strip_suffix(SUFFIX).and_then(|id| id.parse().ok());
+    let record = serde_json::from_slice::<Record>(content).ok();
+    match record.filter(|record| Some(record.desired.server()) == server) {
+        None => Holding::BadSpecFile { file, server },
+        Some(Record { desired, notes }) => Holding::Spec(HeldSpec {
+            server: desired.server(),
+            version: desired.version(),
+            hash: desired.hash(),
+            tombstone: matches!(desired, Desired::Absent(_)),
+            reached: notes.reached,
+            disk_started: notes.disk_started,
+            stays_off: matches!(notes.power, PowerNote::SelfOff { .. } | PowerNote::CrashLoop { .. }),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::fixture::{server, spec};
+
+    #[test]
+    fn each_file_is_told_as_what_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let record = Record { desired: Desired::Present(Box::new(spec())), notes: Default::default() };
+        let text = serde_json::to_vec(&record).unwrap();
+        let own = format!("{}.json", server());
+        fs::write(folder.path().join(&own), &text).unwrap();
+        fs::write(folder.path().join(format!("{own}.part")), "half").unwrap();
+        let other = "0192f0c1-2345-7abc-8def-0123456789ff";
+        fs::write(folder.path().join(format!("{other}.json")), &text).unwrap();
+        fs::write(folder.path().join("notes.txt"), "mine").unwrap();
+        let mut held = list(folder.path()).unwrap();
+        held.sort_by_key(|held| format!("{held:?}"));
+        let bad = |file: &str, server| Holding::BadSpecFile { file: file.to_owned(), server };
+        assert_eq!(held[..2], [bad(&format!("{other}.json"), other.parse().ok()), bad("notes.txt", None)]);
+        assert!(matches!(&held[2], Holding::Spec(held) if held.server == server() && !held.tombstone));
+        assert_eq!(held.len(), 3);
+        assert!(list(&folder.path().join("away")).is_err(), "a folder that is not there is not an empty one");
+    }
+}

@@ -1,0 +1,57 @@
+//! Network interfaces that are ours by their mark, or that are called as if they were.
+
+use csp_shared::audit::{HeldTap, Holding};
+
+use crate::{
+    host_machine::fault::story,
+    network::{
+        bridge,
+        links::{Link, Links},
+        tap_name::{PREFIX, TapMark},
+    },
+};
+
+/// Lists them. Must be called inside a tokio runtime.
+pub(super) async fn list(public_bridge: &str) -> Result<Vec<Holding>, String> {
+    let links = Links::connect().map_err(|error| story(&error))?;
+    let links = links.list().await.map_err(|error| story(&error))?;
+    Ok(held(&links, public_bridge))
+}
+
+fn held(links: &[Link], public_bridge: &str) -> Vec<Holding> {
+    // Without the bridge nothing is plugged into it.
+    let bridge = bridge::find(links, public_bridge).ok().map(|bridge| bridge.index);
+    let ours = links.iter().map(|link| (link, TapMark::parse(&link.alias)));
+    let ours = ours.filter(|(link, mark)| mark.is_some() || link.name.starts_with(PREFIX));
+    ours.map(|(link, mark)| {
+        Holding::Tap(HeldTap {
+            name: link.name.clone(),
+            owner: mark.map(|mark| (mark.server, mark.mac)),
+            plugged: bridge.is_some() && link.controller == bridge,
+            up: link.up,
+        })
+    })
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use csp_shared::mac::Mac;
+
+    use super::*;
+    use crate::plan::fixture::server;
+
+    #[test]
+    fn the_mark_makes_a_tap_ours_and_the_name_makes_it_suspect() {
+        let mark = TapMark { server: server(), mac: Mac::for_guest([1, 2, 3, 4]) };
+        let link = |name: &str, alias: String| Link { name: name.to_owned(), alias, ..Link::default() };
+        let bridge = Link { index: 7, is_bridge: true, ..link("br0", String::new()) };
+        let own = Link { controller: Some(7), up: true, ..link("cspta", mark.to_string()) };
+        let links = [bridge, own, link("csptb", String::new()), link("eth0", String::new())];
+        let tap = |name: &str, owner, connected| {
+            Holding::Tap(HeldTap { name: name.to_owned(), owner, plugged: connected, up: connected })
+        };
+        assert_eq!(held(&links, "br0"), [tap("cspta", Some((mark.server, mark.mac)), true), tap("csptb", None, false)]);
+        assert!(matches!(&held(&links, "br1")[0], Holding::Tap(tap) if !tap.plugged && tap.up));
+    }
+}

@@ -1,0 +1,68 @@
+//! What the link needs of a host: its workers, and beside them a look that does not ask them.
+
+use std::{path::PathBuf, time::Duration};
+
+use csp_shared::{
+    audit::Holding,
+    id::ServerId,
+    limits::HEARTBEAT_SECONDS,
+    message::{Capacity, Orphan},
+    observed::Observed,
+    spec::Desired,
+};
+
+use tokio::time::sleep;
+
+use super::Auditor;
+use crate::{
+    link::Workers,
+    worker::{Stopped, Supervisor},
+};
+
+/// How often the host's size is looked at.
+const MEASURE_AGAIN: Duration = Duration::from_secs(HEARTBEAT_SECONDS);
+
+/// A host behind its link.
+#[derive(Clone)]
+pub struct HostWorkers {
+    /// Brings servers about.
+    pub supervisor: Supervisor,
+    /// Looks.
+    pub auditor: Auditor,
+}
+
+impl Workers for HostWorkers {
+    async fn accept(&self, desired: Vec<Desired>) -> Result<(), Stopped> {
+        self.supervisor.accept(desired).await
+    }
+
+    async fn inventory(&self) -> Result<(Vec<Observed>, Vec<Orphan>), Stopped> {
+        self.supervisor.inventory().await
+    }
+
+    async fn next_reports(&self, limit: usize) -> Vec<Observed> {
+        self.supervisor.next_reports(limit).await
+    }
+
+    async fn audit(&self) -> Vec<Holding> {
+        self.auditor.look().await
+    }
+
+    async fn capacity_beside(&self, told: Option<Capacity>) -> Capacity {
+        loop {
+            match self.supervisor.facts().await {
+                Ok(Ok(facts)) if told != Some(facts.capacity) => return facts.capacity,
+                // Unchanged; or libvirt is away, of which others tell.
+                _ => sleep(MEASURE_AGAIN).await,
+            }
+        }
+    }
+
+    async fn screen(&self, server: ServerId) -> Option<PathBuf> {
+        self.supervisor.screen(server).await
+    }
+
+    fn control_heard(&self) {
+        self.supervisor.control_heard();
+    }
+}

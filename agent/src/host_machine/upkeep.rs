@@ -1,0 +1,84 @@
+//! What the host does by itself, once a minute: its trash clock is written down and its trash emptied.
+//!
+//! A task of its own, beside the workers: no server waits for it, and what fails is told once and tried again.
+
+use std::{sync::Arc, time::Duration};
+
+use csp_shared::observed::{Fault, FaultCode};
+use tokio::time::sleep;
+use tracing::{info, warn};
+
+use super::{blocking, internal, storing::Storing};
+use crate::storage::{pool::PoolError, trash::Emptied, trash_clock::TrashClock};
+
+/// A crash costs the trash clock no more than this. The first round waits as long: a second agent, started by mistake,
+/// ends before it does anything.
+const PERIOD: Duration = Duration::from_secs(60);
+
+/// Runs for ever; to be dropped with the machine.
+pub(super) async fn keep_up(storing: Storing, clock: Arc<TrashClock>, keep: Duration) {
+    let mut told = Vec::new();
+    loop {
+        sleep(PERIOD).await;
+        let failed = round(&storing, &clock, keep).await;
+        for detail in failed.iter().filter(|detail| !told.contains(*detail)) {
+            warn!(detail, "the upkeep of the pool is not done; trying again every minute");
+        }
+        told = failed;
+    }
+}
+
+/// What failed, as texts for the operator.
+async fn round(storing: &Storing, clock: &Arc<TrashClock>, keep: Duration) -> Vec<String> {
+    let mut failed = Vec::new();
+    let saving = Arc::clone(clock);
+    let saved = blocking(move || Ok::<_, PoolError>(saving.save())).await;
+    let saved = saved.and_then(|saved| saved.map_err(|error| internal("write the trash's clock down", &error)));
+    failed.extend(saved.err().map(|fault| fault.detail));
+    let now = clock.now();
+    match storing.on_store(move |store| Ok(store.disks.empty_trash(now, keep)?)).await {
+        Ok(Emptied { removed, failed: stuck }) => {
+            for trashed in removed {
+                info!(server = %trashed.server, epoch = %trashed.epoch, "a deleted disk was removed from the trash");
+            }
+            failed.extend(stuck.iter().map(|error| super::fault::story(error)));
+        }
+        // The log has a line about it already.
+        Err(Fault { code: FaultCode::PoolMissing, .. }) => {}
+        Err(fault) => failed.push(fault.detail),
+    }
+    failed
+}
+
+#[cfg(test)]
+mod tests {
+    use csp_shared::generation::DiskEpoch;
+
+    use super::*;
+    use crate::{config::Config, plan::fixture::server};
+
+    #[tokio::test]
+    async fn a_round_writes_the_clock_down_and_empties_the_trash() {
+        let home = tempfile::tempdir().unwrap();
+        let config =
+            Config { state_dir: home.path().join("state"), pool_dir: home.path().join("pool"), ..Config::default() };
+        let storing = Storing::new(&config);
+        let clock = Arc::new(TrashClock::open(config.state_dir.join("trash.clock")));
+        let disk = storing.on_store(|store| Ok(store.disks.path(server(), DiskEpoch(1)))).await.unwrap();
+        std::fs::write(&disk, b"a disk").unwrap();
+        let now = clock.now();
+        storing.on_store(move |store| Ok(store.disks.retire(server(), DiskEpoch(1), now)?)).await.unwrap();
+        let trash = || std::fs::read_dir(config.pool_dir.join("trash")).unwrap().count();
+
+        assert!(round(&storing, &clock, Duration::from_secs(3600)).await.is_empty());
+        assert_eq!(trash(), 1, "not yet");
+        assert!(config.state_dir.join("trash.clock").exists());
+        assert!(round(&storing, &clock, Duration::ZERO).await.is_empty());
+        assert_eq!(trash(), 0);
+
+        std::fs::remove_dir_all(&config.pool_dir).unwrap();
+        assert!(round(&storing, &clock, Duration::ZERO).await.is_empty(), "a missing pool is told elsewhere");
+        std::fs::remove_dir_all(&config.state_dir).unwrap();
+        assert_eq!(round(&storing, &clock, Duration::ZERO).await.len(), 1, "and a clock that cannot be kept is told");
+    }
+}

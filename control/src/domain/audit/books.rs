@@ -1,0 +1,109 @@
+//! What the store says, held against itself: places, leases, actions, wallets.
+
+use std::collections::BTreeMap;
+
+use csp_shared::{
+    id::{HostId, ServerId},
+    spec::{Desired, ServerSpec},
+};
+
+use super::{Finding, Hold, Kind, LeaseSide, Place, ServerSide, World};
+use crate::domain::{
+    action::{Command, Progress, progress},
+    server::ServiceStatus,
+};
+
+const DEFECT: &str = "csp-control never writes this: keep a copy of its database and report it with the answer of \
+                      `csp-control audit --json`";
+
+pub(super) fn compare(world: &World, names: &BTreeMap<HostId, &str>, found: &mut Vec<Finding>) {
+    // The newest place of each server: the others are released ones.
+    let servers: BTreeMap<ServerId, &ServerSide> = world.servers.iter().map(|side| (side.server, side)).collect();
+    for side in &world.servers {
+        let host = names.get(&side.host).copied();
+        places(side, host, found);
+        actions(side, host, found);
+        if let Some(spec) = side.spec() {
+            leases_of(side, spec, host, &world.leases, found);
+        }
+    }
+    for lease in &world.leases {
+        state_of(lease, servers.get(&lease.server).copied(), found);
+    }
+    for (account, holds, moved) in &world.wallets {
+        let (holds, moved) = (cents(*holds), cents(*moved));
+        let finding = Finding::new(Kind::Ledger, None, None, format!("account {account}"));
+        found.push(finding.what(format!("the wallet holds {holds} and its movements come to {moved}")).cure(DEFECT));
+    }
+}
+
+fn cents(amount: i64) -> String {
+    let (sign, amount) = (if amount < 0 { "-" } else { "" }, amount.unsigned_abs());
+    format!("{sign}{}.{:02} USD", amount / 100, amount % 100)
+}
+
+fn has_ended(service: ServiceStatus) -> bool {
+    matches!(service, ServiceStatus::Failed | ServiceStatus::Destroyed)
+}
+
+fn places(side: &ServerSide, host: Option<&str>, found: &mut Vec<Finding>) {
+    let is_buried = matches!(side.desired, Some(Desired::Absent(_)));
+    let what = match (has_ended(side.service), side.place, is_buried) {
+        (true, Place::Active, _) => "the service has ended and its place on the host is still counted as in use",
+        (true, _, false) => "the service has ended and no tombstone was written for it",
+        (false, Place::Held, _) => "the service goes on and its place is held as if it were to be gone",
+        (false, Place::Active, true) => "the service goes on and a tombstone stands in the place of its spec",
+        // A server that moved away leaves a released place behind.
+        _ => return,
+    };
+    found.push(Finding::new(Kind::PlaceMismatch, host, Some(side.server), "placement").what(what).cure(DEFECT));
+}
+
+fn actions(side: &ServerSide, host: Option<&str>, found: &mut Vec<Finding>) {
+    let Some(seen) = &side.observed else { return };
+    for (command, wanted) in &side.open {
+        let is_done = progress(*wanted, seen.accepted, seen.reached, seen.fault.as_ref()) == Progress::Done;
+        // A destroyed server is done when it is proved gone.
+        let is_over = is_done && (*command != Command::Destroy || seen.remains.is_nothing());
+        if is_over {
+            let finding = Finding::new(Kind::ActionStuck, host, Some(side.server), command.as_str());
+            let what = format!("`{}` is open though the host reported version {wanted} reached", command.as_str());
+            let cure =
+                "restart csp-agent on the host, which reports everything anew; if the action stays open, report it";
+            found.push(finding.what(what).cure(cure).moving(side.changed));
+        }
+    }
+}
+
+/// Every address of a spec is its server's by a lease.
+fn leases_of(side: &ServerSide, spec: &ServerSpec, host: Option<&str>, leases: &[LeaseSide], found: &mut Vec<Finding>) {
+    for address in spec.nics.iter().flat_map(|nic| &nic.addresses).map(|address| address.address) {
+        let held = leases.iter().any(|l| l.address == address && l.server == side.server && l.state == Hold::Leased);
+        if !held {
+            let finding = Finding::new(Kind::LeaseMissing, host, Some(side.server), address.to_string());
+            let what = format!("the spec gives the server {address}, which it has not leased");
+            found.push(finding.what(what).cure(DEFECT).moving(side.changed));
+        }
+    }
+}
+
+/// Every lease stands as its server does.
+fn state_of(lease: &LeaseSide, side: Option<&ServerSide>, found: &mut Vec<Finding>) {
+    let what = match (lease.state, side.map(|side| side.place)) {
+        (Hold::Leased, Some(Place::Active)) => {
+            let spec = side.and_then(ServerSide::spec);
+            let mut addresses = spec.into_iter().flat_map(|spec| &spec.nics).flat_map(|nic| &nic.addresses);
+            if spec.is_none() || addresses.any(|address| address.address == lease.address) {
+                return; // without a spec the place itself is what is wrong
+            }
+            "is leased, and the server's spec does not have it"
+        }
+        (Hold::Leased, _) => "is leased to a server that has no place any more",
+        (Hold::Held, Some(Place::Held)) | (Hold::Resting, Some(Place::Released)) => return,
+        (Hold::Held, Some(Place::Released)) => "is held though the host proved that its server is gone",
+        (Hold::Held, _) => "is held though its server is not to be gone",
+        (Hold::Resting, _) => "rests though its host has not proved that the server is gone",
+    };
+    let finding = Finding::new(Kind::LeaseMismatch, None, Some(lease.server), lease.address.to_string());
+    found.push(finding.what(format!("{} {what}", lease.address)).cure(DEFECT).moving(side.is_some_and(|s| s.changed)));
+}

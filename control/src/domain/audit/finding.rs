@@ -1,0 +1,180 @@
+//! One difference: what it is, where, how bad, and what to do about it.
+
+use csp_shared::id::ServerId;
+use serde::Serialize;
+
+/// A difference between what should be and what is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Finding {
+    /// Which kind.
+    pub kind: Kind,
+    /// On which host; nothing for what the store alone has.
+    pub host: Option<String>,
+    /// Of which server.
+    pub server: Option<ServerId>,
+    /// Which thing: a tap's name, a file, an address.
+    pub object: String,
+    /// What is different, in a sentence.
+    pub what: String,
+    /// What to do about it: a command or a sentence.
+    pub cure: String,
+    /// Work is under way that should end it. Look again before you act.
+    pub in_motion: bool,
+}
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Something is left that harms nobody and takes room.
+    Leftover,
+    /// A customer does not get what was paid for, or the control plane does not know.
+    Wrong,
+    /// Data, money, or the safety of other customers.
+    Danger,
+}
+
+impl Severity {
+    /// As it is printed.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Leftover => "leftover",
+            Self::Wrong => "wrong",
+            Self::Danger => "danger",
+        }
+    }
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident = $text:literal, $severity:ident;)*) => {
+        /// The closed list of differences. Their names are for programs and stay as they are.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Kind { $($(#[$doc])* $name,)* }
+
+        impl Kind {
+            /// Every kind.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// As it is printed.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+
+            /// How bad it is.
+            #[must_use]
+            pub fn severity(self) -> Severity {
+                match self { $(Self::$name => Severity::$severity,)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// A host did not answer.
+    HostSilent = "host_silent", Wrong;
+    /// A part of a host could not be looked at.
+    PartUnseen = "part_unseen", Wrong;
+    /// The pool is not mounted, or another one is.
+    PoolMissing = "pool_missing", Wrong;
+    /// The host does not hold the spec or tombstone of a server.
+    SpecMissing = "spec_missing", Wrong;
+    /// The host holds an older one.
+    SpecBehind = "spec_behind", Wrong;
+    /// The host holds a newer one.
+    SpecAhead = "spec_ahead", Danger;
+    /// The host holds another one of the same version.
+    SpecAltered = "spec_altered", Danger;
+    /// The host holds a spec of a server that the store never placed there.
+    SpecOrphan = "spec_orphan", Wrong;
+    /// A file among the specs cannot be read.
+    SpecDamaged = "spec_damaged", Danger;
+    /// A guest should run and does not.
+    GuestDown = "guest_down", Wrong;
+    /// A guest is paused.
+    GuestPaused = "guest_paused", Wrong;
+    /// A guest should be off and runs.
+    GuestUp = "guest_up", Wrong;
+    /// libvirt says that a guest runs and there is no process of it, or more than one.
+    ProcessMismatch = "process_mismatch", Danger;
+    /// A process of a guest that libvirt says is off.
+    ProcessStray = "process_stray", Danger;
+    /// A running guest has other adapters than its spec.
+    AdapterMismatch = "adapter_mismatch", Wrong;
+    /// A running guest has no tap for an adapter.
+    TapMissing = "tap_missing", Wrong;
+    /// A running guest's tap is down or in no bridge.
+    TapDisconnected = "tap_disconnected", Wrong;
+    /// A tap is up and nothing filters it.
+    TapUnfiltered = "tap_unfiltered", Danger;
+    /// A server's filters let through other addresses than its spec says.
+    FilterMismatch = "filter_mismatch", Danger;
+    /// Two servers' filters let through the same address.
+    AddressTwice = "address_twice", Danger;
+    /// A disk that was started once is not there.
+    DiskMissing = "disk_missing", Danger;
+    /// A disk, or what a guest booted from, is of another epoch than the spec's.
+    DiskEpoch = "disk_epoch", Wrong;
+    /// A running guest has no seed.
+    SeedMissing = "seed_missing", Wrong;
+    /// Something of a server that is to be gone.
+    Remains = "remains", Wrong;
+    /// A server's address and room are held though nothing of it is left.
+    HeldForNothing = "held_for_nothing", Leftover;
+    /// A domain that no server explains.
+    DomainOrphan = "domain_orphan", Wrong;
+    /// A QEMU process that no server explains.
+    ProcessOrphan = "process_orphan", Wrong;
+    /// A tap that no server explains.
+    TapOrphan = "tap_orphan", Wrong;
+    /// A filter table that no server explains.
+    FilterOrphan = "filter_orphan", Leftover;
+    /// A disk that no server explains.
+    DiskOrphan = "disk_orphan", Leftover;
+    /// A seed that no server explains.
+    SeedOrphan = "seed_orphan", Leftover;
+    /// A service that has ended keeps its place, or one that goes on has none.
+    PlaceMismatch = "place_mismatch", Danger;
+    /// An address is leased, held or resting though its server stands otherwise.
+    LeaseMismatch = "lease_mismatch", Danger;
+    /// A spec has an address that its server has not leased.
+    LeaseMissing = "lease_missing", Danger;
+    /// An action is open whose end was reported.
+    ActionStuck = "action_stuck", Wrong;
+    /// A wallet's balance is not the sum of its movements.
+    Ledger = "ledger", Danger;
+}
+
+impl Finding {
+    pub(super) fn new(kind: Kind, host: Option<&str>, server: Option<ServerId>, object: impl Into<String>) -> Self {
+        Self {
+            kind,
+            host: host.map(str::to_owned),
+            server,
+            object: object.into(),
+            what: String::new(),
+            cure: String::new(),
+            in_motion: false,
+        }
+    }
+
+    pub(super) fn what(self, what: impl Into<String>) -> Self {
+        Self { what: what.into(), ..self }
+    }
+
+    pub(super) fn cure(self, cure: impl Into<String>) -> Self {
+        Self { cure: cure.into(), ..self }
+    }
+
+    pub(super) fn moving(self, in_motion: bool) -> Self {
+        Self { in_motion, ..self }
+    }
+
+    /// How bad it is.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        self.kind.severity()
+    }
+}

@@ -1,0 +1,214 @@
+//! A server that is to be there: its spec, guest, cables, filters, disk and seed on its host.
+
+use std::{collections::BTreeSet, net::IpAddr};
+
+use csp_shared::{
+    audit::{HeldDomain, HostPart},
+    mac::Mac,
+    observed::DomainState,
+    spec::ServerSpec,
+};
+
+use super::{Finding, Kind, ServerSide, host_view::HostView};
+
+/// What the agent mends by itself when it next looks.
+const BY_ITSELF: &str = "the agent mends it within half a minute; if it stays, restart csp-agent and read its log";
+
+struct Look<'a> {
+    side: &'a ServerSide,
+    spec: &'a ServerSpec,
+    view: &'a HostView<'a>,
+    moving: bool,
+}
+
+impl Look<'_> {
+    fn finding(&self, kind: Kind, object: impl Into<String>) -> Finding {
+        Finding::new(kind, Some(self.view.name), Some(self.side.server), object).moving(self.moving)
+    }
+}
+
+pub(super) fn compare(side: &ServerSide, spec: &ServerSpec, view: &HostView<'_>, found: &mut Vec<Finding>) {
+    let look = Look { side, spec, view, moving: side.is_moving() };
+    super::gone::compare_spec(side, view, found);
+    if view.saw(HostPart::Domains) {
+        power(&look, found);
+    }
+    let domain = view.domain(side.server).filter(|_| view.is_up(side.server));
+    if let Some(domain) = domain {
+        guest(&look, domain, found);
+    }
+    cables(&look, domain.is_some(), found);
+    filters(&look, found);
+    if view.saw(HostPart::Pool) {
+        disks(&look, found);
+    }
+}
+
+/// Whether the guest does what its owner wants.
+fn power(look: &Look<'_>, found: &mut Vec<Finding>) {
+    let Look { side, spec, view, .. } = look;
+    let state = view.domain(side.server).map_or(DomainState::Off, |domain| domain.state);
+    let stays_off = view.specs.get(&side.server).is_some_and(|held| held.stays_off && held.version == spec.version);
+    match state {
+        DomainState::Off if spec.should_run() && !stays_off => {
+            let fault = side.observed.as_ref().and_then(|seen| seen.fault.as_ref());
+            let why = fault.map(|fault| format!(" ({}: {})", fault.code.as_str(), fault.detail)).unwrap_or_default();
+            let cure = match fault {
+                Some(_) => "mend what the host names; the guest then starts by itself".to_owned(),
+                None => BY_ITSELF.to_owned(),
+            };
+            found.push(
+                look.finding(Kind::GuestDown, "domain")
+                    .what(format!("the guest should run and does not{why}"))
+                    .cure(cure),
+            );
+        }
+        DomainState::Paused => {
+            let what = "the guest is paused, as by a full disk";
+            found.push(
+                look.finding(Kind::GuestPaused, "domain")
+                    .what(what)
+                    .cure(format!("make room in the pool of {}; the agent then lets the guest go on", view.name)),
+            );
+        }
+        DomainState::Running if !spec.should_run() => {
+            found.push(look.finding(Kind::GuestUp, "domain").what("the guest should be off and runs").cure(BY_ITSELF));
+        }
+        DomainState::Off | DomainState::Running | DomainState::Unknown => {}
+    }
+    if view.saw(HostPart::Processes) {
+        processes(look, state != DomainState::Off, found);
+    }
+}
+
+fn processes(look: &Look<'_>, is_up: bool, found: &mut Vec<Finding>) {
+    let pids = look.view.pids(look.side.server);
+    match (is_up, pids.as_slice()) {
+        (true, [_]) | (false, []) => {}
+        (false, [first, ..]) => {
+            let what = format!("libvirt says that the guest is off, and QEMU process {first} of it runs");
+            let cure = format!("on {}, see what it is (`ps {first}`) and end it: `kill {first}`", look.view.name);
+            found.push(look.finding(Kind::ProcessStray, format!("process {first}")).what(what).cure(cure));
+        }
+        (true, pids) => {
+            let what = format!("libvirt says that the guest runs, and it has {} QEMU processes", pids.len());
+            let cure = format!(
+                "on {}, compare `virsh list` with `ps -C qemu-system-x86_64` and end the stray",
+                look.view.name
+            );
+            found.push(look.finding(Kind::ProcessMismatch, "process").what(what).cure(cure));
+        }
+    }
+}
+
+/// What a running guest was started with.
+fn guest(look: &Look<'_>, domain: &HeldDomain, found: &mut Vec<Finding>) {
+    let Look { spec, view, side, .. } = look;
+    if domain.disk != spec.disk_epoch {
+        let what = format!("the guest booted from disk epoch {}, its spec has {}", domain.disk, spec.disk_epoch);
+        found.push(look.finding(Kind::DiskEpoch, "domain").what(what).cure(BY_ITSELF));
+    }
+    let (has, wants): (BTreeSet<Mac>, BTreeSet<Mac>) =
+        (domain.macs.iter().copied().collect(), spec.nics.iter().map(|nic| nic.mac).collect());
+    if has != wants {
+        let cure = "`restart` of the server by its owner brings the adapters of the spec";
+        found.push(
+            look.finding(Kind::AdapterMismatch, "domain").what("the guest has other adapters than its spec").cure(cure),
+        );
+    }
+    let seeds = HostView::files_of(&view.seeds, side.server);
+    if view.saw(HostPart::Pool) && seeds.is_empty() {
+        let cure = "the guest runs on; its next cold boot writes the seed again";
+        found.push(look.finding(Kind::SeedMissing, "seed").what("the running guest's seed is not there").cure(cure));
+    }
+}
+
+/// Taps: one for each adapter of a running guest, connected.
+fn cables(look: &Look<'_>, is_up: bool, found: &mut Vec<Finding>) {
+    let Look { spec, view, side, .. } = look;
+    if !view.saw(HostPart::Taps) || !is_up {
+        return;
+    }
+    for nic in &spec.nics {
+        let tap = view.taps_of(side.server).find(|tap| tap.owner.is_some_and(|(_, mac)| mac == nic.mac));
+        match tap {
+            None => {
+                let what = format!("the running guest's adapter {} has no tap", nic.name);
+                let cure =
+                    "`restart` of the server by its owner makes it anew: a running guest cannot be given another tap";
+                found.push(look.finding(Kind::TapMissing, nic.name.clone()).what(what).cure(cure));
+            }
+            Some(tap) if !tap.up || !tap.plugged => {
+                let how = if tap.plugged { "is down" } else { "is in no bridge" };
+                let what = format!("the tap of the running guest's adapter {} {how}", nic.name);
+                found.push(look.finding(Kind::TapDisconnected, tap.name.clone()).what(what).cure(BY_ITSELF));
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// Filters: every tap that is up has them, and they let through what the spec says.
+fn filters(look: &Look<'_>, found: &mut Vec<Finding>) {
+    let Look { spec, view, side, .. } = look;
+    if !view.saw(HostPart::Filters) {
+        return;
+    }
+    let filters = view.filters_of(side.server);
+    if view.saw(HostPart::Taps) {
+        for tap in view.taps_of(side.server).filter(|tap| tap.up) {
+            if filters.is_none_or(|filters| !filters.taps.contains(&tap.name)) {
+                let what = format!("tap {} is up and nothing filters it: the guest may use any address", tap.name);
+                let cure = format!("on {}, `ip link set {} down` at once; {BY_ITSELF}", view.name, tap.name);
+                found.push(look.finding(Kind::TapUnfiltered, tap.name.clone()).what(what).cure(cure));
+            }
+        }
+    }
+    let Some(filters) = filters else { return };
+    let has: BTreeSet<IpAddr> = filters.addresses.iter().copied().map(IpAddr::V4).collect();
+    let wants: BTreeSet<IpAddr> = spec.nics.iter().flat_map(|nic| &nic.addresses).map(|a| a.address).collect();
+    let wants: BTreeSet<IpAddr> = wants.into_iter().filter(IpAddr::is_ipv4).collect();
+    if has != wants {
+        let list = |all: &BTreeSet<IpAddr>| all.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        let what = format!("the filters let through {}, the spec says {}", list(&has), list(&wants));
+        found.push(look.finding(Kind::FilterMismatch, filters.table.clone()).what(what).cure(format!(
+            "on {}, `nft delete table netdev {}`, and restart csp-agent, which loads it anew",
+            view.name, filters.table
+        )));
+    }
+}
+
+fn disks(look: &Look<'_>, found: &mut Vec<Finding>) {
+    let Look { spec, view, side, .. } = look;
+    let disks = HostView::files_of(&view.disks, side.server);
+    let started = view.specs.get(&side.server).and_then(|held| held.disk_started);
+    let is_there = disks.iter().any(|disk| disk.epoch == Some(spec.disk_epoch));
+    if !is_there && started >= Some(spec.disk_epoch) {
+        let what = format!("the disk of epoch {}, which held the customer's data, is not in the pool", spec.disk_epoch);
+        let cure = format!(
+            "look for it in the trash of {}'s pool and in your backups, and put it back under its name; it is never made anew",
+            view.name
+        );
+        found.push(
+            look.finding(Kind::DiskMissing, format!("{}.{}.qcow2", side.server, spec.disk_epoch)).what(what).cure(cure),
+        );
+    }
+    for disk in disks.iter().filter(|disk| disk.epoch != Some(spec.disk_epoch)) {
+        let (what, cure) = match disk.epoch {
+            Some(epoch) => (
+                format!("a disk of epoch {epoch} is there, the spec has {}", spec.disk_epoch),
+                "an older one is retired once the guest is as its spec says; a newer one means that the store was \
+                 restored from a backup: decide which is right before you move it"
+                    .to_owned(),
+            ),
+            None => (
+                "a half-made disk is there".to_owned(),
+                format!(
+                    "a later try makes it whole; if none comes, remove disks/{} in the pool of {}",
+                    disk.file, view.name
+                ),
+            ),
+        };
+        found.push(look.finding(Kind::DiskEpoch, disk.file.clone()).what(what).cure(cure));
+    }
+}

@@ -1,0 +1,47 @@
+//! Why an order failed, in words for its customer.
+
+use csp_shared::observed::{Fault, FaultCode};
+
+/// The code of an order that was late for a reason that nobody knows.
+pub const LATE: &str = "provision_timeout";
+
+/// Code and words for an order that was not running in time. What stood in its way last is the reason, if its host said
+/// so: a fault that might have passed and was tried again until there was no time left.
+#[must_use]
+pub fn late(last: Option<&Fault>) -> (&'static str, String) {
+    let reason = last.map_or("The server was not running in time.", |fault| explain(fault.code));
+    (last.map_or(LATE, |fault| fault.code.as_str()), format!("{reason} The order was refunded."))
+}
+
+/// What a customer is told of a fault. The host's own words may name its things and go to the operator alone.
+#[must_use]
+pub fn explain(code: FaultCode) -> &'static str {
+    match code {
+        FaultCode::ImageUnreachable => "The image could not be fetched.",
+        FaultCode::ImageChecksum => "The image is damaged at its source; the provider was told.",
+        FaultCode::ImageTooLarge => {
+            "The image does not fit on the package's disk: choose another image or a larger package."
+        }
+        FaultCode::ImageInvalid => "The image cannot be used; the provider was told.",
+        FaultCode::PoolFull => "The host has no room for the disk.",
+        FaultCode::PoolMissing => "The host's storage is not there; the provider was told.",
+        FaultCode::DiskMissing => "The server's disk was not found; the provider was told, and nothing was changed.",
+        FaultCode::HypervisorRefused | FaultCode::HypervisorAway => "The host could not start the server.",
+        FaultCode::NetworkRefused => "The host could not connect the server to its network.",
+        FaultCode::CrashLoop => "The server fell again and again, and is kept off. Start tries anew.",
+        FaultCode::Internal => "The host could not do it; the provider was told.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_late_order_tells_what_stood_in_its_way_and_not_the_hosts_own_words() {
+        let fault = Fault::new(FaultCode::PoolFull, "/var/lib/csp/pool has 12 bytes");
+        let words = "The host has no room for the disk. The order was refunded.";
+        assert_eq!(late(Some(&fault)), ("pool_full", words.to_owned()));
+        assert_eq!(late(None).0, "provision_timeout");
+    }
+}

@@ -1,0 +1,115 @@
+//! A look at a server's screen, in two steps: a ticket for who may ask, and the stream for who brings the ticket.
+//!
+//! Two, because a browser cannot send the API key along when it opens a page. So the key buys a ticket that opens one
+//! stream within a minute, and after that is worth nothing to whoever finds it.
+
+use csp_shared::{
+    id::{AccountId, ApiKeyId, HostId, ServerId},
+    secret::Secret,
+};
+
+use crate::{
+    domain::{
+        draw::Draw,
+        server::{Refusal, ServiceStatus, decide_console},
+        time::Time,
+        token::{self, TokenKind},
+    },
+    store::{ConsoleTicket, Read, StoreError, Tx},
+};
+
+/// How long a ticket waits for its use.
+pub const TICKET_SECONDS: i64 = 60;
+
+/// A new ticket.
+#[derive(Clone, Debug)]
+pub struct TicketIssued {
+    /// Shown once.
+    pub ticket: Secret,
+    /// From then on it is worth nothing.
+    pub expires_at: Time,
+}
+
+/// Why there is no ticket.
+#[derive(Debug, thiserror::Error)]
+pub enum TicketError {
+    /// Not there, or not this account's: the same answer for both.
+    #[error("there is no such server")]
+    NotFound,
+    /// The state does not allow it.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Makes a ticket for the screen of a server.
+///
+/// # Errors
+/// When the account has no such server, or it is not running.
+pub fn issue_console_ticket(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    key: ApiKeyId,
+    server: ServerId,
+    draw: Draw,
+    now: Time,
+) -> Result<TicketIssued, TicketError> {
+    let mut draw = draw;
+    let (_, standing) = tx.server_view(account, server, now)?.ok_or(TicketError::NotFound)?;
+    decide_console(&standing).map_err(TicketError::Refused)?;
+    let ticket = token::make(TokenKind::Console, &mut draw);
+    let expires_at = now.plus(TICKET_SECONDS);
+    tx.console_ticket_insert(&ConsoleTicket { server, account, key }, token::hash(&ticket), expires_at, now)?;
+    Ok(TicketIssued { ticket, expires_at })
+}
+
+/// What came of a ticket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Admission {
+    /// The screen may be seen.
+    Open {
+        /// Whose screen.
+        server: ServerId,
+        /// Who can show it.
+        host: HostId,
+        /// By whose right.
+        key: ApiKeyId,
+    },
+    /// Used, too old, or never made: nobody learns which.
+    BadTicket,
+    /// It was good, but its server is not running any more.
+    NotOnline,
+}
+
+/// Uses a ticket up. A refusal is no error: it uses the ticket up all the same.
+///
+/// # Errors
+/// When the store cannot keep it.
+pub fn redeem_console_ticket(tx: &mut Tx<'_>, ticket: &Secret, now: Time) -> Result<Admission, StoreError> {
+    let Some(ConsoleTicket { server, account, key }) = tx.console_ticket_take(token::hash(ticket), now)? else {
+        return Ok(Admission::BadTicket);
+    };
+    if !tx.api_key_is_open(key, now)? {
+        return Ok(Admission::BadTicket);
+    }
+    let Some((_, standing)) = tx.server_view(account, server, now)? else { return Ok(Admission::NotOnline) };
+    if decide_console(&standing).is_err() {
+        return Ok(Admission::NotOnline);
+    }
+    let Some(placement) = tx.placement_get(server)? else { return Ok(Admission::NotOnline) };
+    Ok(Admission::Open { server, host: placement.host, key })
+}
+
+/// Whether an open stream may go on: the right by which it was opened still stands. That the guest runs is not asked
+/// here, for its screen ends with it.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn console_may_stay(read: &Read<'_>, server: ServerId, key: ApiKeyId, now: Time) -> Result<bool, StoreError> {
+    let found = read.server_get(server)?;
+    let is_open = found.is_some_and(|server| server.service == ServiceStatus::Active && !server.locked);
+    Ok(is_open && read.api_key_is_open(key, now)?)
+}

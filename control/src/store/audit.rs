@@ -1,0 +1,76 @@
+//! Everything that an audit compares with the hosts, in few questions however many servers there are.
+
+use std::collections::BTreeMap;
+
+use csp_shared::{
+    generation::{Generation, Incarnation, Version},
+    id::{HostId, ServerId},
+    observed::Observed,
+    spec::Desired,
+};
+
+use super::{PlacementState, Read, StoreError, row};
+use crate::domain::{action::Command, server::ServiceStatus};
+
+/// A server's place on a host, with what should be there and what was last reported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlacedServer {
+    /// Which server.
+    pub server: ServerId,
+    /// Where the service stands.
+    pub service: ServiceStatus,
+    /// On which host.
+    pub host: HostId,
+    /// What the host owes it.
+    pub place: PlacementState,
+    /// What should be there.
+    pub desired: Option<Desired>,
+    /// What was last reported.
+    pub observed: Option<Observed>,
+}
+
+fn json<T: serde::de::DeserializeOwned>(text: Option<String>) -> Result<Option<T>, StoreError> {
+    text.map(|text| serde_json::from_str(&text).map_err(|why| StoreError::Damaged(why.to_string()))).transpose()
+}
+
+impl Read<'_> {
+    /// Every place that a server ever had, oldest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn placement_audit(&self) -> Result<Vec<PlacedServer>, StoreError> {
+        let sql = "SELECT s.uuid, s.service_status, h.uuid, p.state, sp.body, o.body FROM placements p \
+                   JOIN servers s ON s.id = p.server_id JOIN hosts h ON h.id = p.host_id \
+                   LEFT JOIN specs sp ON sp.placement_id = p.id LEFT JOIN observations o ON o.placement_id = p.id \
+                   ORDER BY p.id";
+        self.many(sql, [], |r| {
+            Ok(PlacedServer {
+                server: row::parsed(r, 0)?,
+                service: row::chosen(r, 1, ServiceStatus::parse)?,
+                host: row::parsed(r, 2)?,
+                place: row::chosen(r, 3, PlacementState::parse)?,
+                desired: json(r.get(4)?)?,
+                observed: json(r.get(5)?)?,
+            })
+        })
+    }
+
+    /// Actions of all servers that have not ended, oldest first for each.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn action_open_all(&self) -> Result<BTreeMap<ServerId, Vec<(Command, Version)>>, StoreError> {
+        let sql = "SELECT s.uuid, x.command, x.incarnation, x.generation FROM actions x \
+                   JOIN servers s ON s.id = x.server_id WHERE x.status IN ('queued', 'running') ORDER BY x.id";
+        let open = self.many(sql, [], |r| {
+            let (incarnation, generation) = (Incarnation(row::number(r, 2)?), Generation(row::number(r, 3)?));
+            let wanted = Version { incarnation, generation };
+            Ok((row::parsed::<ServerId>(r, 0)?, (row::chosen(r, 1, Command::parse)?, wanted)))
+        })?;
+        let mut each: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (server, action) in open {
+            each.entry(server).or_default().push(action);
+        }
+        Ok(each)
+    }
+}

@@ -1,0 +1,68 @@
+//! A guest that customers would buy: Debian with cloud-init, made by `scripts/image debian`.
+//!
+//! One boot shows all of it, since that boot takes minutes where there is no KVM.
+
+use std::{
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use crate::rig::{Lab, Server};
+
+/// A first boot under emulation takes one minute; on a busy machine, several.
+const FIRST_BOOT: Duration = Duration::from_secs(600);
+/// What the file system itself takes of its partition, journal and tables, and GRUB's partition.
+const ROOT_SHARE: f64 = 0.9;
+
+const ASK: &str = r#"
+cloud-init status --wait --long
+echo "short: $(hostname)"
+echo "full: $(hostname -f)"
+echo "address: $(ip -4 -o address show dev eth0)"
+echo "route: $(ip route show default)"
+echo "dns: $(resolvectl dns eth0)"
+echo "sshd: $(sshd -T | grep ^passwordauthentication)"
+echo "failed: $(systemctl list-units --failed --plain --no-legend | tr '\n' ' ')"
+echo "disk: $(blockdev --getsize64 /dev/vda)"
+echo "root: $(findmnt -bno SIZE /)"
+"#;
+
+#[test]
+fn a_real_debian_is_what_was_ordered_when_its_first_boot_ends() {
+    let lab = Lab::of_environment();
+    let server = lab.order_image("debian1.example.com", "debian-12-cloud");
+    lab.await_status(&server, "Online");
+    let said = first_boot(&lab, &server);
+    let told =
+        |key: &str| said.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_else(|| panic!("{key} {said}"));
+
+    assert_eq!(told("status: "), "done", "{said}");
+    assert_eq!((told("short: "), told("full: ")), ("debian1", "debian1.example.com"));
+    assert!(told("address: ").contains(&format!("{}/24", server.address)), "{said}");
+    assert!(told("route: ").starts_with("default via 203.0.113.1 "), "{said}");
+    assert!(told("dns: ").ends_with(": 203.0.113.1"), "{said}");
+    assert_eq!(told("sshd: "), "passwordauthentication no", "it was ordered with a key alone");
+    assert_eq!(told("failed: "), "", "units that failed");
+    let ordered = lab.call("GET", &format!("/servers/{}", server.uuid), None).1["data"]["package"]["disk_gb"].clone();
+    let disk: u64 = told("disk: ").parse().unwrap();
+    assert_eq!(Some(disk >> 30), ordered.as_u64(), "the disk is the package's");
+    let root: u64 = told("root: ").parse().unwrap();
+    assert!(root as f64 > disk as f64 * ROOT_SHARE, "the root has grown: {root} of {disk}");
+
+    let host = lab.host_of(&server);
+    let ping = r#"{"execute":"guest-ping"}"#;
+    lab.run(&["exec", &host, "--", "virsh", "qemu-agent-command", &server.uuid, ping]);
+    lab.destroy(&server);
+}
+
+/// What the guest tells of itself once cloud-init says that it is done. One session, since each costs seconds.
+fn first_boot(lab: &Lab, server: &Server) -> String {
+    let until = Instant::now() + FIRST_BOOT;
+    loop {
+        if let Some(said) = lab.try_ssh(server, ASK) {
+            return said;
+        }
+        assert!(Instant::now() < until, "no SSH after {} s", FIRST_BOOT.as_secs());
+        sleep(Duration::from_secs(1));
+    }
+}

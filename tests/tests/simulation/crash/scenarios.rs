@@ -1,0 +1,195 @@
+//! What happens between an empty control plane and the last look. Each scenario waits for what must come whatever died
+//! meanwhile, so the same one can be played with a death at any of its points.
+
+use std::pin::Pin;
+
+use csp_agent::machine::{OffCause, SeenState};
+use csp_control::domain::server::ServiceStatus;
+use csp_shared::{
+    id::ServerId,
+    observed::{Fault, FaultCode},
+};
+use csp_tests::Op;
+
+use super::{super::control::PROVISION_TIMEOUT, stage::Stage};
+
+/// Every scenario, for those who want to know what all of them cross.
+pub const ALL: [super::Scenario; 6] = [set_up, life, failing, late, power_cut, unruly];
+
+type Played<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+
+/// The operator's commands, and one order to see that they had their effect.
+pub fn set_up(stage: &mut Stage) -> Played<'_> {
+    Box::pin(async {
+        stage.furnish().await;
+        stage.order().await;
+    })
+}
+
+/// Order, stop, start, restart, a console, a start that a running guest adopts, destruction.
+pub fn life(stage: &mut Stage) -> Played<'_> {
+    Box::pin(async {
+        stage.furnished().await;
+        let server = stage.running().await;
+        stage.ask(server, "stop").await;
+        stage.until(server, "Offline").await;
+        stage.ask(server, "start").await;
+        stage.until(server, "Online").await;
+        stage.ask(server, "restart").await;
+        stage.until(server, "Online").await;
+        stage.ask(server, "console").await;
+        // While its host is away the guest is stopped and started again: it runs on.
+        let host = stage.host_of(server);
+        let starts = stage.history.hosts[host].machine.server(server).starts;
+        stage.away(host, true).await;
+        stage.ask(server, "stop").await;
+        stage.ask(server, "start").await;
+        stage.away(host, false).await;
+        stage.until(server, "Online").await;
+        assert_eq!(stage.history.hosts[host].machine.server(server).starts, starts, "it was not rebooted for that");
+        stage.ask(server, "destroy").await;
+        stage.until_released(server, ServiceStatus::Destroyed).await;
+    })
+}
+
+/// Orders that their host refuses, early and late in the making.
+pub fn failing(stage: &mut Stage) -> Played<'_> {
+    Box::pin(async {
+        stage.furnished().await;
+        for (op, code) in [(Op::FetchImage, FaultCode::ImageChecksum), (Op::Start, FaultCode::HypervisorRefused)] {
+            stage.fail(op, Some(code));
+            let server = stage.order().await;
+            stage.until(server, "Failed").await;
+            stage.tells(server, code.as_str()).await;
+            stage.fail(op, None);
+            stage.until_released(server, ServiceStatus::Failed).await;
+        }
+        let server = stage.running().await;
+        assert_eq!(stage.host_of(server), 0, "what failed does not keep its host from a new order");
+    })
+}
+
+/// Orders that run out of time: their host is away, or cannot make the disk.
+pub fn late(stage: &mut Stage) -> Played<'_> {
+    Box::pin(async {
+        stage.furnished().await;
+        let server = stage.order().await;
+        stage.away(0, true).await;
+        stage.away(1, true).await;
+        stage.history.wait(PROVISION_TIMEOUT + 1).await;
+        stage.until(server, "Failed").await;
+        stage.tells(server, "provision_timeout").await;
+        stage.away(0, false).await;
+        stage.away(1, false).await;
+        stage.until_released(server, ServiceStatus::Failed).await;
+
+        stage.fail(Op::CreateDisk, Some(FaultCode::PoolFull));
+        let server = stage.order().await;
+        for _ in 0..4 {
+            stage.history.wait(30).await;
+        }
+        stage.history.wait(PROVISION_TIMEOUT).await;
+        stage.until(server, "Failed").await;
+        stage.tells(server, "pool_full").await;
+        stage.fail(Op::CreateDisk, None);
+        stage.until_released(server, ServiceStatus::Failed).await;
+    })
+}
+
+/// Both hosts lose their power: what ran comes back, what had gone off by itself does not.
+pub fn power_cut(stage: &mut Stage) -> Played<'_> {
+    Box::pin(async {
+        stage.furnished().await;
+        let (steady, off) = (stage.running().await, stage.running().await);
+        stage.goes_off(off, OffCause::Shutdown);
+        stage.until(off, "Offline").await;
+        // In the middle of a removal, too.
+        let doomed = stage.running().await;
+        stage.ask(doomed, "destroy").await;
+        for host in 0..stage.history.hosts.len() {
+            stage.history.hosts[host].kill();
+            stage.history.hosts[host].machine.reboot();
+        }
+        stage.history.revive().await;
+        stage.until(steady, "Online").await;
+        stage.until(off, "Offline").await;
+        stage.until_released(doomed, ServiceStatus::Destroyed).await;
+        stage.ask(off, "start").await;
+        stage.until(off, "Online").await;
+        stage.ask(off, "destroy").await;
+        stage.until_released(off, ServiceStatus::Destroyed).await;
+    })
+}
+
+/// A guest that pauses, loses its filters, disobeys, falls five times, and at last runs behind libvirt's back.
+pub fn unruly(stage: &mut Stage) -> Played<'_> {
+    Box::pin(async {
+        stage.furnished().await;
+        let server = stage.running().await;
+        let machine = stage.history.hosts[stage.host_of(server)].machine.clone();
+        let state = |state| {
+            machine.with(|m| m.servers.get_mut(&server).unwrap().domain.as_mut().unwrap().state = state);
+        };
+        state(SeenState::Paused);
+        machine.with(|m| m.servers.get_mut(&server).unwrap().filters = None);
+        for _ in 0..2 {
+            stage.history.wait(30).await;
+        }
+        let held = machine.server(server);
+        assert!(machine.runs(server) && held.filters.is_some(), "{held:?}");
+
+        machine.with(|m| m.guests_obey = false);
+        stage.ask(server, "stop").await;
+        stage.until(server, "Offline").await;
+        machine.with(|m| m.guests_obey = true);
+        stage.ask(server, "start").await;
+        stage.until(server, "Online").await;
+
+        for _ in 0..6 {
+            stage.goes_off(server, OffCause::Crashed);
+            for _ in 0..2 {
+                stage.history.wait(20).await;
+            }
+        }
+        // A new process of the agent begins to count anew, and so it may just run again.
+        let shown = stage.show(server).await["data"]["status"].clone();
+        if shown != "Online" {
+            assert_eq!(shown, "Offline", "five falls in ten minutes");
+            stage.ask(server, "start").await;
+        }
+        stage.until(server, "Online").await;
+
+        // libvirt lost the domain, and the guest runs on.
+        machine.with(|m| m.servers.get_mut(&server).unwrap().domain = None);
+        stage.ask(server, "destroy").await;
+        stage.until_released(server, ServiceStatus::Destroyed).await;
+    })
+}
+
+impl Stage {
+    /// Cuts a host's line for good, or mends it.
+    async fn away(&mut self, host: usize, is_away: bool) {
+        self.history.away[host] = is_away;
+        self.history.hosts[host].hang_up();
+        self.history.dial_anew(host).await;
+    }
+
+    /// Every host fails at this from now on, or does no more.
+    fn fail(&self, op: Op, code: Option<FaultCode>) {
+        let (times, code) = code.map_or((0, FaultCode::Internal), |code| (u32::MAX, code));
+        for host in &self.history.hosts {
+            host.machine.fail(op, times, Fault::new(code, "it was told to fail"));
+        }
+    }
+
+    fn goes_off(&self, server: ServerId, cause: OffCause) {
+        self.history.hosts[self.host_of(server)].machine.guest_goes_off(server, cause);
+    }
+
+    /// The customer sees why.
+    async fn tells(&mut self, server: ServerId, code: &str) {
+        let shown = self.show(server).await;
+        assert_eq!(shown["data"]["failure"]["code"], code, "{shown}");
+        assert!(shown["data"]["failure"]["message"].as_str().is_some_and(|text| text.ends_with('.')), "{shown}");
+    }
+}

@@ -1,0 +1,234 @@
+//! What scenarios are played on: a control plane that customers and operators reach by its own routers, two hosts, and
+//! people who send a request again when nobody answered it.
+
+use axum::{
+    body::Body,
+    http::{Method, Request, header},
+};
+use csp_control::{
+    api,
+    config::toml_text,
+    domain::server::ServiceStatus,
+    fleet::Hosts as _,
+    operator::{
+        self,
+        catalog_file::CatalogFile,
+        wire::{self, Apply},
+    },
+};
+use csp_shared::{id::ServerId, message::Enrol, secret::Secret};
+use csp_tests::test_control::{EXAMPLE_CATALOG, PUBLIC_KEY};
+use http_body_util::BodyExt as _;
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+use super::super::{fuse::Fuse, history::History};
+
+/// What customers have, in dollars; [`super::super::control::CREDIT`] in cents.
+const DOLLARS: &str = "200.00";
+/// How often a request is sent while nobody answers it or no host is heard of.
+const TRIES: u32 = 20;
+/// Rounds of some seconds until something must have happened: more than an agent waits for its control plane.
+const ROUNDS: u32 = 60;
+
+pub struct Stage {
+    pub history: History,
+    key: String,
+    ssh_key: Value,
+    requests: u32,
+}
+
+impl Stage {
+    /// A control plane that knows nobody, and hosts that it does not know.
+    pub fn empty(fuse: Fuse) -> Self {
+        let history = History::bare(1, false, Some(fuse));
+        Self { history, key: String::new(), ssh_key: Value::Null, requests: 0 }
+    }
+
+    /// Catalog, two hosts and a customer, by the operator's commands.
+    pub async fn furnish(&mut self) {
+        let catalog: CatalogFile = toml_text::parse(EXAMPLE_CATALOG, "catalog").unwrap();
+        self.operate("/catalog", &serde_json::to_value(Apply { catalog, dry_run: false }).unwrap()).await;
+        for index in 0..self.history.hosts.len() {
+            self.join(index).await;
+        }
+        let account = self.account().await;
+        let credit = json!({"amount": DOLLARS, "reference": "bank/1", "note": null});
+        self.operate(&format!("/accounts/{account}/credits"), &credit).await;
+        let made = self.operate(&format!("/accounts/{account}/keys"), &json!({"label": null})).await;
+        made["data"]["key"].as_str().unwrap().clone_into(&mut self.key);
+        let key = json!({"label": "Laptop", "public_key": PUBLIC_KEY});
+        self.operate(&format!("/accounts/{account}/ssh-keys"), &key).await;
+        self.ssh_key = self.customer("GET", "/ssh-keys", None).await["data"][0]["uuid"].clone();
+        self.history.accounts.push(account.parse().unwrap());
+        self.history.revive().await;
+    }
+
+    /// As [`Self::furnish`], with nobody dying meanwhile.
+    pub async fn furnished(&mut self) {
+        let at = self.history.fuse.hold();
+        self.furnish().await;
+        self.history.fuse.arm(at);
+    }
+
+    async fn join(&mut self, index: usize) {
+        let name = format!("h{index}");
+        let new = serde_json::to_value(wire::NewHost {
+            name,
+            location: "first".into(),
+            dedicated: false,
+            cpu_overcommit: None,
+        });
+        let added = self.operate("/hosts", &new.unwrap()).await;
+        let line = added["data"]["join"].as_str().unwrap();
+        let token = Secret::new(line.rsplit(' ').next().unwrap().to_owned());
+        let (pin, machine_id) = (self.history.hosts[index].pin, self.history.hosts[index].machine_id.clone());
+        loop {
+            let enrol = Enrol { protocol: 1, token: token.clone(), machine_id: machine_id.clone() };
+            match self.history.fuse.survive(self.history.control.hosts.enrol(enrol, pin)).await {
+                Some(enrolled) => return assert!(enrolled.is_ok(), "{enrolled:?}"),
+                None => self.history.replace_control().await,
+            }
+        }
+    }
+
+    /// Opens the account, unless a request that was not answered did.
+    async fn account(&mut self) -> String {
+        for _ in 0..TRIES {
+            let known = self.request(true, "GET", "/accounts", None, None).await.unwrap();
+            if let Some(uuid) = known["data"][0]["uuid"].as_str() {
+                return uuid.to_owned();
+            }
+            let new = json!({"name": "Someone", "email": null});
+            self.request(true, "POST", "/accounts", Some(&new), None).await;
+        }
+        panic!("no account could be opened");
+    }
+
+    /// A command of the operator, typed again when nothing came back; what an unanswered one did already stands.
+    async fn operate(&mut self, path: &str, body: &Value) -> Value {
+        for _ in 0..TRIES {
+            let Some(answer) = self.request(true, "POST", path, Some(body), None).await else { continue };
+            let before = answer["error"]["code"] == "already_exists";
+            assert!(before || answer["ok"] == true, "{path}: {answer}");
+            return answer;
+        }
+        panic!("nobody answered {path}");
+    }
+
+    /// A request of the customer under an idempotency key, sent again until there is an answer.
+    pub async fn customer(&mut self, method: &str, path: &str, body: Option<&Value>) -> Value {
+        self.requests += 1;
+        let once = format!("request {}", self.requests);
+        for _ in 0..TRIES {
+            let answer = self.request(false, method, path, body, Some(&once)).await;
+            match answer {
+                Some(answer) if answer["error"]["code"] == "no_capacity" => self.history.wait(5).await,
+                Some(answer) => return answer,
+                None => {}
+            }
+        }
+        panic!("nobody answered {method} {path}");
+    }
+
+    /// One request. Nothing when the control plane died over it; by then another one runs.
+    async fn request(
+        &mut self,
+        is_operator: bool,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+        once: Option<&str>,
+    ) -> Option<Value> {
+        let app = self.history.control.app.clone();
+        let (router, prefix) = match is_operator {
+            true => (operator::router(app), wire::PREFIX),
+            false => (api::router(app), api::router::PREFIX),
+        };
+        let mut request = Request::builder().method(Method::from_bytes(method.as_bytes()).unwrap());
+        request = request.uri(format!("{prefix}{path}")).header(header::AUTHORIZATION, format!("Bearer {}", self.key));
+        if let Some(once) = once.filter(|_| method == "POST") {
+            request = request.header("Idempotency-Key", once);
+        }
+        let text = body.map(|body| body.to_string());
+        if text.is_some() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        let request = request.body(Body::from(text.unwrap_or_default())).unwrap();
+        let sent = async {
+            let answer = router.oneshot(request).await.unwrap();
+            answer.into_body().collect().await.unwrap().to_bytes()
+        };
+        let Some(answer) = self.history.fuse.survive(sent).await else {
+            self.history.replace_control().await;
+            return None;
+        };
+        Some(serde_json::from_slice(&answer).unwrap())
+    }
+
+    /// An order, paid and placed.
+    pub async fn order(&mut self) -> ServerId {
+        let body = json!({
+            "type": "vps", "package_slug": "starter", "os_image_key": "debian-12", "hostname": "web1.example.com",
+            "ssh_key_uuid": self.ssh_key,
+        });
+        let answer = self.customer("POST", "/servers", Some(&body)).await;
+        let server: ServerId = answer["data"]["uuid"].as_str().unwrap_or_else(|| panic!("{answer}")).parse().unwrap();
+        let shown = self.show(server).await;
+        let address = shown["data"]["ips"][0]["address"].as_str().unwrap().parse().unwrap();
+        self.history.ordered.insert(server, (self.history.accounts[0], address));
+        server
+    }
+
+    /// An order that runs.
+    pub async fn running(&mut self) -> ServerId {
+        let server = self.order().await;
+        self.until(server, "Online").await;
+        server
+    }
+
+    /// `start`, `stop`, `restart`, `console` or `destroy`. That it is so already is fine.
+    pub async fn ask(&mut self, server: ServerId, what: &str) {
+        let answer = self.customer("POST", &format!("/servers/{server}/{what}"), None).await;
+        assert_eq!(answer["ok"], true, "{what}: {answer}");
+    }
+
+    pub async fn show(&mut self, server: ServerId) -> Value {
+        self.customer("GET", &format!("/servers/{server}"), None).await
+    }
+
+    /// Waits for a status, and for every request to have ended.
+    pub async fn until(&mut self, server: ServerId, status: &str) {
+        for _ in 0..ROUNDS {
+            let shown = self.show(server).await;
+            let read = move |r: &csp_control::store::Read<'_>| r.action_open(server);
+            if shown["data"]["status"] == status && self.history.control.store.read(read).await.unwrap().is_empty() {
+                return;
+            }
+            self.history.wait(5).await;
+        }
+        panic!("{server} is not {status}: {}", self.show(server).await);
+    }
+
+    /// Waits until the service is at its end and its host has proved that nothing is left.
+    pub async fn until_released(&mut self, server: ServerId, service: ServiceStatus) {
+        for _ in 0..ROUNDS {
+            let read = move |r: &csp_control::store::Read<'_>| {
+                Ok::<_, csp_control::store::StoreError>((r.server_get(server)?.unwrap(), r.placement_get(server)?))
+            };
+            let (stored, place) = self.history.control.store.read(read).await.unwrap();
+            let released = place.is_some_and(|place| place.state == csp_control::store::PlacementState::Released);
+            if stored.service == service && released {
+                return;
+            }
+            self.history.wait(5).await;
+        }
+        panic!("{server} was not released as {service:?}");
+    }
+
+    /// The host that the server is on.
+    pub fn host_of(&self, server: ServerId) -> usize {
+        let has = |host: &super::super::agent::SimHost| host.machine.with(|m| m.servers.contains_key(&server));
+        self.history.hosts.iter().position(has).unwrap()
+    }
+}

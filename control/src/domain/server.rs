@@ -7,7 +7,7 @@ use csp_shared::{
     spec::{Power, ServerSpec},
 };
 
-use super::{action::Command, time::Time};
+use super::action::Command;
 
 /// Where a service stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -266,12 +266,6 @@ pub fn changed(mut spec: ServerSpec, change: Change) -> ServerSpec {
         Change::Reboot => spec.boot_epoch = BootEpoch::next(spec.boot_epoch),
     }
     spec
-}
-
-/// When a service that was ordered at `ordered` must be running.
-#[must_use]
-pub fn provision_deadline(ordered: Time, timeout_seconds: i64) -> Time {
-    ordered.plus(timeout_seconds)
 }
 
 #[cfg(test)]

@@ -177,14 +177,6 @@ impl Read<'_> {
         self.maybe(&format!("{HOSTS} WHERE h.name = ?1"), [name], host)
     }
 
-    /// The host that this key belongs to.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn host_by_key(&self, pin: KeyPin) -> Result<Option<HostRow>, StoreError> {
-        self.maybe(&format!("{HOSTS} WHERE h.key_pin = ?1"), [pin.to_string()], host)
-    }
-
     /// Hosts of a location that are in service, heard of, and have told what they hold, with what is promised on each.
     ///
     /// # Errors

@@ -111,6 +111,9 @@ enum Cmd {
     PowerOn {
         /// h1, h2, ...
         host: String,
+        /// Leave the agent to a `start-agent` of its own, so that a test can look at the host before
+        #[arg(long)]
+        without_agent: bool,
     },
     #[command(hide = true)]
     HostBoot { number: u8 },
@@ -191,7 +194,11 @@ fn break_or_mend(layout: &Layout, command: &Cmd) -> Result<()> {
             Ok(())
         }
         Cmd::CutPower { host: name } => host::cut_power(layout, &host(name)?),
-        Cmd::PowerOn { host: name } => power_on(layout, &state, &host(name)?),
+        Cmd::PowerOn { host: name, without_agent } => {
+            let host = host(name)?;
+            power_on(layout, &host)?;
+            if *without_agent { Ok(()) } else { agent::start(layout, &state, &host, None) }
+        }
         _ => Ok(()), // `dispatch` did the others
     }
 }
@@ -205,15 +212,14 @@ fn running(layout: &Layout, state: &State) {
     }
 }
 
-fn power_on(layout: &Layout, state: &State, host: &HostLayout) -> Result<()> {
+fn power_on(layout: &Layout, host: &HostLayout) -> Result<()> {
     if host::init(host).is_some() {
         return Err(LabError::State(format!("{} is on", host.name())));
     }
     // A power cut takes everything with it that the kernel held: taps, filters, the bridge.
     internet::connect(layout, host)?;
     host::boot(layout, host)?;
-    host::await_libvirt(layout, host, None)?;
-    agent::start(layout, state, host, None)
+    host::await_libvirt(layout, host, None)
 }
 
 fn take_down(layout: &Layout) -> Result<()> {

@@ -26,13 +26,13 @@ struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    /// Waits until the host, which is being switched on, can be entered.
+    /// Waits for its first look.
     fn start(lab: &'a Lab, host: &'a str) -> Self {
-        lab.await_true("the host to be on", || lab.exec(host, &["true"]).0);
         let mut command = Command::new(lab.program_file());
         command.args(["exec", "--dir"]).arg(lab.dir()).args([host, "--", "sh", "-c", WATCH]);
         let seen = lab.dir().join(format!("log/watch-{host}.log"));
         let program = command.stdout(std::fs::File::create(&seen).unwrap()).spawn().unwrap();
+        lab.await_true("the watch's first look", || std::fs::read_to_string(&seen).unwrap().contains("#tables"));
         Self { lab, host, program, seen }
     }
 
@@ -74,13 +74,21 @@ fn domain(lab: &Lab, host: &str, server: &Server) -> String {
     lab.exec(host, &["virsh", "-q", "-c", "qemu:///system", "domstate", &server.uuid]).1.trim().to_owned()
 }
 
-/// Switches hosts on, all at once, and watches them meanwhile.
+/// Switches hosts on, all at once, and watches each from before its agent starts.
 fn power_on<'a>(lab: &'a Lab, hosts: &'a BTreeSet<String>) -> Vec<Watch<'a>> {
     std::thread::scope(|scope| {
-        let on: Vec<_> = hosts.iter().map(|host| scope.spawn(move || lab.run(&["power-on", host]))).collect();
-        let watches = hosts.iter().map(|host| Watch::start(lab, host)).collect();
-        on.into_iter().for_each(|on| on.join().unwrap());
-        watches
+        let on: Vec<_> = hosts
+            .iter()
+            .map(|host| {
+                scope.spawn(move || {
+                    lab.run(&["power-on", host, "--without-agent"]);
+                    let watch = Watch::start(lab, host);
+                    lab.run(&["start-agent", host]);
+                    watch
+                })
+            })
+            .collect();
+        on.into_iter().map(|on| on.join().unwrap()).collect()
     })
 }
 

@@ -66,7 +66,24 @@ fn variable(name: &str) -> String {
 }
 
 impl Lab {
+    /// With everything on: a test that failed before this one may have left a program dead.
     pub fn of_environment() -> Self {
+        let lab = Self::as_it_is();
+        let running = lab.try_run(&["running"]).1;
+        let is_dead = |name: &str| !running.lines().any(|line| line == name);
+        if is_dead("control") {
+            lab.run(&["start-control"]);
+        }
+        for host in ["h1", "h2"].into_iter().filter(|host| is_dead(host)) {
+            if !lab.exec(host, &["true"]).0 {
+                lab.run(&["power-on", host, "--without-agent"]);
+            }
+            lab.run(&["start-agent", host]);
+        }
+        lab
+    }
+
+    fn as_it_is() -> Self {
         Self {
             url: variable("CSP_URL"),
             key: variable("CSP_API_KEY"),
@@ -85,7 +102,7 @@ impl Lab {
 
     /// The same lab with the second customer's key.
     pub fn as_other(&self) -> Self {
-        Self { key: self.other_key.clone(), ..Self::of_environment() }
+        Self { key: self.other_key.clone(), ..Self::as_it_is() }
     }
 
     /// One request; status and body, whatever they are. A control plane that was just killed gets a moment.

@@ -14,7 +14,7 @@ use csp_control::{
     api::{self, App, Settings},
     clock::SetClock,
     config::{Orders, PublicUrl, toml_text},
-    domain::{catalog::Catalog, label::Label, ssh_key::SshKey, time::Time},
+    domain::{catalog::Catalog, label::Label, scope::Scopes, ssh_key::SshKey, time::Time},
     entropy::SeededEntropy,
     fleet::Wake,
     operator::{self, catalog_file::CatalogFile},
@@ -129,7 +129,12 @@ impl TestControl {
             self.top_up(account, dollars, name).await;
         }
         let draw = self.app.draw();
-        let made = self.app.store.write(move |tx| create_key(tx, account, &label, draw.clone(), now)).await.unwrap();
+        let made = self
+            .app
+            .store
+            .write(move |tx| create_key(tx, account, &label, Scopes::all(), draw.clone(), now))
+            .await
+            .unwrap();
         TestCustomer { account, key: made.key }
     }
 

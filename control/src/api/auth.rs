@@ -1,5 +1,7 @@
 //! Who sends the request: a bearer key, looked up by its hash at every request, so that revoking one works at once.
 
+use std::marker::PhantomData;
+
 use axum::{
     extract::FromRequestParts,
     http::{header, request::Parts},
@@ -13,7 +15,10 @@ use super::{
     error::{ApiError, Code},
     state::App,
 };
-use crate::domain::token;
+use crate::domain::{
+    scope::{Alternatives, Scope, suffice},
+    token,
+};
 
 /// Longer than any key of ours; what is longer is not even hashed.
 const KEY_BYTES_MAX: usize = 256;
@@ -29,7 +34,50 @@ pub struct Customer {
     pub secret: Secret,
 }
 
-impl FromRequestParts<App> for Customer {
+/// What a route asks of the key. A handler cannot get at a [`Customer`] without naming it.
+pub trait Need: Send + Sync + 'static {
+    /// One of these must be held whole.
+    const ALTERNATIVES: Alternatives;
+}
+
+/// A look at the account's things.
+pub struct Reads;
+impl Need for Reads {
+    const ALTERNATIVES: Alternatives = &[&[Scope::Read]];
+}
+
+/// A change that costs nothing.
+pub struct Writes;
+impl Need for Writes {
+    const ALTERNATIVES: Alternatives = &[&[Scope::Write]];
+}
+
+/// A change that costs money.
+pub struct Spends;
+impl Need for Spends {
+    const ALTERNATIVES: Alternatives = &[&[Scope::Write, Scope::Billing]];
+}
+
+/// A look at the wallet.
+pub struct ReadsWallet;
+impl Need for ReadsWallet {
+    const ALTERNATIVES: Alternatives = &[&[Scope::Read], &[Scope::Billing]];
+}
+
+/// A screen.
+pub struct OpensConsole;
+impl Need for OpensConsole {
+    const ALTERNATIVES: Alternatives = &[&[Scope::Console]];
+}
+
+/// A customer whose key may do what `N` names.
+pub struct By<N> {
+    /// Who.
+    pub customer: Customer,
+    need: PhantomData<N>,
+}
+
+impl<N: Need> FromRequestParts<App> for By<N> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
@@ -37,8 +85,17 @@ impl FromRequestParts<App> for Customer {
         let (hash, now) = (token::hash(&secret), app.now());
         let found = app.store.read(move |read| read.api_key_valid(hash, now)).await?;
         let key = found.ok_or_else(|| ApiError::new(Code::Unauthorized, "This API key is unknown or revoked."))?;
-        Ok(Self { account: key.account, key: key.id, secret })
+        if !suffice(key.scopes, N::ALTERNATIVES) {
+            return Err(lacking(N::ALTERNATIVES));
+        }
+        Ok(Self { customer: Customer { account: key.account, key: key.id, secret }, need: PhantomData })
     }
+}
+
+fn lacking(needed: Alternatives) -> ApiError {
+    let names = |all: &&[Scope]| all.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" and ");
+    let needed = needed.iter().map(names).collect::<Vec<_>>().join(", or ");
+    ApiError::new(Code::InsufficientScope, format!("This request needs a key with the scope {needed}."))
 }
 
 fn bearer(parts: &Parts) -> Result<Secret, ApiError> {

@@ -5,7 +5,7 @@ use csp_shared::id::{ImageId, PackageId};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    auth::Customer,
+    auth::{By, Reads},
     envelope::{Answer, Money},
     error::{ApiError, Code},
     field::{Faults, Field, Unknown},
@@ -106,7 +106,7 @@ impl CatalogQuery {
 /// `GET /packages`
 pub async fn packages(
     State(app): State<App>,
-    _: Customer,
+    _: By<Reads>,
     Query(query): Query<CatalogQuery>,
 ) -> Result<Answer<Vec<Package>>, ApiError> {
     let (kind, page) = query.parse()?;
@@ -119,7 +119,7 @@ pub async fn packages(
 /// `GET /packages/{uuid-or-slug}`
 pub async fn package(
     State(app): State<App>,
-    _: Customer,
+    _: By<Reads>,
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Answer<Package>, ApiError> {
     let missing = || ApiError::new(Code::NotFound, "There is no such package.");
@@ -131,7 +131,7 @@ pub async fn package(
 /// `GET /os-images`
 pub async fn os_images(
     State(app): State<App>,
-    _: Customer,
+    _: By<Reads>,
     Query(query): Query<CatalogQuery>,
 ) -> Result<Answer<Vec<OsImage>>, ApiError> {
     let (kind, page) = query.parse()?;

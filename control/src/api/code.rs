@@ -52,6 +52,8 @@ registry! {
         "The request line, a header or the query cannot be understood.";
     Unauthorized = "unauthorized", UNAUTHORIZED, false,
         "There is no API key in the request, or it is unknown or revoked. Send `Authorization: Bearer csp_live_…`.";
+    InsufficientScope = "insufficient_scope", FORBIDDEN, false,
+        "The API key lacks the scope that this request needs. Use a key that has it.";
     InsufficientBalance = "insufficient_balance", PAYMENT_REQUIRED, true,
         "The wallet holds less than the price. Top it up and send the request again.";
     AccountLocked = "account_locked", FORBIDDEN, false,

@@ -5,7 +5,7 @@ use csp_shared::id::SshKeyId;
 use serde::Serialize;
 
 use super::{
-    auth::Customer,
+    auth::{By, Reads},
     envelope::{Answer, When},
     error::ApiError,
     page::PageQuery,
@@ -33,7 +33,7 @@ impl From<SshKeyRow> for SshKey {
 /// `GET /ssh-keys`
 pub async fn list(
     State(app): State<App>,
-    customer: Customer,
+    By { customer, .. }: By<Reads>,
     Query(query): Query<PageQuery>,
 ) -> Result<Answer<Vec<SshKey>>, ApiError> {
     let page = query.page(None)?;

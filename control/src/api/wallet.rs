@@ -4,7 +4,7 @@ use axum::extract::State;
 use serde::Serialize;
 
 use super::{
-    auth::Customer,
+    auth::{By, ReadsWallet},
     envelope::{Answer, Money, When},
     error::ApiError,
     page::PageQuery,
@@ -26,7 +26,10 @@ pub struct Balance {
 }
 
 /// `GET /balance`
-pub async fn balance(State(app): State<App>, customer: Customer) -> Result<Answer<Balance>, ApiError> {
+pub async fn balance(
+    State(app): State<App>,
+    By { customer, .. }: By<ReadsWallet>,
+) -> Result<Answer<Balance>, ApiError> {
     let account = app.store.read::<_, StoreError>(move |read| read.account_get(customer.account)).await?;
     // The key was found with its account a moment ago, and accounts are never deleted.
     let account = account.ok_or_else(|| StoreError::Damaged("a key without an account".to_owned()))?;
@@ -59,7 +62,7 @@ impl From<TransferRow> for Transaction {
 /// `GET /transactions`
 pub async fn transactions(
     State(app): State<App>,
-    customer: Customer,
+    By { customer, .. }: By<ReadsWallet>,
     Query(query): Query<PageQuery>,
 ) -> Result<Answer<Vec<Transaction>>, ApiError> {
     let page = query.page(Some(TRANSACTIONS_DEFAULT))?;

@@ -14,6 +14,7 @@ pub mod money;
 pub mod password;
 pub mod period;
 pub mod placement;
+pub mod scope;
 pub mod server;
 pub mod slug;
 pub mod ssh_key;

@@ -11,7 +11,7 @@ use crate::{
         error::{ApiError, Code},
         field::Faults,
     },
-    domain::{label::Label, money::Cents, ssh_key::SshKey},
+    domain::{label::Label, money::Cents, scope::Scopes, ssh_key::SshKey},
     service::{
         add_ssh_key::{AddSshKeyError, add_ssh_key},
         create_account::create_account,
@@ -78,7 +78,7 @@ pub async fn key(
     let label = label(new.label.as_deref().unwrap_or(KEY_LABEL))?;
     let text = label.as_str().to_owned();
     let (draw, now) = (app.draw(), app.now());
-    let created = app.store.write(move |tx| create_key(tx, account, &label, draw.clone(), now)).await?;
+    let created = app.store.write(move |tx| create_key(tx, account, &label, Scopes::all(), draw.clone(), now)).await?;
     Ok(Answer::data(wire::Key { uuid: created.id, label: text, key: created.key }))
 }
 

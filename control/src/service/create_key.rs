@@ -9,6 +9,7 @@ use crate::{
     domain::{
         draw::Draw,
         label::Label,
+        scope::Scopes,
         time::Time,
         token::{self, TokenKind},
     },
@@ -43,6 +44,7 @@ pub fn create_key(
     tx: &mut Tx<'_>,
     account: AccountId,
     label: &Label,
+    scopes: Scopes,
     draw: Draw,
     now: Time,
 ) -> Result<KeyCreated, CreateKeyError> {
@@ -52,6 +54,6 @@ pub fn create_key(
     }
     let id = ApiKeyId(draw.uuid(now));
     let key = token::make(TokenKind::ApiKey, &mut draw);
-    tx.api_key_insert(&ApiKey { id, account }, token::hash(&key), &token::preview(&key), label, now)?;
+    tx.api_key_insert(&ApiKey { id, account, scopes }, token::hash(&key), &token::preview(&key), label, now)?;
     Ok(KeyCreated { id, key })
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{ServerPath, missing, power::EmptyBody};
 use crate::{
     api::{
-        auth::Customer,
+        auth::{By, OpensConsole},
         body::JsonBody,
         console,
         envelope::{Answer, When},
@@ -27,7 +27,7 @@ struct ConsoleAnswer {
 /// `POST /servers/{uuid}/console`
 pub async fn console(
     State(app): State<App>,
-    customer: Customer,
+    By { customer, .. }: By<OpensConsole>,
     ServerPath(server): ServerPath,
     headers: HeaderMap,
     body: JsonBody<EmptyBody>,

@@ -5,7 +5,7 @@ use axum::{extract::State, http::HeaderMap, response::Response};
 use super::{ServerPath, missing, power::EmptyBody};
 use crate::{
     api::{
-        auth::Customer,
+        auth::{By, Writes},
         body::JsonBody,
         envelope::Answer,
         error::ApiError,
@@ -18,7 +18,7 @@ use crate::{
 /// `POST /servers/{uuid}/destroy`
 pub async fn destroy(
     State(app): State<App>,
-    customer: Customer,
+    By { customer, .. }: By<Writes>,
     ServerPath(server): ServerPath,
     headers: HeaderMap,
     body: JsonBody<EmptyBody>,

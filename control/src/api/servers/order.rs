@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::view::ServerAnswer;
 use crate::{
     api::{
-        auth::Customer,
+        auth::{By, Spends},
         body::JsonBody,
         envelope::Answer,
         error::{ApiError, Code},
@@ -104,7 +104,7 @@ impl OrderBody {
 /// `POST /servers`
 pub async fn order(
     State(app): State<App>,
-    customer: Customer,
+    By { customer, .. }: By<Spends>,
     headers: HeaderMap,
     body: JsonBody<OrderBody>,
 ) -> Result<Response, ApiError> {

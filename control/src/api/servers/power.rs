@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::{ServerPath, missing};
 use crate::{
     api::{
-        auth::Customer,
+        auth::{By, Customer, Writes},
         body::JsonBody,
         envelope::Answer,
         error::{ApiError, Code},
@@ -48,7 +48,7 @@ pub struct StopBody {
 /// `POST /servers/{uuid}/start`
 pub async fn start(
     State(app): State<App>,
-    customer: Customer,
+    By { customer, .. }: By<Writes>,
     ServerPath(server): ServerPath,
     headers: HeaderMap,
     body: JsonBody<EmptyBody>,
@@ -61,7 +61,7 @@ pub async fn start(
 /// `POST /servers/{uuid}/stop`
 pub async fn stop(
     State(app): State<App>,
-    customer: Customer,
+    By { customer, .. }: By<Writes>,
     ServerPath(server): ServerPath,
     headers: HeaderMap,
     body: JsonBody<StopBody>,
@@ -76,7 +76,7 @@ pub async fn stop(
 /// `POST /servers/{uuid}/restart`
 pub async fn restart(
     State(app): State<App>,
-    customer: Customer,
+    By { customer, .. }: By<Writes>,
     ServerPath(server): ServerPath,
     headers: HeaderMap,
     body: JsonBody<EmptyBody>,

@@ -4,14 +4,21 @@ use axum::extract::State;
 
 use super::{ServerPath, missing, view::ServerAnswer};
 use crate::{
-    api::{auth::Customer, envelope::Answer, error::ApiError, page::PageQuery, query::Query, state::App},
+    api::{
+        auth::{By, Reads},
+        envelope::Answer,
+        error::ApiError,
+        page::PageQuery,
+        query::Query,
+        state::App,
+    },
     store::StoreError,
 };
 
 /// `GET /servers`
 pub async fn list(
     State(app): State<App>,
-    customer: Customer,
+    By { customer, .. }: By<Reads>,
     Query(query): Query<PageQuery>,
 ) -> Result<Answer<Vec<ServerAnswer>>, ApiError> {
     let (page, now) = (query.page(None)?, app.now());
@@ -23,7 +30,7 @@ pub async fn list(
 /// `GET /servers/{uuid}`
 pub async fn show(
     State(app): State<App>,
-    customer: Customer,
+    By { customer, .. }: By<Reads>,
     ServerPath(server): ServerPath,
 ) -> Result<Answer<ServerAnswer>, ApiError> {
     let now = app.now();

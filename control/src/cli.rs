@@ -13,7 +13,11 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Args, Parser, Subcommand};
 use csp_shared::id::{AccountId, ServerId};
 
-use crate::config::{Config, DEFAULT_FILE};
+use crate::{
+    config::{Config, DEFAULT_FILE},
+    domain::limits::Limit,
+    operator::wire::LimitChoice,
+};
 
 /// The control plane of csp.
 #[derive(Debug, Parser)]
@@ -108,6 +112,47 @@ enum AccountCommand {
     },
     /// Show all accounts
     List,
+    /// Show how many of each thing an account may have, or give it numbers of its own
+    Limits {
+        /// Whose
+        account: AccountId,
+        #[command(flatten)]
+        choices: LimitArguments,
+    },
+}
+
+/// A number, or `usual` for what the configuration says. With none of them, the limits are shown.
+#[derive(Debug, Args)]
+struct LimitArguments {
+    /// Servers that are paid for
+    #[arg(long, value_name = "N|usual")]
+    servers: Option<LimitChoice>,
+    /// Management links that work
+    #[arg(long, value_name = "N|usual")]
+    share_links: Option<LimitChoice>,
+    /// Private networks
+    #[arg(long, value_name = "N|usual")]
+    private_networks: Option<LimitChoice>,
+    /// Public SSH keys
+    #[arg(long, value_name = "N|usual")]
+    ssh_keys: Option<LimitChoice>,
+    /// API keys that work
+    #[arg(long, value_name = "N|usual")]
+    api_keys: Option<LimitChoice>,
+}
+
+impl LimitArguments {
+    /// Those that were given, by name.
+    fn given(&self) -> impl Iterator<Item = (Limit, LimitChoice)> {
+        let given = |limit| match limit {
+            Limit::Servers => self.servers,
+            Limit::ShareLinks => self.share_links,
+            Limit::PrivateNetworks => self.private_networks,
+            Limit::SshKeys => self.ssh_keys,
+            Limit::ApiKeys => self.api_keys,
+        };
+        Limit::ALL.into_iter().filter_map(move |limit| Some((limit, given(limit)?)))
+    }
 }
 
 #[derive(Debug, Subcommand)]

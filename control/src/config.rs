@@ -4,6 +4,7 @@
 //! one place. A field that is unknown or wrong stops the start and is named with its line: a typing error that is
 //! silently skipped is found months later, on the day that its setting was meant for.
 
+pub mod account_limits;
 pub mod listen;
 pub mod template;
 pub mod toml_text;
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-pub use self::{listen::Listen, url::PublicUrl};
+pub use self::{account_limits::AccountLimits, listen::Listen, url::PublicUrl};
 
 /// Where the configuration is when nobody says otherwise.
 pub const DEFAULT_FILE: &str = "/etc/csp/control.toml";
@@ -38,6 +39,9 @@ pub struct Config {
     /// Bounds of an order.
     #[serde(default)]
     pub orders: Orders,
+    /// How many of each thing an account may usually have.
+    #[serde(default)]
+    pub account_limits: AccountLimits,
 }
 
 /// `[api]`

@@ -13,7 +13,7 @@ use axum::Router;
 use csp_control::{
     api::{self, App, Settings},
     clock::SetClock,
-    config::{Orders, PublicUrl, toml_text},
+    config::{AccountLimits, Orders, PublicUrl, toml_text},
     domain::{catalog::Catalog, label::Label, scope::Scopes, ssh_key::SshKey, time::Time},
     entropy::SeededEntropy,
     fleet::Wake,
@@ -25,7 +25,7 @@ use csp_control::{
         create_key::create_key,
         credit_account::{CreditAccount, credit_account},
     },
-    store::{Store, StoreError},
+    store::{Store, StoreError, Tx},
 };
 use csp_shared::{
     id::{AccountId, SshKeyId},
@@ -93,6 +93,7 @@ impl TestControl {
             advertise: Some("control.example.com:7443".to_owned().try_into().unwrap()),
             pins: [KeyPin::of(b"current"), KeyPin::of(b"next")],
             orders: Orders::default(),
+            limits: AccountLimits::default().limits(),
         };
         let app = App {
             store: Store::open(&folder.path().join("control.db")).unwrap(),
@@ -128,13 +129,9 @@ impl TestControl {
         if dollars.parse() != Ok(csp_control::domain::money::Cents::ZERO) {
             self.top_up(account, dollars, name).await;
         }
-        let draw = self.app.draw();
-        let made = self
-            .app
-            .store
-            .write(move |tx| create_key(tx, account, &label, Scopes::all(), draw.clone(), now))
-            .await
-            .unwrap();
+        let (draw, limits) = (self.app.draw(), self.app.settings.limits);
+        let create = move |tx: &mut Tx<'_>| create_key(tx, account, &label, Scopes::all(), &limits, draw.clone(), now);
+        let made = self.app.store.write(create).await.unwrap();
         TestCustomer { account, key: made.key }
     }
 
@@ -150,7 +147,9 @@ impl TestControl {
     pub async fn ssh_key(&self, account: AccountId) -> SshKeyId {
         let (label, key) = (Label::parse("Laptop").unwrap(), SshKey::parse(PUBLIC_KEY).unwrap());
         let (draw, now) = (self.app.draw(), self.app.now());
-        self.app.store.write(move |tx| add_ssh_key(tx, account, &label, &key, draw.clone(), now)).await.unwrap()
+        let limits = self.app.settings.limits;
+        let added = move |tx: &mut Tx<'_>| add_ssh_key(tx, account, &label, &key, &limits, draw.clone(), now);
+        self.app.store.write(added).await.unwrap()
     }
 
     /// A host that is connected and has room for several servers.

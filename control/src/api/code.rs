@@ -74,6 +74,8 @@ registry! {
         "The server's state does not allow this.";
     AlreadyExists = "already_exists", CONFLICT, false,
         "Something with this name or reference exists already, and is different.";
+    LimitReached = "limit_reached", CONFLICT, false,
+        "The account has as many of these as it may have; `error.details.limit` says how many. Remove one, or ask the provider for more.";
     PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, false,
         "The body is longer than the API accepts.";
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, false,

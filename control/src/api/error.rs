@@ -13,7 +13,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 
 pub use super::code::Code;
-use crate::store::StoreError;
+use crate::{domain::limits::LimitReached, store::StoreError};
 
 /// A refusal.
 #[derive(Debug, Clone)]
@@ -26,6 +26,8 @@ pub struct ApiError {
     pub fields: Vec<FieldFault>,
     /// What the server is busy with.
     pub running_action: Option<&'static str>,
+    /// Which limit of the account is reached.
+    pub limit: Option<LimitReached>,
     /// For the log, never for the customer.
     pub source: Option<Arc<dyn StdError + Send + Sync>>,
 }
@@ -61,13 +63,22 @@ struct Details<'a> {
     fields: &'a [FieldFault],
     #[serde(skip_serializing_if = "Option::is_none")]
     running_action: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<LimitDetail>,
+}
+
+/// A limit of the account that stands in the way.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct LimitDetail {
+    name: &'static str,
+    max: u32,
 }
 
 impl ApiError {
     /// A refusal with a sentence of its own.
     #[must_use]
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), fields: Vec::new(), running_action: None, source: None }
+        Self { code, message: message.into(), fields: Vec::new(), running_action: None, limit: None, source: None }
     }
 
     /// A refusal that names one field.
@@ -122,7 +133,11 @@ impl ApiError {
                 message: &self.message,
                 request_id,
                 retryable: entry.retryable,
-                details: Details { fields: &self.fields, running_action: self.running_action },
+                details: Details {
+                    fields: &self.fields,
+                    running_action: self.running_action,
+                    limit: self.limit.map(|reached| LimitDetail { name: reached.limit.as_str(), max: reached.max }),
+                },
             },
         };
         // Texts and flags alone: this cannot fail.
@@ -146,6 +161,12 @@ impl IntoResponse for ApiError {
         }
         response.extensions_mut().insert(self);
         response
+    }
+}
+
+impl From<LimitReached> for ApiError {
+    fn from(reached: LimitReached) -> Self {
+        Self { limit: Some(reached), ..Self::new(Code::LimitReached, reached.to_string()) }
     }
 }
 

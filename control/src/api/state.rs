@@ -8,7 +8,7 @@ use super::edge::Edge;
 use crate::{
     clock::Clock,
     config::{Advertise, Orders, PublicUrl},
-    domain::{draw::Draw, time::Time},
+    domain::{draw::Draw, limits::Limits, time::Time},
     entropy::Entropy,
     fleet::Wake,
     store::Store,
@@ -40,6 +40,8 @@ pub struct Settings {
     pub pins: [KeyPin; 2],
     /// Bounds of an order.
     pub orders: Orders,
+    /// How many of each thing an account may usually have.
+    pub limits: Limits,
 }
 
 impl App {

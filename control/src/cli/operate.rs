@@ -1,6 +1,7 @@
 //! The operator's commands: what was typed becomes a request, and the answer lines for people or JSON for programs.
 
 use std::{
+    collections::BTreeMap,
     io::{self, Read as _},
     path::Path,
 };
@@ -92,6 +93,19 @@ fn account(client: &Client<'_>, output: &Output, command: AccountCommand) -> Res
                     [a.uuid.to_string(), a.balance.clone(), a.name.clone(), or_dash(a.email.as_deref())]
                 };
                 table(["ACCOUNT", "BALANCE", "NAME", "EMAIL"], &accounts.iter().map(row).collect::<Vec<_>>())
+            })
+        }
+        AccountCommand::Limits { account, choices } => {
+            let path = format!("/accounts/{account}/limits");
+            let limits: BTreeMap<String, _> =
+                choices.given().map(|(limit, choice)| (limit.as_str().into(), choice)).collect();
+            let shown: Vec<wire::AccountLimit> = match limits.is_empty() {
+                true => client.get(&path)?,
+                false => client.post(&path, &wire::SetLimits { limits })?,
+            };
+            output.show(&shown, |shown| {
+                let row = |l: &wire::AccountLimit| [l.name.clone(), l.max.to_string(), l.used.to_string()];
+                table(["LIMIT", "MAX", "USED"], &shown.iter().map(row).collect::<Vec<_>>())
             })
         }
     }

@@ -96,6 +96,7 @@ fn open(config: &Config, mut sockets: PassedSockets) -> Result<Open, ServeError>
         advertise: config.fleet.advertise.clone(),
         pins: keys.pins(),
         orders: config.orders.clone(),
+        limits: config.account_limits.limits(),
     };
     let app = App {
         store,

@@ -59,6 +59,14 @@ level = "info"
 provision_timeout_minutes = 30
 # How many minutes an address rests after its host has proved that it is unused.
 quarantine_minutes = 60
+
+[account_limits]
+# How many of each thing an account may have; `csp-control account limits` gives one account other numbers.
+servers = 25
+share_links = 250
+private_networks = 25
+ssh_keys = 100
+api_keys = 50
 "#,
         data_dir = quoted(&choices.data_dir.display().to_string()),
         public_url = quoted(choices.public_url),
@@ -104,7 +112,7 @@ mod tests {
         let config = Config::parse(&render(&choices), "template").unwrap();
         assert_eq!(config.data_dir, choices.data_dir);
         assert_eq!(config.fleet.advertise, None);
-        assert_eq!((config.log, config.orders), Default::default());
+        assert_eq!((config.log, config.orders, config.account_limits), Default::default());
         let named = Choices { advertise: Some("control.example.com:7443"), ..choices };
         let config = Config::parse(&render(&named), "template").unwrap();
         assert_eq!(config.fleet.advertise.unwrap().as_str(), "control.example.com:7443");

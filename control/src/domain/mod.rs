@@ -10,6 +10,7 @@ pub mod failure;
 pub mod hostname;
 pub mod label;
 pub mod ledger;
+pub mod limits;
 pub mod money;
 pub mod password;
 pub mod period;

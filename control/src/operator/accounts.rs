@@ -18,7 +18,7 @@ use crate::{
         create_key::{CreateKeyError, create_key},
         credit_account::{CreditAccount, CreditError, credit_account},
     },
-    store::{Account, StoreError},
+    store::{Account, StoreError, Tx},
 };
 
 /// Longest mail address, in bytes (RFC 5321, 4.5.3.1).
@@ -78,7 +78,9 @@ pub async fn key(
     let label = label(new.label.as_deref().unwrap_or(KEY_LABEL))?;
     let text = label.as_str().to_owned();
     let (draw, now) = (app.draw(), app.now());
-    let created = app.store.write(move |tx| create_key(tx, account, &label, Scopes::all(), draw.clone(), now)).await?;
+    let limits = app.settings.limits;
+    let create = move |tx: &mut Tx<'_>| create_key(tx, account, &label, Scopes::all(), &limits, draw.clone(), now);
+    let created = app.store.write(create).await?;
     Ok(Answer::data(wire::Key { uuid: created.id, label: text, key: created.key }))
 }
 
@@ -93,7 +95,9 @@ pub async fn ssh_key(
         .map_err(|reason| ApiError::field(Code::ValidationFailed, "public_key", reason.to_string()))?;
     let (text, fingerprint) = (label.as_str().to_owned(), key.fingerprint().to_owned());
     let (draw, now) = (app.draw(), app.now());
-    let uuid = app.store.write(move |tx| add_ssh_key(tx, account, &label, &key, draw.clone(), now)).await?;
+    let limits = app.settings.limits;
+    let added = move |tx: &mut Tx<'_>| add_ssh_key(tx, account, &label, &key, &limits, draw.clone(), now);
+    let uuid = app.store.write(added).await?;
     Ok(Answer::data(wire::SshKey { uuid, label: text, fingerprint }))
 }
 
@@ -124,7 +128,7 @@ fn is_email(text: &str) -> bool {
         && text.split_once('@').is_some_and(|(who, at)| !who.is_empty() && at.len() > 2)
 }
 
-fn missing(account: AccountId) -> ApiError {
+pub(super) fn missing(account: AccountId) -> ApiError {
     ApiError::new(Code::NotFound, format!("There is no account {account}."))
 }
 
@@ -132,6 +136,7 @@ impl From<CreateKeyError> for ApiError {
     fn from(error: CreateKeyError) -> Self {
         match error {
             CreateKeyError::NoAccount(account) => missing(account),
+            CreateKeyError::Limit(reached) => reached.into(),
             CreateKeyError::Store(error) => error.into(),
         }
     }
@@ -143,6 +148,7 @@ impl From<AddSshKeyError> for ApiError {
         match error {
             AddSshKeyError::NoAccount(account) => missing(account),
             AddSshKeyError::Known(_) => Self::field(Code::AlreadyExists, "public_key", reason),
+            AddSshKeyError::Limit(reached) => reached.into(),
             AddSshKeyError::Store(error) => error.into(),
         }
     }

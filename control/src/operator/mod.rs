@@ -6,6 +6,7 @@ pub mod audit;
 pub mod catalog;
 pub mod catalog_file;
 pub mod hosts;
+pub mod limits;
 pub mod request;
 pub mod servers;
 pub mod socket;
@@ -26,6 +27,7 @@ pub fn router(app: App) -> Router {
         .route("/catalog", post(catalog::apply))
         .route("/accounts", get(accounts::list).post(accounts::create))
         .route("/accounts/{uuid}/credits", post(accounts::credit))
+        .route("/accounts/{uuid}/limits", get(limits::show).post(limits::set))
         .route("/accounts/{uuid}/keys", post(accounts::key))
         .route("/accounts/{uuid}/ssh-keys", post(accounts::ssh_key))
         .route("/hosts", get(hosts::list).post(hosts::add))

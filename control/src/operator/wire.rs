@@ -2,6 +2,8 @@
 //!
 //! Amounts are texts (`"6.95"`): this side has no contract that wants numbers, and a text is exact everywhere.
 
+use std::{collections::BTreeMap, str::FromStr};
+
 use csp_shared::{
     id::{AccountId, ApiKeyId, HostId, ServerId, SshKeyId},
     observed::Observed,
@@ -70,6 +72,52 @@ pub struct Account {
     pub balance: String,
     /// UTC.
     pub created_at: String,
+}
+
+/// `POST /accounts/{uuid}/limits`: a number gives the account its own, `usual` takes it back; what is left out stays.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetLimits {
+    /// By the name of the limit.
+    pub limits: BTreeMap<String, LimitChoice>,
+}
+
+/// What an account is to have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum LimitChoice {
+    /// A number of its own.
+    Own(u32),
+    /// What the configuration says.
+    Usual(Usual),
+}
+
+/// The word `usual`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Usual {
+    /// The word.
+    Usual,
+}
+
+impl FromStr for LimitChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is neither a whole number nor the word usual");
+        if text == "usual" { Ok(Self::Usual(Usual::Usual)) } else { text.parse().map(Self::Own).map_err(|_| wrong()) }
+    }
+}
+
+/// How many of something an account may have, and has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountLimit {
+    /// Of what.
+    pub name: String,
+    /// There may be so many.
+    pub max: u32,
+    /// There are so many.
+    pub used: u64,
 }
 
 /// `POST /accounts/{uuid}/credits`

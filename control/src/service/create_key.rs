@@ -5,10 +5,12 @@ use csp_shared::{
     secret::Secret,
 };
 
+use super::check_limit::limit_reached;
 use crate::{
     domain::{
         draw::Draw,
         label::Label,
+        limits::{Limit, LimitReached, Limits},
         scope::Scopes,
         time::Time,
         token::{self, TokenKind},
@@ -31,6 +33,9 @@ pub enum CreateKeyError {
     /// Unknown account.
     #[error("there is no account {0}")]
     NoAccount(AccountId),
+    /// The account has as many as it may have.
+    #[error(transparent)]
+    Limit(LimitReached),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -39,18 +44,22 @@ pub enum CreateKeyError {
 /// Makes a key for an account.
 ///
 /// # Errors
-/// When the account is unknown.
+/// When the account is unknown, or has as many keys as it may have.
 pub fn create_key(
     tx: &mut Tx<'_>,
     account: AccountId,
     label: &Label,
     scopes: Scopes,
+    limits: &Limits,
     draw: Draw,
     now: Time,
 ) -> Result<KeyCreated, CreateKeyError> {
     let mut draw = draw;
     if tx.account_get(account)?.is_none() {
         return Err(CreateKeyError::NoAccount(account));
+    }
+    if let Some(reached) = limit_reached(tx, account, Limit::ApiKeys, limits, now)? {
+        return Err(CreateKeyError::Limit(reached));
     }
     let id = ApiKeyId(draw.uuid(now));
     let key = token::make(TokenKind::ApiKey, &mut draw);

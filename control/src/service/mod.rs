@@ -18,7 +18,9 @@ pub mod open_session;
 pub mod order_server;
 pub mod record_alive;
 pub mod record_report;
+pub mod set_account_limits;
 
+mod check_limit;
 mod fail_order;
 
 #[cfg(test)]

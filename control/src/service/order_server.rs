@@ -9,6 +9,7 @@ use csp_shared::{
     spec::{CpuUse, Desired, Login, Nic, NicAddress, NicNetwork, Power, ServerSpec},
 };
 
+use super::check_limit::limit_reached;
 use crate::{
     domain::{
         action::Command,
@@ -16,6 +17,7 @@ use crate::{
         draw::Draw,
         hostname::Hostname,
         ledger::{Book, Cause, Holder, Transfer},
+        limits::{Limit, LimitReached, Limits},
         money::Cents,
         placement::{self, Need},
         slug::Slug,
@@ -45,6 +47,8 @@ pub struct OrderServer {
     pub password_hash: Option<String>,
     /// Seconds until an order that is not running fails.
     pub provision_timeout: i64,
+    /// What an account may usually have.
+    pub limits: Limits,
 }
 
 /// An accepted order.
@@ -85,6 +89,9 @@ pub enum OrderError {
     /// Not in use.
     #[error("there is no location `{0}`")]
     NoLocation(String),
+    /// The account has as many servers as it may have.
+    #[error(transparent)]
+    Limit(LimitReached),
     /// The wallet has less than the price.
     #[error("the balance is {missing} short of {price}")]
     InsufficientBalance {
@@ -126,6 +133,9 @@ pub fn order_server(tx: &mut Tx<'_>, order: &OrderServer, draw: Draw, now: Time)
         Some(id) => Some(tx.ssh_key_get(order.account, id)?.ok_or(OrderError::NoSshKey(id))?),
         None => None,
     };
+    if let Some(reached) = limit_reached(tx, order.account, Limit::Servers, &order.limits, now)? {
+        return Err(OrderError::Limit(reached));
+    }
     // Money first: a customer who cannot pay learns nothing about the provider's room.
     let balance = tx.account_get(order.account)?.map_or(Cents::ZERO, |account| account.balance);
     if balance < package.monthly {

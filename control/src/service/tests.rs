@@ -24,6 +24,7 @@ use super::{
     record_report::{Recorded, record_inventory, record_report},
 };
 use crate::{
+    config::AccountLimits,
     domain::{
         address::Pool,
         catalog::{AddressPool, Catalog, Location, OsImage, Package, ServiceType, Size},
@@ -155,6 +156,7 @@ impl World {
             location: None,
             password_hash: None,
             provision_timeout: 1800,
+            limits: AccountLimits::default().limits(),
         };
         let draw = self.entropy.draw();
         self.store.write(move |tx| order_server(tx, &order, draw.clone(), now)).await

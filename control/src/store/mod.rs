@@ -2,6 +2,7 @@
 //! search finds all that touches a table. Internal keys never leave: the outside knows UUIDs.
 
 mod account;
+mod account_limit;
 mod action;
 mod api_key;
 mod audit;

@@ -3,6 +3,7 @@
 
 mod envelope;
 mod idempotency;
+mod limits;
 mod lists;
 mod operator;
 mod orders;

@@ -8,6 +8,7 @@ use csp_agent::link::{
 };
 use csp_control::{
     clock::SetClock,
+    config::AccountLimits,
     domain::{
         address::Pool,
         catalog::{AddressPool, Catalog, Location, OsImage, Package, ServiceType, Size},
@@ -144,6 +145,7 @@ impl Stored {
             location: None,
             password_hash: Some("$6$salt$hash".to_owned()),
             provision_timeout: 600,
+            limits: AccountLimits::default().limits(),
         };
         let ordered = self.store.write(move |tx| order_server(tx, &order, draw(9), NOW)).await.unwrap();
         self.control.wake.wake(ordered.host);

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use csp_control::{
     api::{App, Settings},
     clock::{Clock, SetClock},
-    config::{Orders, PublicUrl},
+    config::{AccountLimits, Orders, PublicUrl},
     domain::{
         address::Pool,
         catalog::{AddressPool, Catalog, Location, OsImage, Package, ServiceType, Size},
@@ -107,6 +107,7 @@ impl Control {
             advertise: Some("control.example.com:7443".to_owned().try_into().unwrap()),
             pins: [KeyPin::of(b"current"), KeyPin::of(b"next")],
             orders: Orders::default(),
+            limits: AccountLimits::default().limits(),
         };
         let app = App {
             store: store.clone(),

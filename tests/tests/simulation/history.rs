@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
 use csp_agent::machine::OffCause;
 use csp_control::{
     clock::SetClock,
+    config::AccountLimits,
     domain::{catalog::ServiceType, hostname::Hostname, server::Request, time::Time},
     entropy::{Entropy, SeededEntropy},
     service::{
@@ -147,6 +148,7 @@ impl History {
             location: None,
             password_hash: None,
             provision_timeout: PROVISION_TIMEOUT,
+            limits: AccountLimits::default().limits(),
         };
         let (draw, now) = (self.control.entropy.draw(), self.control.now());
         let ordered = self.control.store.write(move |tx| order_server(tx, &order, draw.clone(), now)).await;

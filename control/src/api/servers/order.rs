@@ -122,6 +122,7 @@ pub async fn order(
         location: wanted.location,
         password_hash: hash,
         provision_timeout: i64::from(app.settings.orders.provision_timeout_minutes) * MINUTE,
+        limits: app.settings.limits,
     };
     let (draw, now) = (app.draw(), app.now());
     once.run(&app, move |tx| {
@@ -149,6 +150,7 @@ impl From<OrderError> for ApiError {
             OrderError::NoImage { .. } => Self::field(Code::ImageNotFound, "os_image_key", reason),
             OrderError::NoSshKey(_) => Self::field(Code::SshKeyNotFound, "ssh_key_uuid", reason),
             OrderError::NoLocation(_) => Self::field(Code::LocationNotFound, "location", reason),
+            OrderError::Limit(reached) => reached.into(),
             OrderError::InsufficientBalance { price, missing } => {
                 let what =
                     format!("The price is {price} USD, and the balance is {missing} USD short. Nothing was ordered.");

@@ -55,6 +55,7 @@ impl Stage {
         let account = self.account().await;
         let credit = json!({"amount": DOLLARS, "reference": "bank/1", "note": null});
         self.operate(&format!("/accounts/{account}/credits"), &credit).await;
+        self.operate(&format!("/accounts/{account}/limits"), &json!({"limits": {"servers": 20}})).await;
         let made = self.operate(&format!("/accounts/{account}/keys"), &json!({"label": null})).await;
         made["data"]["key"].as_str().unwrap().clone_into(&mut self.key);
         let key = json!({"label": "Laptop", "public_key": PUBLIC_KEY});

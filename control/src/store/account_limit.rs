@@ -1,0 +1,71 @@
+//! How many of each thing an account has, and where its bound is not the usual one.
+
+use csp_shared::id::AccountId;
+
+use super::{Read, StoreError, Tx, row};
+use crate::domain::{
+    limits::{Limit, Limits},
+    time::Time,
+};
+
+impl Read<'_> {
+    /// What an account may have: the usual numbers, and its own where it has some.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn account_limits(&self, account: AccountId, usual: &Limits) -> Result<Limits, StoreError> {
+        let sql = "SELECT l.name, l.value FROM account_limits l JOIN accounts a ON a.id = l.account_id \
+                   WHERE a.uuid = ?1";
+        let own = self
+            .many(sql, [account.to_string()], |r| Ok((row::chosen(r, 0, Limit::parse)?, row::number::<u32>(r, 1)?)))?;
+        Ok(usual.overridden(&own))
+    }
+
+    /// How many of these an account has: what counts is what the provider keeps for it, so neither a failed order, which
+    /// was refunded, nor a key that opens nothing.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn account_used(&self, account: AccountId, limit: Limit, now: Time) -> Result<u64, StoreError> {
+        let account = account.to_string();
+        match limit {
+            Limit::Servers => {
+                let sql = "SELECT count(*) FROM servers s JOIN accounts a ON a.id = s.account_id \
+                           WHERE a.uuid = ?1 AND s.service_status IN ('provisioning', 'active', 'suspended')";
+                self.count(sql, [account])
+            }
+            Limit::SshKeys => {
+                let sql = "SELECT count(*) FROM ssh_keys k JOIN accounts a ON a.id = k.account_id WHERE a.uuid = ?1";
+                self.count(sql, [account])
+            }
+            Limit::ApiKeys => {
+                let sql = "SELECT count(*) FROM api_keys k JOIN accounts a ON a.id = k.account_id \
+                           WHERE a.uuid = ?1 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > ?2)";
+                self.count(sql, (account, now.0))
+            }
+            // The store has no such things: what cannot be made is not there.
+            Limit::ShareLinks | Limit::PrivateNetworks => Ok(0),
+        }
+    }
+}
+
+impl Tx<'_> {
+    /// Gives an account a bound of its own; None takes it back to the usual one.
+    ///
+    /// # Errors
+    /// When the store cannot keep it.
+    pub fn account_limit_put(&mut self, account: AccountId, limit: Limit, max: Option<u32>) -> Result<(), StoreError> {
+        let account = self.key_of("accounts", &account.to_string())?;
+        let changed = match max {
+            Some(max) => {
+                let sql = "INSERT INTO account_limits (account_id, name, value) VALUES (?1, ?2, ?3) \
+                           ON CONFLICT (account_id, name) DO UPDATE SET value = excluded.value";
+                self.run(sql, (account, limit.as_str(), max))
+            }
+            None => {
+                self.run("DELETE FROM account_limits WHERE account_id = ?1 AND name = ?2", (account, limit.as_str()))
+            }
+        };
+        changed.map(drop)
+    }
+}

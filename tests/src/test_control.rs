@@ -48,6 +48,9 @@ pub const EXAMPLE_CATALOG: &str = include_str!("../../docs/examples/catalog.toml
 /// A public key that nobody has the other half of.
 pub const PUBLIC_KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f";
 
+/// Another one.
+pub const OTHER_PUBLIC_KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICAhIiMkJSYnKCkqKywtLi8wMTIzNDU2Nzg5Ojs8PT4/";
+
 /// A control plane in one process.
 pub struct TestControl {
     /// What the handlers stand on.

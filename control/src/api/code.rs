@@ -90,6 +90,8 @@ registry! {
         "No active OS image has this key, or none for this type. `GET /os-images` lists them.";
     SshKeyNotFound = "ssh_key_not_found", UNPROCESSABLE_ENTITY, false,
         "No SSH key of this account has this uuid. `GET /ssh-keys` lists them.";
+    InvalidSshKey = "invalid_ssh_key", UNPROCESSABLE_ENTITY, false,
+        "The text is no public SSH key that a guest would take: a private key, DSA, RSA below 2048 bits, or damaged.";
     LocationNotFound = "location_not_found", UNPROCESSABLE_ENTITY, false,
         "No location has this name, or the package is not sold there.";
     NotAvailableYet = "not_available_yet", UNPROCESSABLE_ENTITY, false,

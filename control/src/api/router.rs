@@ -3,7 +3,7 @@
 use axum::{
     Router,
     middleware::from_fn_with_state,
-    routing::{get, post},
+    routing::{get, patch, post},
 };
 
 use super::{catalog, console, edge::edge, servers, ssh_keys, state::App, wallet};
@@ -24,7 +24,8 @@ fn routes() -> Router<App> {
         .route("/packages", get(catalog::packages))
         .route("/packages/{uuid_or_slug}", get(catalog::package))
         .route("/os-images", get(catalog::os_images))
-        .route("/ssh-keys", get(ssh_keys::list))
+        .route("/ssh-keys", get(ssh_keys::list).post(ssh_keys::add))
+        .route("/ssh-keys/{uuid}", patch(ssh_keys::rename).delete(ssh_keys::delete))
         .route("/servers", get(servers::show::list).post(servers::order::order))
         .route("/servers/{uuid}", get(servers::show::show))
         .route("/servers/{uuid}/start", post(servers::power::start))

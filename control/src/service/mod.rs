@@ -10,6 +10,7 @@ pub mod change_power;
 pub mod create_account;
 pub mod create_key;
 pub mod credit_account;
+pub mod delete_ssh_key;
 pub mod destroy_server;
 pub mod enrol_host;
 pub mod expire_orders;
@@ -18,6 +19,7 @@ pub mod open_session;
 pub mod order_server;
 pub mod record_alive;
 pub mod record_report;
+pub mod rename_ssh_key;
 pub mod set_account_limits;
 
 mod check_limit;

@@ -78,4 +78,27 @@ impl Tx<'_> {
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         self.insert(sql, (id.to_string(), account, label.as_str(), key.line(), key.fingerprint(), now.0)).map(drop)
     }
+
+    /// Gives a key another name; `false` when the account has no such key.
+    ///
+    /// # Errors
+    /// When the store cannot keep it.
+    pub fn ssh_key_rename(&mut self, account: AccountId, id: SshKeyId, label: &Label) -> Result<bool, StoreError> {
+        let sql = "UPDATE ssh_keys SET label = ?3 WHERE uuid = ?2 \
+                   AND account_id = (SELECT id FROM accounts WHERE uuid = ?1)";
+        Ok(self.run(sql, (account.to_string(), id.to_string(), label.as_str()))? == 1)
+    }
+
+    /// Forgets a key; `false` when the account has no such key. Servers that were ordered with it keep their own copy.
+    ///
+    /// # Errors
+    /// When the store cannot keep it.
+    pub fn ssh_key_delete(&mut self, account: AccountId, id: SshKeyId) -> Result<bool, StoreError> {
+        let sql =
+            "SELECT k.id FROM ssh_keys k JOIN accounts a ON a.id = k.account_id WHERE a.uuid = ?1 AND k.uuid = ?2";
+        let key: Option<i64> = self.maybe(sql, (account.to_string(), id.to_string()), |r| Ok(r.get(0)?))?;
+        let Some(key) = key else { return Ok(false) };
+        self.run("UPDATE servers SET ssh_key_id = NULL WHERE ssh_key_id = ?1", [key])?;
+        self.run("DELETE FROM ssh_keys WHERE id = ?1", [key]).map(|_| true)
+    }
 }

@@ -9,3 +9,4 @@ mod operator;
 mod orders;
 mod power;
 mod sign_in;
+mod ssh_keys;

@@ -23,6 +23,8 @@ ALTER TABLE servers ADD COLUMN user_data TEXT;
 ALTER TABLE servers ADD COLUMN protect_destroy INTEGER NOT NULL DEFAULT 0 CHECK (protect_destroy IN (0, 1));
 ALTER TABLE servers ADD COLUMN protect_reinstall INTEGER NOT NULL DEFAULT 0 CHECK (protect_reinstall IN (0, 1));
 CREATE INDEX servers_hostname ON servers (account_id, hostname);
+-- Deleting a key must find who was ordered with it.
+CREATE INDEX servers_ssh_key ON servers (ssh_key_id) WHERE ssh_key_id IS NOT NULL;
 
 -- The customer's own words about a server.
 CREATE TABLE server_labels (

@@ -53,6 +53,11 @@ fn an_operator_sets_up_shop_whatever_dies() {
 }
 
 #[test]
+fn what_a_customer_keeps_is_changed_once_whatever_dies() {
+    die_everywhere("belongings", scenarios::belongings);
+}
+
+#[test]
 fn a_server_lives_from_order_to_destruction_whatever_dies() {
     die_everywhere("life", scenarios::life);
 }

@@ -9,12 +9,13 @@ use csp_shared::{
     id::ServerId,
     observed::{Fault, FaultCode},
 };
-use csp_tests::Op;
+use csp_tests::{Op, test_control::OTHER_PUBLIC_KEY};
+use serde_json::json;
 
 use super::{super::control::PROVISION_TIMEOUT, stage::Stage};
 
 /// Every scenario, for those who want to know what all of them cross.
-pub const ALL: [super::Scenario; 6] = [set_up, life, failing, late, power_cut, unruly];
+pub const ALL: [super::Scenario; 7] = [set_up, belongings, life, failing, late, power_cut, unruly];
 
 type Played<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
@@ -23,6 +24,22 @@ pub fn set_up(stage: &mut Stage) -> Played<'_> {
     Box::pin(async {
         stage.furnish().await;
         stage.order().await;
+    })
+}
+
+/// What a customer keeps beside servers.
+pub fn belongings(stage: &mut Stage) -> Played<'_> {
+    Box::pin(async {
+        stage.furnished().await;
+        let key = json!({"label": "Desktop", "public_key": OTHER_PUBLIC_KEY});
+        let added = stage.customer("POST", "/ssh-keys", Some(&key)).await;
+        let path = format!("/ssh-keys/{}", added["data"]["uuid"].as_str().unwrap_or_else(|| panic!("{added}")));
+        let renamed = stage.customer("PATCH", &path, Some(&json!({"label": "Tower"}))).await;
+        assert_eq!(renamed["data"]["label"], "Tower", "{renamed}");
+        let keys = stage.customer("GET", "/ssh-keys", None).await;
+        assert_eq!(keys["total"], 2, "once each, whoever died: {keys}");
+        stage.customer("DELETE", &path, None).await;
+        assert_eq!(stage.customer("GET", "/ssh-keys", None).await["total"], 1);
     })
 }
 

@@ -148,7 +148,7 @@ impl Stage {
         };
         let mut request = Request::builder().method(Method::from_bytes(method.as_bytes()).unwrap());
         request = request.uri(format!("{prefix}{path}")).header(header::AUTHORIZATION, format!("Bearer {}", self.key));
-        if let Some(once) = once.filter(|_| method == "POST") {
+        if let Some(once) = once.filter(|_| method != "GET") {
             request = request.header("Idempotency-Key", once);
         }
         let text = body.map(|body| body.to_string());

@@ -7,13 +7,14 @@ use rusqlite::{Connection, OpenFlags};
 use super::StoreError;
 
 /// `csp1`: tells a database of csp from any other file of SQLite.
-const APPLICATION_ID: i32 = 0x6373_7031;
+pub(super) const APPLICATION_ID: i32 = 0x6373_7031;
 
 /// Each step once, in order, never altered after a release. Their sum is `schema.sql`, which a test compares.
-const MIGRATIONS: &[&str] = &[
+pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_first.sql"),
     include_str!("migrations/0002_console_tickets.sql"),
     include_str!("migrations/0003_customer_api.sql"),
+    include_str!("migrations/0004_billing.sql"),
 ];
 
 /// Statements kept prepared on a connection: an unprepared one costs half again as much (measured).
@@ -56,6 +57,8 @@ fn pragmas(connection: &Connection) -> rusqlite::Result<()> {
 
 fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     let fail = |why| StoreError::open(path, why);
+    // A table that is built anew is dropped first, and its rows are still referred to. Looked at as a whole below.
+    connection.pragma_update(None, "foreign_keys", false).map_err(fail)?;
     // IMMEDIATE: two programs that start together must not both migrate.
     let tx = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(fail)?;
     let number = |name: &str| tx.pragma_query_value(None, name, |row| row.get::<_, i32>(0)).map_err(fail);
@@ -71,9 +74,13 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     for step in MIGRATIONS.iter().skip(done) {
         tx.execute_batch(step).map_err(fail)?;
     }
+    if done < MIGRATIONS.len() && tx.prepare("PRAGMA foreign_key_check").and_then(|mut s| s.exists([])).map_err(fail)? {
+        return Err(StoreError::Damaged("rows that refer to nothing, after a migration".to_owned()));
+    }
     tx.pragma_update(None, "application_id", APPLICATION_ID).map_err(fail)?;
     tx.pragma_update(None, "user_version", i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX)).map_err(fail)?;
-    tx.commit().map_err(fail)
+    tx.commit().map_err(fail)?;
+    connection.pragma_update(None, "foreign_keys", true).map_err(fail)
 }
 
 /// Bounds the next question on this connection: it is cut off after so many steps.

@@ -21,8 +21,9 @@ impl Tx<'_> {
         let server = self.key_of("servers", &server.to_string())?;
         let period = self.insert("INSERT INTO periods (server_id, ordinal) VALUES (?1, 0)", [server])?;
         // A free period has a line but no transfer.
-        let sql = "INSERT INTO paid_lines (period_id, thing, list_cents, net_cents, transfer_id, created_at) \
-                   VALUES (?1, 'package', ?2, ?3, (SELECT id FROM transfers WHERE uuid = ?4), ?5)";
+        let sql = "INSERT INTO paid_lines (period_id, thing, price_cents, net_price_cents, kept_cents, list_cents, \
+                   net_cents, transfer_id, created_at) \
+                   VALUES (?1, 'package', ?2, ?3, ?2, ?2, ?3, (SELECT id FROM transfers WHERE uuid = ?4), ?5)";
         self.insert(sql, (period, list.get(), net.get(), transfer.to_string(), now.0)).map(drop)
     }
 
@@ -45,7 +46,7 @@ impl Tx<'_> {
     /// # Errors
     /// When the store cannot keep it.
     pub fn period_credit_all(&mut self, server: ServerId) -> Result<(), StoreError> {
-        let sql = "UPDATE paid_lines SET credited_cents = net_cents WHERE period_id IN \
+        let sql = "UPDATE paid_lines SET credited_cents = net_cents, kept_cents = 0 WHERE period_id IN \
                    (SELECT p.id FROM periods p JOIN servers s ON s.id = p.server_id WHERE s.uuid = ?1)";
         self.run(sql, [server.to_string()]).map(drop)
     }

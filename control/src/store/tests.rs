@@ -56,6 +56,31 @@ fn the_schema_is_the_sum_of_the_migrations() {
     insta::assert_snapshot!("schema", parts.join("\n\n"));
 }
 
+#[test]
+fn a_ledger_of_before_billing_is_taken_over_whole() {
+    let fresh = fresh();
+    let old = rusqlite::Connection::open(&fresh.path).unwrap();
+    old.execute_batch(&connection::MIGRATIONS[..3].join("\n")).unwrap();
+    old.pragma_update(None, "application_id", connection::APPLICATION_ID).unwrap();
+    old.pragma_update(None, "user_version", 3).unwrap();
+    old.execute_batch(
+        "PRAGMA foreign_keys = OFF; \
+         INSERT INTO accounts (id, uuid, name, balance_cents, created_at) VALUES (1, 'a', 'someone', 5, 0); \
+         INSERT INTO transfers (id, uuid, from_book, to_account_id, amount_cents, cause, cause_key, description, \
+         balance_after_cents, created_at) VALUES (7, 't', 'topups', 1, 5, 'topup', 'topup/1', 'Wallet top-up', 5, 0);",
+    )
+    .unwrap();
+    drop(old);
+    let new = connection::open(&fresh.path).unwrap();
+    let row: (i64, i64) =
+        new.query_row("SELECT id, balance_after_cents FROM transfers", [], |r| Ok((r.get(0)?, r.get(1)?))).unwrap();
+    assert_eq!(row, (7, 5));
+    assert!(new.pragma_query_value(None, "foreign_keys", |r| r.get::<_, bool>(0)).unwrap(), "they are kept again");
+    for sin in ["UPDATE transfers SET amount_cents = 6", "DELETE FROM transfers"] {
+        assert!(new.execute_batch(sin).unwrap_err().to_string().contains("post a correction"), "{sin}");
+    }
+}
+
 #[tokio::test]
 async fn what_was_answered_is_there_after_a_restart() {
     let fresh = fresh();

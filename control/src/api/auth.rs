@@ -12,6 +12,7 @@ use csp_shared::{
 };
 
 use super::{
+    document::sheet::{Part, Sheet},
     error::{ApiError, Code},
     state::App,
 };
@@ -89,6 +90,13 @@ impl<N: Need> FromRequestParts<App> for By<N> {
             return Err(lacking(N::ALTERNATIVES));
         }
         Ok(Self { customer: Customer { account: key.account, key: key.id, secret }, need: PhantomData })
+    }
+}
+
+impl<N: Need> Part for By<N> {
+    fn describe(sheet: &mut Sheet) {
+        sheet.needs(N::ALTERNATIVES);
+        sheet.refuses(&[Code::Unauthorized, Code::InsufficientScope, Code::Internal, Code::Unavailable]);
     }
 }
 

@@ -11,8 +11,17 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::timeout;
+use utoipa::{
+    ToSchema,
+    openapi::{
+        ContentBuilder, RefOr, Required, Schema, request_body::RequestBodyBuilder, schema::AdditionalProperties,
+    },
+};
 
-use super::error::{ApiError, Code};
+use super::{
+    document::sheet::{JSON, Part, Sheet},
+    error::{ApiError, Code},
+};
 
 /// Longest body, in bytes.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -35,6 +44,29 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
         let (parts, body) = request.into_parts();
         let bytes = read(body, BODY_BYTES_MAX).await?;
         parse(&parts.headers, &bytes)
+    }
+}
+
+impl<T: ToSchema> Part for JsonBody<T> {
+    fn describe(sheet: &mut Sheet) {
+        let mut schema = T::schema();
+        let mut needed = false;
+        if let RefOr::T(Schema::Object(object)) = &mut schema {
+            // Every body names what it does not know.
+            object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+            needed = !object.required.is_empty();
+        }
+        let content = ContentBuilder::new().schema(Some(sheet.component::<T>(schema))).build();
+        let required = if needed { Required::True } else { Required::False };
+        sheet.body(RequestBodyBuilder::new().content(JSON, content).required(Some(required)).build());
+        sheet.refuses(&[
+            Code::MalformedJson,
+            Code::BadRequest,
+            Code::RequestTimeout,
+            Code::PayloadTooLarge,
+            Code::UnsupportedMediaType,
+            Code::ValidationFailed,
+        ]);
     }
 }
 

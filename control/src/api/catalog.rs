@@ -1,12 +1,24 @@
 //! `GET /packages`, `GET /packages/{uuid-or-slug}` and `GET /os-images`: what can be ordered.
 
-use axum::extract::{Path, State, rejection::PathRejection};
+use axum::{
+    extract::{FromRequestParts, Path, State},
+    http::request::Parts,
+};
 use csp_shared::id::{ImageId, PackageId};
 use serde::{Deserialize, Serialize};
+use utoipa::{
+    IntoParams, ToSchema,
+    openapi::{ObjectBuilder, Type},
+};
 
 use super::{
     auth::{By, Reads},
-    envelope::{Answer, Money},
+    document::{
+        schemas::{Limit, Offset, ServiceTypeWord, path_parameter},
+        sheet::{Part, Sheet},
+        tags,
+    },
+    envelope::{Answer, List, Money},
     error::{ApiError, Code},
     field::{Faults, Field, Unknown},
     page::Page,
@@ -19,23 +31,34 @@ use crate::{
 };
 
 /// Something that is sold.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"monthly_price": 6.95}))]
 pub struct Package {
+    #[schema(value_type = Uuid)]
     uuid: PackageId,
+    #[schema(example = "starter")]
     slug: String,
     #[serde(rename = "type")]
-    kind: &'static str,
+    kind: ServiceTypeWord,
+    #[schema(example = "Starter")]
     name: String,
     monthly_price: Money,
     resources: Resources,
+    #[schema(minimum = 0, maximum = 1000, example = 5)]
     max_extra_ips: u32,
 }
 
 /// What a server has, as sold.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 pub struct Resources {
+    /// Virtual processors.
+    #[schema(minimum = 1, example = 2)]
     cpu: u16,
+    /// Memory, in MiB.
+    #[schema(minimum = 1, example = 1024)]
     ram_mb: u32,
+    /// Disk, in GiB.
+    #[schema(minimum = 1, example = 20)]
     disk_gb: u32,
 }
 
@@ -50,7 +73,7 @@ impl From<PackageRow> for Package {
         Self {
             uuid: row.id,
             slug: row.slug,
-            kind: row.kind.as_str(),
+            kind: ServiceTypeWord(row.kind),
             name: row.name,
             monthly_price: Money(row.monthly),
             resources: row.size.into(),
@@ -60,34 +83,45 @@ impl From<PackageRow> for Package {
 }
 
 /// An operating system that can be installed.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct OsImage {
+    #[schema(value_type = Uuid)]
     uuid: ImageId,
+    #[schema(example = "ubuntu-24-04")]
     key: String,
+    #[schema(example = "Ubuntu")]
     name: String,
+    #[schema(example = "24.04")]
     version: String,
     /// Null: for both.
     #[serde(rename = "type")]
-    kind: Option<&'static str>,
+    kind: Option<ServiceTypeWord>,
 }
 
 impl From<ImageRow> for OsImage {
     fn from(row: ImageRow) -> Self {
-        let kind = row.kind.map(ServiceType::as_str);
+        let kind = row.kind.map(ServiceTypeWord);
         Self { uuid: row.id, key: row.key, name: row.name, version: row.version, kind }
     }
 }
 
 /// `?type=&limit=&offset=`
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 pub struct CatalogQuery {
+    /// Only what is for this kind of service.
     #[serde(default, rename = "type")]
+    #[param(value_type = ServiceTypeWord, inline, required = false)]
     kind: Field<String>,
+    /// Most entries of the answer. More than 100 are cut to 100, and `message` says so.
     #[serde(default)]
+    #[param(value_type = Limit, inline, required = false)]
     limit: Field<String>,
+    /// How many entries to skip.
     #[serde(default)]
+    #[param(value_type = Offset, inline, required = false)]
     offset: Field<String>,
     #[serde(flatten)]
+    #[param(ignore)]
     unknown: Unknown,
 }
 
@@ -103,41 +137,73 @@ impl CatalogQuery {
     }
 }
 
-/// `GET /packages`
+/// List packages
+///
+/// Active packages, in the order in which the provider shows them.
+#[utoipa::path(get, path = "/packages", operation_id = "list_packages", tag = tags::CATALOG)]
 pub async fn packages(
     State(app): State<App>,
     _: By<Reads>,
     Query(query): Query<CatalogQuery>,
-) -> Result<Answer<Vec<Package>>, ApiError> {
+) -> Result<List<Package>, ApiError> {
     let (kind, page) = query.parse()?;
     let rows = app.store.read::<_, StoreError>(|read| read.package_list()).await?;
     let wanted: Vec<PackageRow> = rows.into_iter().filter(|row| kind.is_none_or(|kind| row.kind == kind)).collect();
     let total = wanted.len() as u64;
-    Ok(Answer::list(page.cut(wanted).into_iter().map(Package::from).collect(), total, &page))
+    Ok(List::new(page.cut(wanted).into_iter().map(Package::from).collect(), total, &page))
 }
 
-/// `GET /packages/{uuid-or-slug}`
+/// The name in a path of a package: its slug, or its uuid.
+#[derive(Debug)]
+pub struct PackagePath(String);
+
+impl<S: Send + Sync> FromRequestParts<S> for PackagePath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Path(name) = Path::from_request_parts(parts, state).await.map_err(|_| no_package())?;
+        Ok(Self(name))
+    }
+}
+
+impl Part for PackagePath {
+    fn describe(sheet: &mut Sheet) {
+        let schema = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).examples(["performance"]);
+        sheet.parameter(path_parameter("uuid_or_slug", "The package's uuid, or its slug.", schema));
+        sheet.refuses(&[Code::NotFound]);
+    }
+}
+
+fn no_package() -> ApiError {
+    ApiError::new(Code::NotFound, "There is no such package.")
+}
+
+/// Show a package
+///
+/// One package, by its uuid or slug.
+#[utoipa::path(get, path = "/packages/{uuid_or_slug}", operation_id = "show_package", tag = tags::CATALOG)]
 pub async fn package(
     State(app): State<App>,
     _: By<Reads>,
-    path: Result<Path<String>, PathRejection>,
+    PackagePath(name): PackagePath,
 ) -> Result<Answer<Package>, ApiError> {
-    let missing = || ApiError::new(Code::NotFound, "There is no such package.");
-    let Path(name) = path.map_err(|_| missing())?;
     let row = app.store.read::<_, StoreError>(move |read| read.package_get(&name)).await?;
-    row.map(|row| Answer::data(row.into())).ok_or_else(missing)
+    row.map(|row| Answer::data(row.into())).ok_or_else(no_package)
 }
 
-/// `GET /os-images`
+/// List OS images
+///
+/// Operating systems that a server can be ordered with.
+#[utoipa::path(get, path = "/os-images", operation_id = "list_os_images", tag = tags::CATALOG)]
 pub async fn os_images(
     State(app): State<App>,
     _: By<Reads>,
     Query(query): Query<CatalogQuery>,
-) -> Result<Answer<Vec<OsImage>>, ApiError> {
+) -> Result<List<OsImage>, ApiError> {
     let (kind, page) = query.parse()?;
     let rows = app.store.read::<_, StoreError>(|read| read.image_list()).await?;
     let fits = |row: &ImageRow| kind.is_none() || row.kind.is_none() || row.kind == kind;
     let wanted: Vec<ImageRow> = rows.into_iter().filter(fits).collect();
     let total = wanted.len() as u64;
-    Ok(Answer::list(page.cut(wanted).into_iter().map(OsImage::from).collect(), total, &page))
+    Ok(List::new(page.cut(wanted).into_iter().map(OsImage::from).collect(), total, &page))
 }

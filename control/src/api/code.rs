@@ -2,7 +2,14 @@
 //!
 //! Programs read the code, people the message. A code, once published, keeps its meaning and its status.
 
+use std::borrow::Cow;
+
 use axum::http::StatusCode;
+use serde::{Serialize, Serializer};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, Type},
+};
 
 /// One row of the registry.
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +27,7 @@ pub struct Entry {
 macro_rules! registry {
     ($($code:ident = $name:literal, $status:ident, $retryable:literal, $meaning:literal;)*) => {
         /// Why a request was refused.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Code {
             $(#[doc = $meaning] $code,)*
         }
@@ -102,6 +109,34 @@ registry! {
         "Something went wrong on our side. Nothing was changed, or it is shown by the next GET.";
     Unavailable = "unavailable", SERVICE_UNAVAILABLE, true,
         "The service cannot store changes right now. Reading works; try again in a moment.";
+}
+
+impl Code {
+    /// The code of this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.entry().name == name)
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.entry().name)
+    }
+}
+
+impl PartialSchema for Code {
+    fn schema() -> RefOr<Schema> {
+        let names = Self::ALL.iter().map(|code| code.entry().name);
+        let schema = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names));
+        schema.description(Some("For programs. Once published, a code keeps its meaning and its status.")).into()
+    }
+}
+
+impl ToSchema for Code {
+    fn name() -> Cow<'static, str> {
+        "ErrorCode".into()
+    }
 }
 
 #[cfg(test)]

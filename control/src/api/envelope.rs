@@ -1,6 +1,6 @@
 //! The shape of every success: `{"ok":true,"message"?,"data"?}`, and beside a list its size.
 
-use std::borrow::Cow;
+use std::{any::TypeId, borrow::Cow};
 
 use axum::{
     body::Body,
@@ -9,8 +9,18 @@ use axum::{
 };
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ArrayBuilder, Object, ObjectBuilder, RefOr, Schema, Type},
+};
 
-use super::page::Page;
+use super::{
+    document::{
+        schemas::{Count, Yes},
+        sheet::{Part, Sheet},
+    },
+    page::Page,
+};
 use crate::domain::{money::Cents, time::Time};
 
 /// A success.
@@ -21,16 +31,10 @@ pub struct Answer<T> {
     message: Option<Cow<'static, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<T>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    total: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    limit: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    offset: Option<u64>,
 }
 
 impl<T> Answer<T> {
-    const EMPTY: Self = Self { ok: true, message: None, data: None, total: None, limit: None, offset: None };
+    const EMPTY: Self = Self { ok: true, message: None, data: None };
 
     /// One thing.
     #[must_use]
@@ -42,19 +46,6 @@ impl<T> Answer<T> {
     #[must_use]
     pub fn with_message(self, message: impl Into<Cow<'static, str>>) -> Self {
         Self { message: Some(message.into()), ..self }
-    }
-
-    /// A part of a list of `total` things. Says what was asked for, as far as it was cut.
-    #[must_use]
-    pub fn list(data: T, total: u64, page: &Page) -> Self {
-        Self {
-            message: page.note(),
-            data: Some(data),
-            total: Some(total),
-            limit: page.limit(),
-            offset: (page.offset > 0).then_some(page.offset),
-            ok: true,
-        }
     }
 }
 
@@ -81,6 +72,71 @@ impl<T: Serialize> IntoResponse for Answer<T> {
     }
 }
 
+/// A success with a list, or a part of one.
+#[derive(Debug, Serialize)]
+pub struct List<T> {
+    ok: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<Cow<'static, str>>,
+    data: Vec<T>,
+    total: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offset: Option<u64>,
+}
+
+impl<T> List<T> {
+    /// A part of a list of `total` things. Says what was asked for, as far as it was cut.
+    #[must_use]
+    pub fn new(data: Vec<T>, total: u64, page: &Page) -> Self {
+        let offset = (page.offset > 0).then_some(page.offset);
+        Self { ok: true, message: page.note(), data, total, limit: page.limit(), offset }
+    }
+}
+
+impl<T: Serialize> IntoResponse for List<T> {
+    fn into_response(self) -> Response {
+        // Our own types with text keys: serializing cannot fail.
+        json(serde_json::to_vec(&self).unwrap_or_default())
+    }
+}
+
+impl<T: ToSchema + 'static> Part for Answer<T> {
+    fn describe(sheet: &mut Sheet) {
+        let told = ObjectBuilder::new().property("ok", Yes::schema()).required("ok").property("message", message());
+        let nothing = TypeId::of::<T>() == TypeId::of::<()>();
+        let schema = if nothing {
+            told.required("message")
+        } else {
+            told.property("data", sheet.reference::<T>()).required("data")
+        };
+        sheet.answers(schema);
+    }
+}
+
+impl<T: ToSchema> Part for List<T> {
+    fn describe(sheet: &mut Sheet) {
+        let data = ArrayBuilder::new().items(sheet.reference::<T>());
+        let number = |words: &str| Count::described(words);
+        let schema = ObjectBuilder::new()
+            .property("ok", Yes::schema())
+            .property("message", message())
+            .property("data", data)
+            .property("total", number("How many there are in all."))
+            .property("limit", number("Most entries of this answer, if there is such a bound."))
+            .property("offset", number("How many entries were skipped, if any."))
+            .required("ok")
+            .required("data")
+            .required("total");
+        sheet.answers(schema);
+    }
+}
+
+fn message() -> Object {
+    ObjectBuilder::new().schema_type(Type::String).description(Some("A sentence for people.")).build()
+}
+
 /// An answer whose body is JSON already.
 #[must_use]
 pub fn json(body: Vec<u8>) -> Response {
@@ -102,6 +158,16 @@ impl Serialize for Money {
     }
 }
 
+impl PartialSchema for Money {
+    fn schema() -> RefOr<Schema> {
+        let most = i32::try_from(Cents::MAX.get() / 100).unwrap_or(i32::MAX);
+        let number = ObjectBuilder::new().schema_type(Type::Number).minimum(Some(0)).maximum(Some(most));
+        number.description(Some("US dollars, exact in cents.")).examples([serde_json::json!(42.5)]).into()
+    }
+}
+
+impl ToSchema for Money {}
+
 /// A time as `2026-06-10 12:00:00`, UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct When(pub Time);
@@ -109,6 +175,19 @@ pub struct When(pub Time);
 impl Serialize for When {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&self.0)
+    }
+}
+
+impl PartialSchema for When {
+    fn schema() -> RefOr<Schema> {
+        let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$"));
+        text.description(Some("A time, UTC.")).examples(["2026-06-10 12:00:00"]).into()
+    }
+}
+
+impl ToSchema for When {
+    fn name() -> Cow<'static, str> {
+        "Time".into()
     }
 }
 

@@ -11,8 +11,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 pub use super::code::Code;
+use super::document::schemas::No;
 use crate::{domain::limits::LimitReached, store::StoreError};
 
 /// A refusal.
@@ -33,44 +35,64 @@ pub struct ApiError {
 }
 
 /// One field of a request, and what is wrong with it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FieldFault {
     /// As the client wrote it; `a.b` below an object.
+    #[schema(example = "hostname")]
     pub field: String,
     /// What to do about it.
+    #[schema(example = "is required")]
     pub reason: String,
 }
 
 /// The body of a refusal.
-#[derive(Debug, Serialize)]
-struct Refusal<'a> {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Error)]
+pub struct RefusalBody<'a> {
+    /// Always false.
+    #[schema(value_type = No)]
     ok: bool,
+    /// For people: what happened, to which thing. The same as `error.message`.
     message: &'a str,
     error: Detail<'a>,
 }
 
-#[derive(Debug, Serialize)]
+/// What went wrong.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ErrorDetail)]
 struct Detail<'a> {
-    code: &'static str,
+    code: Code,
+    /// For people: what happened, to which thing.
     message: &'a str,
+    /// The same as in the header `X-Request-Id`. Quote it when you ask for help.
     request_id: &'a str,
+    /// Whether the same request may succeed later without a change.
     retryable: bool,
     details: Details<'a>,
 }
 
-#[derive(Debug, Serialize)]
+/// What is known beyond the code.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ErrorDetails)]
 struct Details<'a> {
+    /// Every field of the request that is at fault; empty where none is.
+    #[schema(value_type = Vec<FieldFault>)]
     fields: &'a [FieldFault],
+    /// What the server is busy with.
     #[serde(skip_serializing_if = "Option::is_none")]
     running_action: Option<&'static str>,
+    /// Which limit of the account is reached.
     #[serde(skip_serializing_if = "Option::is_none")]
     limit: Option<LimitDetail>,
 }
 
 /// A limit of the account that stands in the way.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[schema(as = ErrorLimit)]
 struct LimitDetail {
+    #[schema(example = "servers")]
     name: &'static str,
+    #[schema(minimum = 0, example = 10)]
     max: u32,
 }
 
@@ -125,11 +147,11 @@ impl ApiError {
     #[must_use]
     pub fn render(&self, request_id: &str) -> Vec<u8> {
         let entry = self.code.entry();
-        let refusal = Refusal {
+        let refusal = RefusalBody {
             ok: false,
             message: &self.message,
             error: Detail {
-                code: entry.name,
+                code: self.code,
                 message: &self.message,
                 request_id,
                 retryable: entry.retryable,

@@ -4,18 +4,30 @@
 //! crash could lose one of them. A twin that arrives meanwhile waits for the writer and then finds the answer: nothing
 //! is ever "in flight" from the outside. Refusals are not stored; what changed nothing may be tried again.
 
+use std::marker::PhantomData;
+
 use axum::{
-    http::{HeaderMap, HeaderName, HeaderValue},
-    response::Response,
+    extract::FromRequestParts,
+    http::{HeaderMap, HeaderName, HeaderValue, request::Parts},
+    response::{IntoResponse, Response},
 };
 use csp_shared::{
     id::{AccountId, HostId},
     sha256::Sha256,
 };
+use serde::Serialize;
+use utoipa::{
+    ToSchema,
+    openapi::{
+        ObjectBuilder, Type,
+        path::{ParameterBuilder, ParameterIn},
+    },
+};
 
 use super::{
     auth::Customer,
-    envelope::json,
+    document::sheet::{Part, Sheet},
+    envelope::{Answer, json},
     error::{ApiError, Code},
     seal::{SealKeys, same},
     state::App,
@@ -32,13 +44,55 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 /// As at Stripe, whose clients people copy.
 const KEY_CHARS_MAX: usize = 255;
 
+/// The key of a request, if it has one. Every handler of a POST, PATCH or DELETE takes it and runs its effect in [`Once`].
+#[derive(Debug)]
+pub struct IdempotencyKey(Option<String>);
+
+impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        key(&parts.headers).map(|key| Self(key.map(str::to_owned)))
+    }
+}
+
+impl Part for IdempotencyKey {
+    fn describe(sheet: &mut Sheet) {
+        let words = "A text of your choice for this one request, best a fresh UUID. The same request sent again with the \
+                     same key has no second effect and gets the same answer, for 24 hours.";
+        let schema = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[!-~]([ -~]{0,253}[!-~])?$"));
+        let parameter = ParameterBuilder::new().name("Idempotency-Key").parameter_in(ParameterIn::Header);
+        sheet.parameter(parameter.description(Some(words)).schema(Some(schema.build())));
+        sheet.refuses(&[Code::BadRequest, Code::IdempotencyKeyReused]);
+    }
+}
+
 /// What a use case did.
 #[derive(Debug)]
-pub struct Effect {
-    /// The answer's body.
-    pub body: Vec<u8>,
+pub struct Effect<T> {
+    /// What the customer is told.
+    pub answer: Answer<T>,
     /// Whose specs changed.
     pub wake: Option<HostId>,
+}
+
+/// An answer with a body of `Answer<T>`, given now or before.
+pub struct Answered<T> {
+    response: Response,
+    body: PhantomData<fn() -> T>,
+}
+
+impl<T> IntoResponse for Answered<T> {
+    fn into_response(self) -> Response {
+        self.response
+    }
+}
+
+impl<T: ToSchema + 'static> Part for Answered<T> {
+    fn describe(sheet: &mut Sheet) {
+        Answer::<T>::describe(sheet);
+        sheet.answers_header("Idempotent-Replayed");
+    }
 }
 
 /// A request that is to have its effect once.
@@ -46,6 +100,13 @@ pub struct Once {
     account: AccountId,
     now: Time,
     sealed: Option<Sealed>,
+}
+
+/// What a request came to.
+struct Outcome {
+    body: Vec<u8>,
+    wake: Option<HostId>,
+    replayed: bool,
 }
 
 /// The part for requests that carry a key.
@@ -56,59 +117,52 @@ struct Sealed {
 }
 
 impl Once {
-    /// Reads the key of a request to `route` (method and path), if it has one.
-    ///
-    /// # Errors
-    /// When the header is there and is no key.
-    pub fn read(
-        app: &App,
-        headers: &HeaderMap,
-        customer: &Customer,
-        route: &str,
-        canonical_body: &[u8],
-    ) -> Result<Self, ApiError> {
-        let sealed = key(headers)?.map(|key| {
+    /// A request to `route` (method and path) with this key.
+    #[must_use]
+    pub fn new(app: &App, key: &IdempotencyKey, customer: &Customer, route: &str, canonical_body: &[u8]) -> Self {
+        let sealed = key.0.as_deref().map(|key| {
             let keys = SealKeys::derive(&customer.secret, key);
             Sealed { request: keys.fingerprint(route, canonical_body), keys, nonce: app.draw().bytes() }
         });
-        Ok(Self { account: customer.account, now: app.now(), sealed })
+        Self { account: customer.account, now: app.now(), sealed }
     }
 
     /// Runs the effect, unless its answer is stored already; answers the customer and wakes the host.
     ///
     /// # Errors
     /// With the effect's refusal, or when the key belongs to another request.
-    pub async fn run(
+    pub async fn run<T: Serialize>(
         self,
         app: &App,
-        effect: impl Fn(&mut Tx<'_>) -> Result<Effect, ApiError> + Send + 'static,
-    ) -> Result<Response, ApiError> {
-        let (effect, replayed) = app.store.write(move |tx| self.attempt(tx, &effect)).await?;
-        if let Some(host) = effect.wake {
+        effect: impl Fn(&mut Tx<'_>) -> Result<Effect<T>, ApiError> + Send + 'static,
+    ) -> Result<Answered<T>, ApiError> {
+        let outcome = app.store.write(move |tx| self.attempt(tx, &effect)).await?;
+        if let Some(host) = outcome.wake {
             app.wake.wake(host);
         }
-        let mut response = json(effect.body);
-        if replayed {
+        let mut response = json(outcome.body);
+        if outcome.replayed {
             response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
         }
-        Ok(response)
+        Ok(Answered { response, body: PhantomData })
     }
 
-    fn attempt(
+    fn attempt<T: Serialize>(
         &self,
         tx: &mut Tx<'_>,
-        effect: &impl Fn(&mut Tx<'_>) -> Result<Effect, ApiError>,
-    ) -> Result<(Effect, bool), ApiError> {
-        let Some(sealed) = &self.sealed else { return Ok((effect(tx)?, false)) };
+        effect: &impl Fn(&mut Tx<'_>) -> Result<Effect<T>, ApiError>,
+    ) -> Result<Outcome, ApiError> {
+        let first = |done: Effect<T>| Outcome { body: done.answer.render(), wake: done.wake, replayed: false };
+        let Some(sealed) = &self.sealed else { return effect(tx).map(first) };
         if let Some(stored) = tx.idempotency_get(self.account, sealed.keys.lookup, self.now)? {
-            return sealed.replay(&stored).map(|body| (Effect { body, wake: None }, true));
+            return sealed.replay(&stored).map(|body| Outcome { body, wake: None, replayed: true });
         }
-        let done = effect(tx)?;
+        let done = effect(tx).map(first)?;
         let unsealed = || StoreError::Damaged("an answer could not be sealed".to_owned());
         let sealed_body = sealed.keys.seal(&sealed.request, sealed.nonce, &done.body).ok_or_else(unsealed)?;
         let answer = StoredAnswer { request: sealed.request, status: 200, sealed_body };
         tx.idempotency_insert(self.account, sealed.keys.lookup, &answer, self.now)?;
-        Ok((done, false))
+        Ok(done)
     }
 }
 

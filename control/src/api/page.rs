@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::{
+    document::schemas::{Limit, Offset},
     error::{ApiError, Code},
     field::{Faults, Field, Unknown},
 };
@@ -13,13 +15,18 @@ use super::{
 pub const LIMIT_MAX: u64 = 100;
 
 /// The query of a list without filters.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 pub struct PageQuery {
+    /// Most entries of the answer. More than 100 are cut to 100, and `message` says so.
     #[serde(default)]
+    #[param(value_type = Limit, inline, required = false)]
     limit: Field<String>,
+    /// How many entries to skip.
     #[serde(default)]
+    #[param(value_type = Offset, inline, required = false)]
     offset: Field<String>,
     #[serde(flatten)]
+    #[param(ignore)]
     unknown: Unknown,
 }
 

@@ -3,8 +3,12 @@
 use axum::{extract::FromRequestParts, http::request::Parts};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use utoipa::{IntoParams, openapi::path::ParameterIn};
 
-use super::error::{ApiError, Code};
+use super::{
+    document::sheet::{Part, Sheet},
+    error::{ApiError, Code},
+};
 
 /// A query of type `T`, whose fields are [`super::field::Field`]s of texts.
 #[derive(Debug)]
@@ -23,5 +27,14 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
             }
         }
         serde_json::from_value(Value::Object(fields)).map(Self).map_err(|_| bad())
+    }
+}
+
+impl<T: IntoParams> Part for Query<T> {
+    fn describe(sheet: &mut Sheet) {
+        for parameter in T::into_params(|| Some(ParameterIn::Query)) {
+            sheet.parameter(parameter);
+        }
+        sheet.refuses(&[Code::BadRequest, Code::ValidationFailed]);
     }
 }

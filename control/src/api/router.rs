@@ -1,12 +1,43 @@
 //! Every route of the customer API on one page.
+//!
+//! A route is its handler: path, words and refusals stand in the attribute above it, everything else in its signature
+//! (see `document::sheet`). So a new route is a handler like this one, and a line below:
+//!
+//! ```ignore
+//! /// Rename a server                                             summary: the first line
+//! ///
+//! /// Gives it another host name; the guest sees it after a reinstall.             description: the rest
+//! #[utoipa::path(
+//!     post,
+//!     path = "/servers/{uuid}/rename",
+//!     operation_id = "rename_server",                             the method's name in generated clients
+//!     tag = tags::SERVERS,
+//!     extensions(("x-error-codes" = json!([Code::ServerBusy])))   only what the use case itself refuses with
+//! )]
+//! pub async fn rename(
+//!     State(app): State<App>,
+//!     By { customer, .. }: By<Writes>,                            the scopes, 401, 403, 5xx
+//!     ServerPath(server): ServerPath,                             the path's parameter, 404
+//!     key: IdempotencyKey,                                        the header, 422
+//!     body: JsonBody<RenameBody>,                                 the body's schema, 400, 413, 415, 422
+//! ) -> Result<Answered<ServerAnswer>, ApiError> {                 the answer's schema: Answer<T>, List<T> or Answered<T>
+//! ```
+//!
+//! Bodies and answers derive `ToSchema`, queries `IntoParams`; `document::schemas` has types for texts with a form. A new
+//! extractor or answer tells what it means by implementing `document::sheet::Part`.
+//! `CSP_BLESS=1 cargo nextest run -p csp-tests openapi` writes the document's copy anew.
 
-use axum::{
-    Router,
-    middleware::from_fn_with_state,
-    routing::{get, patch, post},
+use axum::{Router, middleware::from_fn_with_state};
+use utoipa_axum::router::OpenApiRouter;
+
+use super::{
+    catalog, console,
+    document::{self, sheet::route},
+    edge::edge,
+    servers, ssh_keys,
+    state::App,
+    wallet,
 };
-
-use super::{catalog, console, edge::edge, servers, ssh_keys, state::App, wallet};
 
 /// Where the API begins.
 pub const PREFIX: &str = "/api/v1";
@@ -14,23 +45,29 @@ pub const PREFIX: &str = "/api/v1";
 /// The customer API, and the console's page.
 pub fn router(app: App) -> Router {
     let layer = from_fn_with_state(app.edge(), edge);
-    Router::new().nest(PREFIX, routes()).merge(console::routes()).with_state(app).layer(layer)
+    let (routes, _) = documented().split_for_parts();
+    Router::new().nest(PREFIX, routes).merge(console::routes()).with_state(app).layer(layer)
 }
 
-fn routes() -> Router<App> {
-    Router::new()
-        .route("/balance", get(wallet::balance))
-        .route("/transactions", get(wallet::transactions))
-        .route("/packages", get(catalog::packages))
-        .route("/packages/{uuid_or_slug}", get(catalog::package))
-        .route("/os-images", get(catalog::os_images))
-        .route("/ssh-keys", get(ssh_keys::list).post(ssh_keys::add))
-        .route("/ssh-keys/{uuid}", patch(ssh_keys::rename).delete(ssh_keys::delete))
-        .route("/servers", get(servers::show::list).post(servers::order::order))
-        .route("/servers/{uuid}", get(servers::show::show))
-        .route("/servers/{uuid}/start", post(servers::power::start))
-        .route("/servers/{uuid}/stop", post(servers::power::stop))
-        .route("/servers/{uuid}/restart", post(servers::power::restart))
-        .route("/servers/{uuid}/destroy", post(servers::destroy::destroy))
-        .route("/servers/{uuid}/console", post(servers::console::console))
+/// Every route, with its document.
+pub(super) fn documented() -> OpenApiRouter<App> {
+    OpenApiRouter::default()
+        .routes(route!(wallet::balance))
+        .routes(route!(wallet::transactions))
+        .routes(route!(catalog::packages))
+        .routes(route!(catalog::package))
+        .routes(route!(catalog::os_images))
+        .routes(route!(ssh_keys::list))
+        .routes(route!(ssh_keys::add))
+        .routes(route!(ssh_keys::rename))
+        .routes(route!(ssh_keys::delete))
+        .routes(route!(servers::show::list))
+        .routes(route!(servers::order::order))
+        .routes(route!(servers::show::show))
+        .routes(route!(servers::power::start))
+        .routes(route!(servers::power::stop))
+        .routes(route!(servers::power::restart))
+        .routes(route!(servers::destroy::destroy))
+        .routes(route!(servers::console::console))
+        .routes(route!(document::serve::openapi))
 }

@@ -2,19 +2,24 @@
 
 use axum::{
     extract::{FromRequestParts, Path, State},
-    http::{HeaderMap, request::Parts},
-    response::Response,
+    http::request::Parts,
 };
 use csp_shared::id::SshKeyId;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{
     auth::{By, Reads, Writes},
     body::JsonBody,
-    envelope::{Answer, When},
+    document::{
+        schemas::{LabelText, OptionalLabel, PublicKeyText, uuid_parameter},
+        sheet::{Part, Sheet},
+        tags,
+    },
+    envelope::{Answer, List, When},
     error::{ApiError, Code},
     field::{Faults, Field, Unknown},
-    idempotency::{Effect, Once},
+    idempotency::{Answered, Effect, IdempotencyKey, Once},
     page::PageQuery,
     query::Query,
     servers::power::EmptyBody,
@@ -34,11 +39,15 @@ use crate::{
 };
 
 /// A public key.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct SshKey {
+    #[schema(value_type = Uuid)]
     uuid: SshKeyId,
+    #[schema(example = "Laptop")]
     label: String,
+    #[schema(example = "SHA256:uNiVztksCsDhcc0u9e8BrYJN6wmYr4Fc1cMdhJ9yBsc")]
     fingerprint: String,
+    #[schema(example = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKfmrRSqDLTEiM8PDGb4Ig3Au4v1xv9VU6fNYDfSbKUK")]
     public_key: String,
     created_at: When,
 }
@@ -51,22 +60,30 @@ impl From<SshKeyRow> for SshKey {
 }
 
 /// The body of a new key.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = NewSshKey)]
 pub struct NewBody {
     #[serde(default)]
+    #[schema(value_type = LabelText, required)]
     label: Field<String>,
+    /// One line as in `~/.ssh/id_ed25519.pub`.
     #[serde(default)]
+    #[schema(value_type = PublicKeyText, required)]
     public_key: Field<String>,
     #[serde(flatten)]
+    #[schema(ignore)]
     unknown: Unknown,
 }
 
 /// The body of a new name.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = SshKeyChange)]
 pub struct RenameBody {
     #[serde(default)]
+    #[schema(value_type = OptionalLabel)]
     label: Field<String>,
     #[serde(flatten)]
+    #[schema(ignore)]
     unknown: Unknown,
 }
 
@@ -117,71 +134,102 @@ impl<S: Send + Sync> FromRequestParts<S> for SshKeyPath {
     }
 }
 
+impl Part for SshKeyPath {
+    fn describe(sheet: &mut Sheet) {
+        sheet.parameter(uuid_parameter("uuid", "The key's uuid."));
+        sheet.refuses(&[Code::NotFound]);
+    }
+}
+
 fn missing() -> ApiError {
     ApiError::new(Code::NotFound, "There is no such SSH key.")
 }
 
-/// `GET /ssh-keys`
+/// List SSH keys
+///
+/// Public keys of the account, one of which can be chosen for a new server.
+#[utoipa::path(get, path = "/ssh-keys", operation_id = "list_ssh_keys", tag = tags::SSH_KEYS)]
 pub async fn list(
     State(app): State<App>,
     By { customer, .. }: By<Reads>,
     Query(query): Query<PageQuery>,
-) -> Result<Answer<Vec<SshKey>>, ApiError> {
+) -> Result<List<SshKey>, ApiError> {
     let page = query.page(None)?;
     let rows = app.store.read::<_, StoreError>(move |read| read.ssh_key_list(customer.account)).await?;
     let total = rows.len() as u64;
-    Ok(Answer::list(page.cut(rows).into_iter().map(SshKey::from).collect(), total, &page))
+    Ok(List::new(page.cut(rows).into_iter().map(SshKey::from).collect(), total, &page))
 }
 
-/// `POST /ssh-keys`
+/// Add an SSH key
+///
+/// A public key that new servers can let in.
+#[utoipa::path(
+    post,
+    path = "/ssh-keys",
+    operation_id = "add_ssh_key",
+    tag = tags::SSH_KEYS,
+    extensions(("x-error-codes" = json!([Code::InvalidSshKey, Code::LimitReached])))
+)]
 pub async fn add(
     State(app): State<App>,
     By { customer, .. }: By<Writes>,
-    headers: HeaderMap,
+    key: IdempotencyKey,
     body: JsonBody<NewBody>,
-) -> Result<Response, ApiError> {
-    let once = Once::read(&app, &headers, &customer, "POST /ssh-keys", &body.canonical)?;
-    let (label, key) = body.value.parse()?;
+) -> Result<Answered<SshKey>, ApiError> {
+    let once = Once::new(&app, &key, &customer, "POST /ssh-keys", &body.canonical);
+    let (label, public_key) = body.value.parse()?;
     let (draw, now, settings) = (app.draw(), app.now(), app.settings.clone());
     once.run(&app, move |tx| {
-        let id = add_ssh_key(tx, customer.account, &label, &key, &settings.limits, draw.clone(), now)?;
+        let id = add_ssh_key(tx, customer.account, &label, &public_key, &settings.limits, draw.clone(), now)?;
         let gone = || StoreError::Damaged(format!("SSH key {id} is gone right after it was added"));
         let row = tx.ssh_key_get(customer.account, id)?.ok_or_else(gone)?;
-        Ok(Effect { body: Answer::data(SshKey::from(row)).with_message("SSH key added.").render(), wake: None })
+        Ok(Effect { answer: Answer::data(SshKey::from(row)).with_message("SSH key added."), wake: None })
     })
     .await
 }
 
-/// `PATCH /ssh-keys/{uuid}`
+/// Rename an SSH key
+///
+/// What is left out stays as it is.
+#[utoipa::path(
+    patch,
+    path = "/ssh-keys/{uuid}",
+    operation_id = "rename_ssh_key",
+    tag = tags::SSH_KEYS,
+    extensions(("x-error-codes" = json!([Code::InvalidSshKey])))
+)]
 pub async fn rename(
     State(app): State<App>,
     By { customer, .. }: By<Writes>,
-    SshKeyPath(key): SshKeyPath,
-    headers: HeaderMap,
+    SshKeyPath(ssh_key): SshKeyPath,
+    key: IdempotencyKey,
     body: JsonBody<RenameBody>,
-) -> Result<Response, ApiError> {
-    let once = Once::read(&app, &headers, &customer, &format!("PATCH /ssh-keys/{key}"), &body.canonical)?;
+) -> Result<Answered<SshKey>, ApiError> {
+    let once = Once::new(&app, &key, &customer, &format!("PATCH /ssh-keys/{ssh_key}"), &body.canonical);
     let label = body.value.parse()?;
     once.run(&app, move |tx| {
-        let row = rename_ssh_key(tx, customer.account, key, label.as_ref())?;
-        Ok(Effect { body: Answer::data(SshKey::from(row)).with_message("SSH key updated.").render(), wake: None })
+        let row = rename_ssh_key(tx, customer.account, ssh_key, label.as_ref())?;
+        Ok(Effect { answer: Answer::data(SshKey::from(row)).with_message("SSH key updated."), wake: None })
     })
     .await
 }
 
-/// `DELETE /ssh-keys/{uuid}`
+/// Delete an SSH key
+///
+/// Servers that were ordered with it keep it.
+#[utoipa::path(delete, path = "/ssh-keys/{uuid}", operation_id = "delete_ssh_key", tag = tags::SSH_KEYS)]
 pub async fn delete(
     State(app): State<App>,
     By { customer, .. }: By<Writes>,
-    SshKeyPath(key): SshKeyPath,
-    headers: HeaderMap,
+    SshKeyPath(ssh_key): SshKeyPath,
+    key: IdempotencyKey,
     body: JsonBody<EmptyBody>,
-) -> Result<Response, ApiError> {
-    let once = Once::read(&app, &headers, &customer, &format!("DELETE /ssh-keys/{key}"), &body.canonical)?;
+) -> Result<Answered<()>, ApiError> {
+    let once = Once::new(&app, &key, &customer, &format!("DELETE /ssh-keys/{ssh_key}"), &body.canonical);
     body.value.parse()?;
     once.run(&app, move |tx| {
-        delete_ssh_key(tx, customer.account, key)?;
-        Ok(Effect { body: Answer::message("SSH key deleted.").render(), wake: None })
+        delete_ssh_key(tx, customer.account, ssh_key)?;
+        Ok(Effect { answer: Answer::message("SSH key deleted."), wake: None })
     })
     .await
 }

@@ -2,10 +2,12 @@
 
 use axum::extract::State;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{
     auth::{By, ReadsWallet},
-    envelope::{Answer, Money, When},
+    document::tags,
+    envelope::{Answer, List, Money, When},
     error::ApiError,
     page::PageQuery,
     query::Query,
@@ -19,13 +21,17 @@ const CURRENCY: &str = "USD";
 const TRANSACTIONS_DEFAULT: u64 = 25;
 
 /// What is in the wallet.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Balance {
     balance: Money,
+    #[schema(example = "USD")]
     currency: &'static str,
 }
 
-/// `GET /balance`
+/// Show the balance
+///
+/// What is in the prepaid wallet.
+#[utoipa::path(get, path = "/balance", operation_id = "show_balance", tag = tags::WALLET)]
 pub async fn balance(
     State(app): State<App>,
     By { customer, .. }: By<ReadsWallet>,
@@ -37,12 +43,17 @@ pub async fn balance(
 }
 
 /// One movement of money.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"amount": 25}))]
 pub struct Transaction {
+    /// `credit`: into the wallet; `debit`: out of it.
     #[serde(rename = "type")]
+    #[schema(example = "credit")]
     kind: &'static str,
     amount: Money,
+    /// What was in the wallet afterwards.
     balance_after: Money,
+    #[schema(example = "Wallet top-up")]
     description: String,
     created_at: When,
 }
@@ -59,12 +70,15 @@ impl From<TransferRow> for Transaction {
     }
 }
 
-/// `GET /transactions`
+/// List transactions
+///
+/// The wallet's history, newest first: 25 entries unless `limit` is given.
+#[utoipa::path(get, path = "/transactions", operation_id = "list_transactions", tag = tags::WALLET)]
 pub async fn transactions(
     State(app): State<App>,
     By { customer, .. }: By<ReadsWallet>,
     Query(query): Query<PageQuery>,
-) -> Result<Answer<Vec<Transaction>>, ApiError> {
+) -> Result<List<Transaction>, ApiError> {
     let page = query.page(Some(TRANSACTIONS_DEFAULT))?;
     let bound = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
     let (limit, offset) = (bound(page.limit().unwrap_or(TRANSACTIONS_DEFAULT)), bound(page.offset));
@@ -75,5 +89,5 @@ pub async fn transactions(
             Ok((read.transfer_count(account)?, read.transfer_list(account, limit, offset)?))
         })
         .await?;
-    Ok(Answer::list(rows.into_iter().map(Transaction::from).collect(), total, &page))
+    Ok(List::new(rows.into_iter().map(Transaction::from).collect(), total, &page))
 }

@@ -38,6 +38,9 @@ pub enum ServiceType {
 }
 
 impl ServiceType {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Vps, Self::Dedicated];
+
     /// As stored and shown.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -50,7 +53,7 @@ impl ServiceType {
     /// Reads what [`ServiceType::as_str`] wrote.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Vps, Self::Dedicated].into_iter().find(|kind| kind.as_str() == text)
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 }
 

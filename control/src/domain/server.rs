@@ -28,6 +28,9 @@ impl ServiceStatus {
     /// Every status; the store's check constraint lists the same.
     pub const ALL: [Self; 5] = [Self::Provisioning, Self::Active, Self::Suspended, Self::Failed, Self::Destroyed];
 
+    /// Those that a customer can see: a destroyed server is shown to nobody.
+    pub const SHOWN: [Self; 4] = [Self::Provisioning, Self::Active, Self::Suspended, Self::Failed];
+
     /// As stored and shown.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -69,6 +72,18 @@ pub enum Status {
 }
 
 impl Status {
+    /// Every status.
+    pub const ALL: [Self; 8] = [
+        Self::Provisioning,
+        Self::Online,
+        Self::Offline,
+        Self::Starting,
+        Self::Stopping,
+        Self::Suspended,
+        Self::Failed,
+        Self::Unknown,
+    ];
+
     /// As the contract spells it.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -5,6 +5,7 @@ mod envelope;
 mod idempotency;
 mod limits;
 mod lists;
+mod openapi;
 mod operator;
 mod orders;
 mod power;

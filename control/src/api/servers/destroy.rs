@@ -1,34 +1,38 @@
 //! `POST /servers/{uuid}/destroy`.
 
-use axum::{extract::State, http::HeaderMap, response::Response};
+use axum::extract::State;
 
 use super::{ServerPath, missing, power::EmptyBody};
 use crate::{
     api::{
         auth::{By, Writes},
         body::JsonBody,
+        document::tags,
         envelope::Answer,
         error::ApiError,
-        idempotency::{Effect, Once},
+        idempotency::{Answered, Effect, IdempotencyKey, Once},
         state::App,
     },
     service::destroy_server::{DestroyError, destroy_server},
 };
 
-/// `POST /servers/{uuid}/destroy`
+/// Destroy a server
+///
+/// Queues its removal, with all its data. It is hidden at once. An order that never ran is refunded.
+#[utoipa::path(post, path = "/servers/{uuid}/destroy", operation_id = "destroy_server", tag = tags::SERVERS)]
 pub async fn destroy(
     State(app): State<App>,
     By { customer, .. }: By<Writes>,
     ServerPath(server): ServerPath,
-    headers: HeaderMap,
+    key: IdempotencyKey,
     body: JsonBody<EmptyBody>,
-) -> Result<Response, ApiError> {
-    let once = Once::read(&app, &headers, &customer, &format!("POST /servers/{server}/destroy"), &body.canonical)?;
+) -> Result<Answered<()>, ApiError> {
+    let once = Once::new(&app, &key, &customer, &format!("POST /servers/{server}/destroy"), &body.canonical);
     body.value.parse()?;
     let (draw, now) = (app.draw(), app.now());
     once.run(&app, move |tx| {
         let destroying = destroy_server(tx, customer.account, server, draw.clone(), now)?;
-        Ok(Effect { body: Answer::message("Destroy has been queued.").render(), wake: Some(destroying.host) })
+        Ok(Effect { answer: Answer::message("Destroy has been queued."), wake: Some(destroying.host) })
     })
     .await
 }

@@ -13,7 +13,13 @@ use axum::{
 };
 use csp_shared::id::ServerId;
 
-use super::error::{ApiError, Code};
+use super::{
+    document::{
+        schemas::uuid_parameter,
+        sheet::{Part, Sheet},
+    },
+    error::{ApiError, Code},
+};
 
 /// The server that a path names. A text that is no UUID names none: the same answer as for one that does not exist.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +31,13 @@ impl<S: Send + Sync> FromRequestParts<S> for ServerPath {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let Path(text) = Path::<String>::from_request_parts(parts, state).await.map_err(|_| missing())?;
         text.parse().map(Self).map_err(|_| missing())
+    }
+}
+
+impl Part for ServerPath {
+    fn describe(sheet: &mut Sheet) {
+        sheet.parameter(uuid_parameter("uuid", "The server's uuid."));
+        sheet.refuses(&[Code::NotFound]);
     }
 }
 

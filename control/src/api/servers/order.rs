@@ -1,18 +1,23 @@
 //! `POST /servers`: the body becomes an order whose fields cannot be wrong; the rest is `service::order_server`.
 
-use axum::{extract::State, http::HeaderMap, response::Response};
+use axum::extract::State;
 use csp_shared::id::SshKeyId;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::view::ServerAnswer;
 use crate::{
     api::{
         auth::{By, Spends},
         body::JsonBody,
+        document::{
+            schemas::{HostnameText, Nothing, OptionalFlag, OptionalSlug, OptionalUuid, ServiceTypeWord, SlugText},
+            tags,
+        },
         envelope::Answer,
         error::{ApiError, Code},
         field::{Faults, Field, Unknown},
-        idempotency::{Effect, Once},
+        idempotency::{Answered, Effect, IdempotencyKey, Once},
         state::App,
     },
     domain::{
@@ -28,26 +33,57 @@ use crate::{
 
 const ORDERED: &str = "Service ordered and queued for provisioning.";
 
-/// The body, as it comes.
-#[derive(Debug, Deserialize)]
+/// What only an order is refused for.
+const REFUSALS: [Code; 10] = [
+    Code::LimitReached,
+    Code::InsufficientBalance,
+    Code::NoCapacity,
+    Code::NoAddressAvailable,
+    Code::InvalidHostname,
+    Code::PackageNotFound,
+    Code::ImageNotFound,
+    Code::SshKeyNotFound,
+    Code::LocationNotFound,
+    Code::NotAvailableYet,
+];
+
+/// An order.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = ServerOrder)]
 pub struct OrderBody {
     #[serde(default, rename = "type")]
+    #[schema(value_type = ServiceTypeWord, required)]
     kind: Field<String>,
+    /// From `GET /packages`.
     #[serde(default)]
+    #[schema(value_type = SlugText, required)]
     package_slug: Field<String>,
+    /// From `GET /os-images`.
     #[serde(default)]
+    #[schema(value_type = SlugText, required)]
     os_image_key: Field<String>,
+    /// A name as guests carry it: one label or several.
     #[serde(default)]
+    #[schema(value_type = HostnameText, required)]
     hostname: Field<String>,
+    /// From `GET /ssh-keys`. Without it the answer has a `root_password`, this once.
     #[serde(default)]
+    #[schema(value_type = OptionalUuid)]
     ssh_key_uuid: Field<String>,
+    /// Where it is to stand; without it, where there is room.
     #[serde(default)]
+    #[schema(value_type = OptionalSlug)]
     location: Field<String>,
+    /// Not offered yet: leave it out.
     #[serde(default)]
+    #[schema(value_type = Nothing)]
     promo_code: Field<String>,
+    /// Not offered yet: leave it out, or send false.
     #[serde(default)]
+    #[schema(value_type = OptionalFlag)]
     create_management_link: Field<bool>,
     #[serde(flatten)]
+    #[schema(ignore)]
     unknown: Unknown,
 }
 
@@ -101,14 +137,24 @@ impl OrderBody {
     }
 }
 
-/// `POST /servers`
+/// Order a server
+///
+/// Creates a server from a package and an OS image, paid from the prepaid wallet. Without an SSH key the answer holds a
+/// root password that is shown this once.
+#[utoipa::path(
+    post,
+    path = "/servers",
+    operation_id = "order_server",
+    tag = tags::SERVERS,
+    extensions(("x-error-codes" = json!(REFUSALS)))
+)]
 pub async fn order(
     State(app): State<App>,
     By { customer, .. }: By<Spends>,
-    headers: HeaderMap,
+    key: IdempotencyKey,
     body: JsonBody<OrderBody>,
-) -> Result<Response, ApiError> {
-    let once = Once::read(&app, &headers, &customer, "POST /servers", &body.canonical)?;
+) -> Result<Answered<ServerAnswer>, ApiError> {
+    let once = Once::new(&app, &key, &customer, "POST /servers", &body.canonical);
     let wanted = body.value.parse()?;
     let password = if wanted.ssh_key.is_none() { Some(root_password(&app).await?) } else { None };
     let (hash, plain) = password.map(|password| (password.hash, password.plain)).unzip();
@@ -130,7 +176,7 @@ pub async fn order(
         let gone = || StoreError::Damaged(format!("server {} is gone right after its order", ordered.server));
         let (view, _) = tx.server_view(order.account, ordered.server, now)?.ok_or_else(gone)?;
         let answer = ServerAnswer::from(view).with_root_password(plain.clone());
-        Ok(Effect { body: Answer::data(answer).with_message(ORDERED).render(), wake: Some(ordered.host) })
+        Ok(Effect { answer: Answer::data(answer).with_message(ORDERED), wake: Some(ordered.host) })
     })
     .await
 }

@@ -1,18 +1,20 @@
 //! `POST /servers/{uuid}/start`, `/stop` and `/restart`.
 
-use axum::{extract::State, http::HeaderMap, response::Response};
+use axum::extract::State;
 use csp_shared::id::ServerId;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::{ServerPath, missing};
 use crate::{
     api::{
         auth::{By, Customer, Writes},
         body::JsonBody,
+        document::{schemas::OptionalFlag, tags},
         envelope::Answer,
         error::{ApiError, Code},
         field::{Faults, Field, Unknown},
-        idempotency::{Effect, Once},
+        idempotency::{Answered, Effect, IdempotencyKey, Once},
         state::App,
     },
     domain::server::{Refusal, Request},
@@ -20,9 +22,10 @@ use crate::{
 };
 
 /// A body without fields.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub struct EmptyBody {
     #[serde(flatten)]
+    #[schema(ignore)]
     unknown: Unknown,
 }
 
@@ -37,51 +40,81 @@ impl EmptyBody {
 }
 
 /// The body of a stop.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub struct StopBody {
+    /// Power off at once instead of asking the guest to shut down.
     #[serde(default)]
+    #[schema(value_type = OptionalFlag)]
     force: Field<bool>,
     #[serde(flatten)]
+    #[schema(ignore)]
     unknown: Unknown,
 }
 
-/// `POST /servers/{uuid}/start`
+/// Start a server
+///
+/// Queues a start. A server that is Online stays as it is.
+#[utoipa::path(
+    post,
+    path = "/servers/{uuid}/start",
+    operation_id = "start_server",
+    tag = tags::SERVERS,
+    extensions(("x-error-codes" = json!([Code::ServerBusy, Code::Conflict])))
+)]
 pub async fn start(
     State(app): State<App>,
     By { customer, .. }: By<Writes>,
     ServerPath(server): ServerPath,
-    headers: HeaderMap,
+    key: IdempotencyKey,
     body: JsonBody<EmptyBody>,
-) -> Result<Response, ApiError> {
-    let once = Once::read(&app, &headers, &customer, &format!("POST /servers/{server}/start"), &body.canonical)?;
+) -> Result<Answered<()>, ApiError> {
+    let once = Once::new(&app, &key, &customer, &format!("POST /servers/{server}/start"), &body.canonical);
     body.value.parse()?;
     change(&app, once, customer, server, Request::Start).await
 }
 
-/// `POST /servers/{uuid}/stop`
+/// Stop a server
+///
+/// Queues a shutdown of the guest, or with `force` a power-off. A server that is Offline stays as it is.
+#[utoipa::path(
+    post,
+    path = "/servers/{uuid}/stop",
+    operation_id = "stop_server",
+    tag = tags::SERVERS,
+    extensions(("x-error-codes" = json!([Code::ServerBusy, Code::Conflict])))
+)]
 pub async fn stop(
     State(app): State<App>,
     By { customer, .. }: By<Writes>,
     ServerPath(server): ServerPath,
-    headers: HeaderMap,
+    key: IdempotencyKey,
     body: JsonBody<StopBody>,
-) -> Result<Response, ApiError> {
-    let once = Once::read(&app, &headers, &customer, &format!("POST /servers/{server}/stop"), &body.canonical)?;
+) -> Result<Answered<()>, ApiError> {
+    let once = Once::new(&app, &key, &customer, &format!("POST /servers/{server}/stop"), &body.canonical);
     let mut faults = Faults::beginning_with(&body.value.unknown);
     let force = faults.optional("force", body.value.force).unwrap_or(false);
     faults.into_result()?;
     change(&app, once, customer, server, Request::Stop { force }).await
 }
 
-/// `POST /servers/{uuid}/restart`
+/// Restart a server
+///
+/// Queues a shutdown and a start. A server that is Offline is not switched on by this.
+#[utoipa::path(
+    post,
+    path = "/servers/{uuid}/restart",
+    operation_id = "restart_server",
+    tag = tags::SERVERS,
+    extensions(("x-error-codes" = json!([Code::ServerBusy, Code::Conflict])))
+)]
 pub async fn restart(
     State(app): State<App>,
     By { customer, .. }: By<Writes>,
     ServerPath(server): ServerPath,
-    headers: HeaderMap,
+    key: IdempotencyKey,
     body: JsonBody<EmptyBody>,
-) -> Result<Response, ApiError> {
-    let once = Once::read(&app, &headers, &customer, &format!("POST /servers/{server}/restart"), &body.canonical)?;
+) -> Result<Answered<()>, ApiError> {
+    let once = Once::new(&app, &key, &customer, &format!("POST /servers/{server}/restart"), &body.canonical);
     body.value.parse()?;
     change(&app, once, customer, server, Request::Restart).await
 }
@@ -92,13 +125,13 @@ async fn change(
     customer: Customer,
     server: ServerId,
     request: Request,
-) -> Result<Response, ApiError> {
+) -> Result<Answered<()>, ApiError> {
     let (draw, now) = (app.draw(), app.now());
     once.run(app, move |tx| {
         let changed = change_power(tx, customer.account, server, request, draw.clone(), now)?;
         // What is so already answers the same words and changes nothing, so nobody is woken.
         let wake = changed.action.map(|_| changed.host);
-        Ok(Effect { body: Answer::message(queued(request)).render(), wake })
+        Ok(Effect { answer: Answer::message(queued(request)), wake })
     })
     .await
 }

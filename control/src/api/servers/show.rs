@@ -6,7 +6,8 @@ use super::{ServerPath, missing, view::ServerAnswer};
 use crate::{
     api::{
         auth::{By, Reads},
-        envelope::Answer,
+        document::tags,
+        envelope::{Answer, List},
         error::ApiError,
         page::PageQuery,
         query::Query,
@@ -15,19 +16,25 @@ use crate::{
     store::StoreError,
 };
 
-/// `GET /servers`
+/// List servers
+///
+/// Every server of the account that is not destroyed.
+#[utoipa::path(get, path = "/servers", operation_id = "list_servers", tag = tags::SERVERS)]
 pub async fn list(
     State(app): State<App>,
     By { customer, .. }: By<Reads>,
     Query(query): Query<PageQuery>,
-) -> Result<Answer<Vec<ServerAnswer>>, ApiError> {
+) -> Result<List<ServerAnswer>, ApiError> {
     let (page, now) = (query.page(None)?, app.now());
     let views = app.store.read::<_, StoreError>(move |read| read.server_views(customer.account, now)).await?;
     let total = views.len() as u64;
-    Ok(Answer::list(page.cut(views).into_iter().map(ServerAnswer::from).collect(), total, &page))
+    Ok(List::new(page.cut(views).into_iter().map(ServerAnswer::from).collect(), total, &page))
 }
 
-/// `GET /servers/{uuid}`
+/// Show a server
+///
+/// Package, resources, addresses, billing date, status and what is being done to it.
+#[utoipa::path(get, path = "/servers/{uuid}", operation_id = "show_server", tag = tags::SERVERS)]
 pub async fn show(
     State(app): State<App>,
     By { customer, .. }: By<Reads>,

@@ -5,10 +5,12 @@ use csp_shared::{
     secret::Secret,
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     api::{
         catalog::Resources,
+        document::schemas::{ActionStatusWord, CommandWord, ServiceStatusWord, ServiceTypeWord, StatusWord},
         envelope::{Money, When},
     },
     domain::money::Cents,
@@ -16,74 +18,115 @@ use crate::{
 };
 
 /// A server.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Server)]
 pub struct ServerAnswer {
+    #[schema(value_type = Uuid)]
     uuid: ServerId,
+    /// As ordered.
+    #[schema(example = "web1")]
     hostname: String,
     #[serde(rename = "type")]
-    kind: &'static str,
-    service_status: &'static str,
-    status: &'static str,
+    kind: ServiceTypeWord,
+    service_status: ServiceStatusWord,
+    status: StatusWord,
+    /// When its host last spoke of it.
     status_observed_at: Option<When>,
     package: PackageAnswer,
     resources: Resources,
     image: ImageAnswer,
     ips: Vec<IpAnswer>,
     adapters: Vec<AdapterAnswer>,
+    /// Where it stands.
+    #[schema(example = "fra1")]
     location: String,
+    /// Paid until; null before it was first Online.
     billing_date: Option<When>,
     auto_renew: bool,
     renewal: Renewal,
     metrics: Option<Metrics>,
+    /// What is being done to it.
     action: Option<ActionAnswer>,
+    /// Why its order failed.
     failure: Option<Failure>,
     created_at: When,
     /// Only in the answer that made it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = "password")]
     root_password: Option<Secret>,
 }
 
-#[derive(Debug, Serialize)]
+/// What was bought.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ServerPackage)]
 struct PackageAnswer {
+    #[schema(value_type = Uuid)]
     uuid: String,
+    #[schema(example = "edge")]
     slug: String,
+    #[schema(example = "Edge")]
     name: String,
     #[serde(rename = "type")]
-    kind: &'static str,
+    kind: ServiceTypeWord,
+    /// Virtual processors.
+    #[schema(minimum = 1, example = 2)]
     cpu: u16,
+    /// Memory, in MiB.
+    #[schema(minimum = 1, example = 2048)]
     ram_mb: u32,
+    /// Disk, in GiB.
+    #[schema(minimum = 1, example = 40)]
     disk_gb: u32,
     monthly_price: Money,
 }
 
-#[derive(Debug, Serialize)]
+/// What is installed.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ServerImage)]
 struct ImageAnswer {
+    #[schema(value_type = Uuid)]
     uuid: String,
+    #[schema(example = "ubuntu-24-04")]
     key: String,
+    #[schema(example = "Ubuntu")]
     name: String,
+    #[schema(example = "24.04")]
     version: String,
 }
 
-#[derive(Debug, Serialize)]
+/// An address of a server.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ServerIp)]
 struct IpAnswer {
+    #[schema(value_type = Uuid)]
     uuid: LeaseId,
+    #[schema(example = "203.0.113.10")]
     address: String,
     #[serde(rename = "type")]
+    #[schema(example = "primary")]
     role: &'static str,
+    #[schema(example = "net0")]
     adapter: String,
+    #[schema(minimum = 0, maximum = 128, example = 24)]
     prefix_len: u8,
+    #[schema(example = "203.0.113.1")]
     gateway: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+/// A network adapter of a server.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Adapter)]
 struct AdapterAnswer {
+    #[schema(example = "net0")]
     name: String,
+    #[schema(example = "52:54:00:3a:1c:5e")]
     mac: String,
+    #[schema(example = json!(["203.0.113.10"]))]
     addresses: Vec<String>,
 }
 
 /// What the next period costs, by today's prices.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Renewal {
     total: Money,
     package: Money,
@@ -92,15 +135,17 @@ struct Renewal {
 }
 
 /// Measured values of a running server. No host reports any yet, so an answer has null here.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 enum Metrics {}
 
 /// Something that was asked of a server.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Action)]
 pub struct ActionAnswer {
+    #[schema(value_type = Uuid)]
     uuid: ActionId,
-    command: &'static str,
-    status: &'static str,
+    command: CommandWord,
+    status: ActionStatusWord,
     created_at: When,
     started_at: Option<When>,
     finished_at: Option<When>,
@@ -108,9 +153,11 @@ pub struct ActionAnswer {
 }
 
 /// Why something could not be brought about.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Failure {
+    #[schema(example = "host_failed")]
     code: String,
+    #[schema(example = "The image could not be fetched.")]
     message: String,
 }
 
@@ -124,8 +171,8 @@ impl From<Action> for ActionAnswer {
     fn from(action: Action) -> Self {
         Self {
             uuid: action.id,
-            command: action.command.as_str(),
-            status: action.status.as_str(),
+            command: CommandWord(action.command),
+            status: ActionStatusWord(action.status),
             created_at: When(action.created_at),
             started_at: action.started_at.map(When),
             finished_at: action.finished_at.map(When),
@@ -151,9 +198,9 @@ impl From<ServerView> for ServerAnswer {
         Self {
             uuid: view.id,
             hostname: view.hostname,
-            kind: view.kind.as_str(),
-            service_status: view.service.as_str(),
-            status: view.status.as_str(),
+            kind: ServiceTypeWord(view.kind),
+            service_status: ServiceStatusWord(view.service),
+            status: StatusWord(view.status),
             status_observed_at: view.observed_at.map(When),
             package,
             resources: view.size.into(),
@@ -176,7 +223,7 @@ impl From<ServerView> for ServerAnswer {
 fn package(view: &ServerView) -> PackageAnswer {
     let (uuid, slug, name) = view.package.clone();
     let (cpu, ram_mb, disk_gb) = (view.size.cpu, view.size.ram_mb, view.size.disk_gb);
-    let (kind, monthly_price) = (view.kind.as_str(), Money(view.monthly));
+    let (kind, monthly_price) = (ServiceTypeWord(view.kind), Money(view.monthly));
     PackageAnswer { uuid, slug, name, kind, cpu, ram_mb, disk_gb, monthly_price }
 }
 

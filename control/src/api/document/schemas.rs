@@ -1,0 +1,193 @@
+//! Schemas of texts and numbers that have a form, for `#[schema(value_type = …)]`.
+//!
+//! A request's field is a [`crate::api::field::Field`]: it may be null, and the empty text counts as absent. So an
+//! optional field's schema allows both, whatever else it asks for.
+
+use std::borrow::Cow;
+
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        KnownFormat, Object, ObjectBuilder, RefOr, Required, Schema, SchemaFormat, Type,
+        path::{Parameter, ParameterBuilder, ParameterIn},
+        schema::SchemaType,
+    },
+};
+
+use crate::domain::{
+    action::{Command, Status as ActionStatus},
+    catalog::ServiceType,
+    server::{ServiceStatus, Status},
+};
+
+/// A class without controls and marks of direction.
+macro_rules! acts {
+    ($open:literal, $close:literal) => {
+        concat!($open, r"\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069", $close)
+    };
+}
+
+/// 1 to 63 of `a-z`, `0-9` and hyphens: [`crate::domain::slug::Slug`].
+const SLUG: &str = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?";
+/// A UUID in its one spelling.
+const UUID: &str = "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}";
+/// [`crate::domain::hostname::Hostname`]: labels, the last of which is not a number.
+const HOSTNAME: &str = "([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\\.)*\
+                        ([A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?|[0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)";
+/// [`crate::domain::label::Label`]: one line with something to see on it, and nothing that steers a terminal.
+const LABEL: &str = concat!(acts!("[^", "]*"), acts!("[^\\s", "]"), acts!("[^", "]*"));
+/// The formats that are taken; whether the rest is a key is found by reading it.
+const PUBLIC_KEY: &str =
+    "(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-[a-z0-9@.-]+) [A-Za-z0-9+/]+={0,3}( .*)?";
+/// An example of every uuid.
+const UUID_EXAMPLE: &str = "01975a3e-7c00-7a51-8f3e-5b1d2c9e4f07";
+
+fn text() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String)
+}
+
+fn exactly(pattern: &str) -> Option<String> {
+    Some(format!("^{pattern}$"))
+}
+
+/// A text that may be null or empty, which both count as absent.
+fn optional(pattern: &str) -> ObjectBuilder {
+    let kinds = SchemaType::from_iter([Type::String, Type::Null]);
+    ObjectBuilder::new().schema_type(kinds).pattern(Some(format!("^({pattern})?$")))
+}
+
+macro_rules! schemas {
+    ($($(#[$doc:meta])* $name:ident = $schema:expr;)*) => {$(
+        $(#[$doc])*
+        pub struct $name;
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                $schema.into()
+            }
+        }
+
+        impl ToSchema for $name {
+            fn name() -> Cow<'static, str> {
+                stringify!($name).trim_end_matches("Text").into()
+            }
+        }
+    )*};
+}
+
+schemas! {
+    /// `ok` of a success.
+    Yes = ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([true]));
+    /// `ok` of a refusal.
+    No = ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([false]));
+    /// A number of things.
+    Count = Count::object();
+    /// `?limit=`
+    Limit = whole(1).examples([25]);
+    /// `?offset=`
+    Offset = whole(0).examples([0]);
+    /// A name in catalogs.
+    SlugText = text().pattern(exactly(SLUG)).examples(["starter"]);
+    /// The same in a field that may be left out.
+    OptionalSlug = optional(SLUG);
+    /// A host name.
+    HostnameText = text().min_length(Some(1)).max_length(Some(253)).pattern(exactly(HOSTNAME)).examples(["web1.example.com"]);
+    /// A UUID in a field that may be left out.
+    OptionalUuid = optional(UUID).examples([UUID_EXAMPLE]);
+    /// A short name that people give to their things.
+    LabelText = text().max_length(Some(100)).pattern(exactly(LABEL)).examples(["Laptop"]);
+    /// The same in a field that may be left out.
+    OptionalLabel = optional(LABEL).max_length(Some(100)).examples(["Laptop"]);
+    /// A public SSH key.
+    PublicKeyText = text()
+        .format(Some(SchemaFormat::Custom("ssh-public-key".to_owned())))
+        .pattern(exactly(PUBLIC_KEY))
+        .max_length(Some(16 * 1024))
+        .examples(["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKfmrRSqDLTEiM8PDGb4Ig3Au4v1xv9VU6fNYDfSbKUK laptop"]);
+    /// A field that is named in the contract and not offered yet.
+    Nothing = optional("");
+    /// True or false in a field that may be left out.
+    OptionalFlag = ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Boolean, Type::Null, Type::String]))
+        .max_length(Some(0))
+        .examples([false]);
+}
+
+/// Numbers of a query; the bound is the store's.
+fn whole(least: i32) -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)))
+        .minimum(Some(least))
+        .maximum(Some(1_000_000_000))
+}
+
+impl Count {
+    fn object() -> ObjectBuilder {
+        ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
+            .minimum(Some(0))
+    }
+
+    /// The same with what is counted.
+    #[must_use]
+    pub fn described(words: &str) -> Object {
+        Self::object().description(Some(words)).build()
+    }
+}
+
+/// The uuid of a thing in a path. A text that is none names nothing, and gets the same answer as an unknown one.
+#[must_use]
+pub fn uuid_parameter(name: &str, words: &str) -> Parameter {
+    let schema = text().format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid))).examples([UUID_EXAMPLE]);
+    path_parameter(name, words, schema)
+}
+
+/// Something else in a path.
+#[must_use]
+pub fn path_parameter(name: &str, words: &str, schema: ObjectBuilder) -> Parameter {
+    let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Path).required(Required::True);
+    parameter.description(Some(words)).schema(Some(schema)).build()
+}
+
+/// Words of a closed list, in answers. The list in the document is the domain's own.
+macro_rules! words {
+    ($($(#[$doc:meta])* $name:ident($of:ident::$all:ident) = $example:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub struct $name(pub $of);
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.0.as_str())
+            }
+        }
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                let words = $of::$all.iter().map(|word| word.as_str());
+                text().enum_values(Some(words)).examples([$of::$example.as_str()]).into()
+            }
+        }
+
+        impl ToSchema for $name {
+            fn name() -> Cow<'static, str> {
+                stringify!($of).into()
+            }
+        }
+    )*};
+}
+
+words! {
+    /// Virtual or dedicated.
+    ServiceTypeWord(ServiceType::ALL) = Vps;
+    /// How far a service is.
+    ServiceStatusWord(ServiceStatus::SHOWN) = Active;
+    /// What was observed of a server.
+    StatusWord(Status::ALL) = Online;
+    /// What was asked of a server.
+    CommandWord(Command::ALL) = Create;
+    /// How far an action is.
+    ActionStatusWord(ActionStatus::ALL) = Done;
+}

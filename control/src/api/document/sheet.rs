@@ -1,0 +1,190 @@
+//! What a handler's own signature says about its operation.
+//!
+//! Each type that a handler takes or answers is a [`Part`] and tells what it adds: [`super::super::auth::By`] the
+//! scopes and the refusals of a sign-in, a body its schema, an answer its schema. So the document cannot differ from
+//! what is taken and given: both are the same types. What a signature cannot say (path, words, refusals of the use
+//! case) stands in the attribute `#[utoipa::path]` right above it.
+
+use std::{collections::BTreeSet, future::Future};
+
+use utoipa::{
+    ToSchema,
+    openapi::{
+        Ref, RefOr, Schema,
+        path::{Operation, Parameter},
+        request_body::RequestBody,
+    },
+};
+use utoipa_axum::router::UtoipaMethodRouter;
+
+use super::refusals;
+use crate::{
+    api::{code::Code, state::App},
+    domain::scope::Alternatives,
+};
+
+/// The attribute's name for codes that only the use case knows: `extensions(("x-error-codes" = json!([Code::Conflict])))`.
+pub const CODES: &str = "x-error-codes";
+/// The one way to sign in.
+pub const SECURITY: &str = "api_key";
+/// The one media type of bodies.
+pub const JSON: &str = "application/json";
+
+/// What is known of an operation while its handler's signature is read.
+#[derive(Default)]
+pub struct Sheet {
+    needs: Option<Alternatives>,
+    codes: BTreeSet<Code>,
+    parameters: Vec<Parameter>,
+    body: Option<RequestBody>,
+    answer: Option<RefOr<Schema>>,
+    headers: Vec<&'static str>,
+    schemas: Vec<(String, RefOr<Schema>)>,
+}
+
+/// A type in a handler's signature.
+pub trait Part {
+    /// Adds what it means for an operation that has it.
+    fn describe(sheet: &mut Sheet);
+}
+
+/// The application itself: nothing that a customer sees.
+impl Part for axum::extract::State<App> {
+    fn describe(_: &mut Sheet) {}
+}
+
+/// Headers that a handler reads by itself: whoever does so names them in the attribute's `params`.
+impl Part for axum::http::HeaderMap {
+    fn describe(_: &mut Sheet) {}
+}
+
+impl Sheet {
+    /// The scopes that it asks for.
+    pub fn needs(&mut self, alternatives: Alternatives) {
+        self.needs = Some(alternatives);
+    }
+
+    /// Ways in which it refuses.
+    pub fn refuses(&mut self, codes: &[Code]) {
+        self.codes.extend(codes);
+    }
+
+    /// A parameter in path, query or header.
+    pub fn parameter(&mut self, parameter: impl Into<Parameter>) {
+        self.parameters.push(parameter.into());
+    }
+
+    /// The body that it takes.
+    pub fn body(&mut self, body: RequestBody) {
+        self.body = Some(body);
+    }
+
+    /// The body of its success.
+    pub fn answers(&mut self, schema: impl Into<RefOr<Schema>>) {
+        self.answer = Some(schema.into());
+    }
+
+    /// A header of its success, by its name in the components.
+    pub fn answers_header(&mut self, name: &'static str) {
+        self.headers.push(name);
+    }
+
+    /// A reference to `T`, which joins the document's components with all that it refers to.
+    pub fn reference<T: ToSchema>(&mut self) -> Ref {
+        self.component::<T>(T::schema())
+    }
+
+    /// The same, with a schema that differs from the derived one.
+    pub fn component<T: ToSchema>(&mut self, schema: RefOr<Schema>) -> Ref {
+        T::schemas(&mut self.schemas);
+        self.schemas.push((T::name().into_owned(), schema));
+        Ref::from_schema_name(T::name())
+    }
+
+    /// Writes it into the operation that the attribute began.
+    fn complete(mut self, operation: &mut Operation) {
+        self.codes.extend(own_codes(operation));
+        let known = operation.parameters.get_or_insert_default();
+        known.splice(0..0, self.parameters.into_iter().map(RefOr::T));
+        operation.request_body = self.body.map(RefOr::T);
+        operation.security = Some(refusals::requirements(self.needs.unwrap_or_default()));
+        // The attribute may give a success of its own: another media type, or words.
+        let success = operation.responses.responses.remove("200");
+        let success = refusals::success(success, self.answer, &self.headers);
+        operation.responses.responses.insert("200".to_owned(), success);
+        operation.responses.responses.extend(refusals::responses(&self.codes));
+    }
+}
+
+/// Takes the codes out of the attribute: they go to the answers that they come with.
+fn own_codes(operation: &mut Operation) -> Vec<Code> {
+    let given = operation.extensions.take().and_then(|mut extensions| {
+        let codes = extensions.remove(CODES);
+        operation.extensions = Some(extensions).filter(|left| !left.is_empty());
+        codes
+    });
+    let names = given.as_ref().and_then(|codes| codes.as_array()).into_iter().flatten();
+    names.filter_map(|name| Code::parse(name.as_str()?)).collect()
+}
+
+/// A handler, whose signature can be read. `M` only tells the implementations apart.
+pub trait Signed<M> {
+    /// What the signature says.
+    fn sheet(&self) -> Sheet;
+}
+
+macro_rules! signed {
+    ($($part:ident)*) => {
+        impl<F, Fut, Given, Refused, $($part),*> Signed<($($part,)*)> for F
+        where
+            F: Fn($($part),*) -> Fut,
+            Fut: Future<Output = Result<Given, Refused>>,
+            Given: Part,
+            $($part: Part,)*
+        {
+            fn sheet(&self) -> Sheet {
+                let mut sheet = Sheet::default();
+                $($part::describe(&mut sheet);)*
+                Given::describe(&mut sheet);
+                sheet
+            }
+        }
+    };
+}
+
+signed!();
+signed!(A);
+signed!(A B);
+signed!(A B C);
+signed!(A B C D);
+signed!(A B C D E);
+signed!(A B C D E G);
+signed!(A B C D E G H);
+signed!(A B C D E G H I);
+
+/// A route whose operation has everything that its handler's signature says. Used by [`route`].
+pub fn described((mut schemas, mut paths, router): UtoipaMethodRouter<App>, sheet: Sheet) -> UtoipaMethodRouter<App> {
+    let mut sheet = Some(sheet);
+    for item in paths.paths.values_mut() {
+        let verbs = [&mut item.get, &mut item.post, &mut item.patch, &mut item.put, &mut item.delete];
+        for operation in verbs.into_iter().flatten() {
+            // One handler a call, so one operation.
+            if let Some(mut sheet) = sheet.take() {
+                schemas.append(&mut sheet.schemas);
+                sheet.complete(operation);
+            }
+        }
+    }
+    (schemas, paths, router)
+}
+
+/// One handler as a route: `route!(wallet::balance)`.
+macro_rules! route {
+    ($($handler:tt)+) => {
+        $crate::api::document::sheet::described(
+            utoipa_axum::routes!($($handler)+),
+            $crate::api::document::sheet::Signed::sheet(&$($handler)+),
+        )
+    };
+}
+pub(crate) use route;

@@ -95,6 +95,7 @@ pub struct OsImage {
     version: String,
     /// Null: for both.
     #[serde(rename = "type")]
+    #[schema(required)]
     kind: Option<ServiceTypeWord>,
 }
 
@@ -181,7 +182,20 @@ fn no_package() -> ApiError {
 /// Show a package
 ///
 /// One package, by its uuid or slug.
-#[utoipa::path(get, path = "/packages/{uuid_or_slug}", operation_id = "show_package", tag = tags::CATALOG)]
+#[utoipa::path(
+    get,
+    path = "/packages/{uuid_or_slug}",
+    operation_id = "show_package",
+    tag = tags::CATALOG,
+    extensions(("x-example" = json!({
+        "data": {
+            "slug": "performance",
+            "name": "Performance",
+            "monthly_price": 42.95,
+            "resources": {"cpu": 8, "ram_mb": 16_384, "disk_gb": 320},
+        },
+    })))
+)]
 pub async fn package(
     State(app): State<App>,
     _: By<Reads>,

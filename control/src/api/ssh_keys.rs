@@ -217,7 +217,13 @@ pub async fn rename(
 /// Delete an SSH key
 ///
 /// Servers that were ordered with it keep it.
-#[utoipa::path(delete, path = "/ssh-keys/{uuid}", operation_id = "delete_ssh_key", tag = tags::SSH_KEYS)]
+#[utoipa::path(
+    delete,
+    path = "/ssh-keys/{uuid}",
+    operation_id = "delete_ssh_key",
+    tag = tags::SSH_KEYS,
+    extensions(("x-example" = json!({"message": "SSH key deleted."})))
+)]
 pub async fn delete(
     State(app): State<App>,
     By { customer, .. }: By<Writes>,

@@ -18,6 +18,7 @@ mod likeness;
 mod scene;
 
 use bindings::Binding;
+use csp_control::api::document;
 use examples::{Example, examples, listed};
 use scene::Scene;
 
@@ -79,4 +80,24 @@ async fn exists(example: &Example) -> bool {
     let path = Binding::of(&scene, example).path;
     let reply = scene.control.raw(&example.method, &path).by(&scene.customer).send().await;
     !matches!(reply.status.as_u16(), 404 | 405)
+}
+
+/// The document's examples say all that the text's say: whoever reads either writes the same client.
+#[test]
+fn every_example_of_the_document_says_what_the_text_says() {
+    let document = serde_json::to_value(document::document()).unwrap();
+    let mut compared = 0;
+    for example in examples().iter().filter(|example| !TO_COME.contains(&example.name().as_str())) {
+        let path = example.name().split_once(' ').unwrap().1.replace("uuid-or-slug", "uuid_or_slug");
+        let operation = &document["paths"][path][example.method.to_lowercase()];
+        let documented = &operation["responses"]["200"]["content"]["application/json"]["example"];
+        assert_eq!(likeness::missing(&example.answer, documented, "$"), None, "{}: {documented}", example.name());
+        if let Some(body) = &example.body {
+            let documented = &operation["requestBody"]["content"]["application/json"]["example"];
+            let wanted = bindings::as_documented(body);
+            assert_eq!(likeness::missing(&wanted, documented, "$"), None, "{}: {documented}", example.name());
+        }
+        compared += 1;
+    }
+    assert_eq!(compared, 23 - TO_COME.len());
 }

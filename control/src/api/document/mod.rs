@@ -10,6 +10,7 @@
 //! The router is the only list of routes, so a route without a document cannot be written. Served at
 //! `/api/v1/openapi.json`; a copy stands in `docs/openapi.json`, so that a change of the API shows in a review.
 
+mod example;
 pub mod refusals;
 pub mod schemas;
 pub mod serve;
@@ -103,6 +104,12 @@ pub fn verbs(item: &PathItem) -> Vec<(&'static str, &Operation)> {
     all.into_iter().filter_map(|(method, operation)| Some((method, operation.as_ref()?))).collect()
 }
 
+/// The same, to be changed.
+fn verbs_mut(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    let all = [&mut item.get, &mut item.post, &mut item.patch, &mut item.put, &mut item.delete];
+    all.into_iter().filter_map(Option::as_mut)
+}
+
 /// The sets of scopes of which an operation needs one.
 fn needs(operation: &Operation) -> Vec<Vec<Scope>> {
     let requirements = operation.security.iter().flatten();
@@ -132,6 +139,8 @@ fn complete(mut document: OpenApi) -> OpenApi {
                  billing.";
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(words)).build();
     components.security_schemes.insert(sheet::SECURITY.to_owned(), RefOr::T(SecurityScheme::Http(bearer)));
+    example::fill(&mut document);
+    refusals::share(&mut document);
     document
 }
 

@@ -6,7 +6,8 @@ use axum::http::StatusCode;
 use utoipa::{
     ToSchema as _,
     openapi::{
-        ContentBuilder, Object, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Schema, Type,
+        Components, ContentBuilder, Object, ObjectBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder, Schema,
+        Type,
         example::{Example, ExampleBuilder},
         extensions::ExtensionsBuilder,
         header::{Header, HeaderBuilder},
@@ -91,6 +92,35 @@ fn refusal(status: StatusCode, codes: &[Code]) -> Response {
         response.headers.insert((*name).to_owned(), header_ref(name));
     }
     response
+}
+
+/// Refusals that several operations share go to the components, so that each is written once.
+pub fn share(document: &mut OpenApi) {
+    let mut uses: BTreeMap<String, u32> = BTreeMap::new();
+    let mut each = |visit: &mut dyn FnMut(&mut RefOr<Response>, String)| {
+        let operations = document.paths.paths.values_mut().flat_map(super::verbs_mut);
+        for response in operations.flat_map(|operation| operation.responses.responses.values_mut()) {
+            if let Some(name) = shared_name(response) {
+                visit(response, name);
+            }
+        }
+    };
+    each(&mut |_, name| *uses.entry(name).or_default() += 1);
+    let mut shared = BTreeMap::new();
+    each(&mut |response, name| {
+        if uses.get(&name).is_some_and(|uses| *uses > 1) {
+            let reference = RefOr::Ref(Ref::from_response_name(name.clone()));
+            shared.insert(name, std::mem::replace(response, reference));
+        }
+    });
+    document.components.get_or_insert_with(Components::new).responses.extend(shared);
+}
+
+/// A refusal's name: its codes.
+fn shared_name(response: &RefOr<Response>) -> Option<String> {
+    let RefOr::T(response) = response else { return None };
+    let codes = response.extensions.as_ref()?.get(CODES)?.as_array()?;
+    Some(codes.iter().filter_map(|code| code.as_str()).collect::<Vec<_>>().join("-or-"))
 }
 
 /// Each code's example for the components.

@@ -40,7 +40,7 @@ const LABEL: &str = concat!(acts!("[^", "]*"), acts!("[^\\s", "]"), acts!("[^", 
 const PUBLIC_KEY: &str =
     "(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-[a-z0-9@.-]+) [A-Za-z0-9+/]+={0,3}( .*)?";
 /// An example of every uuid.
-const UUID_EXAMPLE: &str = "01975a3e-7c00-7a51-8f3e-5b1d2c9e4f07";
+pub const UUID_EXAMPLE: &str = "01975a3e-7c00-7a51-8f3e-5b1d2c9e4f07";
 
 fn text() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)

@@ -166,8 +166,7 @@ signed!(A B C D E G H I);
 pub fn described((mut schemas, mut paths, router): UtoipaMethodRouter<App>, sheet: Sheet) -> UtoipaMethodRouter<App> {
     let mut sheet = Some(sheet);
     for item in paths.paths.values_mut() {
-        let verbs = [&mut item.get, &mut item.post, &mut item.patch, &mut item.put, &mut item.delete];
-        for operation in verbs.into_iter().flatten() {
+        for operation in super::verbs_mut(item) {
             // One handler a call, so one operation.
             if let Some(mut sheet) = sheet.take() {
                 schemas.append(&mut sheet.schemas);

@@ -19,7 +19,13 @@ use crate::{
 /// Destroy a server
 ///
 /// Queues its removal, with all its data. It is hidden at once. An order that never ran is refunded.
-#[utoipa::path(post, path = "/servers/{uuid}/destroy", operation_id = "destroy_server", tag = tags::SERVERS)]
+#[utoipa::path(
+    post,
+    path = "/servers/{uuid}/destroy",
+    operation_id = "destroy_server",
+    tag = tags::SERVERS,
+    extensions(("x-example" = json!({"message": "Destroy has been queued."})))
+)]
 pub async fn destroy(
     State(app): State<App>,
     By { customer, .. }: By<Writes>,

@@ -49,7 +49,7 @@ const REFUSALS: [Code; 10] = [
 
 /// An order.
 #[derive(Debug, Deserialize, ToSchema)]
-#[schema(as = ServerOrder)]
+#[schema(as = ServerOrder, example = json!({"os_image_key": "ubuntu-24-04"}))]
 pub struct OrderBody {
     #[serde(default, rename = "type")]
     #[schema(value_type = ServiceTypeWord, required)]
@@ -146,7 +146,19 @@ impl OrderBody {
     path = "/servers",
     operation_id = "order_server",
     tag = tags::SERVERS,
-    extensions(("x-error-codes" = json!(REFUSALS)))
+    extensions(
+        ("x-error-codes" = json!(REFUSALS)),
+        ("x-example" = json!({
+            "message": ORDERED,
+            "data": {
+                "hostname": "web1.example.com",
+                "service_status": "provisioning",
+                "status": "Provisioning",
+                "status_observed_at": null,
+                "billing_date": null,
+            },
+        }))
+    )
 )]
 pub async fn order(
     State(app): State<App>,

@@ -59,7 +59,10 @@ pub struct StopBody {
     path = "/servers/{uuid}/start",
     operation_id = "start_server",
     tag = tags::SERVERS,
-    extensions(("x-error-codes" = json!([Code::ServerBusy, Code::Conflict])))
+    extensions(
+        ("x-error-codes" = json!([Code::ServerBusy, Code::Conflict])),
+        ("x-example" = json!({"message": "Start has been queued."}))
+    )
 )]
 pub async fn start(
     State(app): State<App>,
@@ -81,7 +84,10 @@ pub async fn start(
     path = "/servers/{uuid}/stop",
     operation_id = "stop_server",
     tag = tags::SERVERS,
-    extensions(("x-error-codes" = json!([Code::ServerBusy, Code::Conflict])))
+    extensions(
+        ("x-error-codes" = json!([Code::ServerBusy, Code::Conflict])),
+        ("x-example" = json!({"message": "Stop has been queued."}))
+    )
 )]
 pub async fn stop(
     State(app): State<App>,
@@ -105,7 +111,10 @@ pub async fn stop(
     path = "/servers/{uuid}/restart",
     operation_id = "restart_server",
     tag = tags::SERVERS,
-    extensions(("x-error-codes" = json!([Code::ServerBusy, Code::Conflict])))
+    extensions(
+        ("x-error-codes" = json!([Code::ServerBusy, Code::Conflict])),
+        ("x-example" = json!({"message": "Restart has been queued."}))
+    )
 )]
 pub async fn restart(
     State(app): State<App>,

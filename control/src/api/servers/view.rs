@@ -31,6 +31,7 @@ pub struct ServerAnswer {
     service_status: ServiceStatusWord,
     status: StatusWord,
     /// When its host last spoke of it.
+    #[schema(required)]
     status_observed_at: Option<When>,
     package: PackageAnswer,
     resources: Resources,
@@ -41,13 +42,17 @@ pub struct ServerAnswer {
     #[schema(example = "fra1")]
     location: String,
     /// Paid until; null before it was first Online.
+    #[schema(required)]
     billing_date: Option<When>,
     auto_renew: bool,
     renewal: Renewal,
+    #[schema(required)]
     metrics: Option<Metrics>,
     /// What is being done to it.
+    #[schema(required)]
     action: Option<ActionAnswer>,
     /// Why its order failed.
+    #[schema(required)]
     failure: Option<Failure>,
     created_at: When,
     /// Only in the answer that made it.
@@ -109,7 +114,7 @@ struct IpAnswer {
     adapter: String,
     #[schema(minimum = 0, maximum = 128, example = 24)]
     prefix_len: u8,
-    #[schema(example = "203.0.113.1")]
+    #[schema(required, example = "203.0.113.1")]
     gateway: Option<String>,
 }
 
@@ -147,8 +152,11 @@ pub struct ActionAnswer {
     command: CommandWord,
     status: ActionStatusWord,
     created_at: When,
+    #[schema(required)]
     started_at: Option<When>,
+    #[schema(required)]
     finished_at: Option<When>,
+    #[schema(required)]
     error: Option<Failure>,
 }
 

@@ -46,7 +46,7 @@ pub struct ServerAnswer {
     billing_date: Option<When>,
     auto_renew: bool,
     renewal: Renewal,
-    #[schema(required)]
+    #[schema(required, value_type = Option<Object>)]
     metrics: Option<Metrics>,
     /// What is being done to it.
     #[schema(required)]
@@ -140,7 +140,7 @@ struct Renewal {
 }
 
 /// Measured values of a running server. No host reports any yet, so an answer has null here.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
 enum Metrics {}
 
 /// Something that was asked of a server.

@@ -4,6 +4,7 @@
 pub mod action;
 pub mod address;
 pub mod audit;
+pub mod billing;
 pub mod catalog;
 pub mod draw;
 pub mod failure;

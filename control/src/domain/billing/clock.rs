@@ -1,0 +1,47 @@
+//! Whether the clock can be believed (BILLING 15). Months of rent are charged by it, so one that jumps is looked at by a
+//! person before it costs anybody money or data.
+
+use crate::domain::time::{MINUTE, Time};
+
+/// A clock that is set right by a little is no alarm: what was done stands, and nothing is done twice.
+const BACK_SECONDS_MAX: i64 = 10 * MINUTE;
+
+/// What came of a look at the clock.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Clock {
+    /// As it should be.
+    Goes,
+    /// It jumped, by so many seconds, or nobody looked at it for so long.
+    Jumped(i64),
+}
+
+/// Compares the clock with the last time that was seen on it. `bound` is how long, in seconds, the control plane may have
+/// been down before what fell due meanwhile needs a person's word.
+#[must_use]
+pub fn look(seen: Option<Time>, now: Time, bound: i64) -> Clock {
+    let by = seen.map_or(0, |seen| now.0.saturating_sub(seen.0));
+    if (-BACK_SECONDS_MAX..=bound).contains(&by) { Clock::Goes } else { Clock::Jumped(by) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::time::DAY;
+
+    #[test]
+    fn only_a_clock_that_goes_is_believed() {
+        let table = [
+            (None, Clock::Goes),
+            (Some(0), Clock::Goes),
+            (Some(3 * DAY), Clock::Goes),
+            (Some(3 * DAY + 1), Clock::Jumped(3 * DAY + 1)),
+            (Some(-600), Clock::Goes),
+            (Some(-601), Clock::Jumped(-601)),
+            (Some(-i64::MAX), Clock::Jumped(-i64::MAX)),
+        ];
+        for (by, want) in table {
+            let now = Time(by.unwrap_or(7));
+            assert_eq!(look(by.map(|_| Time(0)), now, 3 * DAY), want, "{by:?}");
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! What a destroyed server gives back (BILLING 10).
+
+use super::{
+    extra_ip::CHARGED_SECONDS_MIN,
+    line::{Paid, Thing},
+    quote::Quote,
+};
+use crate::domain::time::Time;
+
+/// What the provider chose to give back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum DestroyCredit {
+    /// Nothing.
+    None,
+    /// Periods that have not begun.
+    #[default]
+    Unstarted,
+    /// All unused time, to the second. A lost host's servers always get this.
+    Prorata,
+}
+
+impl DestroyCredit {
+    /// Every choice.
+    pub const ALL: [Self; 3] = [Self::None, Self::Unstarted, Self::Prorata];
+
+    /// As in the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Unstarted => "unstarted",
+            Self::Prorata => "prorata",
+        }
+    }
+}
+
+/// An address on the server, and when it was added.
+pub type AddedAt = (csp_shared::id::LeaseId, Time);
+
+/// What destroying a server gives back. An address that is less than 24 hours old is charged for that long, as when it
+/// is removed: `ips` tells when each was added.
+pub fn credit(paid: &Paid, policy: DestroyCredit, ips: &[AddedAt], now: Time) -> Quote {
+    let mut quote = Quote::default();
+    let counts = |period: &&super::line::Period| match policy {
+        DestroyCredit::None => false,
+        DestroyCredit::Unstarted => period.is_ahead(now),
+        DestroyCredit::Prorata => period.is_open(now),
+    };
+    for period in paid.iter().filter(counts) {
+        let mut things: Vec<Thing> = period.lines.iter().map(|line| line.thing).collect();
+        things.sort_unstable();
+        things.dedup();
+        for thing in things {
+            let added = |lease| ips.iter().find_map(|(ip, at)| (*ip == lease).then_some(*at));
+            let until = match thing {
+                Thing::Package => now,
+                Thing::ExtraIp(lease) => added(lease).map_or(now, |at| now.max(at.plus(CHARGED_SECONDS_MIN))),
+            };
+            quote.give_up(period, thing, period.price_of(thing), until);
+        }
+    }
+    quote
+}

@@ -1,4 +1,4 @@
-//! What runs by the clock: orders that ran out of time, addresses that rested enough, answers that are too old.
+//! What runs by the clock: orders that ran out of time, addresses that rested enough, answers and events that are too old.
 //!
 //! Each is a use case that looks at the store, so running it late, twice or after a crash does the same once.
 
@@ -20,6 +20,9 @@ const EVERY: Duration = Duration::from_secs(5);
 /// How long a failed order stays visible to its owner, in seconds (CONTRACT, servers).
 const FAILED_VISIBLE_SECONDS: i64 = 7 * DAY;
 
+/// How long events are kept, in seconds: who was away for a holiday still learns what happened.
+const EVENTS_KEPT_SECONDS: i64 = 30 * DAY;
+
 /// Looks once; answers the hosts that must be told something new. Each overdue action has a transaction of its own, so
 /// that one which cannot be ended does not hold up the others.
 ///
@@ -30,7 +33,8 @@ pub async fn tick(store: &Store, entropy: &dyn Entropy, now: Time) -> Result<Vec
         .write(move |tx| {
             tx.lease_free_rested(now)?;
             tx.idempotency_forget_old(now)?;
-            tx.server_hide_failed(now.plus(-FAILED_VISIBLE_SECONDS))?;
+            tx.event_forget_old(now.plus(-EVENTS_KEPT_SECONDS))?;
+            tx.server_hide_failed(now.plus(-FAILED_VISIBLE_SECONDS), now)?;
             tx.action_overdue(now)
         })
         .await?;

@@ -78,7 +78,9 @@ registry! {
     ServerBusy = "server_busy", CONFLICT, true,
         "An action of this server is still running. Wait for its end.";
     Conflict = "conflict", CONFLICT, false,
-        "The server's state does not allow this.";
+        "The server's state does not allow this; `error.details` names the state and what it allows.";
+    Protected = "protected", CONFLICT, false,
+        "The server's owner protected it from this. Lift the protection first: `PATCH /servers/{uuid}`.";
     AlreadyExists = "already_exists", CONFLICT, false,
         "Something with this name or reference exists already, and is different.";
     LimitReached = "limit_reached", CONFLICT, false,

@@ -14,7 +14,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use super::code::Code;
-use super::document::schemas::No;
+use super::{
+    denied::{RunningAction, StateDetails},
+    document::schemas::{AskWord, No, ServiceStatusWord, StatusWord},
+};
 use crate::{domain::limits::LimitReached, store::StoreError};
 
 /// A refusal.
@@ -26,8 +29,8 @@ pub struct ApiError {
     pub message: Cow<'static, str>,
     /// Which fields of the request are at fault.
     pub fields: Vec<FieldFault>,
-    /// What the server is busy with.
-    pub running_action: Option<&'static str>,
+    /// The server's state, where it stands in the way.
+    pub state: Option<Box<StateDetails>>,
     /// Which limit of the account is reached.
     pub limit: Option<LimitReached>,
     /// For the log, never for the customer.
@@ -78,9 +81,20 @@ struct Details<'a> {
     /// Every field of the request that is at fault; empty where none is.
     #[schema(value_type = Vec<FieldFault>)]
     fields: &'a [FieldFault],
-    /// What the server is busy with.
+    /// What is seen of the server whose state does not allow the request.
     #[serde(skip_serializing_if = "Option::is_none")]
-    running_action: Option<&'static str>,
+    status: Option<StatusWord>,
+    /// Where its service stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service_status: Option<ServiceStatusWord>,
+    /// What it is busy with; null when that is nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<RunningAction>)]
+    running_action: Option<Option<RunningAction>>,
+    /// Requests that its state allows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<AskWord>>)]
+    allowed: Option<&'a [AskWord]>,
     /// Which limit of the account is reached.
     #[serde(skip_serializing_if = "Option::is_none")]
     limit: Option<LimitDetail>,
@@ -100,7 +114,7 @@ impl ApiError {
     /// A refusal with a sentence of its own.
     #[must_use]
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), fields: Vec::new(), running_action: None, limit: None, source: None }
+        Self { code, message: message.into(), fields: Vec::new(), state: None, limit: None, source: None }
     }
 
     /// A refusal that names one field.
@@ -137,16 +151,16 @@ impl ApiError {
         self
     }
 
-    /// The same, telling what the server is busy with.
+    /// The same, telling the state that stands in the way.
     #[must_use]
-    pub fn with_running_action(self, command: &'static str) -> Self {
-        Self { running_action: Some(command), ..self }
+    pub fn with_state(self, state: StateDetails) -> Self {
+        Self { state: Some(Box::new(state)), ..self }
     }
 
     /// The answer's body.
     #[must_use]
     pub fn render(&self, request_id: &str) -> Vec<u8> {
-        let entry = self.code.entry();
+        let (entry, state) = (self.code.entry(), self.state.as_deref());
         let refusal = RefusalBody {
             ok: false,
             message: &self.message,
@@ -157,7 +171,10 @@ impl ApiError {
                 retryable: entry.retryable,
                 details: Details {
                     fields: &self.fields,
-                    running_action: self.running_action,
+                    status: state.map(|state| state.status),
+                    service_status: state.map(|state| state.service_status),
+                    running_action: state.map(|state| state.running_action),
+                    allowed: state.map(|state| &state.allowed[..]),
                     limit: self.limit.map(|reached| LimitDetail { name: reached.limit.as_str(), max: reached.max }),
                 },
             },

@@ -9,6 +9,7 @@ pub mod body;
 pub mod catalog;
 pub mod code;
 pub mod console;
+pub mod denied;
 pub mod document;
 pub mod edge;
 pub mod envelope;

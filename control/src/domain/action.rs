@@ -1,6 +1,9 @@
 //! What a customer asked for, and how far it is.
 
-use csp_shared::{generation::Version, observed::Fault};
+use csp_shared::{
+    generation::Version,
+    observed::{Activity, Fault},
+};
 
 /// What can be asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -111,6 +114,34 @@ pub fn progress(wanted: Version, accepted: Version, reached: Option<Version>, fa
     }
 }
 
+/// How far an action is, from 0 to 100, for people: from its status and what its host said last that it does. It says
+/// nothing about time, and never goes back while an action runs. What has ended is at 100 however it ended, so that who
+/// waits for 100 never waits in vain.
+#[must_use]
+pub fn percent(command: Command, status: Status, activity: Option<Activity>) -> u8 {
+    match status {
+        Status::Queued => return 0,
+        Status::Done | Status::Failed | Status::Superseded => return 100,
+        Status::Running => {}
+    }
+    let Some(activity) = activity else { return TAKEN_UP };
+    match (command, activity) {
+        (Command::Create, Activity::FetchingImage) => 25,
+        (Command::Create, Activity::Preparing) => 60,
+        // A restart stops first, so what begins then is its second half.
+        (Command::Create | Command::Restart, Activity::Starting) => 90,
+        (Command::Restart | Command::Destroy, Activity::Stopping) => 40,
+        (Command::Start, Activity::Preparing) => 30,
+        (Command::Start, Activity::Starting) | (Command::Stop, Activity::Stopping) => 60,
+        (Command::Restart, Activity::Preparing) | (Command::Destroy, Activity::Removing) => 70,
+        // Left over from what was asked before.
+        _ => TAKEN_UP,
+    }
+}
+
+/// An action whose host holds it and has said nothing else.
+const TAKEN_UP: u8 = 10;
+
 #[cfg(test)]
 mod tests {
     use csp_shared::{
@@ -119,6 +150,34 @@ mod tests {
     };
 
     use super::*;
+
+    #[test]
+    fn progress_goes_up_along_the_way_of_each_command() {
+        use Activity::{FetchingImage, Preparing, Removing, Starting, Stopping};
+        let ways: [(Command, &[Activity]); 5] = [
+            (Command::Create, &[FetchingImage, Preparing, Starting]),
+            (Command::Start, &[Preparing, Starting]),
+            (Command::Stop, &[Stopping]),
+            (Command::Restart, &[Stopping, Preparing, Starting]),
+            (Command::Destroy, &[Stopping, Removing]),
+        ];
+        for (command, way) in ways {
+            let running = std::iter::once(None).chain(way.iter().copied().map(Some));
+            let running = running.map(|activity| percent(command, Status::Running, activity));
+            let way: Vec<u8> = std::iter::once(percent(command, Status::Queued, None)).chain(running).collect();
+            assert!(way.is_sorted_by(|one, next| one < next), "{command:?}: {way:?}");
+            for activity in [FetchingImage, Preparing, Starting, Stopping, Removing] {
+                assert!(
+                    (1..100).contains(&percent(command, Status::Running, Some(activity))),
+                    "{command:?} {activity:?}"
+                );
+                assert_eq!(percent(command, Status::Queued, Some(activity)), 0, "what is under way is another's");
+            }
+        }
+        for ended in Status::ALL.into_iter().filter(|status| status.is_final()) {
+            assert_eq!(percent(Command::Stop, ended, Some(Stopping)), 100);
+        }
+    }
 
     #[test]
     fn only_a_report_about_the_wanted_state_moves_an_action() {

@@ -3,10 +3,12 @@
 
 pub mod action;
 pub mod address;
+pub mod allowed;
 pub mod audit;
 pub mod billing;
 pub mod catalog;
 pub mod draw;
+pub mod event;
 pub mod failure;
 pub mod hostname;
 pub mod label;

@@ -1,13 +1,17 @@
-//! Which request is allowed in which state, and what it changes in the spec. One table for every way in: keys, links
-//! and operators alike.
+//! Where a server stands, what is seen of it, and what a request changes in its spec. Which request is allowed when is the
+//! table in `allowed`.
 
 use csp_shared::{
     generation::{BootEpoch, StartEpoch},
+    id::ActionId,
     observed::DomainState,
     spec::{Power, ServerSpec},
 };
 
-use super::action::Command;
+use super::{
+    action::Command,
+    allowed::{Ask, Denied, allow},
+};
 
 /// Where a service stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -107,6 +111,8 @@ pub struct Standing {
     pub service: ServiceStatus,
     /// Whether a lock is on it.
     pub locked: bool,
+    /// Whether its owner protected it from being destroyed.
+    pub protect_destroy: bool,
     /// What its owner wants.
     pub power: Power,
     /// What its host saw last.
@@ -116,10 +122,25 @@ pub struct Standing {
     /// Whether its host was heard of lately.
     pub host_heard: bool,
     /// The running action, if any.
-    pub running: Option<Command>,
+    pub running: Option<Running>,
+}
+
+/// An action that has not ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Running {
+    /// Its id.
+    pub action: ActionId,
+    /// What was asked.
+    pub command: Command,
 }
 
 impl Standing {
+    /// Whether the guest went off by itself: the spec was reached once, and it is down nevertheless.
+    #[must_use]
+    pub fn went_off(&self) -> bool {
+        self.power == Power::On && self.settled && self.domain == DomainState::Off
+    }
+
     /// The status that a customer sees.
     #[must_use]
     pub fn status(&self) -> Status {
@@ -162,6 +183,17 @@ pub enum Request {
 }
 
 impl Request {
+    /// Its column in the table of what is allowed.
+    #[must_use]
+    pub fn ask(self) -> Ask {
+        match self {
+            Self::Start => Ask::Start,
+            Self::Stop { .. } => Ask::Stop,
+            Self::Restart => Ask::Restart,
+            Self::Destroy => Ask::Destroy,
+        }
+    }
+
     /// The action that records it.
     #[must_use]
     pub fn command(self) -> Command {
@@ -190,78 +222,25 @@ pub enum Change {
     Remove,
 }
 
-/// Why a request is refused; all are 409.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum Refusal {
-    /// Another action must end first.
-    #[error("the server is busy with `{}`", .0.as_str())]
-    Busy(Command),
-    /// A lock is on it.
-    #[error("the server is suspended")]
-    Suspended,
-    /// The order failed: there is nothing to power.
-    #[error("the server's order failed; it can only be destroyed")]
-    Failed,
-    /// `restart` does not power on.
-    #[error("the server is off; use start")]
-    Off,
-    /// There is no screen to see.
-    #[error("the server is {}; its console opens when it is Online", .0.as_str())]
-    NotOnline(Status),
-}
-
-/// Decides about a request.
+/// Decides about a request: the table of `allowed` says whether, this says what it does.
 ///
 /// # Errors
 /// With the reason, when the state does not allow it.
-pub fn decide(request: Request, standing: &Standing) -> Result<Change, Refusal> {
-    if request == Request::Destroy {
-        return Ok(Change::Remove);
-    }
-    is_in_service(standing)?;
-    let wants_on = standing.power == Power::On;
-    // Off by itself: the spec was reached once, and the guest is down nevertheless.
-    let went_off = wants_on && standing.settled && standing.domain == DomainState::Off;
-    match request {
-        Request::Start if wants_on && !went_off => Ok(Change::Nothing),
-        Request::Start => Ok(Change::PowerOn),
-        Request::Stop { force } if wants_on && !went_off => Ok(Change::PowerOff(off(force))),
+pub fn decide(request: Request, standing: &Standing) -> Result<Change, Denied> {
+    allow(request.ask(), standing)?;
+    let is_up = standing.power == Power::On && !standing.went_off();
+    Ok(match request {
+        Request::Start if is_up => Change::Nothing,
+        Request::Start => Change::PowerOn,
+        Request::Stop { force } if is_up => Change::PowerOff(off(force)),
         // A stop that the guest ignores can be hardened.
         Request::Stop { force: true } if standing.power == Power::Off && standing.domain != DomainState::Off => {
-            Ok(Change::PowerOff(Power::ForcedOff))
+            Change::PowerOff(Power::ForcedOff)
         }
-        Request::Stop { .. } => Ok(Change::Nothing),
-        Request::Restart if wants_on && !went_off => Ok(Change::Reboot),
-        Request::Restart => Err(Refusal::Off),
-        Request::Destroy => Ok(Change::Remove),
-    }
-}
-
-/// Decides about a look at the screen: only what is seen running has one.
-///
-/// # Errors
-/// With the reason, when there is nothing to see.
-pub fn decide_console(standing: &Standing) -> Result<(), Refusal> {
-    is_in_service(standing)?;
-    match standing.status() {
-        Status::Online => Ok(()),
-        other => Err(Refusal::NotOnline(other)),
-    }
-}
-
-/// What no request but a removal gets past.
-fn is_in_service(standing: &Standing) -> Result<(), Refusal> {
-    match standing.service {
-        ServiceStatus::Provisioning => return Err(Refusal::Busy(Command::Create)),
-        ServiceStatus::Failed | ServiceStatus::Destroyed => return Err(Refusal::Failed),
-        ServiceStatus::Suspended => return Err(Refusal::Suspended),
-        ServiceStatus::Active if standing.locked => return Err(Refusal::Suspended),
-        ServiceStatus::Active => {}
-    }
-    match standing.running {
-        Some(Command::Destroy) => Err(Refusal::Busy(Command::Destroy)),
-        _ => Ok(()),
-    }
+        Request::Stop { .. } => Change::Nothing,
+        Request::Restart => Change::Reboot,
+        Request::Destroy => Change::Remove,
+    })
 }
 
 fn off(force: bool) -> Power {
@@ -290,6 +269,7 @@ mod tests {
     const ONLINE: Standing = Standing {
         service: ServiceStatus::Active,
         locked: false,
+        protect_destroy: false,
         power: Power::On,
         domain: DomainState::Running,
         settled: true,
@@ -300,57 +280,27 @@ mod tests {
     const FORCE: Request = Request::Stop { force: true };
 
     #[test]
-    fn each_request_in_each_state_has_its_answer() {
+    fn each_allowed_request_has_its_change() {
         use Change::{Nothing, PowerOff, PowerOn, Reboot};
         let starting = Standing { domain: DomainState::Off, settled: false, ..ONLINE };
         let self_off = Standing { domain: DomainState::Off, ..ONLINE };
         let stopping = Standing { power: Power::Off, settled: false, ..ONLINE };
         let offline = Standing { power: Power::Off, domain: DomainState::Off, ..ONLINE };
-        let provisioning = Standing { service: ServiceStatus::Provisioning, settled: false, ..ONLINE };
-        let failed = Standing { service: ServiceStatus::Failed, ..ONLINE };
-        let suspended = Standing { service: ServiceStatus::Suspended, ..ONLINE };
-        let locked = Standing { locked: true, ..ONLINE };
-        let (soft, hard) = (Ok(PowerOff(Power::Off)), Ok(PowerOff(Power::ForcedOff)));
-        let busy = Err(Refusal::Busy(Command::Create));
-        let (off, sus, fail) = (Err(Refusal::Off), Err(Refusal::Suspended), Err(Refusal::Failed));
-        //            state                start         stop          stop, force   restart
+        let (soft, hard) = (PowerOff(Power::Off), PowerOff(Power::ForcedOff));
+        //            state                start     stop     stop, force   restart
         let table = [
-            ("online", ONLINE, Ok(Nothing), soft, hard, Ok(Reboot)),
-            ("starting", starting, Ok(Nothing), soft, hard, Ok(Reboot)),
-            ("powered itself off", self_off, Ok(PowerOn), Ok(Nothing), Ok(Nothing), off),
-            ("stopping", stopping, Ok(PowerOn), Ok(Nothing), hard, off),
-            ("offline", offline, Ok(PowerOn), Ok(Nothing), Ok(Nothing), off),
-            ("provisioning", provisioning, busy, busy, busy, busy),
-            ("failed", failed, fail, fail, fail, fail),
-            ("suspended", suspended, sus, sus, sus, sus),
-            ("locked", locked, sus, sus, sus, sus),
+            ("online", ONLINE, Nothing, soft, hard, Some(Reboot)),
+            ("starting", starting, Nothing, soft, hard, Some(Reboot)),
+            ("powered itself off", self_off, PowerOn, Nothing, Nothing, None),
+            ("stopping", stopping, PowerOn, Nothing, hard, None),
+            ("offline", offline, PowerOn, Nothing, Nothing, None),
         ];
         for (name, standing, start, stop, force, restart) in table {
-            assert_eq!(decide(Request::Start, &standing), start, "start, {name}");
-            assert_eq!(decide(STOP, &standing), stop, "stop, {name}");
-            assert_eq!(decide(FORCE, &standing), force, "forced stop, {name}");
-            assert_eq!(decide(Request::Restart, &standing), restart, "restart, {name}");
+            assert_eq!(decide(Request::Start, &standing), Ok(start), "start, {name}");
+            assert_eq!(decide(STOP, &standing), Ok(stop), "stop, {name}");
+            assert_eq!(decide(FORCE, &standing), Ok(force), "forced stop, {name}");
+            assert_eq!(decide(Request::Restart, &standing).ok(), restart, "restart, {name}");
             assert_eq!(decide(Request::Destroy, &standing), Ok(Change::Remove), "destroy, {name}");
-        }
-    }
-
-    #[test]
-    fn only_a_server_that_is_seen_running_has_a_console() {
-        assert_eq!(decide_console(&ONLINE), Ok(()));
-        let rebooting = Standing { running: Some(Command::Restart), settled: false, ..ONLINE };
-        assert_eq!(decide_console(&rebooting), Ok(()), "a boot is what people want to see");
-        let closed = [
-            (Standing { service: ServiceStatus::Provisioning, ..ONLINE }, Refusal::Busy(Command::Create)),
-            (Standing { service: ServiceStatus::Failed, ..ONLINE }, Refusal::Failed),
-            (Standing { locked: true, ..ONLINE }, Refusal::Suspended),
-            (Standing { running: Some(Command::Destroy), ..ONLINE }, Refusal::Busy(Command::Destroy)),
-            (Standing { host_heard: false, ..ONLINE }, Refusal::NotOnline(Status::Unknown)),
-            (Standing { domain: DomainState::Off, ..ONLINE }, Refusal::NotOnline(Status::Offline)),
-            (Standing { domain: DomainState::Off, settled: false, ..ONLINE }, Refusal::NotOnline(Status::Starting)),
-            (Standing { power: Power::Off, ..ONLINE }, Refusal::NotOnline(Status::Stopping)),
-        ];
-        for (standing, refusal) in closed {
-            assert_eq!(decide_console(&standing), Err(refusal), "{standing:?}");
         }
     }
 

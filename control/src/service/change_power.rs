@@ -9,8 +9,9 @@ use csp_shared::{
 use crate::{
     domain::{
         action::Status as ActionStatus,
+        allowed::Denied,
         draw::Draw,
-        server::{Change, Refusal, Request, Standing, changed, decide},
+        server::{Change, Request, changed, decide},
         time::{MINUTE, Time},
     },
     store::{NewAction, StoreError, Tx},
@@ -36,13 +37,8 @@ pub enum PowerError {
     #[error("there is no such server")]
     NotFound,
     /// The state does not allow it.
-    #[error("{refusal}")]
-    Refused {
-        /// Why.
-        refusal: Refusal,
-        /// What decided.
-        standing: Standing,
-    },
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -61,8 +57,8 @@ pub fn change_power(
     now: Time,
 ) -> Result<PowerChanged, PowerError> {
     let mut draw = draw;
-    let (_, standing) = tx.server_view(account, server, now)?.ok_or(PowerError::NotFound)?;
-    let change = decide(request, &standing).map_err(|refusal| PowerError::Refused { refusal, standing })?;
+    let standing = tx.server_standing(account, server, now)?.ok_or(PowerError::NotFound)?;
+    let change = decide(request, &standing)?;
     let placement = tx.placement_get(server)?.ok_or(PowerError::NotFound)?;
     let Some(Desired::Present(spec)) = tx.spec_get(server)? else { return Err(PowerError::NotFound) };
     if change == Change::Nothing {

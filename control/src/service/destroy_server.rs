@@ -1,4 +1,4 @@
-//! Removes a server for good. Accepted in every state; hidden from its owner at once. What it held stays held until its
+//! Removes a server for good. Accepted in every state, unless its owner protected it; hidden from its owner at once. What it held stays held until its
 //! host has proved that nothing of it is left.
 
 use csp_shared::id::{AccountId, ActionId, HostId, ServerId};
@@ -7,6 +7,7 @@ use super::fail_order::{bury, refund};
 use crate::{
     domain::{
         action::{Command, Status as ActionStatus},
+        allowed::{Ask, Denied, allow},
         draw::Draw,
         server::ServiceStatus,
         time::Time,
@@ -29,6 +30,9 @@ pub enum DestroyError {
     /// Not there, or not this account's: the same answer for both.
     #[error("there is no such server")]
     NotFound,
+    /// Its owner protected it.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -37,7 +41,7 @@ pub enum DestroyError {
 /// Removes a server.
 ///
 /// # Errors
-/// When the account has no such server.
+/// When the account has no such server, or has protected it.
 pub fn destroy_server(
     tx: &mut Tx<'_>,
     account: AccountId,
@@ -46,8 +50,9 @@ pub fn destroy_server(
     now: Time,
 ) -> Result<Destroying, DestroyError> {
     let mut draw = draw;
-    let found = tx.server_get(server)?.filter(|s| s.account == account && s.service != ServiceStatus::Destroyed);
-    let found = found.ok_or(DestroyError::NotFound)?;
+    let standing = tx.server_standing(account, server, now)?.ok_or(DestroyError::NotFound)?;
+    allow(Ask::Destroy, &standing)?;
+    let found = tx.server_get(server)?.ok_or(DestroyError::NotFound)?;
     let (host, wanted) = bury(tx, &found, now)?;
     if found.service == ServiceStatus::Provisioning {
         // Never seen running, so its only period never began and goes back whole.

@@ -10,8 +10,9 @@ use csp_shared::{
 
 use crate::{
     domain::{
+        allowed::{Ask, Denied, allow},
         draw::Draw,
-        server::{Refusal, ServiceStatus, decide_console},
+        server::ServiceStatus,
         time::Time,
         token::{self, TokenKind},
     },
@@ -37,8 +38,8 @@ pub enum TicketError {
     #[error("there is no such server")]
     NotFound,
     /// The state does not allow it.
-    #[error("{0}")]
-    Refused(Refusal),
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -57,8 +58,8 @@ pub fn issue_console_ticket(
     now: Time,
 ) -> Result<TicketIssued, TicketError> {
     let mut draw = draw;
-    let (_, standing) = tx.server_view(account, server, now)?.ok_or(TicketError::NotFound)?;
-    decide_console(&standing).map_err(TicketError::Refused)?;
+    let standing = tx.server_standing(account, server, now)?.ok_or(TicketError::NotFound)?;
+    allow(Ask::Console, &standing)?;
     let ticket = token::make(TokenKind::Console, &mut draw);
     let expires_at = now.plus(TICKET_SECONDS);
     tx.console_ticket_insert(&ConsoleTicket { server, account, key }, token::hash(&ticket), expires_at, now)?;
@@ -95,8 +96,8 @@ pub fn redeem_console_ticket(tx: &mut Tx<'_>, ticket: &Secret, now: Time) -> Res
     if !tx.api_key_is_open(key, now)? {
         return Ok(Admission::BadTicket);
     }
-    let Some((_, standing)) = tx.server_view(account, server, now)? else { return Ok(Admission::NotOnline) };
-    if decide_console(&standing).is_err() {
+    let Some(standing) = tx.server_standing(account, server, now)? else { return Ok(Admission::NotOnline) };
+    if allow(Ask::Console, &standing).is_err() {
         return Ok(Admission::NotOnline);
     }
     let Some(placement) = tx.placement_get(server)? else { return Ok(Admission::NotOnline) };

@@ -14,6 +14,7 @@ use crate::{
     domain::{
         action::{Command, Progress, Status as ActionStatus, progress},
         draw::Draw,
+        event::Event,
         failure::explain,
         period,
         server::ServiceStatus,
@@ -84,6 +85,7 @@ pub fn record_report(
             recorded.diverged.push(seen.server);
             continue;
         }
+        let before = tx.server_status(seen.server, now)?;
         tx.observation_put(host, seen, now)?;
         // What the host does not hold yet it must be sent, whether or not it was sent before.
         recorded.wake |= seen.accepted < wanted;
@@ -91,6 +93,11 @@ pub fn record_report(
             recorded.wake |= move_action(tx, &action, seen, &mut draw, now)?;
         }
         give_back(tx, host, seen, quarantine, now)?;
+        if let (Some((account, before)), Some((_, after))) = (before, tx.server_status(seen.server, now)?)
+            && let Some(event) = Event::status_seen(seen.server, before, after)
+        {
+            tx.event_put(account, &event, now)?;
+        }
     }
     Ok(recorded)
 }

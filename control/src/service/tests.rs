@@ -14,10 +14,12 @@ use super::{
     apply_catalog::apply_catalog,
     change_power::{PowerError, change_power},
     create_account::create_account,
+    create_key::create_key,
     credit_account::{CreditAccount, credit_account},
     destroy_server::destroy_server,
     enrol_host::enrol_host,
     expire_orders::expire_action,
+    open_console::{TicketError, issue_console_ticket},
     open_session::open_session,
     order_server::{OrderError, OrderServer, Ordered, order_server},
     record_alive::record_alive,
@@ -27,12 +29,14 @@ use crate::{
     config::AccountLimits,
     domain::{
         address::Pool,
+        allowed::Why,
         catalog::{AddressPool, Catalog, Location, OsImage, Package, ServiceType, Size},
         draw::Draw,
         hostname::Hostname,
         label::Label,
         money::Cents,
-        server::{Refusal, Request, Status},
+        scope::Scopes,
+        server::{Request, Status},
         slug::Slug,
         time::{DAY, Time},
     },
@@ -365,7 +369,7 @@ async fn power_requests_coalesce_and_end_when_the_host_reached_them() {
     let world = World::new().await;
     let server = world.order(NOW).await.unwrap().server;
     let busy = world.power(server, Request::Restart).await;
-    assert!(matches!(busy, Err(PowerError::Refused { refusal: Refusal::Busy(_), .. })));
+    assert!(matches!(busy, Err(PowerError::Denied(denied)) if denied.why == Why::Busy));
     world.settle(server, NOW).await;
     assert!(!world.power(server, Request::Start).await.unwrap(), "it runs already");
     assert!(world.power(server, Request::Stop { force: false }).await.unwrap());
@@ -495,4 +499,102 @@ async fn a_host_that_has_not_joined_is_what_was_said_of_it_last() {
     assert_eq!(first.host, again.host);
     let stored = world.store.read(|r| r.host_by_name("host2")).await.unwrap().unwrap();
     assert_eq!(stored.class, HostClass::Dedicated);
+}
+
+#[tokio::test]
+async fn whatever_happens_to_a_server_is_told_in_its_order() {
+    let world = World::new().await;
+    let server = world.order(NOW).await.unwrap().server;
+    world.settle(server, NOW).await;
+    world.power(server, Request::Stop { force: false }).await.unwrap();
+    world.power(server, Request::Start).await.unwrap();
+    world.power(server, Request::Stop { force: true }).await.unwrap();
+    world.settle(server, NOW).await;
+    world.destroy(server, NOW).await;
+    world.settle(server, NOW).await;
+    let account = world.account;
+    let events = world.store.read(move |r| r.event_list(account, 0, 100)).await.unwrap();
+    let told: Vec<&str> = events.iter().map(|event| event.kind.as_str()).collect();
+    let order = ["balance.credited", "server.created", "balance.debited", "action.queued"];
+    let online = ["action.done", "server.service_changed", "server.status_changed"];
+    let changes_of_mind = ["action.queued", "action.superseded", "action.queued", "action.superseded", "action.queued"];
+    let offline = ["action.done", "server.status_changed"];
+    let end = ["server.destroyed", "action.queued", "action.started", "action.done"];
+    assert_eq!(told, [&order[..], &online, &changes_of_mind, &offline, &end].concat());
+    let positions: Vec<u64> = events.iter().map(|event| event.position).collect();
+    assert_eq!(positions, (1..=events.len() as u64).collect::<Vec<_>>());
+    assert!(events.iter().skip(1).all(|event| event.server == Some(server)));
+}
+
+#[tokio::test]
+async fn what_was_refused_is_not_told_and_wakes_nobody() {
+    let world = World::new().await;
+    let server = world.order(NOW).await.unwrap().server;
+    let (account, follower) = (world.account, world.store.follow(world.account));
+    let before = world.store.read(move |r| r.events_kept(account)).await.unwrap();
+    assert!(world.power(server, Request::Stop { force: false }).await.is_err());
+    assert!(!follower.has_changed().unwrap());
+    world.settle(server, NOW).await;
+    assert!(follower.has_changed().unwrap());
+    let after = world.store.read(move |r| r.event_list(account, before.newest, 100)).await.unwrap();
+    assert_eq!(after.first().unwrap().position, before.newest + 1, "no position is lost over a refusal");
+}
+
+#[tokio::test]
+async fn events_are_forgotten_after_a_month_and_positions_go_on() {
+    let world = World::new().await;
+    let account = world.account;
+    let before = world.store.read(move |r| r.events_kept(account)).await.unwrap();
+    schedule::tick(&world.store, &world.entropy, NOW.plus(30 * DAY)).await.unwrap();
+    assert_eq!(world.store.read(move |r| r.events_kept(account)).await.unwrap(), before);
+    schedule::tick(&world.store, &world.entropy, NOW.plus(30 * DAY + 1)).await.unwrap();
+    let kept = world.store.read(move |r| r.events_kept(account)).await.unwrap();
+    assert_eq!((kept.oldest, kept.newest), (before.newest + 1, before.newest));
+    assert!(kept.resume(0).gap && !kept.resume(before.newest).gap);
+}
+
+/// The pure table says it of every state; this says it of every use case that could.
+#[tokio::test]
+async fn no_path_starts_a_locked_server() {
+    let world = World::new().await;
+    let server = world.order(NOW).await.unwrap().server;
+    world.settle(server, NOW).await;
+    for was in ["online", "off by itself", "stopping", "offline"] {
+        match was {
+            "off by itself" => {
+                let seen = Observed { domain: DomainState::Off, ..world.reached(server).await };
+                assert!(!world.report(world.session, seen, NOW).await.stale);
+            }
+            "stopping" => {
+                world.power(server, Request::Start).await.unwrap();
+                world.settle(server, NOW).await;
+                world.power(server, Request::Stop { force: false }).await.unwrap();
+            }
+            "offline" => world.settle(server, NOW).await,
+            _ => {}
+        }
+        world.store.write(move |tx| tx.server_lock(server, true)).await.unwrap();
+        let before = world.desired(server).await;
+        for request in [Request::Start, Request::Restart, Request::Stop { force: true }] {
+            let refused = world.power(server, request).await;
+            assert!(matches!(refused, Err(PowerError::Denied(d)) if d.why == Why::Suspended), "{request:?}, {was}");
+        }
+        let (account, draw) = (world.account, world.entropy.draw());
+        let key = world
+            .store
+            .write(move |tx| {
+                let name = Label::parse("key").unwrap();
+                let limits = AccountLimits::default().limits();
+                create_key(tx, account, &name, Scopes::all(), &limits, draw.clone(), NOW)
+            })
+            .await
+            .unwrap();
+        let draw = world.entropy.draw();
+        let ticket = world.store.write(move |tx| issue_console_ticket(tx, account, key.id, server, draw.clone(), NOW));
+        assert!(matches!(ticket.await, Err(TicketError::Denied(d)) if d.why == Why::Suspended), "{was}");
+        assert_eq!(world.view(server, NOW).await.unwrap().status, Status::Suspended);
+        assert_eq!(world.desired(server).await, before, "{was}");
+        world.store.write(move |tx| tx.server_lock(server, false)).await.unwrap();
+    }
+    assert!(world.power(server, Request::Start).await.unwrap(), "and without the lock it starts");
 }

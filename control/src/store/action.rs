@@ -1,14 +1,16 @@
-//! What customers asked for.
+//! What customers asked for. Whatever changes an action here also writes the event that tells of it.
 
 use csp_shared::{
     generation::{Generation, Incarnation, Version},
     id::{AccountId, ActionId, ServerId},
+    observed::Activity,
 };
-use rusqlite::Row;
+use rusqlite::{Row, types::Value};
 
 use super::{Read, StoreError, Tx, row};
 use crate::domain::{
-    action::{Command, Status},
+    action::{self, Command, Status},
+    event::Event,
     time::Time,
 };
 
@@ -23,6 +25,8 @@ pub struct Action {
     pub command: Command,
     /// How far it is.
     pub status: Status,
+    /// The same as a number from 0 to 100.
+    pub percent: u8,
     /// The state of the spec that fulfils it.
     pub wanted: Version,
     /// Why it failed: a code, and a sentence for the customer.
@@ -52,6 +56,17 @@ pub struct NewAction {
     pub deadline_at: Option<Time>,
 }
 
+/// Which of an account's actions are wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ActionFilter {
+    /// Of this server alone.
+    pub server: Option<ServerId>,
+    /// At this status alone.
+    pub status: Option<Status>,
+    /// Of this kind alone.
+    pub command: Option<Command>,
+}
+
 /// An action that has not ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OpenAction {
@@ -67,23 +82,35 @@ pub struct OpenAction {
     pub wanted: Version,
 }
 
+/// What a host does for a server right now is of interest while an action runs.
 const ACTIONS: &str = "SELECT x.uuid, s.uuid, x.command, x.status, x.incarnation, x.generation, x.error_code, \
-                       x.error_message, x.created_at, x.started_at, x.finished_at \
+                       x.error_message, x.created_at, x.started_at, x.finished_at, \
+                       CASE WHEN x.status = 'running' THEN \
+                       (SELECT json_extract(o.body, '$.activity') FROM observations o \
+                       JOIN placements p ON p.id = o.placement_id WHERE p.server_id = s.id ORDER BY p.id DESC LIMIT 1) END \
                        FROM actions x JOIN servers s ON s.id = x.server_id";
 
 fn action(r: &Row<'_>) -> Result<Action, StoreError> {
     let (code, message): (Option<String>, Option<String>) = (r.get(6)?, r.get(7)?);
+    let (command, status) = (row::chosen(r, 2, Command::parse)?, row::chosen(r, 3, Status::parse)?);
     Ok(Action {
         id: row::parsed(r, 0)?,
         server: row::parsed(r, 1)?,
-        command: row::chosen(r, 2, Command::parse)?,
-        status: row::chosen(r, 3, Status::parse)?,
+        command,
+        status,
+        percent: action::percent(command, status, activity(r)?),
         wanted: wanted(r)?,
         error: code.zip(message),
         created_at: row::time(r, 8)?,
         started_at: row::time_maybe(r, 9)?,
         finished_at: row::time_maybe(r, 10)?,
     })
+}
+
+fn activity(r: &Row<'_>) -> Result<Option<Activity>, StoreError> {
+    let Some(name) = r.get::<_, Option<String>>(11)? else { return Ok(None) };
+    let read = serde_json::from_value(serde_json::Value::String(name));
+    read.map(Some).map_err(|why| StoreError::Damaged(why.to_string()))
 }
 
 fn open(r: &Row<'_>) -> Result<OpenAction, StoreError> {
@@ -123,6 +150,78 @@ impl Read<'_> {
     pub fn action_list(&self, server: ServerId) -> Result<Vec<Action>, StoreError> {
         self.many(&format!("{ACTIONS} WHERE s.uuid = ?1 ORDER BY x.id"), [server.to_string()], action)
     }
+
+    /// One action of an account.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn action_get(&self, account: AccountId, id: ActionId) -> Result<Option<Action>, StoreError> {
+        let sql = format!("{ACTIONS} WHERE x.uuid = ?1 AND x.account_id = (SELECT id FROM accounts WHERE uuid = ?2)");
+        self.maybe(&sql, (id.to_string(), account.to_string()), action)
+    }
+
+    /// The newest action of a server that has not ended.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn action_running(&self, server: ServerId) -> Result<Option<Action>, StoreError> {
+        let sql =
+            format!("{ACTIONS} WHERE s.uuid = ?1 AND x.status IN ('queued', 'running') ORDER BY x.id DESC LIMIT 1");
+        self.maybe(&sql, [server.to_string()], action)
+    }
+
+    /// The action that ordered a server.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn action_of_order(&self, server: ServerId) -> Result<Option<Action>, StoreError> {
+        let sql = format!("{ACTIONS} WHERE s.uuid = ?1 AND x.command = 'create' ORDER BY x.id LIMIT 1");
+        self.maybe(&sql, [server.to_string()], action)
+    }
+
+    /// A part of an account's actions, newest first, destroyed servers' among them.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn action_page(
+        &self,
+        account: AccountId,
+        filter: ActionFilter,
+        limit: Option<u64>,
+        offset: u64,
+    ) -> Result<Vec<Action>, StoreError> {
+        let (wanted, mut params) = filtered(account, filter);
+        let sql = format!("{ACTIONS} WHERE {wanted} ORDER BY x.id DESC LIMIT ? OFFSET ?");
+        // No limit is a limit below zero.
+        params.push(limit.map_or(-1, row::signed).into());
+        params.push(row::signed(offset).into());
+        self.many(&sql, rusqlite::params_from_iter(params), action)
+    }
+
+    /// How many actions of an account a filter leaves.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn action_count(&self, account: AccountId, filter: ActionFilter) -> Result<u64, StoreError> {
+        let (wanted, params) = filtered(account, filter);
+        self.count(&format!("SELECT count(*) FROM actions x WHERE {wanted}"), rusqlite::params_from_iter(params))
+    }
+}
+
+/// A filter as a condition. Parts that are not wanted are left out, so that an index serves what is there.
+fn filtered(account: AccountId, filter: ActionFilter) -> (String, Vec<Value>) {
+    let mut sql = "x.account_id = (SELECT id FROM accounts WHERE uuid = ?)".to_owned();
+    let mut params = vec![Value::from(account.to_string())];
+    let mut and = |condition: &str, value: Option<String>| {
+        if let Some(value) = value {
+            sql.push_str(condition);
+            params.push(value.into());
+        }
+    };
+    and(" AND x.server_id = (SELECT id FROM servers WHERE uuid = ?)", filter.server.map(|server| server.to_string()));
+    and(" AND x.status = ?", filter.status.map(|status| status.as_str().to_owned()));
+    and(" AND x.command = ?", filter.command.map(|command| command.as_str().to_owned()));
+    (sql, params)
 }
 
 impl Tx<'_> {
@@ -138,16 +237,18 @@ impl Tx<'_> {
         let (incarnation, generation) = (row::signed(new.wanted.incarnation.0), row::signed(new.wanted.generation.0));
         let (id, deadline) = (new.id.to_string(), new.deadline_at.map(|at| at.0));
         let command = new.command.as_str();
-        self.insert(sql, (id, account, server, command, incarnation, generation, deadline, now.0)).map(drop)
+        self.insert(sql, (id, account, server, command, incarnation, generation, deadline, now.0))?;
+        self.event_put(new.account, &Event::action(new.server, new.id, new.command, Status::Queued, None), now)
     }
 
-    /// Notes that the host took an action up.
+    /// Notes that the host took an action up. One that was noted before keeps its time.
     ///
     /// # Errors
     /// When the store cannot keep it.
     pub fn action_start(&mut self, id: ActionId, now: Time) -> Result<(), StoreError> {
         let sql = "UPDATE actions SET status = 'running', started_at = ?2 WHERE uuid = ?1 AND status = 'queued'";
-        self.run(sql, (id.to_string(), now.0)).map(drop)
+        let touched = self.run(sql, (id.to_string(), now.0))?;
+        if touched == 1 { self.action_tell(id, Status::Running, None, now) } else { Ok(()) }
     }
 
     /// Ends an action. One that ended before keeps its end.
@@ -165,6 +266,22 @@ impl Tx<'_> {
         let sql = "UPDATE actions SET status = ?2, error_code = ?3, error_message = ?4, finished_at = ?5, \
                    started_at = coalesce(started_at, CASE WHEN ?2 = 'done' THEN ?5 END) \
                    WHERE uuid = ?1 AND status IN ('queued', 'running')";
-        self.run(sql, (id.to_string(), status.as_str(), code, message, now.0)).map(drop)
+        let touched = self.run(sql, (id.to_string(), status.as_str(), code, message, now.0))?;
+        if touched == 1 { self.action_tell(id, status, error, now) } else { Ok(()) }
+    }
+
+    fn action_tell(
+        &mut self,
+        id: ActionId,
+        status: Status,
+        error: Option<(&str, &str)>,
+        now: Time,
+    ) -> Result<(), StoreError> {
+        let sql = "SELECT a.uuid, s.uuid, x.command FROM actions x JOIN accounts a ON a.id = x.account_id \
+                   JOIN servers s ON s.id = x.server_id WHERE x.uuid = ?1";
+        let (account, server, command) = self.one(sql, [id.to_string()], |r| {
+            Ok((row::parsed(r, 0)?, row::parsed(r, 1)?, row::chosen(r, 2, Command::parse)?))
+        })?;
+        self.event_put(account, &Event::action(server, id, command, status, error), now)
     }
 }

@@ -7,6 +7,7 @@
 //! * `Inline` is the same without a thread, for deterministic simulation.
 
 use std::{
+    collections::BTreeSet,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::{
@@ -16,10 +17,11 @@ use std::{
     thread,
 };
 
+use csp_shared::id::AccountId;
 use rusqlite::Connection;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Semaphore, oneshot, watch};
 
-use super::{Read, StoreError, Tx, connection};
+use super::{Read, StoreError, Tx, connection, signal::Signals};
 use crate::failpoint::{self, Moment, Watch};
 
 /// Closures in one transaction.
@@ -33,6 +35,7 @@ const READERS: usize = 4;
 #[derive(Clone)]
 pub struct Store {
     engine: Arc<Engine>,
+    signals: Signals,
 }
 
 enum Engine {
@@ -40,11 +43,17 @@ enum Engine {
     Inline(Mutex<Inline>),
 }
 
-/// A store without a thread, and who may end it.
+/// A store without a thread.
 struct Inline {
+    desk: Desk,
+    died: bool,
+}
+
+/// Where batches are written: the one connection that writes, who may end the process over it, and who waits for news.
+struct Desk {
     connection: Connection,
     watch: Option<Arc<dyn Watch>>,
-    died: bool,
+    signals: Signals,
 }
 
 struct Readers {
@@ -67,12 +76,14 @@ impl Store {
         let writing = connection::open(path)?;
         let reading = (0..READERS).map(|_| connection::open_reader(path)).collect::<Result<Vec<_>, _>>()?;
         let (writer, jobs) = sync_channel(QUEUE_MAX);
+        let signals = Signals::default();
+        let mut desk = Desk { connection: writing, watch: failpoint::of_environment(), signals: signals.clone() };
         thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || write_loop(writing, &jobs, failpoint::of_environment().as_deref()))
+            .spawn(move || write_loop(&mut desk, &jobs))
             .map_err(StoreError::Thread)?;
         let readers = Readers { connections: Arc::new(Mutex::new(reading)), free: Semaphore::new(READERS) };
-        Ok(Self { engine: Arc::new(Engine::Threaded { writer, readers }) })
+        Ok(Self { engine: Arc::new(Engine::Threaded { writer, readers }), signals })
     }
 
     /// Opens the database without a thread: every call runs on the caller's, in order.
@@ -89,8 +100,16 @@ impl Store {
     /// # Errors
     /// As [`Store::open`].
     pub fn open_watched(path: &Path, watch: Option<Arc<dyn Watch>>) -> Result<Self, StoreError> {
-        let inline = Inline { connection: connection::open(path)?, watch, died: false };
-        Ok(Self { engine: Arc::new(Engine::Inline(Mutex::new(inline))) })
+        let signals = Signals::default();
+        let desk = Desk { connection: connection::open(path)?, watch, signals: signals.clone() };
+        Ok(Self { engine: Arc::new(Engine::Inline(Mutex::new(Inline { desk, died: false }))), signals })
+    }
+
+    /// Changes after each commit that wrote an event of this account. It carries no data: whoever waits for something reads
+    /// the store, then waits for this, then reads again; and looks by the clock too.
+    #[must_use]
+    pub fn follow(&self, account: AccountId) -> watch::Receiver<()> {
+        self.signals.follow(account)
     }
 
     /// Runs one use case. Whatever it answers is durable, and a refusal leaves no trace.
@@ -128,7 +147,9 @@ impl Store {
         E: From<StoreError> + Send + 'static,
     {
         match &*self.engine {
-            Engine::Inline(inline) => read_on(&mut inline.lock().unwrap_or_else(PoisonError::into_inner).connection, f),
+            Engine::Inline(inline) => {
+                read_on(&mut inline.lock().unwrap_or_else(PoisonError::into_inner).desk.connection, f)
+            }
             Engine::Threaded { readers, .. } => {
                 let _permit = readers.free.acquire().await.map_err(|_| StoreError::Closed)?;
                 let pool = Arc::clone(&readers.connections);
@@ -179,7 +200,7 @@ enum Life {
 
 impl Inline {
     fn run(&mut self, job: Box<dyn Job>) -> Life {
-        self.died = self.died || run_batch(&mut self.connection, vec![job], self.watch.as_deref()) == Life::Ended;
+        self.died = self.died || run_batch(&mut self.desk, vec![job]) == Life::Ended;
         if self.died { Life::Ended } else { Life::GoesOn }
     }
 }
@@ -218,26 +239,29 @@ where
     }
 }
 
-fn write_loop(mut connection: Connection, jobs: &Receiver<Box<dyn Job>>, watch: Option<&dyn Watch>) {
+fn write_loop(desk: &mut Desk, jobs: &Receiver<Box<dyn Job>>) {
     while let Ok(first) = jobs.recv() {
         let mut batch = vec![first];
         while batch.len() < BATCH_MAX {
             let Ok(next) = jobs.try_recv() else { break };
             batch.push(next);
         }
-        if run_batch(&mut connection, batch, watch) == Life::Ended {
+        if run_batch(desk, batch) == Life::Ended {
             return;
         }
     }
 }
 
 /// Runs the batch until a transaction lasts, then answers all of it.
-fn run_batch(connection: &mut Connection, batch: Vec<Box<dyn Job>>, watch: Option<&dyn Watch>) -> Life {
+fn run_batch(desk: &mut Desk, batch: Vec<Box<dyn Job>>) -> Life {
     let mut answered = Vec::with_capacity(batch.len());
     let mut waiting = batch;
     while !waiting.is_empty() {
-        match run_once(connection, &mut waiting, watch) {
-            Ok(()) => answered.append(&mut waiting),
+        match run_once(&desk.connection, &mut waiting, desk.watch.as_deref()) {
+            Ok(told) => {
+                desk.signals.tell(&told);
+                answered.append(&mut waiting);
+            }
             // One closure took the transaction with it: its own answer stands, the others run again.
             Err(Lost::By(index)) => answered.push(waiting.swap_remove(index)),
             Err(Lost::All(why)) => {
@@ -265,11 +289,18 @@ enum Lost {
     Life,
 }
 
-fn run_once(connection: &mut Connection, batch: &mut [Box<dyn Job>], watch: Option<&dyn Watch>) -> Result<(), Lost> {
+/// One transaction; answers of which accounts it wrote events.
+fn run_once(
+    connection: &Connection,
+    batch: &mut [Box<dyn Job>],
+    watch: Option<&dyn Watch>,
+) -> Result<BTreeSet<AccountId>, Lost> {
+    let mut told = BTreeSet::new();
     connection.execute_batch("BEGIN IMMEDIATE").map_err(Lost::All)?;
     for (index, job) in batch.iter_mut().enumerate() {
         connection.execute_batch("SAVEPOINT job").map_err(Lost::All)?;
-        let keep = job.run(&mut Tx::new(connection));
+        let mut tx = Tx::new(connection);
+        let keep = job.run(&mut tx);
         if connection.is_autocommit() {
             if keep {
                 job.fail(StoreError::NotDurable("the database ended the transaction".to_owned()));
@@ -279,6 +310,9 @@ fn run_once(connection: &mut Connection, batch: &mut [Box<dyn Job>], watch: Opti
         let end = if keep { "RELEASE job" } else { "ROLLBACK TO job; RELEASE job" };
         if let Err(why) = connection.execute_batch(end) {
             return Err(give_up(connection, why));
+        }
+        if keep {
+            told.append(&mut tx.told);
         }
     }
     let dies_at = |moment| {
@@ -290,7 +324,7 @@ fn run_once(connection: &mut Connection, batch: &mut [Box<dyn Job>], watch: Opti
         return Err(Lost::Life);
     }
     connection.execute_batch("COMMIT").map_err(|why| give_up(connection, why))?;
-    if dies_at(Moment::After) { Err(Lost::Life) } else { Ok(()) }
+    if dies_at(Moment::After) { Err(Lost::Life) } else { Ok(told) }
 }
 
 fn give_up(connection: &Connection, why: rusqlite::Error) -> Lost {

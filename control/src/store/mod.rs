@@ -11,6 +11,7 @@ mod catalog_apply;
 mod connection;
 mod console_ticket;
 mod engine;
+mod event;
 mod host;
 mod host_session;
 mod idempotency;
@@ -20,24 +21,26 @@ mod placement;
 mod row;
 mod server;
 mod server_view;
+mod signal;
 mod spec;
 mod ssh_key;
 mod transfer;
 
-use std::{ops::Deref, path::PathBuf};
+use std::{collections::BTreeSet, ops::Deref, path::PathBuf};
 
-use csp_shared::generation::Incarnation;
+use csp_shared::{generation::Incarnation, id::AccountId};
 use rusqlite::Connection;
 
 pub use self::{
     account::Account,
-    action::{Action, NewAction, OpenAction},
+    action::{Action, ActionFilter, NewAction, OpenAction},
     api_key::ApiKey,
     audit::PlacedServer,
     catalog::{ImageRow, PackageRow, PoolRow},
     catalog_apply::{CatalogChange, ChangeKind},
     console_ticket::ConsoleTicket,
     engine::Store,
+    event::EventRow,
     host::{HostClass, HostRow, HostState, NewHost},
     host_session::{HostSession, JoinToken},
     idempotency::StoredAnswer,
@@ -73,11 +76,13 @@ impl<'c> Read<'c> {
 /// A write transaction of one use case.
 pub struct Tx<'c> {
     read: Read<'c>,
+    /// Accounts of which an event was written: whoever follows them is woken after the commit.
+    told: BTreeSet<AccountId>,
 }
 
 impl<'c> Tx<'c> {
     fn new(connection: &'c Connection) -> Self {
-        Self { read: Read::new(connection) }
+        Self { read: Read::new(connection), told: BTreeSet::new() }
     }
 }
 

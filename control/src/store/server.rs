@@ -1,10 +1,11 @@
-//! Rented servers: the service side of them. What their hosts know stands in `spec`.
+//! Rented servers: the service side of them. What their hosts know stands in `spec`. Whatever moves a service on here also
+//! writes the event that tells of it.
 
 use csp_shared::id::{AccountId, ServerId, SshKeyId};
 use rusqlite::Row;
 
 use super::{ImageRow, PackageRow, Read, StoreError, Tx, row};
-use crate::domain::{hostname::Hostname, money::Cents, server::ServiceStatus, time::Time};
+use crate::domain::{event::Event, hostname::Hostname, money::Cents, server::ServiceStatus, time::Time};
 
 /// What use cases need of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,16 +101,21 @@ impl Tx<'_> {
             ssh_key,
             now.0
         ];
-        self.insert(sql, params).map(drop)
+        self.insert(sql, params)?;
+        self.event_put(new.account, &Event::server_created(new.id, new.hostname.as_str()), now)
     }
 
     /// Hides failed orders that ended before `before`; answers how many.
     ///
     /// # Errors
     /// When the store cannot keep it.
-    pub fn server_hide_failed(&mut self, before: Time) -> Result<usize, StoreError> {
-        let sql = "UPDATE servers SET service_status = 'destroyed' WHERE service_status = 'failed' AND ended_at <= ?1";
-        self.run(sql, [before.0])
+    pub fn server_hide_failed(&mut self, before: Time, now: Time) -> Result<usize, StoreError> {
+        let sql = "SELECT uuid FROM servers WHERE service_status = 'failed' AND ended_at <= ?1";
+        let failed = self.many(sql, [before.0], |r| row::parsed(r, 0))?;
+        for server in &failed {
+            self.server_set_service(*server, ServiceStatus::Destroyed, None, now)?;
+        }
+        Ok(failed.len())
     }
 
     /// Moves a service on; a failed or destroyed one gets its end.
@@ -123,9 +129,14 @@ impl Tx<'_> {
         failure_code: Option<&str>,
         now: Time,
     ) -> Result<(), StoreError> {
+        let found = self.server_get(id)?.ok_or_else(|| StoreError::Damaged(format!("no server {id}")))?;
         let ended = matches!(service, ServiceStatus::Failed | ServiceStatus::Destroyed).then_some(now.0);
         let sql = "UPDATE servers SET service_status = ?2, failure_code = coalesce(?3, failure_code), \
                    ended_at = coalesce(ended_at, ?4) WHERE uuid = ?1";
-        self.run(sql, (id.to_string(), service.as_str(), failure_code, ended)).map(drop)
+        self.run(sql, (id.to_string(), service.as_str(), failure_code, ended))?;
+        if found.service == service {
+            return Ok(());
+        }
+        self.event_put(found.account, &Event::service_changed(id, found.service, service), now)
     }
 }

@@ -9,10 +9,9 @@ use rusqlite::Row;
 
 use super::{Action, Lease, LeaseState, Read, StoreError, row};
 use crate::domain::{
-    action::Command,
     catalog::{ServiceType, Size},
     money::Cents,
-    server::{ServiceStatus, Standing, Status},
+    server::{Running, ServiceStatus, Standing, Status},
     time::Time,
 };
 
@@ -82,7 +81,7 @@ const VIEWS: &str = "SELECT s.uuid, a.uuid, s.hostname, s.type, s.service_status
                      EXISTS (SELECT 1 FROM server_locks k WHERE k.server_id = s.id), \
                      pk.uuid, pk.slug, pk.name, s.package_monthly_cents, s.cpu, s.ram_mb, s.disk_gb, \
                      im.uuid, im.key, im.name, im.version, s.paid_until, s.auto_renew, s.created_at, \
-                     sp.body, o.body, o.seen_at, h.seen_at, l.slug, h.name \
+                     sp.body, o.body, o.seen_at, h.seen_at, l.slug, h.name, s.protect_destroy \
                      FROM servers s JOIN accounts a ON a.id = s.account_id JOIN packages pk ON pk.id = s.package_id \
                      JOIN images im ON im.id = s.image_id \
                      JOIN placements p ON p.id = (SELECT max(id) FROM placements WHERE server_id = s.id) \
@@ -101,7 +100,16 @@ fn base(r: &Row<'_>, now: Time) -> Result<Base, StoreError> {
     // A host reports what changes; each sign of life says that the rest is as it was.
     let observed_at = row::time_maybe(r, 22)?.map(|at| host_seen_at.map_or(at, |seen| seen.max(at)));
     let service = row::chosen(r, 4, ServiceStatus::parse)?;
-    let standing = standing(service, r.get(5)?, &desired, observed.as_ref(), heard);
+    let standing = Standing {
+        service,
+        locked: r.get(5)?,
+        protect_destroy: r.get(26)?,
+        power: if let Desired::Present(spec) = &desired { spec.power } else { Power::ForcedOff },
+        domain: observed.as_ref().map_or(DomainState::Unknown, |seen| seen.domain),
+        settled: observed.and_then(|seen| seen.reached).is_some_and(|reached| reached >= desired.version()),
+        host_heard: heard,
+        running: None,
+    };
     let view = ServerView {
         id: row::parsed(r, 0)?,
         account: row::parsed(r, 1)?,
@@ -126,23 +134,8 @@ fn base(r: &Row<'_>, now: Time) -> Result<Base, StoreError> {
     Ok(Base { view, standing })
 }
 
-fn standing(
-    service: ServiceStatus,
-    locked: bool,
-    desired: &Desired,
-    observed: Option<&Observed>,
-    host_heard: bool,
-) -> Standing {
-    let power = if let Desired::Present(spec) = desired { spec.power } else { Power::ForcedOff };
-    Standing {
-        service,
-        locked,
-        power,
-        domain: observed.map_or(DomainState::Unknown, |seen| seen.domain),
-        settled: observed.and_then(|seen| seen.reached).is_some_and(|reached| reached >= desired.version()),
-        host_heard,
-        running: None,
-    }
+fn running(action: &Action) -> Running {
+    Running { action: action.id, command: action.command }
 }
 
 impl Read<'_> {
@@ -189,6 +182,26 @@ impl Read<'_> {
         base.map(|base| self.server_view_filled(base)).transpose()
     }
 
+    /// All that decides about requests to one visible server; only its owner's.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn server_standing(&self, account: AccountId, id: ServerId, now: Time) -> Result<Option<Standing>, StoreError> {
+        let sql = format!("{VIEWS} WHERE {VISIBLE} AND a.uuid = ?1 AND s.uuid = ?2");
+        let base = self.maybe(&sql, (account.to_string(), id.to_string()), |r| base(r, now))?;
+        let Some(Base { standing, .. }) = base else { return Ok(None) };
+        Ok(Some(Standing { running: self.action_running(id)?.as_ref().map(running), ..standing }))
+    }
+
+    /// What is seen of one server, whoever owns it, and whose it is.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn server_status(&self, id: ServerId, now: Time) -> Result<Option<(AccountId, Status)>, StoreError> {
+        let base = self.maybe(&format!("{VIEWS} WHERE s.uuid = ?1"), [id.to_string()], |r| base(r, now))?;
+        Ok(base.map(|base| (base.view.account, base.view.status)))
+    }
+
     /// One server, whoever owns it and destroyed ones too; for the operator, who may have to look at a tombstone that
     /// hangs.
     ///
@@ -202,11 +215,11 @@ impl Read<'_> {
     fn server_view_filled(&self, base: Base) -> Result<(ServerView, Standing), StoreError> {
         let Base { mut view, mut standing } = base;
         view.ips = self.server_ips(view.id)?;
-        let actions = self.action_list(view.id)?;
-        let failed = actions.iter().find(|action| action.command == Command::Create);
-        view.failure = failed.and_then(|action| action.error.clone());
-        view.action = actions.into_iter().rev().find(|action| !action.status.is_final());
-        standing.running = view.action.as_ref().map(|action| action.command);
+        if view.service == ServiceStatus::Failed {
+            view.failure = self.action_of_order(view.id)?.and_then(|order| order.error);
+        }
+        view.action = self.action_running(view.id)?;
+        standing.running = view.action.as_ref().map(running);
         Ok((view, standing))
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use csp_shared::id::{AccountId, TransferId};
+use csp_shared::id::{AccountId, ServerId, TransferId};
 use uuid::Uuid;
 
 use super::{PostError, Store, StoreError, Tx, connection};
@@ -44,6 +44,19 @@ fn top_up(tx: &mut Tx<'_>, number: u128, cents: i64, reference: &str) -> Result<
         description: "Wallet top-up".to_owned(),
     };
     tx.transfer_post(&transfer, TransferId(Uuid::from_u128(reference.len() as u128 + 1000 * number)), NOW)
+}
+
+impl Tx<'_> {
+    /// Puts a lock on a server or takes it off, as whatever locks servers will.
+    pub(crate) fn server_lock(&mut self, server: ServerId, on: bool) -> Result<(), StoreError> {
+        let server = self.key_of("servers", &server.to_string())?;
+        let sql = if on {
+            "INSERT INTO server_locks (server_id, reason, since) VALUES (?1, 'operator', 0)"
+        } else {
+            "DELETE FROM server_locks WHERE server_id = ?1"
+        };
+        self.run(sql, [server]).map(drop)
+    }
 }
 
 #[test]

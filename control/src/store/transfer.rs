@@ -1,9 +1,11 @@
-//! The ledger. Rows are only ever added; the database itself refuses the rest, and a balance below zero.
+//! The ledger. Rows are only ever added; the database itself refuses the rest, and a balance below zero. Each one is told of
+//! as an event of its wallet.
 
 use csp_shared::id::{AccountId, TransferId};
 
 use super::{Read, StoreError, Tx, row};
 use crate::domain::{
+    event::Event,
     ledger::{Cause, Holder, Transfer},
     money::Cents,
     time::Time,
@@ -133,6 +135,8 @@ impl Tx<'_> {
         };
         self.run("UPDATE accounts SET balance_cents = ?2 WHERE uuid = ?1", (account.to_string(), after.get()))?;
         self.transfer_insert(transfer, id, after, now)?;
+        let told = Event::balance(credit, transfer.amount, after, &transfer.description, transfer.server);
+        self.event_put(account, &told, now)?;
         Ok(after)
     }
 

@@ -76,6 +76,9 @@ async fn restart_does_not_power_on() {
     world.host.obey().await;
     let reply = world.post("restart", json!({})).await;
     assert_eq!((reply.status.as_u16(), reply.code()), (409, "conflict"), "{}", reply.text);
+    let details = &reply.json["error"]["details"];
+    assert_eq!((&details["status"], &details["running_action"]), (&json!("Offline"), &Value::Null));
+    assert_eq!(details["allowed"], json!(["start", "stop", "update", "destroy"]));
     assert_eq!(world.status().await, "Offline");
 }
 
@@ -96,7 +99,11 @@ async fn during_provisioning_only_destroy_is_accepted() {
     for verb in ["start", "stop", "restart"] {
         let reply = world.post(verb, json!({})).await;
         assert_eq!((reply.status.as_u16(), reply.code()), (409, "server_busy"), "{verb}");
-        assert_eq!(reply.json["error"]["details"]["running_action"], json!("create"), "{verb}");
+        let details = &reply.json["error"]["details"];
+        assert_eq!(details["running_action"]["command"], json!("create"), "{verb}");
+        assert!(details["running_action"]["uuid"].is_string(), "{verb}");
+        assert_eq!((&details["status"], &details["service_status"]), (&json!("Provisioning"), &json!("provisioning")));
+        assert_eq!(details["allowed"], json!(["update", "destroy"]), "{verb}");
     }
     assert_eq!(world.control.books().await, before);
     assert_eq!(world.post("destroy", json!({})).await.json["message"], json!("Destroy has been queued."));

@@ -16,6 +16,7 @@ use utoipa::{
 
 use crate::domain::{
     action::{Command, Status as ActionStatus},
+    allowed::Ask,
     catalog::ServiceType,
     server::{ServiceStatus, Status},
 };
@@ -190,4 +191,6 @@ words! {
     CommandWord(Command::ALL) = Create;
     /// How far an action is.
     ActionStatusWord(ActionStatus::ALL) = Done;
+    /// What can be asked of a server.
+    AskWord(Ask::ALL) = Start;
 }

@@ -65,7 +65,7 @@ impl From<TicketError> for ApiError {
     fn from(error: TicketError) -> Self {
         match error {
             TicketError::NotFound => missing(),
-            TicketError::Refused(refusal) => refusal.into(),
+            TicketError::Denied(denied) => denied.into(),
             TicketError::Store(error) => error.into(),
         }
     }

@@ -9,7 +9,7 @@ use crate::{
         body::JsonBody,
         document::tags,
         envelope::Answer,
-        error::ApiError,
+        error::{ApiError, Code},
         idempotency::{Answered, Effect, IdempotencyKey, Once},
         state::App,
     },
@@ -24,7 +24,10 @@ use crate::{
     path = "/servers/{uuid}/destroy",
     operation_id = "destroy_server",
     tag = tags::SERVERS,
-    extensions(("x-example" = json!({"message": "Destroy has been queued."})))
+    extensions(
+        ("x-error-codes" = json!([Code::Protected])),
+        ("x-example" = json!({"message": "Destroy has been queued."}))
+    )
 )]
 pub async fn destroy(
     State(app): State<App>,
@@ -47,6 +50,7 @@ impl From<DestroyError> for ApiError {
     fn from(error: DestroyError) -> Self {
         match error {
             DestroyError::NotFound => missing(),
+            DestroyError::Denied(denied) => denied.into(),
             DestroyError::Store(error) => error.into(),
         }
     }

@@ -17,7 +17,7 @@ use crate::{
         idempotency::{Answered, Effect, IdempotencyKey, Once},
         state::App,
     },
-    domain::server::{Refusal, Request},
+    domain::server::Request,
     service::change_power::{PowerError, change_power},
 };
 
@@ -158,24 +158,8 @@ impl From<PowerError> for ApiError {
     fn from(error: PowerError) -> Self {
         match error {
             PowerError::NotFound => missing(),
-            PowerError::Refused { refusal, .. } => refusal.into(),
+            PowerError::Denied(denied) => denied.into(),
             PowerError::Store(error) => error.into(),
-        }
-    }
-}
-
-impl From<Refusal> for ApiError {
-    fn from(refusal: Refusal) -> Self {
-        let sentence = |text: String| {
-            let mut letters = text.chars();
-            letters.next().map_or(text.clone(), |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
-        };
-        let message = sentence(refusal.to_string());
-        match refusal {
-            Refusal::Busy(command) => Self::new(Code::ServerBusy, message).with_running_action(command.as_str()),
-            Refusal::Suspended | Refusal::Failed | Refusal::Off | Refusal::NotOnline(_) => {
-                Self::new(Code::Conflict, message)
-            }
         }
     }
 }

@@ -37,18 +37,20 @@ CREATE INDEX server_labels_value ON server_labels (name, value, server_id);
 
 CREATE INDEX actions_account ON actions (account_id, id);
 
--- What happened, in order, written in the transaction in which it happened. The id is the position that a follower
--- resumes from: it is never given twice, not even after old events are gone.
+-- What happened, in order, written in the transaction in which it happened. The position is what a follower resumes from.
+-- It counts up by one in each account, so it tells nothing of the others, and is never given twice, not even after old
+-- events are gone.
+ALTER TABLE accounts ADD COLUMN events_written INTEGER NOT NULL DEFAULT 0;
 CREATE TABLE events (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
     account_id INTEGER NOT NULL REFERENCES accounts (id),
+    position INTEGER NOT NULL,
     kind TEXT NOT NULL,
     server_id INTEGER REFERENCES servers (id),
     action_id INTEGER REFERENCES actions (id),
-    body TEXT NOT NULL,
-    created_at INTEGER NOT NULL
-) STRICT;
-CREATE INDEX events_account ON events (account_id, id);
+    data TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (account_id, position)
+) STRICT, WITHOUT ROWID;
 CREATE INDEX events_age ON events (created_at);
 
 -- What the provider has to say: to everybody, to those with servers in a location, or to one account.

@@ -1,0 +1,214 @@
+//! Which request is allowed in which state: one table for every way in, for keys, links and operators alike.
+//!
+//! A row is a [`Situation`], made from what is stored and what was seen; a column is an [`Ask`]. A new request is one more
+//! column, and the compiler asks for its cell in every row. What an allowed request then does stands in `server`.
+
+use std::fmt;
+
+use csp_shared::{observed::DomainState, spec::Power};
+
+use super::{
+    action::Command,
+    server::{ServiceStatus, Standing},
+};
+
+/// What can be asked of a server that exists: the table's columns.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ask {
+    /// Power on.
+    Start,
+    /// Power off.
+    Stop,
+    /// Power off and on.
+    Restart,
+    /// Look at the screen.
+    Console,
+    /// Change what only the control plane keeps: name, labels, renewal, protection.
+    Update,
+    /// Remove for good.
+    Destroy,
+}
+
+impl Ask {
+    /// Every request, in the order of the table's columns.
+    pub const ALL: [Self; 6] = [Self::Start, Self::Stop, Self::Restart, Self::Console, Self::Update, Self::Destroy];
+
+    /// As it is called in a refusal's `allowed`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Stop => "stop",
+            Self::Restart => "restart",
+            Self::Console => "console",
+            Self::Update => "update",
+            Self::Destroy => "destroy",
+        }
+    }
+}
+
+/// Where a server stands, as far as requests are concerned: the table's rows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Situation {
+    /// An action runs that nothing may disturb, as the order itself.
+    Busy,
+    /// Seen running.
+    Up,
+    /// Wanted on, and not there yet.
+    ComingUp,
+    /// Wanted off, and not there yet.
+    GoingDown,
+    /// Seen off: as wanted, or by itself.
+    Down,
+    /// Its host is silent or cannot tell; it was wanted on.
+    UnseenUp,
+    /// Its host is silent or cannot tell; it was wanted off, or had gone off.
+    UnseenDown,
+    /// A lock is on it.
+    Suspended,
+    /// Its order failed.
+    Failed,
+    /// Removed, or being removed.
+    Gone,
+}
+
+impl Situation {
+    /// The situation of a server.
+    #[must_use]
+    pub fn of(standing: &Standing) -> Self {
+        match standing.service {
+            ServiceStatus::Destroyed => return Self::Gone,
+            ServiceStatus::Failed => return Self::Failed,
+            ServiceStatus::Provisioning => return Self::Busy,
+            ServiceStatus::Suspended => return Self::Suspended,
+            ServiceStatus::Active if standing.locked => return Self::Suspended,
+            ServiceStatus::Active => {}
+        }
+        match standing.running.map(|running| running.command) {
+            Some(Command::Destroy) => return Self::Gone,
+            Some(Command::Create) => return Self::Busy,
+            Some(Command::Start | Command::Stop | Command::Restart) | None => {}
+        }
+        let is_up = standing.power == Power::On && !standing.went_off();
+        let is_seen = standing.host_heard && standing.domain != DomainState::Unknown;
+        match (is_seen, is_up, standing.domain) {
+            (false, true, _) => Self::UnseenUp,
+            (false, false, _) => Self::UnseenDown,
+            (true, true, DomainState::Running) => Self::Up,
+            (true, true, _) => Self::ComingUp,
+            (true, false, DomainState::Off) => Self::Down,
+            (true, false, _) => Self::GoingDown,
+        }
+    }
+}
+
+/// A cell of the table.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Cell {
+    /// Allowed.
+    Yes,
+    /// Allowed, unless its owner protected it.
+    Guarded,
+    /// Refused.
+    No(Why),
+}
+
+/// Why a request is refused; all are 409.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Why {
+    /// An action must end first.
+    Busy,
+    /// A lock is on it.
+    Suspended,
+    /// The order failed: there is nothing to power.
+    Failed,
+    /// `restart` does not power on, so that who may only restart cannot.
+    Off,
+    /// There is no screen to see.
+    NotOnline,
+    /// Its owner protected it.
+    Protected,
+    /// It is being removed.
+    Gone,
+}
+
+/// The table.
+#[rustfmt::skip]
+fn row(situation: Situation) -> [(Ask, Cell); 6] {
+    use Cell::{Guarded, No, Yes};
+    use Why::{Busy, Failed, Gone, NotOnline, Off, Suspended};
+    let [start, stop, restart, console, update, destroy] = match situation {
+        //                       start          stop           restart        console        update     destroy
+        Situation::Busy       => [No(Busy),      No(Busy),      No(Busy),      No(Busy),      Yes,       Guarded],
+        Situation::Up         => [Yes,           Yes,           Yes,           Yes,           Yes,       Guarded],
+        Situation::ComingUp   => [Yes,           Yes,           Yes,           No(NotOnline), Yes,       Guarded],
+        Situation::GoingDown  => [Yes,           Yes,           No(Off),       No(NotOnline), Yes,       Guarded],
+        Situation::Down       => [Yes,           Yes,           No(Off),       No(NotOnline), Yes,       Guarded],
+        Situation::UnseenUp   => [Yes,           Yes,           Yes,           No(NotOnline), Yes,       Guarded],
+        Situation::UnseenDown => [Yes,           Yes,           No(Off),       No(NotOnline), Yes,       Guarded],
+        Situation::Suspended  => [No(Suspended), No(Suspended), No(Suspended), No(Suspended), Yes,       Guarded],
+        Situation::Failed     => [No(Failed),    No(Failed),    No(Failed),    No(Failed),    Yes,       Guarded],
+        Situation::Gone       => [No(Gone),      No(Gone),      No(Gone),      No(Gone),      No(Gone),  No(Gone)],
+    };
+    [
+        (Ask::Start, start), (Ask::Stop, stop), (Ask::Restart, restart),
+        (Ask::Console, console), (Ask::Update, update), (Ask::Destroy, destroy),
+    ]
+}
+
+/// A request that the state does not allow, and all that its sender can be told about it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Denied {
+    /// Why.
+    pub why: Why,
+    /// What decided.
+    pub standing: Standing,
+}
+
+impl fmt::Display for Denied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.why {
+            Why::Busy => {
+                // A service that provisions has its order running; what is told never rests on that.
+                let command = self.standing.running.map_or(Command::Create, |running| running.command);
+                write!(f, "the server is busy with `{}`", command.as_str())
+            }
+            Why::Suspended => f.write_str("the server is suspended"),
+            Why::Failed => f.write_str("the server's order failed and was refunded; destroy it and order again"),
+            Why::Off => f.write_str("the server is off; use start"),
+            Why::NotOnline => {
+                write!(f, "the server is {}; its console opens when it is Online", self.standing.status().as_str())
+            }
+            Why::Protected => f.write_str("the server is protected from being destroyed; lift that first"),
+            Why::Gone => f.write_str("the server is being removed"),
+        }
+    }
+}
+
+impl std::error::Error for Denied {}
+
+/// Whether a server's state allows a request.
+///
+/// # Errors
+/// With the reason, when it does not.
+pub fn allow(ask: Ask, standing: &Standing) -> Result<(), Denied> {
+    let cell = row(Situation::of(standing)).into_iter().find_map(|(column, cell)| (column == ask).then_some(cell));
+    let why = match cell {
+        Some(Cell::Yes) => return Ok(()),
+        Some(Cell::Guarded) if !standing.protect_destroy => return Ok(()),
+        Some(Cell::Guarded) => Why::Protected,
+        Some(Cell::No(why)) => why,
+        // Every column stands in every row; a request that did not would be nobody's right.
+        None => Why::Gone,
+    };
+    Err(Denied { why, standing: *standing })
+}
+
+/// All that a server's state allows.
+#[must_use]
+pub fn allowed(standing: &Standing) -> Vec<Ask> {
+    Ask::ALL.into_iter().filter(|ask| allow(*ask, standing).is_ok()).collect()
+}
+
+#[cfg(test)]
+mod tests;

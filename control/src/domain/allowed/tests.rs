@@ -1,0 +1,213 @@
+//! The table, cell by cell, written out a second time as a customer would ask about it.
+
+use csp_shared::{generation::*, id::ActionId, spec::ServerSpec};
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::server::{Change, Request, Running, Status, changed, decide};
+
+fn running(command: Command) -> Option<Running> {
+    Some(Running { action: ActionId("0192f0c1-0000-7000-8000-000000000001".parse().unwrap()), command })
+}
+
+const ONLINE: Standing = Standing {
+    service: ServiceStatus::Active,
+    locked: false,
+    protect_destroy: false,
+    power: Power::On,
+    domain: DomainState::Running,
+    settled: true,
+    host_heard: true,
+    running: None,
+};
+
+/// `+` is allowed; a letter says why not: busy, suspended, failed, off, not online, protected, gone.
+fn cells(standing: &Standing) -> String {
+    let cell = |ask| match allow(ask, standing).map_err(|denied| denied.why) {
+        Ok(()) => '+',
+        Err(Why::Busy) => 'b',
+        Err(Why::Suspended) => 's',
+        Err(Why::Failed) => 'f',
+        Err(Why::Off) => 'o',
+        Err(Why::NotOnline) => 'n',
+        Err(Why::Protected) => 'p',
+        Err(Why::Gone) => 'g',
+    };
+    Ask::ALL.into_iter().map(cell).collect()
+}
+
+#[test]
+fn each_request_in_each_state_has_its_answer() {
+    let on = ONLINE;
+    let off = Standing { power: Power::Off, domain: DomainState::Off, ..on };
+    let forced = Standing { power: Power::ForcedOff, ..off };
+    let ordered = Standing {
+        service: ServiceStatus::Provisioning,
+        domain: DomainState::Unknown,
+        settled: false,
+        running: running(Command::Create),
+        ..on
+    };
+    let failed = Standing { service: ServiceStatus::Failed, ..forced };
+    let starting = Standing { domain: DomainState::Off, settled: false, running: running(Command::Start), ..on };
+    let restarting = Standing { settled: false, running: running(Command::Restart), ..on };
+    let stopping = Standing { power: Power::Off, settled: false, running: running(Command::Stop), ..on };
+    let dying = Standing { running: running(Command::Destroy), ..forced };
+    let table = [
+        // s start, t stop, r restart, c console, u update, d destroy
+        //                                                                        strcud
+        ("ordered", ordered, Status::Provisioning, "bbbb++"),
+        ("ordered, and its host silent", Standing { host_heard: false, ..ordered }, Status::Provisioning, "bbbb++"),
+        ("online", on, Status::Online, "++++++"),
+        ("restarting, still seen running", restarting, Status::Online, "++++++"),
+        ("restarting, seen off", Standing { domain: DomainState::Off, ..restarting }, Status::Starting, "+++n++"),
+        ("starting", starting, Status::Starting, "+++n++"),
+        (
+            "wanted on, paused",
+            Standing { domain: DomainState::Paused, settled: false, ..on },
+            Status::Starting,
+            "+++n++",
+        ),
+        ("powered itself off", Standing { domain: DomainState::Off, ..on }, Status::Offline, "++on++"),
+        ("stopping", stopping, Status::Stopping, "++on++"),
+        ("stopping, paused", Standing { domain: DomainState::Paused, ..stopping }, Status::Stopping, "++on++"),
+        ("offline", off, Status::Offline, "++on++"),
+        ("offline by force", forced, Status::Offline, "++on++"),
+        ("online, its host silent", Standing { host_heard: false, ..on }, Status::Unknown, "+++n++"),
+        ("offline, its host silent", Standing { host_heard: false, ..off }, Status::Unknown, "++on++"),
+        (
+            "powered itself off, its host silent",
+            Standing { host_heard: false, domain: DomainState::Off, ..on },
+            Status::Unknown,
+            "++on++",
+        ),
+        ("its host cannot tell", Standing { domain: DomainState::Unknown, ..on }, Status::Unknown, "+++n++"),
+        ("suspended", Standing { service: ServiceStatus::Suspended, ..on }, Status::Suspended, "ssss++"),
+        ("locked, online", Standing { locked: true, ..on }, Status::Suspended, "ssss++"),
+        ("locked, offline", Standing { locked: true, ..off }, Status::Suspended, "ssss++"),
+        ("locked, starting", Standing { locked: true, ..starting }, Status::Suspended, "ssss++"),
+        ("failed", failed, Status::Failed, "ffff++"),
+        ("being destroyed", dying, Status::Offline, "gggggg"),
+        ("destroyed", Standing { service: ServiceStatus::Destroyed, ..forced }, Status::Failed, "gggggg"),
+    ];
+    for (name, standing, status, cells_wanted) in table {
+        assert_eq!(cells(&standing), cells_wanted, "{name}");
+        assert_eq!(standing.status(), status, "{name}");
+        // Protection turns one cell and no other, in every row where there is something to protect.
+        let guarded = Standing { protect_destroy: true, ..standing };
+        let cells_guarded = match cells_wanted.strip_suffix('+') {
+            Some(others) => format!("{others}p"),
+            None => cells_wanted.to_owned(),
+        };
+        assert_eq!(cells(&guarded), cells_guarded, "{name}, protected");
+    }
+}
+
+fn any_standing() -> impl Strategy<Value = Standing> {
+    let power = prop_oneof![Just(Power::On), Just(Power::Off), Just(Power::ForcedOff)];
+    let domain = prop_oneof![
+        Just(DomainState::Off),
+        Just(DomainState::Running),
+        Just(DomainState::Paused),
+        Just(DomainState::Unknown)
+    ];
+    let command = prop::option::of(prop::sample::select(&Command::ALL[..]));
+    let flags = any::<[bool; 4]>();
+    (prop::sample::select(&ServiceStatus::ALL[..]), power, domain, command, flags).prop_map(
+        |(service, power, domain, command, [locked, protect_destroy, settled, host_heard])| Standing {
+            service,
+            locked,
+            protect_destroy,
+            power,
+            domain,
+            settled,
+            host_heard,
+            running: command.and_then(running),
+        },
+    )
+}
+
+fn any_request() -> impl Strategy<Value = Request> {
+    prop_oneof![
+        Just(Request::Start),
+        Just(Request::Stop { force: false }),
+        Just(Request::Stop { force: true }),
+        Just(Request::Restart),
+        Just(Request::Destroy)
+    ]
+}
+
+fn spec(power: Power) -> ServerSpec {
+    use csp_shared::{sha256::Sha256, spec::*};
+    let image = Image { sha256: Sha256([0; 32]), url: String::new(), format: ImageFormat::Raw, size_bytes: 1 };
+    ServerSpec {
+        server: "0192f0c1-0000-7000-8000-000000000002".parse().unwrap(),
+        version: Version { incarnation: Incarnation(1), generation: Generation::FIRST },
+        hostname: "a".to_owned(),
+        cpus: 1,
+        ram_mib: 1024,
+        disk_gib: 10,
+        cpu_use: CpuUse::Shared,
+        power,
+        locked: false,
+        start_epoch: StartEpoch::FIRST,
+        boot_epoch: BootEpoch::FIRST,
+        disk_epoch: DiskEpoch::FIRST,
+        image,
+        login: Login { ssh_keys: vec![], password_hash: None },
+        nics: vec![],
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// Whatever is asked of a locked server, its spec stays as it was: nothing powers it on, or off and on.
+    #[test]
+    fn no_request_starts_what_is_locked(standing in any_standing(), request in any_request(), suspended in any::<bool>()) {
+        let standing = match suspended {
+            true => Standing { service: ServiceStatus::Suspended, ..standing },
+            false => Standing { locked: true, service: ServiceStatus::Active, ..standing },
+        };
+        if let Ok(change) = decide(request, &standing) {
+            prop_assert_eq!(change, Change::Remove);
+            let before = spec(standing.power);
+            prop_assert_eq!(changed(before.clone(), change), before);
+        }
+        prop_assert!(allow(Ask::Console, &standing).is_err());
+    }
+
+    /// A screen is shown of what is seen running, and of nothing else.
+    #[test]
+    fn a_console_is_for_what_is_online(standing in any_standing()) {
+        if allow(Ask::Console, &standing).is_ok() {
+            prop_assert_eq!(standing.status(), Status::Online);
+        }
+    }
+
+    /// A link with restart alone cannot power on: a restart changes only what is wanted on and not known to be off.
+    #[test]
+    fn a_restart_never_powers_on(standing in any_standing()) {
+        if let Ok(change) = decide(Request::Restart, &standing) {
+            prop_assert_eq!(change, Change::Reboot);
+            prop_assert!(standing.power == Power::On && !standing.went_off());
+        }
+    }
+
+    /// What a refusal lists as allowed is allowed, and a refused request is never in its own list.
+    #[test]
+    fn a_refusal_tells_the_truth(standing in any_standing(), ask in prop::sample::select(&Ask::ALL[..])) {
+        let listed = allowed(&standing);
+        prop_assert_eq!(listed.contains(&ask), allow(ask, &standing).is_ok());
+        if let Err(denied) = allow(ask, &standing) {
+            prop_assert!(!denied.to_string().is_empty());
+        }
+    }
+
+    /// Only protection keeps a server that is there from being destroyed.
+    #[test]
+    fn destroy_is_accepted_in_every_unprotected_state(standing in any_standing()) {
+        let gone = Situation::of(&standing) == Situation::Gone;
+        prop_assert_eq!(decide(Request::Destroy, &standing).is_ok(), !gone && !standing.protect_destroy);
+    }
+}

@@ -3,6 +3,7 @@
 mod audit;
 mod client;
 mod init;
+mod ledger;
 mod operate;
 mod serve;
 mod text;
@@ -77,6 +78,9 @@ enum Command {
     Server(ServerCommand),
     /// Compare the store with what is on the hosts; exit code 1 when something differs
     Audit,
+    /// Where every cent went
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
 }
 
 /// What `init` may be told; the rest is edited in the file that it writes.
@@ -182,6 +186,12 @@ enum SshKeyCommand {
 }
 
 #[derive(Debug, Subcommand)]
+enum LedgerCommand {
+    /// Recompute every wallet from the first transfer; exit code 1 when something differs
+    Verify,
+}
+
+#[derive(Debug, Subcommand)]
 enum HostCommand {
     /// Let a host join: prints the line to paste there
     Add {
@@ -233,6 +243,8 @@ enum CommandError {
     Read { file: PathBuf, source: std::io::Error },
     #[error("{0} differences; each is told above with its cure")]
     Differences(usize),
+    #[error("the ledger contradicts itself in {0} places, told above: keep a copy of the database and report it")]
+    Ledger(usize),
     #[error("cannot write to standard output")]
     Print(#[source] std::io::Error),
 }

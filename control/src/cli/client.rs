@@ -19,6 +19,8 @@ use crate::{api::error::FieldFault, operator::wire};
 const ANSWER_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// How long a command waits for its answer.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// The same for what reads everything that there is.
+const LONG_PATIENCE: Duration = Duration::from_secs(3600);
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -27,8 +29,8 @@ pub(super) enum ClientError {
     Connect { socket: PathBuf, source: io::Error },
     #[error("the control plane broke off")]
     Broken(#[source] hyper::Error),
-    #[error("the control plane did not answer within {} s", PATIENCE.as_secs())]
-    Late,
+    #[error("the control plane did not answer within {} s", .0.as_secs())]
+    Late(Duration),
     #[error(
         "the answer of the control plane is not understood ({0}); command and control plane must be of one version"
     )]
@@ -83,19 +85,30 @@ impl<'a> Client<'a> {
     }
 
     pub(super) fn get<A: DeserializeOwned>(&self, path: &str) -> Result<A, ClientError> {
-        self.call(Method::GET, path, Bytes::new())
+        self.call(Method::GET, path, Bytes::new(), PATIENCE)
+    }
+
+    /// A question whose answer takes as long as there is to look at.
+    pub(super) fn get_patiently<A: DeserializeOwned>(&self, path: &str) -> Result<A, ClientError> {
+        self.call(Method::GET, path, Bytes::new(), LONG_PATIENCE)
     }
 
     pub(super) fn post<A: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<A, ClientError> {
         let body = serde_json::to_vec(body).map_err(|error| ClientError::Answer(error.to_string()))?;
-        self.call(Method::POST, path, body.into())
+        self.call(Method::POST, path, body.into(), PATIENCE)
     }
 
-    fn call<A: DeserializeOwned>(&self, method: Method, path: &str, body: Bytes) -> Result<A, ClientError> {
+    fn call<A: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        patience: Duration,
+    ) -> Result<A, ClientError> {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ClientError::Runtime)?;
-        let exchange = async { tokio::time::timeout(PATIENCE, self.exchange(method, path, body)).await };
-        let answer = runtime.block_on(exchange).map_err(|_| ClientError::Late)??;
+        let exchange = async { tokio::time::timeout(patience, self.exchange(method, path, body)).await };
+        let answer = runtime.block_on(exchange).map_err(|_| ClientError::Late(patience))??;
         let envelope: Envelope<A> =
             serde_json::from_slice(&answer).map_err(|error| ClientError::Answer(error.to_string()))?;
         match envelope {

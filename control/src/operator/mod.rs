@@ -6,6 +6,7 @@ pub mod audit;
 pub mod catalog;
 pub mod catalog_file;
 pub mod hosts;
+pub mod ledger;
 pub mod limits;
 pub mod request;
 pub mod servers;
@@ -32,6 +33,7 @@ pub fn router(app: App) -> Router {
         .route("/accounts/{uuid}/ssh-keys", post(accounts::ssh_key))
         .route("/hosts", get(hosts::list).post(hosts::add))
         .route("/audit", get(audit::run))
+        .route("/ledger/verify", get(ledger::verify))
         .route("/servers", get(servers::list))
         .route("/servers/{uuid}", get(servers::show));
     Router::new().nest(wire::PREFIX, routes).with_state(app).layer(layer)

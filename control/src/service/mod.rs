@@ -21,6 +21,7 @@ pub mod record_alive;
 pub mod record_report;
 pub mod rename_ssh_key;
 pub mod set_account_limits;
+pub mod verify_ledger;
 
 mod check_limit;
 mod fail_order;

@@ -15,6 +15,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_console_tickets.sql"),
     include_str!("migrations/0003_customer_api.sql"),
     include_str!("migrations/0004_billing.sql"),
+    include_str!("migrations/0005_payments.sql"),
 ];
 
 /// Statements kept prepared on a connection: an unprepared one costs half again as much (measured).

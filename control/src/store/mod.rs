@@ -16,6 +16,7 @@ mod host;
 mod host_session;
 mod idempotency;
 mod lease;
+mod ledger;
 mod period;
 mod placement;
 mod row;
@@ -45,6 +46,7 @@ pub use self::{
     host_session::{HostSession, JoinToken},
     idempotency::StoredAnswer,
     lease::{Lease, LeaseRole, LeaseState, NewLease},
+    ledger::{LedgerPlace, ServicePlace},
     placement::{Placement, PlacementState},
     server::{NewServer, Server},
     server_view::{ServerIp, ServerView},

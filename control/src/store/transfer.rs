@@ -157,7 +157,7 @@ impl Tx<'_> {
             to.0,
             to.1,
             transfer.amount.get(),
-            transfer.cause.kind(),
+            transfer.cause.kind().as_str(),
             transfer.cause.to_string(),
             server,
             transfer.description,

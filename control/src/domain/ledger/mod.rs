@@ -1,9 +1,11 @@
 //! Double entry by construction: a transfer moves one positive amount from one account to another.
 
-use std::fmt;
+mod cause;
+pub mod verify;
 
-use csp_shared::id::{AccountId, ActionId, ServerId};
+use csp_shared::id::{AccountId, ServerId};
 
+pub use self::cause::{Cause, CauseKind, Flow, Subject};
 use super::money::Cents;
 
 /// Who holds money.
@@ -29,6 +31,15 @@ pub enum Book {
 }
 
 impl Book {
+    /// Every book.
+    pub const ALL: [Self; 4] = [Self::Revenue, Self::TopUps, Self::Promotions, Self::Receivables];
+
+    /// The book of this name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|book| book.as_str() == text)
+    }
+
     /// Its name in the store.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -37,47 +48,6 @@ impl Book {
             Self::TopUps => "topups",
             Self::Promotions => "promotions",
             Self::Receivables => "receivables",
-        }
-    }
-}
-
-/// Why money moved. Its key is unique in the store: the same cause can never move money twice.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Cause {
-    /// A server was ordered: its first period.
-    Order(ServerId),
-    /// An order that did not run gives back exactly what it took.
-    OrderReversal(ServerId),
-    /// A destroyed server's periods that never began.
-    DestroyCredit(ActionId),
-    /// Money came in, by the payment's id at whoever took it.
-    TopUp {
-        /// `stripe:pi_…`, `bank:2026-06-10/17`; unique for ever.
-        reference: String,
-    },
-}
-
-impl Cause {
-    /// The kind, as the store and reports know it.
-    #[must_use]
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Order(_) => "order",
-            Self::OrderReversal(_) => "reversal",
-            Self::DestroyCredit(_) => "credit",
-            Self::TopUp { .. } => "topup",
-        }
-    }
-}
-
-impl fmt::Display for Cause {
-    /// The unique key.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Order(server) => write!(f, "order/{server}"),
-            Self::OrderReversal(server) => write!(f, "reversal/order/{server}"),
-            Self::DestroyCredit(action) => write!(f, "credit/destroy/{action}"),
-            Self::TopUp { reference } => write!(f, "topup/{reference}"),
         }
     }
 }

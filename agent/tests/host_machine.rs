@@ -145,6 +145,7 @@ fn spec(web: &Web, disk_epoch: DiskEpoch) -> ServerSpec {
             addresses: vec![NicAddress { address: [203, 0, 113, 10].into(), prefix_len: 24, gateway: None }],
             dns: Vec::new(),
         }],
+        user_data: None,
     }
 }
 

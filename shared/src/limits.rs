@@ -1,7 +1,7 @@
 //! Every bound on what one side accepts from the other, in one place.
 
-/// Longest frame of a control connection, in bytes. A spec is under 32 KiB (user keys included), an inventory of a
-/// host with a thousand servers under 2 MiB.
+/// Longest frame of a control connection, in bytes. A spec is under 160 KiB (keys and user data included, each character
+/// escaped), an inventory of a host with a thousand servers under 2 MiB.
 pub const FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Specs in one frame.
 pub const SPECS_PER_FRAME_MAX: usize = 64;
@@ -23,6 +23,8 @@ pub const NICS_MAX: usize = 16;
 pub const SSH_KEYS_MAX: usize = 16;
 /// Longest public key line, in bytes. RSA with 16,384 bits is below 3 KiB.
 pub const SSH_KEY_BYTES_MAX: usize = 4096;
+/// Longest text that a customer hands to cloud-init, in bytes of UTF-8.
+pub const USER_DATA_BYTES_MAX: usize = 16 * 1024;
 /// Largest image that a host fetches, in bytes (64 GiB).
 pub const IMAGE_BYTES_MAX: u64 = 64 << 30;
 /// A host says that it lives at least this often, in seconds.

@@ -8,6 +8,7 @@ use crate::{
     generation::{BootEpoch, DiskEpoch, StartEpoch, Version},
     id::ServerId,
     mac::Mac,
+    secret::Secret,
     sha256::Sha256,
 };
 
@@ -91,6 +92,10 @@ pub struct ServerSpec {
     pub login: Login,
     /// Adapters, the primary first.
     pub nics: Vec<Nic>,
+    /// What its owner hands to cloud-init. Left out when there is none, so that the hash of a spec from before this
+    /// field was there stays what it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_data: Option<Secret>,
 }
 
 impl ServerSpec {

@@ -9,7 +9,7 @@ use csp_shared::{
     compat::PROTOCOL,
     generation::{BootEpoch, DiskEpoch, Generation, Incarnation, SessionEpoch, StartEpoch, Version},
     id::{HostId, ServerId},
-    limits::{FRAME_BYTES_MAX, SPECS_PER_FRAME_MAX},
+    limits::{FRAME_BYTES_MAX, SPECS_PER_FRAME_MAX, SSH_KEY_BYTES_MAX, SSH_KEYS_MAX, USER_DATA_BYTES_MAX},
     mac::Mac,
     message::{
         Capacity, Enrol, FrameError, Hello, Inventory, Message, Orphan, Refusal, ToAgent, ToControl, Virt, batches,
@@ -74,7 +74,12 @@ fn spec() -> ServerSpec {
             }],
             dns: vec!["203.0.113.1".parse().unwrap()],
         }],
+        user_data: None,
     }
+}
+
+fn with_user_data() -> ServerSpec {
+    ServerSpec { user_data: Some(Secret::new("#cloud-config\nruncmd: [ls]\n".to_owned())), ..spec() }
 }
 
 fn observed() -> Observed {
@@ -193,6 +198,7 @@ fn what_the_control_plane_says_stays_as_it_is() {
         ("audit", ToAgent::Audit { request: AuditId(3) }),
         ("welcome", ToAgent::Welcome { session: SESSION, host: host() }),
         ("desired", ToAgent::Desired { desired }),
+        ("desired_with_user_data", ToAgent::Desired { desired: vec![Desired::Present(Box::new(with_user_data()))] }),
         ("open_console", ToAgent::OpenConsole { stream: Secret::new("stream".to_owned()), server: server() }),
         ("refused", ToAgent::Refused { reason: Refusal::BadToken, message: "make a new one".to_owned() }),
     ];
@@ -250,6 +256,24 @@ fn what_is_no_message_is_refused() {
 fn a_join_token_is_not_printed() {
     let enrol = Enrol { protocol: PROTOCOL, token: Secret::new("join-token".to_owned()), machine_id: String::new() };
     assert!(!format!("{:?}", ToControl::Enrol(enrol)).contains("join-token"));
+}
+
+/// Customers put tokens into it: it reaches the host, where it must, but no log.
+#[test]
+fn user_data_is_not_printed() {
+    assert!(!format!("{:?}", with_user_data()).contains("runcmd"));
+}
+
+/// Every spec at its longest fits a frame, however its texts have to be escaped.
+#[test]
+fn batches_of_the_longest_specs_fit_a_frame() {
+    let mut long = spec();
+    long.user_data = Some(Secret::new("\u{1}".repeat(USER_DATA_BYTES_MAX)));
+    long.login.ssh_keys = vec!["k".repeat(SSH_KEY_BYTES_MAX); SSH_KEYS_MAX];
+    let frames = batches(vec![Desired::Present(Box::new(long)); 300], SPECS_PER_FRAME_MAX);
+    let frames: Vec<_> = frames.into_iter().map(|desired| ToAgent::Desired { desired }.encode()).collect();
+    assert!(frames.len() > 300 / SPECS_PER_FRAME_MAX, "it is their length that splits them");
+    assert!(frames.iter().all(|frame| ToAgent::decode(frame).is_ok()));
 }
 
 /// Every report at its longest, as after a fault of a whole pool: still below the bound of a frame.

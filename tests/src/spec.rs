@@ -47,6 +47,7 @@ pub fn server_spec(number: u8) -> ServerSpec {
             addresses: vec![address],
             dns: Vec::new(),
         }],
+        user_data: None,
     }
 }
 

@@ -56,6 +56,7 @@ pub(crate) fn spec() -> ServerSpec {
             addresses: vec![address],
             dns: Vec::new(),
         }],
+        user_data: None,
     }
 }
 

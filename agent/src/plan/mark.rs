@@ -7,7 +7,9 @@ use crate::machine::{Mark, Seen};
 /// Of the seed: everything that the guest reads from it.
 #[must_use]
 pub fn seed(spec: &ServerSpec, setup: Mark) -> Mark {
-    Mark::of(&("seed", setup, spec.server, &spec.hostname, &spec.login, &spec.nics, spec.disk_epoch))
+    let mark = Mark::of(&("seed", setup, spec.server, &spec.hostname, &spec.login, &spec.nics, spec.disk_epoch));
+    // Not simply one more part: seeds of servers without user data keep the mark that they were made with.
+    spec.user_data.as_ref().map_or(mark, |data| Mark::of(&(mark, data)))
 }
 
 /// Of the filters on `taps`. The addresses of all adapters go in, since each public tap lets all of them through; the

@@ -1,7 +1,8 @@
 //! What a guest is told about itself at its first boot: cloud-init's NoCloud files. Pure: a spec in, three texts out.
 //!
-//! All of it is JSON, which is YAML too, from a serializer: a host name or key with a quote or a line break in it stays
-//! what it is. Only public keys and password hashes are in here; nothing that opens a server.
+//! All of ours is JSON, which is YAML too, from a serializer: a host name or key with a quote or a line break in it stays
+//! what it is. Only public keys and password hashes of ours are in here; nothing that opens a server. What the customer
+//! hands to cloud-init is a string inside of that JSON, never text beside it.
 
 use std::net::IpAddr;
 
@@ -26,19 +27,58 @@ impl SeedFiles {
     /// The seed of a server's present disk.
     #[must_use]
     pub fn of(spec: &ServerSpec) -> Self {
-        let user_data = json(&UserData::of(spec));
         Self {
             meta_data: json(&MetaData {
                 instance_id: format!("{}-{}", spec.server, spec.disk_epoch),
                 local_hostname: &spec.hostname,
             }),
-            user_data: format!("#cloud-config\n{user_data}"),
+            user_data: user_data(spec),
             network_config: json(&NetworkConfig {
                 version: 2,
                 ethernets: spec.nics.iter().enumerate().map(|(index, nic)| Ethernet::of(index, nic)).collect(),
             }),
         }
     }
+}
+
+/// Our part alone, or an archive of the customer's part and ours.
+///
+/// cloud-init merges parts in order, and the later part says how. By its default the later part takes the place of
+/// whole lists, so a customer's `write_files` or `ssh_authorized_keys` would push ours out, or ours theirs. So ours
+/// comes last and says: lists are joined, and what the customer said stays said (cloud-init, `mergers/m_dict.py`). A
+/// part of theirs that is not understood is passed over, and ours is merged none the less.
+fn user_data(spec: &ServerSpec) -> String {
+    let mut ours = UserData::of(spec);
+    let Some(theirs) = &spec.user_data else { return format!("#cloud-config\n{}", json(&ours)) };
+    ours.merge_how = Some("dict(no_replace,recurse_list)+list(append)+str()");
+    let parts = [
+        Part { filename: "customer", content: theirs.reveal() },
+        Part { filename: "provider", content: &format!("#cloud-config\n{}", json(&ours)) },
+    ];
+    format!("#cloud-config-archive\n{}", yaml(&parts))
+}
+
+/// JSON that every YAML reader takes for the same text. YAML breaks lines at U+0085, U+2028 and U+2029, and refuses
+/// other controls and the last two characters of a plane, where JSON has them stand for themselves.
+fn yaml(value: &impl Serialize) -> String {
+    let json = json(value);
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c {
+            '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => {
+                text.push_str(&format!("\\u{:04x}", u32::from(c)));
+            }
+            _ => text.push(c),
+        }
+    }
+    text
+}
+
+/// One part of an archive. Its kind is told by its first line.
+#[derive(Serialize)]
+struct Part<'a> {
+    filename: &'static str,
+    content: &'a str,
 }
 
 fn json(value: &impl Serialize) -> String {
@@ -55,6 +95,9 @@ struct MetaData<'a> {
 
 #[derive(Serialize)]
 struct UserData<'a> {
+    /// How this part is merged into the parts before it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    merge_how: Option<&'static str>,
     hostname: &'a str,
     fqdn: &'a str,
     preserve_hostname: bool,
@@ -92,6 +135,7 @@ impl<'a> UserData<'a> {
     fn of(spec: &'a ServerSpec) -> Self {
         let hash = spec.login.password_hash.as_deref();
         Self {
+            merge_how: None,
             hostname: spec.hostname.split('.').next().unwrap_or(&spec.hostname),
             fqdn: &spec.hostname,
             preserve_hostname: false,
@@ -188,7 +232,7 @@ impl Route {
 
 #[cfg(test)]
 mod tests {
-    use csp_shared::mac::Mac;
+    use csp_shared::{mac::Mac, secret::Secret};
     use proptest::prelude::*;
     use serde_json::Value;
 
@@ -217,7 +261,48 @@ mod tests {
         assert!(SeedFiles::of(&spec).network_config.contains(r#""on-link":true"#));
     }
 
+    #[test]
+    fn what_the_customer_hands_over_stands_before_ours_in_an_archive() {
+        let mut spec = spec();
+        spec.login.password_hash = Some("$6$salt$hash".to_owned());
+        spec.user_data = Some(Secret::new("#cloud-config\nruncmd: [\"touch /a\"]\n".to_owned()));
+        insta::assert_snapshot!(SeedFiles::of(&spec).user_data);
+    }
+
+    /// Characters that JSON leaves alone and YAML does not.
+    #[test]
+    fn what_yaml_reads_otherwise_is_escaped() {
+        let odd = "#!/bin/sh\n\u{7f}\u{80}\u{85}\u{9f}\u{2028}\u{2029}\u{feff}\u{ffff}\u{a0}\u{1f600}é";
+        let mut spec = spec();
+        spec.user_data = Some(Secret::new(odd.to_owned()));
+        let seed = SeedFiles::of(&spec).user_data;
+        let body = seed.strip_prefix("#cloud-config-archive\n").unwrap();
+        assert!(
+            !body.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{ffff}'))
+        );
+        let parts: Value = serde_json::from_str(body).unwrap();
+        assert_eq!(parts[0]["content"], Value::from(odd));
+        assert!(body.contains('\u{1f600}'), "YAML has no pairs of surrogates");
+    }
+
     proptest! {
+        /// It is a string in an archive of two parts, whatever it says.
+        #[test]
+        fn user_data_stays_in_its_part(data in ".*", more in proptest::collection::vec(any::<char>(), 0..40)) {
+            let mut spec = spec();
+            let data = format!("{data}\n{}", more.into_iter().collect::<String>());
+            spec.user_data = Some(Secret::new(data.clone()));
+            let seed = SeedFiles::of(&spec).user_data;
+            let body = seed.strip_prefix("#cloud-config-archive\n").unwrap();
+            prop_assert!(!body.contains('\n'));
+            let parts: Value = serde_json::from_str(body).unwrap();
+            prop_assert_eq!(parts.as_array().unwrap().len(), 2);
+            prop_assert_eq!(&parts[0]["content"], &Value::from(data));
+            let ours = parts[1]["content"].as_str().unwrap().strip_prefix("#cloud-config\n").unwrap();
+            let ours: Value = serde_json::from_str(ours).unwrap();
+            prop_assert_eq!(&ours["fqdn"], &Value::from(spec.hostname));
+        }
+
         /// Whatever stands in a text, it is the text that the guest reads, and nothing becomes another field.
         #[test]
         fn no_text_escapes_its_field(hostname in ".*", key in ".*", name in ".*") {

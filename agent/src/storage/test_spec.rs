@@ -45,5 +45,6 @@ pub(crate) fn spec() -> ServerSpec {
             }],
             dns: vec![[203, 0, 113, 1].into()],
         }],
+        user_data: None,
     }
 }

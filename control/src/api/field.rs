@@ -49,13 +49,29 @@ impl Kind for bool {
     }
 }
 
-impl<'de, T: Kind> Deserialize<'de> for Field<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(match Value::deserialize(deserializer)? {
+/// A list whose elements are fields themselves, so that a wrong one is named by its place.
+impl<T: Kind> Kind for Vec<Field<T>> {
+    fn read(value: Value) -> Result<Self, &'static str> {
+        match value {
+            Value::Array(items) => Ok(items.into_iter().map(Field::of).collect()),
+            _ => Err("must be a list"),
+        }
+    }
+}
+
+impl<T: Kind> Field<T> {
+    fn of(value: Value) -> Self {
+        match value {
             Value::Null => Self::Absent,
             Value::String(text) if text.is_empty() => Self::Absent,
             value => T::read(value).map_or_else(Self::Wrong, Self::Given),
-        })
+        }
+    }
+}
+
+impl<'de, T: Kind> Deserialize<'de> for Field<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Value::deserialize(deserializer).map(Self::of)
     }
 }
 

@@ -168,7 +168,7 @@ pub async fn list(
     path = "/ssh-keys",
     operation_id = "add_ssh_key",
     tag = tags::SSH_KEYS,
-    extensions(("x-error-codes" = json!([Code::InvalidSshKey, Code::LimitReached])))
+    extensions(("x-error-codes" = json!([Code::AlreadyExists, Code::InvalidSshKey, Code::LimitReached])))
 )]
 pub async fn add(
     State(app): State<App>,

@@ -24,3 +24,4 @@ pub mod slug;
 pub mod ssh_key;
 pub mod time;
 pub mod token;
+pub mod user_data;

@@ -1,4 +1,4 @@
-//! Which host takes a new server.
+//! Which host takes a new server, and whether a location can take one at all.
 
 use csp_shared::{id::HostId, spec::CpuUse};
 
@@ -66,6 +66,36 @@ pub fn choose<'a>(hosts: &'a [HostLoad], need: &Need) -> Option<&'a HostLoad> {
         .min_by_key(|host| (std::cmp::Reverse(host.ram_mib.saturating_sub(host.promised.ram_mib)), host.host))
 }
 
+/// What a location has to give: its hosts with their loads, and an address that is free, if one is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Room<A> {
+    /// Hosts in service.
+    pub hosts: Vec<HostLoad>,
+    /// One that a new server would get.
+    pub address: Option<A>,
+}
+
+/// Why a location cannot take a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoRoom {
+    /// No host has what it needs.
+    Host,
+    /// A host would, but no address is free.
+    Address,
+}
+
+impl<A> Room<A> {
+    /// Where the server would be, and with which address. Orders and what packages say of themselves both ask here, so
+    /// that what is shown as available is what an order would find.
+    ///
+    /// # Errors
+    /// With what is lacking.
+    pub fn place(&self, need: &Need) -> Result<(HostId, &A), NoRoom> {
+        let host = choose(&self.hosts, need).ok_or(NoRoom::Host)?.host;
+        self.address.as_ref().map(|address| (host, address)).ok_or(NoRoom::Address)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -85,6 +115,15 @@ mod tests {
         assert_eq!(choose(&hosts, &NEED).map(|h| h.host), Some(HostId(Uuid::from_u128(2))));
         assert_eq!(choose(&hosts[3..], &NEED), None);
         assert_eq!(choose(&[], &NEED), None);
+    }
+
+    #[test]
+    fn a_location_takes_a_server_when_it_has_both_a_host_and_an_address() {
+        let room = |ram_mib, address| Room { hosts: vec![host(1, ram_mib, 0)], address };
+        assert_eq!(room(2048, Some(7)).place(&NEED), Ok((HostId(Uuid::from_u128(1)), &7)));
+        assert_eq!(room(2048, None).place(&NEED), Err(NoRoom::Address));
+        assert_eq!(room(512, Some(7)).place(&NEED), Err(NoRoom::Host));
+        assert_eq!(room(512, None).place(&NEED), Err(NoRoom::Host), "a host is asked for first");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use axum::extract::{Path, State};
 use csp_shared::{
     id::{AccountId, ServerId},
+    secret::Secret,
     spec::Desired,
 };
 use serde::Deserialize;
@@ -60,7 +61,7 @@ pub async fn show(State(app): State<App>, Path(server): Path<ServerId>) -> Resul
         failure_code: view.failure.clone().map(|(code, _)| code),
         paid_until: view.paid_until.map(|at| at.to_string()),
         server: shown(view),
-        desired: desired.map(without_password),
+        desired: desired.map(without_secrets),
         actions: actions.into_iter().rev().map(action).collect(),
     };
     let report = |seen: crate::store::Observation| wire::ReportSays {
@@ -70,10 +71,12 @@ pub async fn show(State(app): State<App>, Path(server): Path<ServerId>) -> Resul
     Ok(Answer::data(wire::ServerShow { database, last_report: observation.map(report) }))
 }
 
-/// A hash is of no use to an operator, and of some to whoever looks over their shoulder.
-fn without_password(mut desired: Desired) -> Desired {
+/// A hash is of no use to an operator, and of some to whoever looks over their shoulder; so are the tokens that customers
+/// put into their user data.
+fn without_secrets(mut desired: Desired) -> Desired {
     if let Desired::Present(spec) = &mut desired {
         spec.login.password_hash = spec.login.password_hash.take().map(|_| "(set)".to_owned());
+        spec.user_data = spec.user_data.take().map(|_| Secret::new("(set)".to_owned()));
     }
     desired
 }

@@ -299,7 +299,7 @@ pub struct DatabaseSays {
     pub failure_code: Option<String>,
     /// UTC; null before the first Online.
     pub paid_until: Option<String>,
-    /// What its host is to bring about. Password hashes are left out.
+    /// What its host is to bring about. Password hashes and user data are left out.
     pub desired: Option<Desired>,
     /// Newest first.
     pub actions: Vec<Action>,

@@ -25,6 +25,7 @@ pub mod verify_ledger;
 
 mod check_limit;
 mod fail_order;
+pub mod look_for_room;
 
 #[cfg(test)]
 mod tests;

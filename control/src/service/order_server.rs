@@ -1,15 +1,18 @@
 //! Orders a server. One transaction: money, address, place on a host, spec and action appear together or not at all.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use csp_shared::{
     generation::{BootEpoch, DiskEpoch, Generation, StartEpoch, Version},
     id::{AccountId, ActionId, HostId, LeaseId, ServerId, SshKeyId, TransferId},
     mac::Mac,
-    spec::{CpuUse, Desired, Login, Nic, NicAddress, NicNetwork, Power, ServerSpec},
+    spec::{Desired, Login, Nic, NicAddress, NicNetwork, Power, ServerSpec},
 };
 
-use super::check_limit::limit_reached;
+use super::{
+    check_limit::limit_reached,
+    look_for_room::{need_of, room_in},
+};
 use crate::{
     domain::{
         action::Command,
@@ -19,9 +22,11 @@ use crate::{
         ledger::{Book, Cause, Holder, Transfer},
         limits::{Limit, LimitReached, Limits},
         money::Cents,
-        placement::{self, Need},
+        placement::{Need, NoRoom},
         slug::Slug,
+        ssh_key::SshKey,
         time::Time,
+        user_data::UserData,
     },
     store::{ImageRow, LeaseRole, NewAction, NewLease, NewServer, PackageRow, PoolRow, PostError, StoreError, Tx},
 };
@@ -41,9 +46,13 @@ pub struct OrderServer {
     pub hostname: Hostname,
     /// The account's key that opens it.
     pub ssh_key: Option<SshKeyId>,
+    /// Keys that open it beside that one, and are not kept in the account.
+    pub inline_keys: Vec<SshKey>,
+    /// For cloud-init in the guest.
+    pub user_data: Option<UserData>,
     /// Where, if it matters.
     pub location: Option<Slug>,
-    /// crypt(5) hash of root's password; used when no key is chosen.
+    /// crypt(5) hash of root's password; used when there is no key.
     pub password_hash: Option<String>,
     /// Seconds until an order that is not running fails.
     pub provision_timeout: i64,
@@ -62,6 +71,8 @@ pub struct Ordered {
     pub host: HostId,
     /// What was charged.
     pub charged: Cents,
+    /// What is left in the wallet.
+    pub balance: Cents,
 }
 
 /// Why an order was refused. Nothing was changed.
@@ -118,7 +129,7 @@ pub enum OrderError {
 struct Place {
     host: HostId,
     pool: PoolRow,
-    address: std::net::Ipv4Addr,
+    address: Ipv4Addr,
 }
 
 /// Orders a server. Time and random values come in, so that running it again writes the same rows.
@@ -129,10 +140,7 @@ pub fn order_server(tx: &mut Tx<'_>, order: &OrderServer, draw: Draw, now: Time)
     let mut draw = draw;
     let package = package(tx, order)?;
     let image = image(tx, order)?;
-    let ssh_key = match order.ssh_key {
-        Some(id) => Some(tx.ssh_key_get(order.account, id)?.ok_or(OrderError::NoSshKey(id))?),
-        None => None,
-    };
+    let authorized_keys = authorized_keys(tx, order)?;
     if let Some(reached) = limit_reached(tx, order.account, Limit::Servers, &order.limits, now)? {
         return Err(OrderError::Limit(reached));
     }
@@ -142,7 +150,7 @@ pub fn order_server(tx: &mut Tx<'_>, order: &OrderServer, draw: Draw, now: Time)
         let missing = package.monthly.minus(balance).unwrap_or_default();
         return Err(OrderError::InsufficientBalance { price: package.monthly, missing });
     }
-    let need = need(&package);
+    let need = need_of(&package);
     let place = place(tx, order, &package, &need, now)?;
     let server = ServerId(draw.uuid(now));
     let new = NewServer {
@@ -153,15 +161,15 @@ pub fn order_server(tx: &mut Tx<'_>, order: &OrderServer, draw: Draw, now: Time)
         monthly: package.monthly,
         image: &image,
         ssh_key: order.ssh_key,
+        authorized_keys: &authorized_keys,
+        user_data: order.user_data.as_ref(),
     };
     tx.server_insert(&new, now)?;
     tx.placement_insert(server, place.host, &need, now)?;
-    charge(tx, order, &package, server, &mut draw, now)?;
+    let balance = charge(tx, order, &package, server, &mut draw, now)?;
     let mac = lease(tx, server, &place, &mut draw, now)?;
-    let login = Login {
-        ssh_keys: ssh_key.iter().map(|key| key.public_key.clone()).collect(),
-        password_hash: order.password_hash.clone().filter(|_| ssh_key.is_none()),
-    };
+    let password_hash = order.password_hash.clone().filter(|_| authorized_keys.is_empty());
+    let login = Login { ssh_keys: authorized_keys, password_hash };
     let version = Version { incarnation: tx.incarnation()?, generation: Generation::FIRST };
     let spec = first_spec(server, version, order, &package, image, login, primary_nic(&place, mac));
     tx.spec_put(place.host, &Desired::Present(Box::new(spec)))?;
@@ -175,7 +183,22 @@ pub fn order_server(tx: &mut Tx<'_>, order: &OrderServer, draw: Draw, now: Time)
         deadline_at: Some(now.plus(order.provision_timeout)),
     };
     tx.action_insert(&record, now)?;
-    Ok(Ordered { server, action, host: place.host, charged: package.monthly })
+    Ok(Ordered { server, action, host: place.host, charged: package.monthly, balance })
+}
+
+/// The chosen key, then those that came with the order, each once.
+fn authorized_keys(tx: &Tx<'_>, order: &OrderServer) -> Result<Vec<String>, OrderError> {
+    let chosen = match order.ssh_key {
+        Some(id) => Some(tx.ssh_key_get(order.account, id)?.ok_or(OrderError::NoSshKey(id))?.public_key),
+        None => None,
+    };
+    let mut keys: Vec<String> = Vec::new();
+    for line in chosen.into_iter().chain(order.inline_keys.iter().map(|key| key.line().to_owned())) {
+        if !keys.contains(&line) {
+            keys.push(line);
+        }
+    }
+    Ok(keys)
 }
 
 fn package(tx: &Tx<'_>, order: &OrderServer) -> Result<PackageRow, OrderError> {
@@ -186,15 +209,6 @@ fn package(tx: &Tx<'_>, order: &OrderServer) -> Result<PackageRow, OrderError> {
 fn image(tx: &Tx<'_>, order: &OrderServer) -> Result<ImageRow, OrderError> {
     let found = tx.image_get(&order.image)?.filter(|image| image.kind.is_none_or(|kind| kind == order.kind));
     found.ok_or_else(|| OrderError::NoImage { kind: order.kind, image: order.image.clone() })
-}
-
-fn need(package: &PackageRow) -> Need {
-    let cpu_use = match package.kind {
-        ServiceType::Vps => CpuUse::Shared,
-        ServiceType::Dedicated => CpuUse::Pinned,
-    };
-    let size = package.size;
-    Need { cpus: size.cpu.into(), ram_mib: size.ram_mb.into(), disk_gib: size.disk_gb.into(), cpu_use }
 }
 
 /// A host with room, in a location with a free address.
@@ -213,18 +227,18 @@ fn place(
             return Err(OrderError::NoLocation(wanted.as_str().to_owned()));
         }
     }
-    let mut has_room = false;
+    let mut lacking = NoRoom::Host;
     for location in &locations {
-        let hosts = tx.host_loads(location.as_str(), now)?;
-        let Some(host) = placement::choose(&hosts, need).map(|load| load.host) else { continue };
-        has_room = true;
-        for pool in tx.pool_list(location.as_str())? {
-            if let Some(address) = pool.range.choose(&tx.lease_taken(&pool.slug)?) {
-                return Ok(Place { host, pool, address });
-            }
+        match room_in(tx, location, now)?.place(need) {
+            Ok((host, (pool, address))) => return Ok(Place { host, pool: pool.clone(), address: *address }),
+            Err(NoRoom::Address) => lacking = NoRoom::Address,
+            Err(NoRoom::Host) => {}
         }
     }
-    Err(if has_room { OrderError::NoAddress } else { OrderError::NoCapacity { package: package.slug.clone() } })
+    Err(match lacking {
+        NoRoom::Host => OrderError::NoCapacity { package: package.slug.clone() },
+        NoRoom::Address => OrderError::NoAddress,
+    })
 }
 
 fn charge(
@@ -234,7 +248,7 @@ fn charge(
     server: ServerId,
     draw: &mut Draw,
     now: Time,
-) -> Result<(), OrderError> {
+) -> Result<Cents, OrderError> {
     let transfer = Transfer {
         from: Holder::Wallet(order.account),
         to: Holder::Book(Book::Revenue),
@@ -244,14 +258,14 @@ fn charge(
         description: format!("{} for {}, first month", package.name, order.hostname.as_str()),
     };
     let id = TransferId(draw.uuid(now));
-    tx.transfer_post(&transfer, id, now).map_err(|why| match why {
+    let balance = tx.transfer_post(&transfer, id, now).map_err(|why| match why {
         PostError::Insufficient { missing } => OrderError::InsufficientBalance { price: package.monthly, missing },
         PostError::Store(why) => OrderError::Store(why),
         // A server's id is new, so neither can happen; if it does, the order must not.
         PostError::Twice(_) | PostError::Overflow => OrderError::Store(StoreError::Damaged(why.to_string())),
     })?;
     tx.period_insert_first(server, package.monthly, package.monthly, id, now)?;
-    Ok(())
+    Ok(balance)
 }
 
 fn lease(tx: &mut Tx<'_>, server: ServerId, place: &Place, draw: &mut Draw, now: Time) -> Result<Mac, StoreError> {
@@ -307,7 +321,7 @@ fn first_spec(
         cpus: package.size.cpu,
         ram_mib: package.size.ram_mb,
         disk_gib: package.size.disk_gb,
-        cpu_use: need(package).cpu_use,
+        cpu_use: need_of(package).cpu_use,
         power: Power::On,
         locked: false,
         start_epoch: StartEpoch::FIRST,
@@ -316,5 +330,6 @@ fn first_spec(
         image: image.file,
         login,
         nics: vec![nic],
+        user_data: order.user_data.as_ref().map(|data| data.text().clone()),
     }
 }

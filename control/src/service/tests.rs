@@ -157,6 +157,8 @@ impl World {
             image: "debian-12".to_owned(),
             hostname: Hostname::parse("web1").unwrap(),
             ssh_key: None,
+            inline_keys: Vec::new(),
+            user_data: None,
             location: None,
             password_hash: None,
             provision_timeout: 1800,

@@ -129,15 +129,24 @@ fn lease(r: &Row<'_>) -> Result<Lease, StoreError> {
 }
 
 impl Read<'_> {
-    /// Addresses of a pool that cannot be leased now.
+    /// Addresses leased from a pool that cannot be leased again now.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn lease_taken(&self, pool: &str) -> Result<BTreeSet<Ipv4Addr>, StoreError> {
-        // Not by pool alone: a range that moved to another pool of the catalog keeps its holders.
-        let sql = "SELECT l.address FROM leases l WHERE l.state <> 'free' AND l.family = \
-                   (SELECT family FROM address_pools WHERE slug = ?1)";
-        Ok(self.many(sql, [pool], |r| row::parsed(r, 0))?.into_iter().collect())
+    pub fn lease_taken(&self, pool: &str, now: Time) -> Result<BTreeSet<Ipv4Addr>, StoreError> {
+        let sql = "SELECT l.address FROM address_pools p JOIN leases l ON l.pool_id = p.id \
+                   WHERE p.slug = ?1 AND l.state <> 'free' AND (l.rests_until IS NULL OR l.rests_until > ?2)";
+        Ok(self.many(sql, (pool, now.0), |r| row::parsed(r, 0))?.into_iter().collect())
+    }
+
+    /// Whether an address cannot be leased now, whichever pool it was leased from.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn lease_is_held(&self, address: Ipv4Addr, now: Time) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM leases WHERE address = ?1 AND state <> 'free' \
+                   AND (rests_until IS NULL OR rests_until > ?2)";
+        Ok(self.maybe(sql, (address.to_string(), now.0), |_| Ok(()))?.is_some())
     }
 
     /// All leases that are not free, by address row.

@@ -1,7 +1,7 @@
 //! Ordering: what comes of a good order, and that a refused one leaves everything as it was.
 
 use csp_shared::observed::FaultCode;
-use csp_tests::test_control::{EXAMPLE_CATALOG, TestControl};
+use csp_tests::test_control::{EXAMPLE_CATALOG, OTHER_PUBLIC_KEY, PUBLIC_KEY, TestControl};
 use serde_json::{Value, json};
 
 fn order() -> Value {
@@ -159,4 +159,84 @@ async fn two_orders_of_a_dedicated_host_cannot_both_have_it() {
     let mut statuses = [one.status.as_u16(), two.status.as_u16()];
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 409]);
+}
+
+/// What the host is told of a server.
+async fn spec_of(control: &TestControl, server: &Value) -> csp_shared::spec::ServerSpec {
+    let server = server.as_str().unwrap().parse().unwrap();
+    match control.app.store.read(move |read| read.spec_get(server)).await.unwrap() {
+        Some(csp_shared::spec::Desired::Present(spec)) => *spec,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn an_order_brings_its_own_keys_and_user_data_along() {
+    let control = TestControl::start().await;
+    let _host = control.host("host-1").await;
+    let customer = control.customer("ada", "50").await;
+    let chosen = control.ssh_key(customer.account).await.to_string();
+    let script = "#!/bin/sh\nprintf '%s' \"a\\b\" > /root/said\n";
+    let inline = json!([format!("{OTHER_PUBLIC_KEY} ada@desktop"), PUBLIC_KEY, OTHER_PUBLIC_KEY]);
+    let order = order_with(&json!({"ssh_key_uuid": chosen, "ssh_keys": inline, "user_data": script}));
+    let reply = control.api("POST", "/servers").by(&customer).json(&order).send().await;
+    assert_eq!(reply.data().get("root_password"), None, "it has keys");
+    let spec = spec_of(&control, &reply.data()["uuid"]).await;
+    assert_eq!(spec.login.ssh_keys, [PUBLIC_KEY, OTHER_PUBLIC_KEY], "the chosen one first, each once");
+    assert_eq!(spec.login.password_hash, None);
+    assert_eq!(spec.user_data.as_ref().map(csp_shared::secret::Secret::reveal), Some(script));
+    assert!(!reply.text.contains("/root/said"), "what may hold tokens is in no answer");
+    let shown = control.operator("GET", &format!("/servers/{}", spec.server)).send().await;
+    assert!(shown.status.is_success() && !shown.text.contains("/root/said"), "{}", shown.text);
+
+    // Gone from the account, not from the server.
+    control.api("DELETE", &format!("/ssh-keys/{chosen}")).by(&customer).send().await;
+    assert_eq!(spec_of(&control, &reply.data()["uuid"]).await.login.ssh_keys.len(), 2);
+    let alone = order_with(&json!({"ssh_keys": [OTHER_PUBLIC_KEY], "user_data": ""}));
+    let reply = control.api("POST", "/servers").by(&customer).json(&alone).send().await;
+    let spec = spec_of(&control, &reply.data()["uuid"]).await;
+    assert_eq!((spec.login.ssh_keys.len(), spec.user_data), (1, None));
+    let none = order_with(&json!({"ssh_keys": []}));
+    let reply = control.api("POST", "/servers").by(&customer).json(&none).send().await;
+    assert!(reply.data()["root_password"].is_string(), "no key at all");
+}
+
+#[tokio::test]
+async fn a_bad_key_or_user_data_in_an_order_is_named_by_its_place() {
+    let control = TestControl::start().await;
+    let _host = control.host("host-1").await;
+    let customer = control.customer("ada", "50").await;
+    let before = control.books().await;
+    let table = [
+        (json!({"ssh_keys": "ssh-ed25519 AAAA"}), "validation_failed", vec!["ssh_keys"]),
+        (json!({"ssh_keys": [PUBLIC_KEY, "ssh-dss AAAA"]}), "invalid_ssh_key", vec!["ssh_keys[1]"]),
+        (json!({"ssh_keys": [7, null]}), "validation_failed", vec!["ssh_keys[0]", "ssh_keys[1]"]),
+        (json!({"ssh_keys": vec![PUBLIC_KEY; 11]}), "validation_failed", vec!["ssh_keys"]),
+        (json!({"user_data": "echo hi"}), "validation_failed", vec!["user_data"]),
+        (json!({"user_data": "#include https://example.com"}), "validation_failed", vec!["user_data"]),
+        (json!({"user_data": format!("#!/bin/sh\n{}", "a".repeat(16_384))}), "validation_failed", vec!["user_data"]),
+        (json!({"user_data": ["#!/bin/sh"]}), "validation_failed", vec!["user_data"]),
+    ];
+    for (change, code, fields) in table {
+        let reply = control.api("POST", "/servers").by(&customer).json(&order_with(&change)).send().await;
+        assert_eq!((reply.status.as_u16(), reply.code(), reply.fields()), (422, code, fields), "{change}");
+    }
+    assert_eq!(control.books().await, before);
+}
+
+/// A pool's range that the catalog gives to another pool keeps its holders.
+#[tokio::test]
+async fn an_address_that_moved_to_another_pool_is_not_leased_twice() {
+    let small = EXAMPLE_CATALOG.replace("last = \"203.0.113.250\"", "last = \"203.0.113.11\"");
+    let control = TestControl::with_catalog(&small).await;
+    let _host = control.host("host-1").await;
+    let customer = control.customer("ada", "50").await;
+    let address = || async {
+        let reply = control.api("POST", "/servers").by(&customer).json(&order()).send().await;
+        reply.json["data"]["ips"][0]["address"].as_str().map_or(reply.code().to_owned(), str::to_owned)
+    };
+    assert_eq!(address().await, "203.0.113.10");
+    control.apply(&small.replace("slug = \"public-1\"", "slug = \"public-2\"")).await;
+    assert_eq!(address().await, "203.0.113.11");
+    assert_eq!(address().await, "no_address_available");
 }

@@ -125,7 +125,7 @@ async fn a_destroyed_server_is_gone_at_once_and_its_address_later() {
     assert_eq!(world.control.api("GET", "/servers").by(&world.customer).send().await.data(), &json!([]));
     let taken = || async {
         let taken = world.control.app.store.read(|read| {
-            let taken = read.lease_taken("public-1")?;
+            let taken = read.lease_taken("public-1", csp_tests::test_control::NOON)?;
             Ok::<_, csp_control::store::StoreError>(taken.len())
         });
         taken.await.unwrap()

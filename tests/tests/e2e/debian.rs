@@ -14,6 +14,12 @@ const FIRST_BOOT: Duration = Duration::from_secs(600);
 /// What the file system itself takes of its partition, journal and tables, and GRUB's partition.
 const ROOT_SHARE: f64 = 0.9;
 
+/// Keys, which the provider's part lists as well, a file with what is easily lost on its way, and a command.
+const USER_DATA: &str = "#cloud-config\n\
+    ssh_authorized_keys: [ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f theirs]\n\
+    write_files:\n- {path: /root/said, content: \"one\u{a0}\\\"two\\\" \u{1f600}\"}\n\
+    runcmd:\n- [sh, -c, 'echo ran on $(hostname) > /root/ran']\n";
+
 const ASK: &str = r#"
 cloud-init status --wait --long
 echo "short: $(hostname)"
@@ -25,12 +31,15 @@ echo "sshd: $(sshd -T | grep ^passwordauthentication)"
 echo "failed: $(systemctl list-units --failed --plain --no-legend | tr '\n' ' ')"
 echo "disk: $(blockdev --getsize64 /dev/vda)"
 echo "root: $(findmnt -bno SIZE /)"
+echo "ran: $(cat /root/ran)"
+echo "said: $(od -An -tx1 /root/said | tr -d ' \n')"
+echo "keys: $(grep -c '^ssh-' /root/.ssh/authorized_keys)"
 "#;
 
 #[test]
 fn a_real_debian_is_what_was_ordered_when_its_first_boot_ends() {
     let lab = Lab::of_environment();
-    let server = lab.order_image("debian1.example.com", "debian-12-cloud");
+    let server = lab.order_with_user_data("debian1.example.com", "debian-12-cloud", USER_DATA);
     lab.await_status(&server, "Online");
     let said = first_boot(&lab, &server);
     let told =
@@ -48,6 +57,11 @@ fn a_real_debian_is_what_was_ordered_when_its_first_boot_ends() {
     assert_eq!(Some(disk >> 30), ordered.as_u64(), "the disk is the package's");
     let root: u64 = told("root: ").parse().unwrap();
     assert!(root as f64 > disk as f64 * ROOT_SHARE, "the root has grown: {root} of {disk}");
+
+    assert_eq!(told("ran: "), "ran on debian1", "the customer's command");
+    let said: String = "one\u{a0}\"two\" \u{1f600}".bytes().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(told("said: "), said, "the customer's file, byte by byte");
+    assert_eq!(told("keys: "), "2", "the customer's key and the one that was ordered");
 
     let host = lab.host_of(&server);
     let ping = r#"{"execute":"guest-ping"}"#;

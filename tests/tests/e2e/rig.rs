@@ -168,6 +168,16 @@ impl Lab {
         self.order_of(hostname, image, None)
     }
 
+    /// The same, which brings its key and something for cloud-init along.
+    pub fn order_with_user_data(&self, hostname: &str, image: &str, user_data: &str) -> Server {
+        let keys = self.call("GET", "/ssh-keys", None).1;
+        let body = json!({
+            "type": "vps", "package_slug": "starter", "os_image_key": image, "hostname": hostname,
+            "ssh_keys": [keys["data"][0]["public_key"]], "user_data": user_data,
+        });
+        self.ordered(&self.place_order(&body, None))
+    }
+
     fn order_with(&self, hostname: &str, once: Option<&str>) -> Server {
         self.order_of(hostname, "debian-12", once)
     }

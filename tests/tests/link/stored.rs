@@ -142,6 +142,8 @@ impl Stored {
             image: "debian-12".to_owned(),
             hostname: Hostname::parse("web").unwrap(),
             ssh_key: None,
+            inline_keys: Vec::new(),
+            user_data: None,
             location: None,
             password_hash: Some("$6$salt$hash".to_owned()),
             provision_timeout: 600,

@@ -145,6 +145,8 @@ impl History {
             image: "debian-12".to_owned(),
             hostname: Hostname::parse("web1").unwrap(),
             ssh_key: None,
+            inline_keys: Vec::new(),
+            user_data: None,
             location: None,
             password_hash: None,
             provision_timeout: PROVISION_TIMEOUT,

@@ -5,20 +5,24 @@
 
 use std::borrow::Cow;
 
+use csp_shared::limits::USER_DATA_BYTES_MAX;
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
-        KnownFormat, Object, ObjectBuilder, RefOr, Required, Schema, SchemaFormat, Type,
+        ArrayBuilder, KnownFormat, Object, ObjectBuilder, RefOr, Required, Schema, SchemaFormat, Type,
         path::{Parameter, ParameterBuilder, ParameterIn},
         schema::SchemaType,
     },
 };
 
-use crate::domain::{
-    action::{Command, Status as ActionStatus},
-    allowed::Ask,
-    catalog::ServiceType,
-    server::{ServiceStatus, Status},
+use crate::{
+    api::servers::order::INLINE_KEYS_MAX,
+    domain::{
+        action::{Command, Status as ActionStatus},
+        allowed::Ask,
+        catalog::ServiceType,
+        server::{ServiceStatus, Status},
+    },
 };
 
 /// A class without controls and marks of direction.
@@ -40,6 +44,9 @@ const LABEL: &str = concat!(acts!("[^", "]*"), acts!("[^\\s", "]"), acts!("[^", 
 /// The formats that are taken; whether the rest is a key is found by reading it.
 const PUBLIC_KEY: &str =
     "(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-[a-z0-9@.-]+) [A-Za-z0-9+/]+={0,3}( .*)?";
+/// [`crate::domain::user_data::UserData`]: a first line that cloud-init knows, and no NUL.
+const USER_DATA: &str =
+    r"(#cloud-config|#cloud-boothook|## template: jinja)([ \t][^\u0000]*|\r?\n[^\u0000]*)?|#![ \t]*[!-~][^\u0000]*";
 /// An example of every uuid.
 pub const UUID_EXAMPLE: &str = "01975a3e-7c00-7a51-8f3e-5b1d2c9e4f07";
 
@@ -105,6 +112,13 @@ schemas! {
         .pattern(exactly(PUBLIC_KEY))
         .max_length(Some(16 * 1024))
         .examples(["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKfmrRSqDLTEiM8PDGb4Ig3Au4v1xv9VU6fNYDfSbKUK laptop"]);
+    /// Public SSH keys of one order.
+    InlineKeys = ArrayBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Array, Type::Null]))
+        .items(PublicKeyText::schema())
+        .max_items(Some(INLINE_KEYS_MAX));
+    /// What cloud-init is to do.
+    UserDataText = optional(USER_DATA).max_length(Some(USER_DATA_BYTES_MAX)).examples(["#cloud-config\npackages: [nginx]\n"]);
     /// A field that is named in the contract and not offered yet.
     Nothing = optional("");
     /// True or false in a field that may be left out.

@@ -1,7 +1,7 @@
 //! `POST /servers`: the body becomes an order whose fields cannot be wrong; the rest is `service::order_server`.
 
 use axum::extract::State;
-use csp_shared::id::SshKeyId;
+use csp_shared::{id::SshKeyId, limits::SSH_KEYS_MAX};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -11,7 +11,10 @@ use crate::{
         auth::{By, Spends},
         body::JsonBody,
         document::{
-            schemas::{HostnameText, Nothing, OptionalFlag, OptionalSlug, OptionalUuid, ServiceTypeWord, SlugText},
+            schemas::{
+                HostnameText, InlineKeys, Nothing, OptionalFlag, OptionalSlug, OptionalUuid, ServiceTypeWord, SlugText,
+                UserDataText,
+            },
             tags,
         },
         envelope::Answer,
@@ -25,16 +28,22 @@ use crate::{
         hostname::Hostname,
         password::{self, RootPassword},
         slug::Slug,
+        ssh_key::SshKey,
         time::MINUTE,
+        user_data::UserData,
     },
     service::order_server::{OrderError, OrderServer, order_server},
     store::StoreError,
 };
 
+/// Keys that an order brings along, beside the chosen one.
+pub const INLINE_KEYS_MAX: usize = 10;
+const _: () = assert!(INLINE_KEYS_MAX < SSH_KEYS_MAX);
+
 const ORDERED: &str = "Service ordered and queued for provisioning.";
 
 /// What only an order is refused for.
-const REFUSALS: [Code; 10] = [
+const REFUSALS: [Code; 11] = [
     Code::LimitReached,
     Code::InsufficientBalance,
     Code::NoCapacity,
@@ -43,6 +52,7 @@ const REFUSALS: [Code; 10] = [
     Code::PackageNotFound,
     Code::ImageNotFound,
     Code::SshKeyNotFound,
+    Code::InvalidSshKey,
     Code::LocationNotFound,
     Code::NotAvailableYet,
 ];
@@ -66,10 +76,19 @@ pub struct OrderBody {
     #[serde(default)]
     #[schema(value_type = HostnameText, required)]
     hostname: Field<String>,
-    /// From `GET /ssh-keys`. Without it the answer has a `root_password`, this once.
+    /// From `GET /ssh-keys`. Without any key the answer has a `root_password`, this once.
     #[serde(default)]
     #[schema(value_type = OptionalUuid)]
     ssh_key_uuid: Field<String>,
+    /// Public keys that it lets in beside that one, and that are not kept in the account.
+    #[serde(default)]
+    #[schema(value_type = InlineKeys)]
+    ssh_keys: Field<Vec<Field<String>>>,
+    /// For cloud-init in the guest: `#cloud-config`, a script, `#cloud-boothook` or a jinja template of one of them. It
+    /// is merged with the provider's own part; lists are joined, and what you say stays said.
+    #[serde(default)]
+    #[schema(value_type = UserDataText)]
+    user_data: Field<String>,
     /// Where it is to stand; without it, where there is room.
     #[serde(default)]
     #[schema(value_type = OptionalSlug)]
@@ -95,6 +114,8 @@ struct Wanted {
     image: Slug,
     hostname: Hostname,
     ssh_key: Option<SshKeyId>,
+    inline_keys: Vec<SshKey>,
+    user_data: Option<UserData>,
     location: Option<Slug>,
 }
 
@@ -118,6 +139,10 @@ impl OrderBody {
             let key = text.parse().map_err(|_| "is no UUID; GET /ssh-keys lists your keys");
             faults.parsed(Code::SshKeyNotFound, "ssh_key_uuid", key)
         });
+        let inline_keys = inline_keys(&mut faults, self.ssh_keys);
+        let user_data = faults
+            .optional("user_data", self.user_data)
+            .and_then(|text| faults.parsed(Code::ValidationFailed, "user_data", UserData::parse(&text)));
         let location = faults
             .optional("location", self.location)
             .and_then(|text| faults.parsed(Code::LocationNotFound, "location", Slug::parse(&text)));
@@ -130,11 +155,27 @@ impl OrderBody {
         }
         match (kind, package, image, hostname) {
             (Some(kind), Some(package), Some(image), Some(hostname)) => {
-                faults.into_result().map(|()| Wanted { kind, package, image, hostname, ssh_key, location })
+                let wanted = Wanted { kind, package, image, hostname, ssh_key, inline_keys, user_data, location };
+                faults.into_result().map(|()| wanted)
             }
             _ => Err(faults.refusal()),
         }
     }
+}
+
+/// Keys in the order itself. Each bad one is named by its place; none is ever repeated in a reason.
+fn inline_keys(faults: &mut Faults, field: Field<Vec<Field<String>>>) -> Vec<SshKey> {
+    let lines = faults.optional("ssh_keys", field).unwrap_or_default();
+    if lines.len() > INLINE_KEYS_MAX {
+        faults.add(Code::ValidationFailed, "ssh_keys", format!("has more than {INLINE_KEYS_MAX} keys"));
+        return Vec::new();
+    }
+    let parsed = lines.into_iter().enumerate().filter_map(|(at, line)| {
+        let name = format!("ssh_keys[{at}]");
+        let line = faults.required(&name, line)?;
+        faults.parsed(Code::InvalidSshKey, &name, SshKey::parse(&line))
+    });
+    parsed.collect()
 }
 
 /// Order a server
@@ -168,7 +209,8 @@ pub async fn order(
 ) -> Result<Answered<ServerAnswer>, ApiError> {
     let once = Once::new(&app, &key, &customer, "POST /servers", &body.canonical);
     let wanted = body.value.parse()?;
-    let password = if wanted.ssh_key.is_none() { Some(root_password(&app).await?) } else { None };
+    let has_key = wanted.ssh_key.is_some() || !wanted.inline_keys.is_empty();
+    let password = if !has_key { Some(root_password(&app).await?) } else { None };
     let (hash, plain) = password.map(|password| (password.hash, password.plain)).unzip();
     let order = OrderServer {
         account: customer.account,
@@ -177,6 +219,8 @@ pub async fn order(
         image: wanted.image.as_str().to_owned(),
         hostname: wanted.hostname,
         ssh_key: wanted.ssh_key,
+        inline_keys: wanted.inline_keys,
+        user_data: wanted.user_data,
         location: wanted.location,
         password_hash: hash,
         provision_timeout: i64::from(app.settings.orders.provision_timeout_minutes) * MINUTE,

@@ -156,6 +156,7 @@ fn spec(power: Power) -> ServerSpec {
         image,
         login: Login { ssh_keys: vec![], password_hash: None },
         nics: vec![],
+        user_data: None,
     }
 }
 

@@ -76,6 +76,7 @@ fn spec(server: ServerId, power: Power) -> ServerSpec {
             addresses: vec![NicAddress { address: address(server).into(), prefix_len: 24, gateway: None }],
             dns: vec![],
         }],
+        user_data: None,
     }
 }
 

@@ -33,7 +33,12 @@ CREATE TABLE server_labels (
     value TEXT NOT NULL,
     PRIMARY KEY (server_id, name)
 ) STRICT;
-CREATE INDEX server_labels_value ON server_labels (name, value, server_id);
+
+-- Which addresses of a pool are taken, and what is promised on a host, are asked by every order.
+CREATE INDEX leases_pool ON leases (pool_id, address) WHERE state <> 'free';
+DROP INDEX placements_host;
+CREATE INDEX placements_host ON placements (host_id, cpus, ram_mib, disk_gib) WHERE state <> 'released';
+CREATE INDEX hosts_location ON hosts (location_id);
 
 CREATE INDEX actions_account ON actions (account_id, id);
 

@@ -1,0 +1,53 @@
+//! What each location has to give now: asked by orders, inside of their transaction, and by whoever wants to know
+//! whether an order would find a place.
+
+use std::net::Ipv4Addr;
+
+use csp_shared::spec::CpuUse;
+
+use crate::{
+    domain::{
+        catalog::ServiceType,
+        placement::{Need, Room},
+        slug::Slug,
+        time::Time,
+    },
+    store::{PackageRow, PoolRow, Read, StoreError},
+};
+
+/// An address that is free, and the pool that it is from.
+pub type FreeAddress = (PoolRow, Ipv4Addr);
+
+/// What a server of a package needs of its host.
+#[must_use]
+pub fn need_of(package: &PackageRow) -> Need {
+    let cpu_use = match package.kind {
+        ServiceType::Vps => CpuUse::Shared,
+        ServiceType::Dedicated => CpuUse::Pinned,
+    };
+    let size = package.size;
+    Need { cpus: size.cpu.into(), ram_mib: size.ram_mb.into(), disk_gib: size.disk_gb.into(), cpu_use }
+}
+
+/// What a location has to give.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn room_in(read: &Read<'_>, location: &Slug, now: Time) -> Result<Room<FreeAddress>, StoreError> {
+    Ok(Room { hosts: read.host_loads(location.as_str(), now)?, address: free_address(read, location, now)? })
+}
+
+/// The lowest free address of the oldest pool that has one.
+fn free_address(read: &Read<'_>, location: &Slug, now: Time) -> Result<Option<FreeAddress>, StoreError> {
+    for pool in read.pool_list(location.as_str())? {
+        let mut taken = read.lease_taken(&pool.slug, now)?;
+        while let Some(address) = pool.range.choose(&taken) {
+            // A range that moved here from another pool of the catalog keeps its holders.
+            if !read.lease_is_held(address, now)? {
+                return Ok(Some((pool, address)));
+            }
+            taken.insert(address);
+        }
+    }
+    Ok(None)
+}

@@ -12,7 +12,7 @@ mod watchdog;
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
-use csp_shared::id::{AccountId, ServerId};
+use csp_shared::id::{AccountId, ApiKeyId, ServerId};
 
 use crate::{
     config::{Config, DEFAULT_FILE},
@@ -168,6 +168,25 @@ enum KeyCommand {
         /// For people
         #[arg(long)]
         label: Option<String>,
+        /// What it may do: read, write, console, billing [default: everything]
+        #[arg(long = "scope", value_name = "SCOPE,...", value_delimiter = ',')]
+        scopes: Vec<String>,
+        /// Until when it works, UTC: 2027-01-01 or "2027-01-01 12:00:00" [default: without end]
+        #[arg(long = "expires", value_name = "TIME")]
+        expires_at: Option<String>,
+        /// From where it may be used: 203.0.113.0/24, 2001:db8::/32 [default: everywhere]
+        #[arg(long = "network", value_name = "NETWORK,...", value_delimiter = ',')]
+        networks: Vec<String>,
+    },
+    /// Show an account's keys, and when each was used last
+    List {
+        /// Whose
+        account: AccountId,
+    },
+    /// End a key: the next request with it is refused, its consoles close
+    Revoke {
+        /// Which; `key list` shows them
+        key: ApiKeyId,
     },
 }
 

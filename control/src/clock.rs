@@ -1,6 +1,12 @@
 //! The one place that reads the time. Everything else takes it as an argument, so that tests and simulation decide it.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::{
+    sync::{
+        LazyLock,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use crate::domain::time::Time;
 
@@ -8,6 +14,9 @@ use crate::domain::time::Time;
 pub trait Clock: Send + Sync {
     /// Now, in seconds of UTC.
     fn now(&self) -> Time;
+
+    /// Time since some beginning; never goes back, whatever is done to the clock.
+    fn uptime(&self) -> Duration;
 }
 
 /// The machine's clock.
@@ -20,6 +29,13 @@ impl Clock for SystemClock {
     fn now(&self) -> Time {
         let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         Time(i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX))
+    }
+
+    #[allow(clippy::disallowed_methods)]
+    fn uptime(&self) -> Duration {
+        static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
+        let beginning = *BEGINNING;
+        Instant::now().saturating_duration_since(beginning)
     }
 }
 
@@ -48,5 +64,9 @@ impl SetClock {
 impl Clock for SetClock {
     fn now(&self) -> Time {
         Time(self.0.load(Ordering::SeqCst))
+    }
+
+    fn uptime(&self) -> Duration {
+        Duration::from_secs(u64::try_from(self.now().0).unwrap_or_default())
     }
 }

@@ -6,15 +6,20 @@
 
 pub mod account_limits;
 pub mod listen;
+pub mod rate_limits;
 pub mod template;
 pub mod toml_text;
 pub mod url;
 
-use std::path::{Path, PathBuf};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    path::{Path, PathBuf},
+};
 
+use ipnet::IpNet;
 use serde::Deserialize;
 
-pub use self::{account_limits::AccountLimits, listen::Listen, url::PublicUrl};
+pub use self::{account_limits::AccountLimits, listen::Listen, rate_limits::RateLimits, url::PublicUrl};
 
 /// Where the configuration is when nobody says otherwise.
 pub const DEFAULT_FILE: &str = "/etc/csp/control.toml";
@@ -42,6 +47,9 @@ pub struct Config {
     /// How many of each thing an account may usually have.
     #[serde(default)]
     pub account_limits: AccountLimits,
+    /// How often a customer may ask.
+    #[serde(default)]
+    pub rate_limits: RateLimits,
 }
 
 /// `[api]`
@@ -50,6 +58,14 @@ pub struct Config {
 pub struct Api {
     /// Plain HTTP; TLS is the reverse proxy's part.
     pub listen: Listen,
+    /// Proxies that are believed when they name the client in `X-Forwarded-For`.
+    #[serde(default = "loopback")]
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// This machine, which is where the reverse proxy usually runs.
+fn loopback() -> Vec<IpNet> {
+    [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)].map(IpNet::from).to_vec()
 }
 
 /// `[fleet]`
@@ -253,6 +269,7 @@ provision_timeout_minutes = 5
         assert_eq!(config.log, Log { format: LogFormat::Json, level: LogLevel::Info });
         assert_eq!(config.orders.provision_timeout_minutes, 5);
         assert_eq!(config.orders.quarantine_minutes, Orders::default().quarantine_minutes);
+        assert_eq!(config.api.trusted_proxies, loopback());
         assert_eq!(config.database(), Path::new("/var/lib/csp/control.db"));
     }
 

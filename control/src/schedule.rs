@@ -10,7 +10,10 @@ use crate::{
     clock::Clock,
     domain::time::{DAY, Time},
     entropy::Entropy,
-    service::expire_orders::expire_action,
+    service::{
+        expire_orders::expire_action,
+        note_key_uses::{KeyUses, note_key_uses},
+    },
     store::{Store, StoreError},
 };
 
@@ -28,7 +31,12 @@ const EVENTS_KEPT_SECONDS: i64 = 30 * DAY;
 ///
 /// # Errors
 /// When the store cannot keep it; the next look tries again.
-pub async fn tick(store: &Store, entropy: &dyn Entropy, now: Time) -> Result<Vec<HostId>, StoreError> {
+pub async fn tick(
+    store: &Store,
+    entropy: &dyn Entropy,
+    key_uses: &KeyUses,
+    now: Time,
+) -> Result<Vec<HostId>, StoreError> {
     let overdue = store
         .write(move |tx| {
             tx.lease_free_rested(now)?;
@@ -48,16 +56,39 @@ pub async fn tick(store: &Store, entropy: &dyn Entropy, now: Time) -> Result<Vec
             }
         }
     }
+    if let Err(why) = write_key_uses(store, key_uses, now, false).await {
+        tracing::warn!(%why, "the last uses of API keys are not written down; they are in a moment");
+    }
     Ok(hosts)
 }
 
+/// Writes down when keys were used last: what is due, or `all` of it before the program stops.
+///
+/// # Errors
+/// When the store cannot keep it.
+pub async fn write_key_uses(store: &Store, key_uses: &KeyUses, now: Time, all: bool) -> Result<(), StoreError> {
+    let due = key_uses.due(now, all);
+    if !due.is_empty() {
+        let uses = due.clone();
+        store.write(move |tx| note_key_uses(tx, &uses)).await?;
+    }
+    key_uses.written(&due, now);
+    Ok(())
+}
+
 /// Looks for ever. `wake` tells a host's connection to read the store.
-pub async fn run(store: Store, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, wake: impl Fn(HostId) + Send) {
+pub async fn run(
+    store: Store,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    key_uses: Arc<KeyUses>,
+    wake: impl Fn(HostId) + Send,
+) {
     let mut ticker = tokio::time::interval(EVERY);
     ticker.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticker.tick().await;
-        match tick(&store, &*entropy, clock.now()).await {
+        match tick(&store, &*entropy, &key_uses, clock.now()).await {
             Ok(hosts) => hosts.into_iter().for_each(&wake),
             Err(why) => tracing::warn!(%why, "the scheduler could not work; it tries again in a moment"),
         }

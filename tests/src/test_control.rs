@@ -13,16 +13,15 @@ use axum::Router;
 use csp_control::{
     api::{self, App, Settings},
     clock::SetClock,
-    config::{AccountLimits, Orders, PublicUrl, toml_text},
-    domain::{catalog::Catalog, label::Label, scope::Scopes, ssh_key::SshKey, time::Time},
+    config::{AccountLimits, Orders, PublicUrl, RateLimits, toml_text},
+    domain::{api_key::KeyTerms, catalog::Catalog, label::Label, scope::Scopes, ssh_key::SshKey, time::Time},
     entropy::SeededEntropy,
-    fleet::Wake,
     operator::{self, catalog_file::CatalogFile},
     service::{
         add_ssh_key::add_ssh_key,
         apply_catalog::apply_catalog,
         create_account::create_account,
-        create_key::create_key,
+        create_key::{CreateKey, create_key},
         credit_account::{CreditAccount, credit_account},
     },
     store::{Store, StoreError, Tx},
@@ -32,6 +31,7 @@ use csp_shared::{
     key_pin::KeyPin,
     secret::Secret,
 };
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 pub use self::{
@@ -89,22 +89,29 @@ impl TestControl {
 
     /// A control plane that sells what `catalog` (TOML) says, at [`NOON`].
     pub async fn with_catalog(catalog: &str) -> Self {
+        Self::with(catalog, |_| ()).await
+    }
+
+    /// A control plane with the documentation's catalog and other settings than tests usually have.
+    pub async fn with_settings(change: impl FnOnce(&mut Settings)) -> Self {
+        Self::with(EXAMPLE_CATALOG, change).await
+    }
+
+    async fn with(catalog: &str, change: impl FnOnce(&mut Settings)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(SetClock::new(NOON));
-        let settings = Settings {
+        let mut settings = Settings {
             public_url: PublicUrl::try_from("https://cybaaspace.com".to_owned()).unwrap(),
             advertise: Some("control.example.com:7443".to_owned().try_into().unwrap()),
             pins: [KeyPin::of(b"current"), KeyPin::of(b"next")],
             orders: Orders::default(),
             limits: AccountLimits::default().limits(),
+            rate_limits: RateLimits::generous(),
+            trusted_proxies: vec!["127.0.0.1/32".parse().unwrap()],
         };
-        let app = App {
-            store: Store::open(&folder.path().join("control.db")).unwrap(),
-            wake: Wake::default(),
-            clock: clock.clone(),
-            entropy: Arc::new(SeededEntropy::new(1)),
-            settings: Arc::new(settings),
-        };
+        change(&mut settings);
+        let store = Store::open(&folder.path().join("control.db")).unwrap();
+        let app = App::new(store, clock.clone(), Arc::new(SeededEntropy::new(1)), settings);
         let (customers, operators) = (api::router(app.clone()), operator::router(app.clone()));
         let control = Self { app, clock, customers, operators, folder };
         control.apply(catalog).await;
@@ -133,9 +140,23 @@ impl TestControl {
             self.top_up(account, dollars, name).await;
         }
         let (draw, limits) = (self.app.draw(), self.app.settings.limits);
-        let create = move |tx: &mut Tx<'_>| create_key(tx, account, &label, Scopes::all(), &limits, draw.clone(), now);
-        let made = self.app.store.write(create).await.unwrap();
+        let terms = KeyTerms { scopes: Scopes::all(), networks: None, expires_at: None };
+        let wanted = CreateKey { account, label, terms, limits };
+        let made = self.app.store.write(move |tx| create_key(tx, &wanted, draw.clone(), now)).await.unwrap();
         TestCustomer { account, key: made.key }
+    }
+
+    /// A key as the operator makes it from `terms`, the body of `POST /accounts/{uuid}/keys`: its id, and the key.
+    pub async fn key(&self, account: AccountId, terms: &Value) -> (String, String) {
+        let made = self.operator("POST", &format!("/accounts/{account}/keys")).json(terms).send().await;
+        let text = |name: &str| made.data()[name].as_str().unwrap().to_owned();
+        (text("uuid"), text("key"))
+    }
+
+    /// Ends a key.
+    pub async fn revoke(&self, key: &str) {
+        let revoked = self.operator("POST", &format!("/keys/{key}/revoke")).json(&json!({})).send().await;
+        assert_eq!(revoked.data()["state"], "revoked");
     }
 
     /// Puts money into a wallet.

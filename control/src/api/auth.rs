@@ -1,6 +1,6 @@
 //! Who sends the request: a bearer key, looked up by its hash at every request, so that revoking one works at once.
 
-use std::marker::PhantomData;
+use std::{marker::PhantomData, net::IpAddr};
 
 use axum::{
     extract::FromRequestParts,
@@ -15,10 +15,16 @@ use super::{
     document::sheet::{Part, Sheet},
     error::{ApiError, Code},
     state::App,
+    throttle::Client,
 };
-use crate::domain::{
-    scope::{Alternatives, Scope, suffice},
-    token,
+use crate::{
+    domain::{
+        api_key::{KeyRefusal, admit},
+        scope::{Alternatives, Scope, suffice},
+        token,
+    },
+    service::note_key_uses::KeyUse,
+    store::StoreError,
 };
 
 /// Longer than any key of ours; what is longer is not even hashed.
@@ -82,11 +88,19 @@ impl<N: Need> FromRequestParts<App> for By<N> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let secret = bearer(parts)?;
+        let client = Client::of(parts);
+        let secret = bearer(parts).map_err(|refusal| app.throttle.failed(&client, refusal))?;
         let (hash, now) = (token::hash(&secret), app.now());
-        let found = app.store.read(move |read| read.api_key_valid(hash, now)).await?;
-        let key = found.ok_or_else(|| ApiError::new(Code::Unauthorized, "This API key is unknown or revoked."))?;
-        if !suffice(key.scopes, N::ALTERNATIVES) {
+        app.throttle.may_sign_in(&client, hash)?;
+        let found = app.store.read::<_, StoreError>(move |read| read.api_key_by_hash(hash)).await?;
+        let key = found.ok_or(KeyRefusal::Ended).and_then(|key| {
+            let admitted = admit(&key.terms, key.revoked_at, now, client.address);
+            admitted.map(|()| key)
+        });
+        let key = key.map_err(|refusal| app.throttle.failed(&client, refused(refusal, client.address)))?;
+        app.throttle.signed_in(&client, key.id, hash)?;
+        app.key_uses.note(key.id, KeyUse { at: now, from: client.address });
+        if !suffice(key.terms.scopes, N::ALTERNATIVES) {
             return Err(lacking(N::ALTERNATIVES));
         }
         Ok(Self { customer: Customer { account: key.account, key: key.id, secret }, need: PhantomData })
@@ -96,7 +110,24 @@ impl<N: Need> FromRequestParts<App> for By<N> {
 impl<N: Need> Part for By<N> {
     fn describe(sheet: &mut Sheet) {
         sheet.needs(N::ALTERNATIVES);
-        sheet.refuses(&[Code::Unauthorized, Code::InsufficientScope, Code::Internal, Code::Unavailable]);
+        sheet.refuses(&[
+            Code::Unauthorized,
+            Code::NetworkNotAllowed,
+            Code::InsufficientScope,
+            Code::Internal,
+            Code::Unavailable,
+        ]);
+    }
+}
+
+/// Whoever holds a key that ended learns nothing of it, not even that it once worked. Whoever holds one that works learns
+/// which address we see, to mend a proxy by, and not the networks.
+fn refused(refusal: KeyRefusal, from: IpAddr) -> ApiError {
+    match refusal {
+        KeyRefusal::Ended => ApiError::new(Code::Unauthorized, "This API key is unknown, revoked or expired."),
+        KeyRefusal::WrongNetwork => {
+            ApiError::new(Code::NetworkNotAllowed, format!("This API key may not be used from {from}."))
+        }
     }
 }
 

@@ -58,7 +58,9 @@ registry! {
     BadRequest = "bad_request", BAD_REQUEST, false,
         "The request line, a header or the query cannot be understood.";
     Unauthorized = "unauthorized", UNAUTHORIZED, false,
-        "There is no API key in the request, or it is unknown or revoked. Send `Authorization: Bearer csp_live_…`.";
+        "There is no API key in the request, or it is unknown, revoked or expired. Send `Authorization: Bearer csp_live_…`.";
+    NetworkNotAllowed = "network_not_allowed", FORBIDDEN, false,
+        "The API key may not be used from this address. Use it from one of its networks, or ask for a key without them.";
     InsufficientScope = "insufficient_scope", FORBIDDEN, false,
         "The API key lacks the scope that this request needs. Use a key that has it.";
     InsufficientBalance = "insufficient_balance", PAYMENT_REQUIRED, true,
@@ -107,6 +109,8 @@ registry! {
         "The provider does not offer this part yet. Leave the field out.";
     IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, false,
         "This Idempotency-Key was used for another request. Use a new one.";
+    RateLimited = "rate_limited", TOO_MANY_REQUESTS, true,
+        "Too many requests in a short time. Wait as long as the `Retry-After` header says and send it again.";
     Internal = "internal", INTERNAL_SERVER_ERROR, true,
         "Something went wrong on our side. Nothing was changed, or it is shown by the next GET.";
     Unavailable = "unavailable", SERVICE_UNAVAILABLE, true,

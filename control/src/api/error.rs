@@ -33,6 +33,8 @@ pub struct ApiError {
     pub state: Option<Box<StateDetails>>,
     /// Which limit of the account is reached.
     pub limit: Option<LimitReached>,
+    /// After how many seconds to try again.
+    pub retry_after: Option<u64>,
     /// For the log, never for the customer.
     pub source: Option<Arc<dyn StdError + Send + Sync>>,
 }
@@ -114,7 +116,15 @@ impl ApiError {
     /// A refusal with a sentence of its own.
     #[must_use]
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), fields: Vec::new(), state: None, limit: None, source: None }
+        Self {
+            code,
+            message: message.into(),
+            fields: Vec::new(),
+            state: None,
+            limit: None,
+            retry_after: None,
+            source: None,
+        }
     }
 
     /// A refusal that names one field.
@@ -157,6 +167,12 @@ impl ApiError {
         Self { state: Some(Box::new(state)), ..self }
     }
 
+    /// The same, telling when to try again.
+    #[must_use]
+    pub fn retry_after(self, seconds: u64) -> Self {
+        Self { retry_after: Some(seconds), ..self }
+    }
+
     /// The answer's body.
     #[must_use]
     pub fn render(&self, request_id: &str) -> Vec<u8> {
@@ -197,6 +213,9 @@ impl IntoResponse for ApiError {
                 response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
             }
             _ => {}
+        }
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response.extensions_mut().insert(self);
         response

@@ -4,6 +4,7 @@
 //! host, and answers; it knows no SQL and decides nothing. What every request has in common (envelope, errors, ids,
 //! sign-in, bodies, pages) is a file each.
 
+pub mod account;
 pub mod auth;
 pub mod body;
 pub mod catalog;
@@ -23,6 +24,7 @@ pub mod seal;
 pub mod servers;
 pub mod ssh_keys;
 pub mod state;
+pub mod throttle;
 pub mod wallet;
 
 pub use self::{

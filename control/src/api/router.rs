@@ -31,12 +31,12 @@ use axum::{Router, middleware::from_fn_with_state};
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{
-    catalog, console,
+    account, catalog, console,
     document::{self, sheet::route},
     edge::edge,
     servers, ssh_keys,
     state::App,
-    wallet,
+    throttle, wallet,
 };
 
 /// Where the API begins.
@@ -44,14 +44,15 @@ pub const PREFIX: &str = "/api/v1";
 
 /// The customer API, and the console's page.
 pub fn router(app: App) -> Router {
-    let layer = from_fn_with_state(app.edge(), edge);
+    let (counted, layer) = (from_fn_with_state(app.clone(), throttle::count), from_fn_with_state(app.edge(), edge));
     let (routes, _) = documented().split_for_parts();
-    Router::new().nest(PREFIX, routes).merge(console::routes()).with_state(app).layer(layer)
+    Router::new().nest(PREFIX, routes).merge(console::routes()).with_state(app).layer(counted).layer(layer)
 }
 
 /// Every route, with its document.
 pub(super) fn documented() -> OpenApiRouter<App> {
     OpenApiRouter::default()
+        .routes(route!(account::show))
         .routes(route!(wallet::balance))
         .routes(route!(wallet::transactions))
         .routes(route!(catalog::packages))

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use csp_shared::key_pin::KeyPin;
+use ipnet::IpNet;
 
-use super::edge::Edge;
+use super::{edge::Edge, throttle::Throttle};
 use crate::{
     clock::Clock,
-    config::{Advertise, Orders, PublicUrl},
+    config::{Advertise, Orders, PublicUrl, RateLimits},
     domain::{draw::Draw, limits::Limits, time::Time},
     entropy::Entropy,
     fleet::Wake,
+    service::note_key_uses::KeyUses,
     store::Store,
 };
 
@@ -25,6 +27,10 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     /// Gives seeds.
     pub entropy: Arc<dyn Entropy>,
+    /// How often somebody may ask.
+    pub throttle: Arc<Throttle>,
+    /// When keys were used last.
+    pub key_uses: Arc<KeyUses>,
     /// What the configuration says.
     pub settings: Arc<Settings>,
 }
@@ -42,9 +48,21 @@ pub struct Settings {
     pub orders: Orders,
     /// How many of each thing an account may usually have.
     pub limits: Limits,
+    /// How often somebody may ask.
+    pub rate_limits: RateLimits,
+    /// Proxies that are believed when they name the client.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 impl App {
+    /// What handlers stand on when the program begins.
+    #[must_use]
+    pub fn new(store: Store, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, settings: Settings) -> Self {
+        let throttle = Arc::new(Throttle::new(&settings.rate_limits, clock.clone()));
+        let (key_uses, settings) = (Arc::default(), Arc::new(settings));
+        Self { store, wake: Wake::default(), clock, entropy, throttle, key_uses, settings }
+    }
+
     /// Now.
     #[must_use]
     pub fn now(&self) -> Time {

@@ -16,7 +16,7 @@ use super::{
 use crate::store::{StoreError, TransferRow};
 
 /// The wallets' one currency.
-const CURRENCY: &str = "USD";
+pub(super) const CURRENCY: &str = "USD";
 /// Transactions in an answer to a request that sets no limit.
 const TRANSACTIONS_DEFAULT: u64 = 25;
 

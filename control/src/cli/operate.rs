@@ -52,11 +52,7 @@ pub(super) fn run(command: Command, config: &Config, json: bool) -> Result<(), C
                 }
             })
         }
-        Command::Key(KeyCommand::Create { account, label }) => {
-            let key: wire::Key = client.post(&format!("/accounts/{account}/keys"), &wire::NewKey { label })?;
-            // The key alone on its line: it is copied from here, and shown nowhere again.
-            output.show(&key, |key| key.key.reveal().to_owned())
-        }
+        Command::Key(command) => key(&client, &output, command),
         Command::SshKey(SshKeyCommand::Add { account, label, keyfile }) => {
             ssh_key_add(&client, &output, account, label, &keyfile)
         }
@@ -110,6 +106,42 @@ fn account(client: &Client<'_>, output: &Output, command: AccountCommand) -> Res
             })
         }
     }
+}
+
+fn key(client: &Client<'_>, output: &Output, command: KeyCommand) -> Result<(), CommandError> {
+    match command {
+        KeyCommand::Create { account, label, scopes, expires_at, networks } => {
+            let new = wire::NewKey { label, scopes, networks, expires_at };
+            let key: wire::Key = client.post(&format!("/accounts/{account}/keys"), &new)?;
+            // The key alone on its line: it is copied from here, and shown nowhere again.
+            output.show(&key, |key| key.key.reveal().to_owned())
+        }
+        KeyCommand::List { account } => {
+            let keys: Vec<wire::KeyShow> = client.get(&format!("/accounts/{account}/keys"))?;
+            output.show(&keys, |keys| {
+                let head = ["KEY", "STATE", "PREVIEW", "SCOPES", "NETWORKS", "EXPIRES", "LAST USED", "FROM", "LABEL"];
+                table(head, &keys.iter().map(key_row).collect::<Vec<_>>())
+            })
+        }
+        KeyCommand::Revoke { key } => {
+            let key: wire::KeyShow = client.post(&format!("/keys/{key}/revoke"), &serde_json::json!({}))?;
+            output.show(&key, |key| format!("Revoked {} ({}).", key.preview, key.label))
+        }
+    }
+}
+
+fn key_row(key: &wire::KeyShow) -> [String; 9] {
+    [
+        key.uuid.to_string(),
+        key.state.clone(),
+        key.preview.clone(),
+        key.scopes.join(","),
+        or_dash(Some(&key.networks.join(","))),
+        or_dash(key.expires_at.as_deref()),
+        or_dash(key.last_used_at.as_deref()),
+        or_dash(key.last_used_from.as_deref()),
+        key.label.clone(),
+    ]
 }
 
 fn ssh_key_add(

@@ -29,7 +29,7 @@ use crate::{
     },
     domain::time::MINUTE,
     entropy::SystemEntropy,
-    fleet::{Bounds, ControlKeys, Listener, StoreHosts, Wake},
+    fleet::{Bounds, ControlKeys, Listener, StoreHosts},
     operator::{
         self,
         socket::{self, SocketError},
@@ -97,14 +97,10 @@ fn open(config: &Config, mut sockets: PassedSockets) -> Result<Open, ServeError>
         pins: keys.pins(),
         orders: config.orders.clone(),
         limits: config.account_limits.limits(),
+        rate_limits: config.rate_limits,
+        trusted_proxies: config.api.trusted_proxies.clone(),
     };
-    let app = App {
-        store,
-        wake: Wake::default(),
-        clock: Arc::new(SystemClock),
-        entropy: Arc::new(SystemEntropy),
-        settings: Arc::new(settings),
-    };
+    let app = App::new(store, Arc::new(SystemClock), Arc::new(SystemEntropy), settings);
     Ok(Open {
         app,
         keys,
@@ -154,7 +150,9 @@ async fn serve(config: &Config, sockets: PassedSockets) -> Result<(), ServeError
     );
     let wake = app.wake.clone();
     let clockwork =
-        schedule::run(app.store.clone(), app.clock.clone(), app.entropy.clone(), move |host| wake.wake(host));
+        schedule::run(app.store.clone(), app.clock.clone(), app.entropy.clone(), app.key_uses.clone(), move |host| {
+            wake.wake(host);
+        });
     let fed = watchdog::feed(app.store.clone(), || notify(sd_notify::NotifyState::Watchdog));
     let until = told(stopped.clone());
     tasks.spawn(async move {
@@ -176,6 +174,9 @@ async fn serve(config: &Config, sockets: PassedSockets) -> Result<(), ServeError
     notify(sd_notify::NotifyState::Stopping);
     stop.send_replace(true);
     drain(tasks).await;
+    if let Err(error) = schedule::write_key_uses(&app.store, &app.key_uses, app.now(), true).await {
+        tracing::warn!(%error, "the last uses of API keys are not written down");
+    }
     // Left behind, it would be taken over at the next start all the same; without it commands say at once what is wrong.
     let _ = std::fs::remove_file(&config.operator.socket);
     tracing::info!("stopped");

@@ -37,6 +37,9 @@ public_url = {public_url}
 [api]
 # Plain HTTP for a reverse proxy that does TLS. "fd:NAME" takes a socket that systemd passes under that name.
 listen = {api_listen}
+# Proxies that are believed when they name the client in X-Forwarded-For, as networks. A proxy must append the address
+# that it sees, not hand on what the client wrote. Empty when clients connect directly.
+trusted_proxies = ["127.0.0.1/32", "::1/128"]
 
 [fleet]
 # Where the agents of the hosts connect, with mutual TLS and pinned keys.
@@ -67,6 +70,13 @@ share_links = 250
 private_networks = 25
 ssh_keys = 100
 api_keys = 50
+
+[rate_limits]
+# Requests a minute; a minute's worth may come at once. An IPv6 /64 counts as one address.
+key_per_minute = 600
+address_per_minute = 1200
+# From one address without a key that works.
+failed_sign_ins_per_minute = 20
 "#,
         data_dir = quoted(&choices.data_dir.display().to_string()),
         public_url = quoted(choices.public_url),
@@ -112,7 +122,9 @@ mod tests {
         let config = Config::parse(&render(&choices), "template").unwrap();
         assert_eq!(config.data_dir, choices.data_dir);
         assert_eq!(config.fleet.advertise, None);
-        assert_eq!((config.log, config.orders, config.account_limits), Default::default());
+        assert_eq!((config.log, config.orders), Default::default());
+        assert_eq!((config.account_limits, config.rate_limits), Default::default());
+        assert_eq!(config.api.trusted_proxies, crate::config::loopback());
         let named = Choices { advertise: Some("control.example.com:7443"), ..choices };
         let config = Config::parse(&render(&named), "template").unwrap();
         assert_eq!(config.fleet.advertise.unwrap().as_str(), "control.example.com:7443");

@@ -11,11 +11,10 @@ use crate::{
         error::{ApiError, Code},
         field::Faults,
     },
-    domain::{label::Label, money::Cents, scope::Scopes, ssh_key::SshKey},
+    domain::{label::Label, money::Cents, ssh_key::SshKey},
     service::{
         add_ssh_key::{AddSshKeyError, add_ssh_key},
         create_account::create_account,
-        create_key::{CreateKeyError, create_key},
         credit_account::{CreditAccount, CreditError, credit_account},
     },
     store::{Account, StoreError, Tx},
@@ -23,8 +22,6 @@ use crate::{
 
 /// Longest mail address, in bytes (RFC 5321, 4.5.3.1).
 const EMAIL_BYTES_MAX: usize = 254;
-/// What a key is called when nobody says.
-const KEY_LABEL: &str = "API key";
 
 /// `POST /accounts`
 pub async fn create(
@@ -69,21 +66,6 @@ pub async fn credit(
     Ok(Answer::data(wire::Credited { account, amount: amount.to_string(), balance, credited: !credited.before }))
 }
 
-/// `POST /accounts/{uuid}/keys`
-pub async fn key(
-    State(app): State<App>,
-    Path(account): Path<AccountId>,
-    Json(new): Json<wire::NewKey>,
-) -> Result<Answer<wire::Key>, ApiError> {
-    let label = label(new.label.as_deref().unwrap_or(KEY_LABEL))?;
-    let text = label.as_str().to_owned();
-    let (draw, now) = (app.draw(), app.now());
-    let limits = app.settings.limits;
-    let create = move |tx: &mut Tx<'_>| create_key(tx, account, &label, Scopes::all(), &limits, draw.clone(), now);
-    let created = app.store.write(create).await?;
-    Ok(Answer::data(wire::Key { uuid: created.id, label: text, key: created.key }))
-}
-
 /// `POST /accounts/{uuid}/ssh-keys`
 pub async fn ssh_key(
     State(app): State<App>,
@@ -116,7 +98,7 @@ fn shown(account: Account) -> wire::Account {
     }
 }
 
-fn label(text: &str) -> Result<Label, ApiError> {
+pub(super) fn label(text: &str) -> Result<Label, ApiError> {
     Label::parse(text).map_err(|reason| ApiError::field(Code::ValidationFailed, "label", reason.to_string()))
 }
 
@@ -130,16 +112,6 @@ fn is_email(text: &str) -> bool {
 
 pub(super) fn missing(account: AccountId) -> ApiError {
     ApiError::new(Code::NotFound, format!("There is no account {account}."))
-}
-
-impl From<CreateKeyError> for ApiError {
-    fn from(error: CreateKeyError) -> Self {
-        match error {
-            CreateKeyError::NoAccount(account) => missing(account),
-            CreateKeyError::Limit(reached) => reached.into(),
-            CreateKeyError::Store(error) => error.into(),
-        }
-    }
 }
 
 impl From<AddSshKeyError> for ApiError {

@@ -6,6 +6,7 @@ pub mod audit;
 pub mod catalog;
 pub mod catalog_file;
 pub mod hosts;
+pub mod keys;
 pub mod ledger;
 pub mod limits;
 pub mod request;
@@ -29,8 +30,9 @@ pub fn router(app: App) -> Router {
         .route("/accounts", get(accounts::list).post(accounts::create))
         .route("/accounts/{uuid}/credits", post(accounts::credit))
         .route("/accounts/{uuid}/limits", get(limits::show).post(limits::set))
-        .route("/accounts/{uuid}/keys", post(accounts::key))
+        .route("/accounts/{uuid}/keys", get(keys::list).post(keys::create))
         .route("/accounts/{uuid}/ssh-keys", post(accounts::ssh_key))
+        .route("/keys/{uuid}/revoke", post(keys::revoke))
         .route("/hosts", get(hosts::list).post(hosts::add))
         .route("/audit", get(audit::run))
         .route("/ledger/verify", get(ledger::verify))

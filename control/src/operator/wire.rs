@@ -151,6 +151,15 @@ pub struct Credited {
 pub struct NewKey {
     /// For people.
     pub label: Option<String>,
+    /// What it may do: `read`, `write`, `console`, `billing`; empty is everything.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// From where it may be used, `203.0.113.0/24` for example; empty is everywhere.
+    #[serde(default)]
+    pub networks: Vec<String>,
+    /// Until when it works, UTC; null is without end.
+    #[serde(default)]
+    pub expires_at: Option<String>,
 }
 
 /// A key that was made.
@@ -162,6 +171,35 @@ pub struct Key {
     pub label: String,
     /// Shown this once: only its hash is kept.
     pub key: Secret,
+}
+
+/// What is kept of a key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyShow {
+    /// Its id.
+    pub uuid: ApiKeyId,
+    /// Whose it is.
+    pub account: AccountId,
+    /// For people.
+    pub label: String,
+    /// Its first and last characters.
+    pub preview: String,
+    /// `active`, `expired` or `revoked`.
+    pub state: String,
+    /// What it may do.
+    pub scopes: Vec<String>,
+    /// From where; empty is everywhere.
+    pub networks: Vec<String>,
+    /// UTC.
+    pub created_at: String,
+    /// UTC; null is without end.
+    pub expires_at: Option<String>,
+    /// UTC; null unless revoked.
+    pub revoked_at: Option<String>,
+    /// UTC; null: never.
+    pub last_used_at: Option<String>,
+    /// Of the client that used it last.
+    pub last_used_from: Option<String>,
 }
 
 /// `POST /accounts/{uuid}/ssh-keys`

@@ -8,15 +8,28 @@ use csp_shared::{
 use super::check_limit::limit_reached;
 use crate::{
     domain::{
+        api_key::KeyTerms,
         draw::Draw,
         label::Label,
         limits::{Limit, LimitReached, Limits},
-        scope::Scopes,
         time::Time,
         token::{self, TokenKind},
     },
-    store::{ApiKey, StoreError, Tx},
+    store::{NewApiKey, StoreError, Tx},
 };
+
+/// A key that is wanted.
+#[derive(Clone, Debug)]
+pub struct CreateKey {
+    /// Whose.
+    pub account: AccountId,
+    /// For people.
+    pub label: Label,
+    /// What it may do, from where and for how long.
+    pub terms: KeyTerms,
+    /// What an account may usually have.
+    pub limits: Limits,
+}
 
 /// A new key.
 #[derive(Clone, Debug)]
@@ -33,6 +46,9 @@ pub enum CreateKeyError {
     /// Unknown account.
     #[error("there is no account {0}")]
     NoAccount(AccountId),
+    /// It would never open anything.
+    #[error("is not in the future")]
+    Expired,
     /// The account has as many as it may have.
     #[error(transparent)]
     Limit(LimitReached),
@@ -44,25 +60,23 @@ pub enum CreateKeyError {
 /// Makes a key for an account.
 ///
 /// # Errors
-/// When the account is unknown, or has as many keys as it may have.
-pub fn create_key(
-    tx: &mut Tx<'_>,
-    account: AccountId,
-    label: &Label,
-    scopes: Scopes,
-    limits: &Limits,
-    draw: Draw,
-    now: Time,
-) -> Result<KeyCreated, CreateKeyError> {
+/// When the account is unknown or has as many keys as it may have, or the key would be expired.
+pub fn create_key(tx: &mut Tx<'_>, wanted: &CreateKey, draw: Draw, now: Time) -> Result<KeyCreated, CreateKeyError> {
     let mut draw = draw;
+    let account = wanted.account;
     if tx.account_get(account)?.is_none() {
         return Err(CreateKeyError::NoAccount(account));
     }
-    if let Some(reached) = limit_reached(tx, account, Limit::ApiKeys, limits, now)? {
+    if wanted.terms.expires_at.is_some_and(|end| end <= now) {
+        return Err(CreateKeyError::Expired);
+    }
+    if let Some(reached) = limit_reached(tx, account, Limit::ApiKeys, &wanted.limits, now)? {
         return Err(CreateKeyError::Limit(reached));
     }
     let id = ApiKeyId(draw.uuid(now));
     let key = token::make(TokenKind::ApiKey, &mut draw);
-    tx.api_key_insert(&ApiKey { id, account, scopes }, token::hash(&key), &token::preview(&key), label, now)?;
+    let (hash, preview) = (token::hash(&key), token::preview(&key));
+    let new = NewApiKey { id, account, label: &wanted.label, preview: &preview, hash, terms: &wanted.terms };
+    tx.api_key_insert(&new, now)?;
     Ok(KeyCreated { id, key })
 }

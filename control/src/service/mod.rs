@@ -14,12 +14,14 @@ pub mod delete_ssh_key;
 pub mod destroy_server;
 pub mod enrol_host;
 pub mod expire_orders;
+pub mod note_key_uses;
 pub mod open_console;
 pub mod open_session;
 pub mod order_server;
 pub mod record_alive;
 pub mod record_report;
 pub mod rename_ssh_key;
+pub mod revoke_key;
 pub mod set_account_limits;
 pub mod verify_ledger;
 

@@ -14,11 +14,12 @@ use super::{
     apply_catalog::apply_catalog,
     change_power::{PowerError, change_power},
     create_account::create_account,
-    create_key::create_key,
+    create_key::{CreateKey, create_key},
     credit_account::{CreditAccount, credit_account},
     destroy_server::destroy_server,
     enrol_host::enrol_host,
     expire_orders::expire_action,
+    note_key_uses::KeyUses,
     open_console::{TicketError, issue_console_ticket},
     open_session::open_session,
     order_server::{OrderError, OrderServer, Ordered, order_server},
@@ -30,6 +31,7 @@ use crate::{
     domain::{
         address::Pool,
         allowed::Why,
+        api_key::KeyTerms,
         catalog::{AddressPool, Catalog, Location, OsImage, Package, ServiceType, Size},
         draw::Draw,
         hostname::Hostname,
@@ -445,12 +447,12 @@ async fn a_failed_order_stays_visible_for_a_week() {
     let world = World::new().await;
     let server = world.order(NOW).await.unwrap().server;
     let failed_at = NOW.plus(1800);
-    schedule::tick(&world.store, &world.entropy, failed_at).await.unwrap();
+    schedule::tick(&world.store, &world.entropy, &KeyUses::default(), failed_at).await.unwrap();
     assert_eq!(world.view(server, failed_at).await.unwrap().status, Status::Failed);
     let week = failed_at.plus(7 * DAY);
-    schedule::tick(&world.store, &world.entropy, week.plus(-1)).await.unwrap();
+    schedule::tick(&world.store, &world.entropy, &KeyUses::default(), week.plus(-1)).await.unwrap();
     assert!(world.view(server, week).await.is_some());
-    schedule::tick(&world.store, &world.entropy, week).await.unwrap();
+    schedule::tick(&world.store, &world.entropy, &KeyUses::default(), week).await.unwrap();
     assert_eq!(world.view(server, week).await, None);
     assert_eq!(world.leases().await[0].1, LeaseState::Held, "hiding it proves nothing");
     let held = world.store.read(move |r| r.server_views_held(None, week)).await.unwrap();
@@ -464,7 +466,7 @@ async fn a_request_that_no_host_confirms_is_told_as_failed_and_stays_asked_for()
     world.settle(server, NOW).await;
     world.power(server, Request::Stop { force: false }).await.unwrap();
     let late = NOW.plus(1800);
-    schedule::tick(&world.store, &world.entropy, late).await.unwrap();
+    schedule::tick(&world.store, &world.entropy, &KeyUses::default(), late).await.unwrap();
     let actions = world.store.read(move |r| r.action_list(server)).await.unwrap();
     assert_eq!(actions[1].error.as_ref().map(|(code, _)| code.as_str()), Some("action_timeout"));
     assert!(matches!(world.desired(server).await, Desired::Present(spec) if !spec.should_run()));
@@ -547,9 +549,9 @@ async fn events_are_forgotten_after_a_month_and_positions_go_on() {
     let world = World::new().await;
     let account = world.account;
     let before = world.store.read(move |r| r.events_kept(account)).await.unwrap();
-    schedule::tick(&world.store, &world.entropy, NOW.plus(30 * DAY)).await.unwrap();
+    schedule::tick(&world.store, &world.entropy, &KeyUses::default(), NOW.plus(30 * DAY)).await.unwrap();
     assert_eq!(world.store.read(move |r| r.events_kept(account)).await.unwrap(), before);
-    schedule::tick(&world.store, &world.entropy, NOW.plus(30 * DAY + 1)).await.unwrap();
+    schedule::tick(&world.store, &world.entropy, &KeyUses::default(), NOW.plus(30 * DAY + 1)).await.unwrap();
     let kept = world.store.read(move |r| r.events_kept(account)).await.unwrap();
     assert_eq!((kept.oldest, kept.newest), (before.newest + 1, before.newest));
     assert!(kept.resume(0).gap && !kept.resume(before.newest).gap);
@@ -582,15 +584,10 @@ async fn no_path_starts_a_locked_server() {
             assert!(matches!(refused, Err(PowerError::Denied(d)) if d.why == Why::Suspended), "{request:?}, {was}");
         }
         let (account, draw) = (world.account, world.entropy.draw());
-        let key = world
-            .store
-            .write(move |tx| {
-                let name = Label::parse("key").unwrap();
-                let limits = AccountLimits::default().limits();
-                create_key(tx, account, &name, Scopes::all(), &limits, draw.clone(), NOW)
-            })
-            .await
-            .unwrap();
+        let terms = KeyTerms { scopes: Scopes::all(), networks: None, expires_at: None };
+        let label = Label::parse("key").unwrap();
+        let wanted = CreateKey { account, label, terms, limits: AccountLimits::default().limits() };
+        let key = world.store.write(move |tx| create_key(tx, &wanted, draw.clone(), NOW)).await.unwrap();
         let draw = world.entropy.draw();
         let ticket = world.store.write(move |tx| issue_console_ticket(tx, account, key.id, server, draw.clone(), NOW));
         assert!(matches!(ticket.await, Err(TicketError::Denied(d)) if d.why == Why::Suspended), "{was}");

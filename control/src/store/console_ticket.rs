@@ -5,7 +5,7 @@ use csp_shared::{
     sha256::Sha256,
 };
 
-use super::{Read, StoreError, Tx, row};
+use super::{StoreError, Tx, row};
 use crate::domain::time::Time;
 
 /// What a ticket opens.
@@ -17,18 +17,6 @@ pub struct ConsoleTicket {
     pub account: AccountId,
     /// The key that asked for it.
     pub key: ApiKeyId,
-}
-
-impl Read<'_> {
-    /// Whether a key is neither revoked nor expired.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn api_key_is_open(&self, key: ApiKeyId, now: Time) -> Result<bool, StoreError> {
-        let sql = "SELECT count(*) FROM api_keys \
-                   WHERE uuid = ?1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?2)";
-        Ok(self.count(sql, (key.to_string(), now.0))? > 0)
-    }
 }
 
 impl Tx<'_> {

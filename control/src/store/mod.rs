@@ -35,7 +35,7 @@ use rusqlite::Connection;
 pub use self::{
     account::Account,
     action::{Action, ActionFilter, NewAction, OpenAction},
-    api_key::ApiKey,
+    api_key::{ApiKeyRow, NewApiKey},
     audit::PlacedServer,
     catalog::{ImageRow, PackageRow, PoolRow},
     catalog_apply::{CatalogChange, ChangeKind},

@@ -5,6 +5,7 @@ use axum::{
     body::Body,
     http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header},
 };
+use csp_control::api::throttle::Peer;
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 use tower::ServiceExt as _;
@@ -17,18 +18,31 @@ pub struct Send {
     method: String,
     path: String,
     headers: HeaderMap,
+    peer: Option<Peer>,
     body: Vec<u8>,
 }
 
 impl Send {
     pub(super) fn new(router: Router, method: &str, path: String) -> Self {
-        Self { router, method: method.to_owned(), path, headers: HeaderMap::new(), body: Vec::new() }
+        Self { router, method: method.to_owned(), path, headers: HeaderMap::new(), peer: None, body: Vec::new() }
     }
 
     /// Signed in as this customer.
     #[must_use]
     pub fn by(self, customer: &TestCustomer) -> Self {
-        self.header("authorization", &format!("Bearer {}", customer.key.reveal()))
+        self.with_key(customer.key.reveal())
+    }
+
+    /// Over a connection from this address.
+    #[must_use]
+    pub fn from(self, address: &str) -> Self {
+        Self { peer: Some(Peer(address.parse().unwrap())), ..self }
+    }
+
+    /// Signed in with this key.
+    #[must_use]
+    pub fn with_key(self, key: &str) -> Self {
+        self.header("authorization", &format!("Bearer {key}"))
     }
 
     /// One more header.
@@ -56,6 +70,9 @@ impl Send {
         let mut request =
             Request::builder().method(self.method.as_str()).uri(&self.path).body(Body::from(self.body)).unwrap();
         *request.headers_mut() = self.headers;
+        if let Some(peer) = self.peer {
+            request.extensions_mut().insert(peer);
+        }
         let response = self.router.oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();

@@ -3,11 +3,13 @@
 
 mod envelope;
 mod idempotency;
+mod keys;
 mod limits;
 mod lists;
 mod openapi;
 mod operator;
 mod orders;
 mod power;
+mod rate_limits;
 mod sign_in;
 mod ssh_keys;

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use csp_control::{
     api::{App, Settings},
     clock::{Clock, SetClock},
-    config::{AccountLimits, Orders, PublicUrl},
+    config::{AccountLimits, Orders, PublicUrl, RateLimits},
     domain::{
         address::Pool,
         catalog::{AddressPool, Catalog, Location, OsImage, Package, ServiceType, Size},
@@ -16,7 +16,7 @@ use csp_control::{
     },
     entropy::{Entropy, SeededEntropy},
     failpoint::Watch,
-    fleet::{Hosts, News, StoreHosts, Wake},
+    fleet::{Hosts, News, StoreHosts},
     schedule,
     service::{
         add_host::{AddHost, add_host},
@@ -108,14 +108,10 @@ impl Control {
             pins: [KeyPin::of(b"current"), KeyPin::of(b"next")],
             orders: Orders::default(),
             limits: AccountLimits::default().limits(),
+            rate_limits: RateLimits::generous(),
+            trusted_proxies: Vec::new(),
         };
-        let app = App {
-            store: store.clone(),
-            wake: Wake::default(),
-            clock: clock.clone(),
-            entropy: entropy.clone(),
-            settings: Arc::new(settings),
-        };
+        let app = App::new(store.clone(), clock.clone(), entropy.clone(), settings);
         let hosts = StoreHosts::new(store.clone(), clock.clone(), entropy.clone(), QUARANTINE);
         Self { path, clock, entropy, store, app, hosts, sessions: vec![None; wires], fuse }
     }
@@ -199,6 +195,6 @@ impl Control {
     }
 
     pub async fn tick(&self) {
-        schedule::tick(&self.store, &*self.entropy, self.now()).await.unwrap();
+        schedule::tick(&self.store, &*self.entropy, &self.app.key_uses, self.now()).await.unwrap();
     }
 }

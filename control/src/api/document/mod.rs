@@ -34,6 +34,8 @@ use crate::domain::scope::Scope;
 
 /// Groups of operations, in the order in which they are shown.
 pub mod tags {
+    /// Who asks.
+    pub const ACCOUNT: &str = "Account";
     /// The prepaid wallet.
     pub const WALLET: &str = "Wallet";
     /// What can be ordered.
@@ -47,6 +49,7 @@ pub mod tags {
 
     /// Each with its introduction.
     pub const ALL: &[(&str, &str)] = &[
+        (ACCOUNT, "Who asks, with which key, and what they may have."),
         (WALLET, "What is in the prepaid wallet, and what moved through it."),
         (CATALOG, "What can be ordered: packages and operating systems."),
         (SSH_KEYS, "Public keys that a new server lets in."),

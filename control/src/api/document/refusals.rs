@@ -134,7 +134,7 @@ pub fn examples() -> BTreeMap<String, RefOr<Example>> {
 }
 
 /// Headers of every answer.
-const EVERYWHERE: &[&str] = &["X-Request-Id"];
+const EVERYWHERE: &[&str] = &["X-Request-Id", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"];
 
 fn header_ref(name: &str) -> RefOr<Header> {
     RefOr::Ref(Ref::new(format!("#/components/headers/{name}")))
@@ -143,13 +143,21 @@ fn header_ref(name: &str) -> RefOr<Header> {
 /// Every header of an answer, for the components.
 pub fn headers() -> BTreeMap<String, RefOr<Header>> {
     let text = || ObjectBuilder::new().schema_type(Type::String);
-    let rows: [(&str, Object, &str); 4] = [
+    let number = || ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).build();
+    let rows: [(&str, Object, &str); 7] = [
         (
             "X-Request-Id",
             text().pattern(Some("^[A-Za-z0-9._-]{1,128}$")).build(),
             "This request's id: the one that was sent along, if it was short and plain, else a new one. Quote it when you \
              ask for help.",
         ),
+        (
+            "RateLimit-Limit",
+            number(),
+            "Requests a minute, of that allowance (the key's or the address's) that is nearest to its end.",
+        ),
+        ("RateLimit-Remaining", number(), "How many of them could be sent now."),
+        ("RateLimit-Reset", number(), "Seconds until all of them could be."),
         (
             "Idempotent-Replayed",
             text().enum_values(Some(["true"])).build(),

@@ -21,6 +21,7 @@ use crate::{
         action::{Command, Status as ActionStatus},
         allowed::Ask,
         catalog::ServiceType,
+        scope::Scope,
         server::{ServiceStatus, Status},
     },
 };
@@ -203,6 +204,8 @@ words! {
     StatusWord(Status::ALL) = Online;
     /// What was asked of a server.
     CommandWord(Command::ALL) = Create;
+    /// What a key may do.
+    ScopeWord(Scope::ALL) = Read;
     /// How far an action is.
     ActionStatusWord(ActionStatus::ALL) = Done;
     /// What can be asked of a server.

@@ -58,6 +58,9 @@ impl Stage {
         self.operate(&format!("/accounts/{account}/limits"), &json!({"limits": {"servers": 20}})).await;
         let made = self.operate(&format!("/accounts/{account}/keys"), &json!({"label": null})).await;
         made["data"]["key"].as_str().unwrap().clone_into(&mut self.key);
+        let other = self.operate(&format!("/accounts/{account}/keys"), &json!({"label": "a mistake"})).await;
+        let other = other["data"]["uuid"].as_str().unwrap().to_owned();
+        self.operate(&format!("/keys/{other}/revoke"), &json!({})).await;
         let key = json!({"label": "Laptop", "public_key": PUBLIC_KEY});
         self.operate(&format!("/accounts/{account}/ssh-keys"), &key).await;
         self.ssh_key = self.customer("GET", "/ssh-keys", None).await["data"][0]["uuid"].clone();

@@ -1,0 +1,149 @@
+//! How often somebody may ask: by key, by address, and far less often with a key that opens nothing.
+//!
+//! Kept in memory and counted for this process alone: a restart forgives everybody, which costs nothing that matters.
+//!
+//! * Requests are counted by the address that they come from before anything else is done with them, and by the key once
+//!   it has opened. Nothing is counted by a key that did not open, so nobody can use up another's allowance by sending
+//!   the other's key id or a guess.
+//! * An address that has spent its failed sign-ins is turned away before its key is looked up, so guessing goes on at
+//!   that rate and no faster. Keys that have signed in from there lately are familiar and looked up all the same: a
+//!   stranger behind the same address locks out nobody who is at work.
+//! * The headers are `RateLimit-Limit`, `-Remaining` and `-Reset` (seconds), on every answer, of the allowance that is
+//!   nearest to its end. They are the three that clients have read for years; the IETF's draft has since put them into
+//!   one structured field, and is not finished.
+
+mod layer;
+mod moments;
+
+use std::{
+    hash::Hash,
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use csp_shared::{id::ApiKeyId, sha256::Sha256};
+
+pub use self::layer::{Client, Peer, count};
+use self::moments::Moments;
+use super::error::{ApiError, Code};
+use crate::{
+    clock::Clock,
+    config::RateLimits,
+    domain::{
+        network::counted_as,
+        rate::{PerMinute, Taken, Tally, seconds_rounded_up},
+    },
+};
+
+/// Clients that are remembered at once, of each kind. A hundred bytes each.
+const CLIENTS_MAX: usize = 100_000;
+/// How long a key that has signed in from an address stays familiar there.
+const FAMILIAR_FOR: Duration = Duration::from_secs(3600);
+
+/// All allowances.
+pub struct Throttle {
+    clock: Arc<dyn Clock>,
+    addresses: Allowances<IpAddr>,
+    keys: Allowances<ApiKeyId>,
+    failures: Allowances<IpAddr>,
+    familiar: Mutex<Moments<(IpAddr, [u8; 32])>>,
+}
+
+impl std::fmt::Debug for Throttle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Throttle")
+    }
+}
+
+/// One allowance for each of many.
+struct Allowances<K> {
+    rate: PerMinute,
+    whole_at: Mutex<Moments<K>>,
+}
+
+impl<K: Copy + Eq + Hash + Ord> Allowances<K> {
+    fn new(rate: PerMinute) -> Self {
+        Self { rate, whole_at: Mutex::new(Moments::new(CLIENTS_MAX)) }
+    }
+
+    fn take(&self, whose: K, now: Duration) -> Taken {
+        let mut whole_at = self.whole_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = self.rate.take(whole_at.get(whose), now);
+        if let Taken::Yes(moved, _) = taken {
+            whole_at.put(whose, moved, now);
+        }
+        taken
+    }
+
+    /// What stands in the way of one more.
+    fn spent(&self, whose: K, now: Duration) -> Option<(Duration, Tally)> {
+        let whole_at = self.whole_at.lock().unwrap_or_else(PoisonError::into_inner).get(whose);
+        match self.rate.take(whole_at, now) {
+            Taken::Yes(..) => None,
+            Taken::No(wait, tally) => Some((wait, tally)),
+        }
+    }
+}
+
+impl Throttle {
+    /// Nobody has asked for anything yet.
+    #[must_use]
+    pub fn new(limits: &RateLimits, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            clock,
+            addresses: Allowances::new(limits.address()),
+            keys: Allowances::new(limits.key()),
+            failures: Allowances::new(limits.failed_sign_ins()),
+            familiar: Mutex::new(Moments::new(CLIENTS_MAX)),
+        }
+    }
+
+    /// Counts a request, whatever it asks for.
+    ///
+    /// # Errors
+    /// When its address has sent too many.
+    pub(super) fn request(&self, client: &Client) -> Result<(), ApiError> {
+        let taken = self.addresses.take(counted_as(client.address), self.clock.uptime());
+        client.counted(taken, "requests from your address")
+    }
+
+    /// Counts a request with a key that opened.
+    ///
+    /// # Errors
+    /// When the key has sent too many.
+    pub(super) fn signed_in(&self, client: &Client, key: ApiKeyId, hash: Sha256) -> Result<(), ApiError> {
+        let now = self.clock.uptime();
+        let whom = (counted_as(client.address), hash.0);
+        self.familiar.lock().unwrap_or_else(PoisonError::into_inner).put(whom, now + FAMILIAR_FOR, now);
+        client.counted(self.keys.take(key, now), "requests with this API key")
+    }
+
+    /// Whether a key may be looked up at all.
+    ///
+    /// # Errors
+    /// When its address has sent too many that opened nothing, and this one has not opened from there lately.
+    pub(super) fn may_sign_in(&self, client: &Client, hash: Sha256) -> Result<(), ApiError> {
+        let (now, from) = (self.clock.uptime(), counted_as(client.address));
+        let Some((wait, tally)) = self.failures.spent(from, now) else { return Ok(()) };
+        if self.familiar.lock().unwrap_or_else(PoisonError::into_inner).get((from, hash.0)) > now {
+            return Ok(());
+        }
+        client.counted(Taken::No(wait, tally), FAILED)
+    }
+
+    /// Counts a request that did not sign in; answers what it is told, which is `refusal` while there are not too many.
+    pub(super) fn failed(&self, client: &Client, refusal: ApiError) -> ApiError {
+        let taken = self.failures.take(counted_as(client.address), self.clock.uptime());
+        client.counted(taken, FAILED).err().unwrap_or(refusal)
+    }
+}
+
+const FAILED: &str = "requests without a working API key from your address";
+
+/// The refusal of one request too many.
+fn too_many(what: &str, wait: Duration, tally: Tally) -> ApiError {
+    let wait = seconds_rounded_up(wait).max(1);
+    let message = format!("Too many {what}: {} a minute. Try again in {wait} s.", tally.limit);
+    ApiError::new(Code::RateLimited, message).retry_after(wait)
+}

@@ -87,6 +87,8 @@ registry! {
         "Something with this name or reference exists already, and is different.";
     LimitReached = "limit_reached", CONFLICT, false,
         "The account has as many of these as it may have; `error.details.limit` says how many. Remove one, or ask the provider for more.";
+    PaidTooFarAhead = "paid_too_far_ahead", CONFLICT, false,
+        "A service can be paid at most 13 months ahead. Nothing was charged.";
     PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, false,
         "The body is longer than the API accepts.";
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, false,
@@ -105,6 +107,8 @@ registry! {
         "The text is no public SSH key that a guest would take: a private key, DSA, RSA below 2048 bits, or damaged.";
     LocationNotFound = "location_not_found", UNPROCESSABLE_ENTITY, false,
         "No location has this name, or the package is not sold there.";
+    PromoCodeRefused = "promo_code_refused", UNPROCESSABLE_ENTITY, false,
+        "The promo code does not exist or does not apply; `error.details.fields` says why. Nothing was ordered.";
     NotAvailableYet = "not_available_yet", UNPROCESSABLE_ENTITY, false,
         "The provider does not offer this part yet. Leave the field out.";
     IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, false,

@@ -49,6 +49,13 @@ impl Kind for bool {
     }
 }
 
+impl Kind for u64 {
+    /// Whole numbers alone: 1.0 and 1e0 are spelled by programs that count in floats.
+    fn read(value: Value) -> Result<Self, &'static str> {
+        value.as_u64().ok_or("must be a whole number")
+    }
+}
+
 /// A list whose elements are fields themselves, so that a wrong one is named by its place.
 impl<T: Kind> Kind for Vec<Field<T>> {
     fn read(value: Value) -> Result<Self, &'static str> {

@@ -68,6 +68,7 @@ pub(super) fn documented() -> OpenApiRouter<App> {
         .routes(route!(servers::power::start))
         .routes(route!(servers::power::stop))
         .routes(route!(servers::power::restart))
+        .routes(route!(servers::extend::extend))
         .routes(route!(servers::destroy::destroy))
         .routes(route!(servers::console::console))
         .routes(route!(document::serve::openapi))

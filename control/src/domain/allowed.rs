@@ -23,6 +23,8 @@ pub enum Ask {
     Restart,
     /// Look at the screen.
     Console,
+    /// Pay for more time.
+    Extend,
     /// Change what only the control plane keeps: name, labels, renewal, protection.
     Update,
     /// Remove for good.
@@ -31,7 +33,8 @@ pub enum Ask {
 
 impl Ask {
     /// Every request, in the order of the table's columns.
-    pub const ALL: [Self; 6] = [Self::Start, Self::Stop, Self::Restart, Self::Console, Self::Update, Self::Destroy];
+    pub const ALL: [Self; 7] =
+        [Self::Start, Self::Stop, Self::Restart, Self::Console, Self::Extend, Self::Update, Self::Destroy];
 
     /// As it is called in a refusal's `allowed`.
     #[must_use]
@@ -41,6 +44,7 @@ impl Ask {
             Self::Stop => "stop",
             Self::Restart => "restart",
             Self::Console => "console",
+            Self::Extend => "extend",
             Self::Update => "update",
             Self::Destroy => "destroy",
         }
@@ -134,25 +138,25 @@ pub enum Why {
 
 /// The table.
 #[rustfmt::skip]
-fn row(situation: Situation) -> [(Ask, Cell); 6] {
+fn row(situation: Situation) -> [(Ask, Cell); 7] {
     use Cell::{Guarded, No, Yes};
     use Why::{Busy, Failed, Gone, NotOnline, Off, Suspended};
-    let [start, stop, restart, console, update, destroy] = match situation {
-        //                       start          stop           restart        console        update     destroy
-        Situation::Busy       => [No(Busy),      No(Busy),      No(Busy),      No(Busy),      Yes,       Guarded],
-        Situation::Up         => [Yes,           Yes,           Yes,           Yes,           Yes,       Guarded],
-        Situation::ComingUp   => [Yes,           Yes,           Yes,           No(NotOnline), Yes,       Guarded],
-        Situation::GoingDown  => [Yes,           Yes,           No(Off),       No(NotOnline), Yes,       Guarded],
-        Situation::Down       => [Yes,           Yes,           No(Off),       No(NotOnline), Yes,       Guarded],
-        Situation::UnseenUp   => [Yes,           Yes,           Yes,           No(NotOnline), Yes,       Guarded],
-        Situation::UnseenDown => [Yes,           Yes,           No(Off),       No(NotOnline), Yes,       Guarded],
-        Situation::Suspended  => [No(Suspended), No(Suspended), No(Suspended), No(Suspended), Yes,       Guarded],
-        Situation::Failed     => [No(Failed),    No(Failed),    No(Failed),    No(Failed),    Yes,       Guarded],
-        Situation::Gone       => [No(Gone),      No(Gone),      No(Gone),      No(Gone),      No(Gone),  No(Gone)],
+    let [start, stop, restart, console, extend, update, destroy] = match situation {
+        //                       start          stop           restart        console        extend       update     destroy
+        Situation::Busy       => [No(Busy),      No(Busy),      No(Busy),      No(Busy),      No(Busy),    Yes,       Guarded],
+        Situation::Up         => [Yes,           Yes,           Yes,           Yes,           Yes,         Yes,       Guarded],
+        Situation::ComingUp   => [Yes,           Yes,           Yes,           No(NotOnline), Yes,         Yes,       Guarded],
+        Situation::GoingDown  => [Yes,           Yes,           No(Off),       No(NotOnline), Yes,         Yes,       Guarded],
+        Situation::Down       => [Yes,           Yes,           No(Off),       No(NotOnline), Yes,         Yes,       Guarded],
+        Situation::UnseenUp   => [Yes,           Yes,           Yes,           No(NotOnline), Yes,         Yes,       Guarded],
+        Situation::UnseenDown => [Yes,           Yes,           No(Off),       No(NotOnline), Yes,         Yes,       Guarded],
+        Situation::Suspended  => [No(Suspended), No(Suspended), No(Suspended), No(Suspended), Yes,         Yes,       Guarded],
+        Situation::Failed     => [No(Failed),    No(Failed),    No(Failed),    No(Failed),    No(Failed),  Yes,       Guarded],
+        Situation::Gone       => [No(Gone),      No(Gone),      No(Gone),      No(Gone),      No(Gone),    No(Gone),  No(Gone)],
     };
     [
         (Ask::Start, start), (Ask::Stop, stop), (Ask::Restart, restart),
-        (Ask::Console, console), (Ask::Update, update), (Ask::Destroy, destroy),
+        (Ask::Console, console), (Ask::Extend, extend), (Ask::Update, update), (Ask::Destroy, destroy),
     ]
 }
 

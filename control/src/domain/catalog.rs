@@ -4,7 +4,13 @@ use std::{collections::BTreeSet, net::IpAddr};
 
 use csp_shared::{limits::IMAGE_BYTES_MAX, spec::Image};
 
-use super::{address::Pool, label::Label, money::Cents, slug::Slug};
+use super::{
+    address::Pool,
+    billing::promo::{Discount, Promo},
+    label::Label,
+    money::Cents,
+    slug::Slug,
+};
 
 /// Everything in a provider's catalog file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,6 +23,8 @@ pub struct Catalog {
     pub images: Vec<OsImage>,
     /// Addresses to lease.
     pub pools: Vec<AddressPool>,
+    /// Codes that take something off.
+    pub promos: Vec<Promo>,
 }
 
 /// A place with one or more hosts.
@@ -140,6 +148,9 @@ pub enum BadCatalog {
     /// Two pools that would lease one address twice.
     #[error("pools `{0}` and `{1}` overlap")]
     Overlap(String, String),
+    /// A promo code that nobody could use.
+    #[error("promo code `{0}`: {1}")]
+    Promo(String, String),
     /// An image that no host would take.
     #[error("image `{0}`: {1}")]
     Image(String, &'static str),
@@ -160,6 +171,7 @@ impl Catalog {
         unique("pool", self.pools.iter().map(|p| &p.slug))?;
         self.images.iter().try_for_each(check_image)?;
         self.packages.iter().try_for_each(check_package)?;
+        self.promos.iter().try_for_each(|promo| self.check_promo(promo))?;
         for (index, pool) in self.pools.iter().enumerate() {
             let name = || pool.slug.as_str().to_owned();
             pool.range.check().map_err(|why| BadCatalog::Pool { pool: name(), why })?;
@@ -172,6 +184,33 @@ impl Catalog {
             }
         }
         Ok(())
+    }
+}
+
+impl Catalog {
+    fn check_promo(&self, promo: &Promo) -> Result<(), BadCatalog> {
+        let refuse = |why: String| Err(BadCatalog::Promo(promo.code.as_str().to_owned(), why));
+        if self.promos.iter().filter(|other| other.code == promo.code).count() > 1 {
+            return refuse("it stands twice".to_owned());
+        }
+        match promo.terms.discount {
+            Discount::Percent(percent) if !(1..=100).contains(&percent) => {
+                return refuse("percent is 1 to 100".to_owned());
+            }
+            Discount::Amount(amount) if amount.is_zero() => return refuse("amount is zero".to_owned()),
+            _ => {}
+        }
+        if let Some((from, until)) = promo.valid_from.zip(promo.valid_until).filter(|(from, until)| from >= until) {
+            return refuse(format!("it would be valid from {from} until {until}"));
+        }
+        if promo.uses_max == Some(0) || promo.uses_per_account_max == Some(0) {
+            return refuse("it could never be used".to_owned());
+        }
+        let sold = |slug: &Slug| self.packages.iter().any(|package| package.slug == *slug);
+        match promo.packages.iter().find(|slug| !sold(slug)) {
+            Some(slug) => refuse(format!("package `{}` is not in the catalog", slug.as_str())),
+            None => Ok(()),
+        }
     }
 }
 

@@ -17,10 +17,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::domain::{
     address::Pool,
+    billing::promo::{Code, Discount, Duration, Promo, Terms},
     catalog::{AddressPool, Catalog, Location, OsImage, Package, ServiceType, Size},
     label::Label,
     money::Cents,
     slug::Slug,
+    time::{BadTime, Time},
 };
 
 /// The whole file. What is left out of it is not sold any more.
@@ -39,6 +41,9 @@ pub struct CatalogFile {
     /// Addresses to lease.
     #[serde(default)]
     pub pools: Vec<PoolEntry>,
+    /// Codes that take something off.
+    #[serde(default)]
+    pub promo_codes: Vec<PromoEntry>,
 }
 
 /// `[[locations]]`
@@ -104,6 +109,92 @@ pub struct PoolEntry {
     pub extra_ip_price: Price,
 }
 
+/// `[[promo_codes]]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the fields are those of the domain's type")]
+pub struct PromoEntry {
+    pub code: Parsed<Code>,
+    /// What it takes off.
+    pub off: Off,
+    /// Left out: the first period alone.
+    #[serde(default)]
+    pub duration: Lasting,
+    /// Left out: for both.
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<Kind>,
+    /// Left out: for every package.
+    #[serde(default)]
+    pub packages: Vec<Parsed<Slug>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_from: Option<At>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_until: Option<At>,
+    /// Left out: as often as people like.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_uses: Option<u32>,
+    /// Left out: once.
+    #[serde(default = "once")]
+    pub max_uses_per_account: u32,
+}
+
+/// `first` or `recurring`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the words of the billing rules")]
+pub enum Lasting {
+    #[default]
+    First,
+    Recurring,
+}
+
+/// `15%` or `2.00`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Off(pub Discount);
+
+impl TryFrom<String> for Off {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        let refuse = || format!("`{text}` is no discount: write a percentage as 15%, or an amount as 2.00");
+        match text.strip_suffix('%') {
+            Some(percent) => percent.parse().map(|percent| Self(Discount::Percent(percent))).map_err(|_| refuse()),
+            None => text.parse().map(|amount| Self(Discount::Amount(amount))).map_err(|_| refuse()),
+        }
+    }
+}
+
+impl From<Off> for String {
+    fn from(off: Off) -> Self {
+        match off.0 {
+            Discount::Percent(percent) => format!("{percent}%"),
+            Discount::Amount(amount) => amount.to_string(),
+        }
+    }
+}
+
+/// `2026-06-10` or `2026-06-10 12:00:00`, UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct At(pub Time);
+
+impl TryFrom<String> for At {
+    type Error = BadTime;
+    fn try_from(text: String) -> Result<Self, BadTime> {
+        text.parse().map(Self)
+    }
+}
+
+impl From<At> for String {
+    fn from(at: At) -> Self {
+        at.0.to_string()
+    }
+}
+
+fn once() -> u32 {
+    1
+}
+
 /// `vps` or `dedicated`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -129,6 +220,7 @@ impl From<CatalogFile> for Catalog {
             packages: file.packages.into_iter().map(package).collect(),
             images: file.images.into_iter().map(image).collect(),
             pools: file.pools.into_iter().map(pool).collect(),
+            promos: file.promo_codes.into_iter().map(promo).collect(),
         }
     }
 }
@@ -165,6 +257,23 @@ fn pool(entry: PoolEntry) -> AddressPool {
     AddressPool { slug, location, range, dns: entry.dns, extra_monthly }
 }
 
+fn promo(entry: PromoEntry) -> Promo {
+    let duration = match entry.duration {
+        Lasting::First => Duration::First,
+        Lasting::Recurring => Duration::Recurring,
+    };
+    Promo {
+        code: entry.code.0,
+        terms: Terms { discount: entry.off.0, duration },
+        kind: entry.kind.map(ServiceType::from),
+        packages: entry.packages.into_iter().map(|slug| slug.0).collect(),
+        valid_from: entry.valid_from.map(|at| at.0),
+        valid_until: entry.valid_until.map(|at| at.0),
+        uses_max: entry.max_uses,
+        uses_per_account_max: Some(entry.max_uses_per_account),
+    }
+}
+
 /// A text that was parsed where it stood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parsed<T>(pub T);
@@ -181,6 +290,15 @@ pub trait Text: Sized {
 }
 
 impl Text for Slug {
+    fn from_text(text: &str) -> Result<Self, String> {
+        Self::parse(text).map_err(|why| why.to_string())
+    }
+    fn text(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl Text for Code {
     fn from_text(text: &str) -> Result<Self, String> {
         Self::parse(text).map_err(|why| why.to_string())
     }

@@ -33,22 +33,35 @@ pub(super) fn bury(tx: &mut Tx<'_>, server: &Server, now: Time) -> Result<(HostI
     Ok((placement.host, version))
 }
 
-/// Gives back exactly what an order took, once.
+/// Gives back exactly what an order took, once: to the wallet, to promotions, and the use of its promo code.
 pub(super) fn refund(tx: &mut Tx<'_>, server: &Server, draw: &mut Draw, now: Time) -> Result<(), StoreError> {
-    let Some(posted) = tx.transfer_by_cause(&Cause::Order(server.id))? else { return Ok(()) };
+    let paid = tx.transfer_amount(&Cause::Order(server.id))?.unwrap_or_default();
     let transfer = Transfer {
         from: Holder::Book(Book::Revenue),
         to: Holder::Wallet(server.account),
-        amount: posted.amount,
+        amount: paid,
         cause: Cause::OrderReversal(server.id),
         server: Some(server.id),
         description: "Refund of an order that did not run".to_owned(),
     };
     match tx.transfer_post(&transfer, TransferId(draw.uuid(now)), now) {
-        Ok(_) => tx.period_credit_all(server.id),
+        Ok(_) => {}
         // Given back before: that is what the unique cause is for.
-        Err(PostError::Twice(_)) => Ok(()),
-        Err(PostError::Store(why)) => Err(why),
-        Err(why) => Err(StoreError::Damaged(why.to_string())),
+        Err(PostError::Twice(_)) => return Ok(()),
+        Err(why) => return Err(why.into_store()),
     }
+    let discount = Transfer {
+        to: Holder::Book(Book::Promotions),
+        amount: tx.transfer_amount(&Cause::Discount(server.id, 0))?.unwrap_or_default(),
+        cause: Cause::DiscountReversal(server.id),
+        description: "Discount of an order that did not run".to_owned(),
+        ..transfer
+    };
+    match tx.transfer_post_inside(&discount, TransferId(draw.uuid(now)), now) {
+        // Twice: an order that cost nothing has no refund to be known by.
+        Ok(()) | Err(PostError::Twice(_)) => {}
+        Err(why) => return Err(why.into_store()),
+    }
+    tx.promo_release(server.id, now)?;
+    tx.period_credit_all(server.id, now)
 }

@@ -14,6 +14,8 @@ pub mod delete_ssh_key;
 pub mod destroy_server;
 pub mod enrol_host;
 pub mod expire_orders;
+pub mod extend_server;
+pub mod lock_server;
 pub mod note_key_uses;
 pub mod open_console;
 pub mod open_session;
@@ -28,6 +30,7 @@ pub mod verify_ledger;
 mod check_limit;
 mod fail_order;
 pub mod look_for_room;
+mod pay_periods;
 
 #[cfg(test)]
 mod tests;

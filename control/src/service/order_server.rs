@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use csp_shared::{
     generation::{BootEpoch, DiskEpoch, Generation, StartEpoch, Version},
-    id::{AccountId, ActionId, HostId, LeaseId, ServerId, SshKeyId, TransferId},
+    id::{AccountId, ActionId, HostId, LeaseId, ServerId, SshKeyId},
     mac::Mac,
     spec::{Desired, Login, Nic, NicAddress, NicNetwork, Power, ServerSpec},
 };
@@ -12,14 +12,18 @@ use csp_shared::{
 use super::{
     check_limit::limit_reached,
     look_for_room::{need_of, room_in},
+    pay_periods::pay_periods,
 };
 use crate::{
     domain::{
         action::Command,
+        billing::{
+            promo::{Code, Promo, PromoRefusal},
+            renewal::Prices,
+        },
         catalog::ServiceType,
         draw::Draw,
         hostname::Hostname,
-        ledger::{Book, Cause, Holder, Transfer},
         limits::{Limit, LimitReached, Limits},
         money::Cents,
         placement::{Need, NoRoom},
@@ -52,6 +56,8 @@ pub struct OrderServer {
     pub user_data: Option<UserData>,
     /// Where, if it matters.
     pub location: Option<Slug>,
+    /// A code that takes something off.
+    pub promo: Option<Code>,
     /// crypt(5) hash of root's password; used when there is no key.
     pub password_hash: Option<String>,
     /// Seconds until an order that is not running fails.
@@ -73,6 +79,8 @@ pub struct Ordered {
     pub charged: Cents,
     /// What is left in the wallet.
     pub balance: Cents,
+    /// What a promotion paid.
+    pub discount: Cents,
 }
 
 /// Why an order was refused. Nothing was changed.
@@ -103,6 +111,9 @@ pub enum OrderError {
     /// The account has as many servers as it may have.
     #[error(transparent)]
     Limit(LimitReached),
+    /// The promo code does not apply.
+    #[error(transparent)]
+    Promo(#[from] PromoRefusal),
     /// The wallet has less than the price.
     #[error("the balance is {missing} short of {price}")]
     InsufficientBalance {
@@ -146,10 +157,10 @@ pub fn order_server(tx: &mut Tx<'_>, order: &OrderServer, draw: Draw, now: Time)
     }
     // Money first: a customer who cannot pay learns nothing about the provider's room.
     let balance = tx.account_get(order.account)?.map_or(Cents::ZERO, |account| account.balance);
-    if balance < package.monthly {
-        let missing = package.monthly.minus(balance).unwrap_or_default();
-        return Err(OrderError::InsufficientBalance { price: package.monthly, missing });
-    }
+    let promo = order.promo.as_ref().map(|code| promo(tx, order, code, &package, now)).transpose()?;
+    let first = Prices { package: package.monthly, ips: Vec::new(), promo: promo.as_ref().map(|p| p.terms) }.renewal(0);
+    let missing = first.total.minus(balance).unwrap_or_default();
+    let left = balance.minus(first.total).ok_or(OrderError::InsufficientBalance { price: first.total, missing })?;
     let need = need_of(&package);
     let place = place(tx, order, &package, &need, now)?;
     let server = ServerId(draw.uuid(now));
@@ -166,7 +177,10 @@ pub fn order_server(tx: &mut Tx<'_>, order: &OrderServer, draw: Draw, now: Time)
     };
     tx.server_insert(&new, now)?;
     tx.placement_insert(server, place.host, &need, now)?;
-    let balance = charge(tx, order, &package, server, &mut draw, now)?;
+    if let Some(promo) = &promo {
+        tx.promo_use(promo, order.account, server, now)?;
+    }
+    charge(tx, server, &mut draw, now)?;
     let mac = lease(tx, server, &place, &mut draw, now)?;
     let password_hash = order.password_hash.clone().filter(|_| authorized_keys.is_empty());
     let login = Login { ssh_keys: authorized_keys, password_hash };
@@ -183,7 +197,7 @@ pub fn order_server(tx: &mut Tx<'_>, order: &OrderServer, draw: Draw, now: Time)
         deadline_at: Some(now.plus(order.provision_timeout)),
     };
     tx.action_insert(&record, now)?;
-    Ok(Ordered { server, action, host: place.host, charged: package.monthly, balance })
+    Ok(Ordered { server, action, host: place.host, charged: first.total, discount: first.discount, balance: left })
 }
 
 /// The chosen key, then those that came with the order, each once.
@@ -241,31 +255,21 @@ fn place(
     })
 }
 
-fn charge(
-    tx: &mut Tx<'_>,
-    order: &OrderServer,
-    package: &PackageRow,
-    server: ServerId,
-    draw: &mut Draw,
-    now: Time,
-) -> Result<Cents, OrderError> {
-    let transfer = Transfer {
-        from: Holder::Wallet(order.account),
-        to: Holder::Book(Book::Revenue),
-        amount: package.monthly,
-        cause: Cause::Order(server),
-        server: Some(server),
-        description: format!("{} for {}, first month", package.name, order.hostname.as_str()),
-    };
-    let id = TransferId(draw.uuid(now));
-    let balance = tx.transfer_post(&transfer, id, now).map_err(|why| match why {
-        PostError::Insufficient { missing } => OrderError::InsufficientBalance { price: package.monthly, missing },
-        PostError::Store(why) => OrderError::Store(why),
-        // A server's id is new, so neither can happen; if it does, the order must not.
-        PostError::Twice(_) | PostError::Overflow => OrderError::Store(StoreError::Damaged(why.to_string())),
-    })?;
-    tx.period_insert_first(server, package.monthly, package.monthly, id, now)?;
-    Ok(balance)
+/// The code of an order. Who counts its uses is the writer, so two orders cannot both have the last one.
+fn promo(tx: &Tx<'_>, order: &OrderServer, code: &Code, package: &PackageRow, now: Time) -> Result<Promo, OrderError> {
+    let promo = tx.promo_get(code)?.ok_or(PromoRefusal::Unknown)?;
+    let uses = tx.promo_uses(code, order.account)?;
+    promo.check(package.kind, &package.slug, uses, now)?;
+    Ok(promo)
+}
+
+/// Pays the first period, which begins when the server was seen running.
+fn charge(tx: &mut Tx<'_>, server: ServerId, draw: &mut Draw, now: Time) -> Result<(), OrderError> {
+    let gone = || StoreError::Damaged(format!("server {server} is gone within its order"));
+    let service = tx.billed_get(server)?.ok_or_else(gone)?;
+    // The balance was looked at before, and a server's id is new: what fails here is the store.
+    let paid = pay_periods(tx, &service, &service.prices(now).charges(0), draw, now);
+    paid.map_err(|why| OrderError::Store(PostError::into_store(why)))
 }
 
 fn lease(tx: &mut Tx<'_>, server: ServerId, place: &Place, draw: &mut Draw, now: Time) -> Result<Mac, StoreError> {

@@ -98,6 +98,7 @@ fn catalog() -> Catalog {
             dns: vec!["203.0.113.1".parse().unwrap()],
             extra_monthly: Cents::new(200).unwrap(),
         }],
+        promos: vec![],
     }
 }
 
@@ -162,6 +163,7 @@ impl World {
             inline_keys: Vec::new(),
             user_data: None,
             location: None,
+            promo: None,
             password_hash: None,
             provision_timeout: 1800,
             limits: AccountLimits::default().limits(),

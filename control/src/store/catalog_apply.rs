@@ -5,6 +5,7 @@ use rusqlite::{params_from_iter, types::Value};
 
 use super::{StoreError, Tx, catalog::format_str};
 use crate::domain::{
+    billing::promo::{Discount, Promo},
     catalog::{AddressPool, Catalog, Location, OsImage, Package},
     draw::Draw,
     time::Time,
@@ -13,7 +14,7 @@ use crate::domain::{
 /// One difference between the store and a catalog.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CatalogChange {
-    /// `location`, `package`, `image` or `pool`.
+    /// `location`, `package`, `image`, `pool` or `promo code`.
     pub what: &'static str,
     /// Its key.
     pub key: String,
@@ -44,6 +45,7 @@ const LOCATION: Kind = Kind { what: "location", table: "locations", key: "slug",
 const PACKAGE: Kind = Kind { what: "package", table: "packages", key: "slug", has_uuid: true };
 const IMAGE: Kind = Kind { what: "image", table: "images", key: "key", has_uuid: true };
 const POOL: Kind = Kind { what: "pool", table: "address_pools", key: "slug", has_uuid: false };
+const PROMO: Kind = Kind { what: "promo code", table: "promo_codes", key: "code", has_uuid: false };
 
 /// An entry's key and its other columns.
 type Entry = (String, Vec<(&'static str, Value)>);
@@ -66,6 +68,7 @@ impl Tx<'_> {
         changes.extend(self.entries_apply(&IMAGE, images, draw, now)?);
         let pools = catalog.pools.iter().map(|p| self.pool(p)).collect::<Result<Vec<_>, _>>()?;
         changes.extend(self.entries_apply(&POOL, pools.into_iter(), draw, now)?);
+        changes.extend(self.entries_apply(&PROMO, catalog.promos.iter().map(promo), draw, now)?);
         Ok(changes)
     }
 
@@ -202,6 +205,27 @@ fn image(position: usize, image: &OsImage) -> Entry {
         ("position", Value::from(i64::try_from(position).unwrap_or(i64::MAX))),
     ];
     (image.key.as_str().to_owned(), columns)
+}
+
+fn promo(promo: &Promo) -> Entry {
+    let time = |time: Option<Time>| Value::from(time.map(|time| time.0));
+    let (percent, amount) = match promo.terms.discount {
+        Discount::Percent(percent) => (Some(i64::from(percent)), None),
+        Discount::Amount(amount) => (None, Some(amount.get())),
+    };
+    let packages: Vec<&str> = promo.packages.iter().map(|slug| slug.as_str()).collect();
+    let columns = vec![
+        ("percent", Value::from(percent)),
+        ("amount_cents", Value::from(amount)),
+        ("duration", Value::from(promo.terms.duration.as_str().to_owned())),
+        ("type", Value::from(promo.kind.map(|kind| kind.as_str().to_owned()))),
+        ("packages", Value::from(packages.join(" "))),
+        ("valid_from", time(promo.valid_from)),
+        ("valid_until", time(promo.valid_until)),
+        ("uses_max", Value::from(promo.uses_max.map(i64::from))),
+        ("uses_per_account_max", Value::from(promo.uses_per_account_max.map(i64::from))),
+    ];
+    (promo.code.as_str().to_owned(), columns)
 }
 
 /// A value for people.

@@ -6,6 +6,7 @@ mod account_limit;
 mod action;
 mod api_key;
 mod audit;
+mod billed;
 mod catalog;
 mod catalog_apply;
 mod connection;
@@ -19,6 +20,7 @@ mod lease;
 mod ledger;
 mod period;
 mod placement;
+mod promo;
 mod row;
 mod server;
 mod server_view;
@@ -37,6 +39,7 @@ pub use self::{
     action::{Action, ActionFilter, NewAction, OpenAction},
     api_key::{ApiKeyRow, NewApiKey},
     audit::PlacedServer,
+    billed::Billed,
     catalog::{ImageRow, PackageRow, PoolRow},
     catalog_apply::{CatalogChange, ChangeKind},
     console_ticket::ConsoleTicket,

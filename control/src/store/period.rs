@@ -1,30 +1,106 @@
 //! Periods of a service and what was paid for each.
 
-use csp_shared::id::{ServerId, TransferId};
+use csp_shared::id::{ActionId, LeaseId, ServerId, TransferId};
+use rusqlite::Row;
 
-use super::{StoreError, Tx};
-use crate::domain::{money::Cents, time::Time};
+use super::{Read, StoreError, Tx, row};
+use crate::domain::{
+    billing::{
+        line::{Line, LineId, Period, Thing},
+        proration::Span,
+        quote::{Charge, Credit},
+    },
+    time::Time,
+};
+
+const LINES: &str = "SELECT p.ordinal, p.starts_at, p.ends_at, l.id, l.thing, e.uuid, l.price_cents, l.net_price_cents, \
+                     l.kept_cents, l.from_at, l.net_cents, l.credited_cents, l.ended_at \
+                     FROM periods p JOIN servers s ON s.id = p.server_id JOIN paid_lines l ON l.period_id = p.id \
+                     LEFT JOIN leases e ON e.id = l.lease_id";
+
+fn line(r: &Row<'_>) -> Result<Line, StoreError> {
+    let lease: Option<LeaseId> = row::parsed_maybe(r, 5)?;
+    Ok(Line {
+        id: LineId(r.get(3)?),
+        thing: lease.map_or(Thing::Package, Thing::ExtraIp),
+        price: row::cents(r, 6)?,
+        net_price: row::cents(r, 7)?,
+        kept: row::cents(r, 8)?,
+        from: row::time_maybe(r, 9)?,
+        net: row::cents(r, 10)?,
+        credited: row::cents(r, 11)?,
+        ended_at: row::time_maybe(r, 12)?,
+    })
+}
+
+impl Read<'_> {
+    /// The periods of a service that are not over, in order, each with its lines, oldest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn period_list(&self, server: ServerId, now: Time) -> Result<Vec<Period>, StoreError> {
+        let sql =
+            format!("{LINES} WHERE s.uuid = ?1 AND (p.ends_at IS NULL OR p.ends_at > ?2) ORDER BY p.ordinal, l.id");
+        let mut periods: Vec<Period> = Vec::new();
+        let rows = self.many(&sql, (server.to_string(), now.0), |r| {
+            let ends = row::time_maybe(r, 1)?.zip(row::time_maybe(r, 2)?);
+            Ok((row::number(r, 0)?, ends.and_then(|(from, to)| Span::new(from, to)), line(r)?))
+        })?;
+        for (ordinal, span, line) in rows {
+            match periods.last_mut().filter(|period| period.ordinal == ordinal) {
+                Some(period) => period.lines.push(line),
+                None => periods.push(Period { ordinal, span, lines: vec![line] }),
+            }
+        }
+        Ok(periods)
+    }
+}
 
 impl Tx<'_> {
-    /// Adds the first period of a service, whose ends are not known yet, with its line for the package.
+    /// Adds a paid line, and its period when it is the first of it. A free line has no transfer.
     ///
     /// # Errors
     /// When the store cannot keep it.
-    pub fn period_insert_first(
+    pub fn period_charge(
         &mut self,
         server: ServerId,
-        list: Cents,
-        net: Cents,
-        transfer: TransferId,
+        charge: &Charge,
+        span: Option<Span>,
+        paid: (TransferId, Option<ActionId>),
         now: Time,
     ) -> Result<(), StoreError> {
         let server = self.key_of("servers", &server.to_string())?;
-        let period = self.insert("INSERT INTO periods (server_id, ordinal) VALUES (?1, 0)", [server])?;
-        // A free period has a line but no transfer.
-        let sql = "INSERT INTO paid_lines (period_id, thing, price_cents, net_price_cents, kept_cents, list_cents, \
-                   net_cents, transfer_id, created_at) \
-                   VALUES (?1, 'package', ?2, ?3, ?2, ?2, ?3, (SELECT id FROM transfers WHERE uuid = ?4), ?5)";
-        self.insert(sql, (period, list.get(), net.get(), transfer.to_string(), now.0)).map(drop)
+        let known = "SELECT id FROM periods WHERE server_id = ?1 AND ordinal = ?2";
+        let period = match self.maybe(known, (server, charge.ordinal), |r| Ok(r.get(0)?))? {
+            Some(period) => period,
+            None => {
+                let sql = "INSERT INTO periods (server_id, ordinal, starts_at, ends_at) VALUES (?1, ?2, ?3, ?4)";
+                let (from, to) = span.map(|span| (span.from().0, span.to().0)).unzip();
+                self.insert(sql, (server, charge.ordinal, from, to))?
+            }
+        };
+        let (thing, lease) = match charge.thing {
+            Thing::Package => ("package", None),
+            Thing::ExtraIp(lease) => ("extra_ip", Some(self.key_of("leases", &lease.to_string())?)),
+        };
+        let action = paid.1.map(|action| self.key_of("actions", &action.to_string())).transpose()?;
+        let sql = "INSERT INTO paid_lines (period_id, thing, lease_id, price_cents, net_price_cents, kept_cents, from_at, \
+                   list_cents, net_cents, transfer_id, action_id, created_at) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?4, ?6, ?7, ?8, (SELECT id FROM transfers WHERE uuid = ?9), ?10, ?11)";
+        let params = rusqlite::params![
+            period,
+            thing,
+            lease,
+            charge.price.get(),
+            charge.net_price.get(),
+            charge.from.map(|from| from.0),
+            charge.list.get(),
+            charge.net.get(),
+            paid.0.to_string(),
+            action,
+            now.0
+        ];
+        self.insert(sql, params).map(drop)
     }
 
     /// Begins the first period: the server was seen running. A service that has an anchor keeps it.
@@ -32,7 +108,8 @@ impl Tx<'_> {
     /// # Errors
     /// When the store cannot keep it.
     pub fn period_begin(&mut self, server: ServerId, anchor: Time, paid_until: Time) -> Result<(), StoreError> {
-        let sql = "UPDATE servers SET anchor_at = ?2, paid_until = ?3 WHERE uuid = ?1 AND anchor_at IS NULL";
+        let sql = "UPDATE servers SET anchor_at = ?2, paid_until = ?3, billing_look_at = 0 \
+                   WHERE uuid = ?1 AND anchor_at IS NULL";
         if self.run(sql, (server.to_string(), anchor.0, paid_until.0))? == 0 {
             return Ok(());
         }
@@ -45,9 +122,44 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the store cannot keep it.
-    pub fn period_credit_all(&mut self, server: ServerId) -> Result<(), StoreError> {
-        let sql = "UPDATE paid_lines SET credited_cents = net_cents, kept_cents = 0 WHERE period_id IN \
+    pub fn period_credit_all(&mut self, server: ServerId, now: Time) -> Result<(), StoreError> {
+        let sql = "UPDATE paid_lines SET credited_cents = net_cents, kept_cents = 0, ended_at = ?2 WHERE period_id IN \
                    (SELECT p.id FROM periods p JOIN servers s ON s.id = p.server_id WHERE s.uuid = ?1)";
-        self.run(sql, [server.to_string()]).map(drop)
+        self.run(sql, (server.to_string(), now.0)).map(drop)
+    }
+
+    /// Fixes what an action gives back when it is done.
+    ///
+    /// # Errors
+    /// When the store cannot keep it.
+    pub fn credit_promise(&mut self, action: ActionId, credits: &[Credit], now: Time) -> Result<(), StoreError> {
+        let action = self.key_of("actions", &action.to_string())?;
+        let sql = "INSERT INTO action_credits (action_id, line_id, amount_cents, kept_cents, ends_at) \
+                   VALUES (?1, ?2, ?3, ?4, ?5)";
+        for credit in credits {
+            self.insert(sql, (action, credit.line.0, credit.amount.get(), credit.kept.get(), now.0))?;
+        }
+        Ok(())
+    }
+
+    /// Takes what an action promised off its lines; answers the sum, in cents. Doing it again changes nothing.
+    ///
+    /// # Errors
+    /// When the store cannot keep it.
+    pub fn credit_keep(&mut self, action: ActionId) -> Result<i64, StoreError> {
+        let sql = "SELECT c.line_id, c.amount_cents, c.kept_cents, c.ends_at FROM action_credits c \
+                   JOIN actions a ON a.id = c.action_id WHERE a.uuid = ?1 ORDER BY c.line_id";
+        let read =
+            |r: &Row<'_>| Ok((r.get::<_, i64>(0)?, r.get::<_, i64>(1)?, r.get::<_, i64>(2)?, r.get::<_, i64>(3)?));
+        let mut sum = 0;
+        for (line, amount, kept, ends_at) in self.many(sql, [action.to_string()], read)? {
+            let sql = "UPDATE paid_lines SET credited_cents = credited_cents + ?2, kept_cents = ?3, \
+                       ended_at = CASE WHEN ?3 = 0 THEN ?4 END WHERE id = ?1";
+            self.run(sql, (line, amount, kept, ends_at))?;
+            sum += amount;
+        }
+        let sql = "DELETE FROM action_credits WHERE action_id = (SELECT id FROM actions WHERE uuid = ?1)";
+        self.run(sql, [action.to_string()])?;
+        Ok(sum)
     }
 }

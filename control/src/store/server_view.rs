@@ -9,6 +9,7 @@ use rusqlite::Row;
 
 use super::{Action, Lease, LeaseState, Read, StoreError, row};
 use crate::domain::{
+    billing::renewal::Renewal,
     catalog::{ServiceType, Size},
     money::Cents,
     server::{Running, ServiceStatus, Standing, Status},
@@ -46,6 +47,8 @@ pub struct ServerView {
     pub paid_until: Option<Time>,
     /// Whether it renews by itself.
     pub auto_renew: bool,
+    /// What its next period costs.
+    pub renewal: Renewal,
     /// The running action.
     pub action: Option<Action>,
     /// Why its order failed: a code, and a sentence for the customer.
@@ -73,6 +76,7 @@ pub struct ServerIp {
 
 /// What of a server's row needs more rows to become a view.
 struct Base {
+    now: Time,
     view: ServerView,
     standing: Standing,
 }
@@ -125,13 +129,14 @@ fn base(r: &Row<'_>, now: Time) -> Result<Base, StoreError> {
         ips: Vec::new(),
         paid_until: row::time_maybe(r, 17)?,
         auto_renew: r.get(18)?,
+        renewal: Renewal::default(),
         action: None,
         failure: None,
         location: r.get(24)?,
         host: r.get(25)?,
         created_at: row::time(r, 19)?,
     };
-    Ok(Base { view, standing })
+    Ok(Base { now, view, standing })
 }
 
 fn running(action: &Action) -> Running {
@@ -213,7 +218,8 @@ impl Read<'_> {
     }
 
     fn server_view_filled(&self, base: Base) -> Result<(ServerView, Standing), StoreError> {
-        let Base { mut view, mut standing } = base;
+        let Base { now, mut view, mut standing } = base;
+        view.renewal = self.billed_get(view.id)?.map(|billed| billed.renewal(now)).unwrap_or_default();
         view.ips = self.server_ips(view.id)?;
         if view.service == ServiceStatus::Failed {
             view.failure = self.action_of_order(view.id)?.and_then(|order| order.error);

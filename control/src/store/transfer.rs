@@ -55,6 +55,17 @@ pub enum PostError {
     Store(#[from] StoreError),
 }
 
+impl PostError {
+    /// For a use case that looked at all of this before: what fails then is the store.
+    #[must_use]
+    pub fn into_store(self) -> StoreError {
+        match self {
+            Self::Store(why) => why,
+            other => StoreError::Damaged(other.to_string()),
+        }
+    }
+}
+
 impl Read<'_> {
     /// A wallet's movements, newest first.
     ///
@@ -93,6 +104,15 @@ impl Read<'_> {
         let sql = "SELECT a.uuid, t.amount_cents FROM transfers t \
                    JOIN accounts a ON a.id = coalesce(t.from_account_id, t.to_account_id) WHERE t.cause_key = ?1";
         self.maybe(sql, [cause.to_string()], |r| Ok(Posted { account: row::parsed(r, 0)?, amount: row::cents(r, 1)? }))
+    }
+
+    /// How much a cause moved, between whomever.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn transfer_amount(&self, cause: &Cause) -> Result<Option<Cents>, StoreError> {
+        let sql = "SELECT amount_cents FROM transfers WHERE cause_key = ?1";
+        self.maybe(sql, [cause.to_string()], |r| row::cents(r, 0))
     }
 
     /// Wallets whose balance is not the sum of their movements, with both: empty unless something is very wrong.
@@ -134,13 +154,37 @@ impl Tx<'_> {
             balance.minus(transfer.amount).ok_or_else(|| PostError::Insufficient { missing: missing() })?
         };
         self.run("UPDATE accounts SET balance_cents = ?2 WHERE uuid = ?1", (account.to_string(), after.get()))?;
-        self.transfer_insert(transfer, id, after, now)?;
+        self.transfer_insert(transfer, id, Some(after), now)?;
         let told = Event::balance(credit, transfer.amount, after, &transfer.description, transfer.server);
         self.event_put(account, &told, now)?;
         Ok(after)
     }
 
-    fn transfer_insert(&self, transfer: &Transfer, id: TransferId, after: Cents, now: Time) -> Result<(), StoreError> {
+    /// Posts what moves between two books of the provider's own: a discount, for example. No wallet sees it. An amount of
+    /// zero is not posted.
+    ///
+    /// # Errors
+    /// When the cause moved money before.
+    pub fn transfer_post_inside(&mut self, transfer: &Transfer, id: TransferId, now: Time) -> Result<(), PostError> {
+        if !matches!((transfer.from, transfer.to), (Holder::Book(from), Holder::Book(to)) if from != to) {
+            return Err(StoreError::Damaged("a posting inside moves between two books".to_owned()).into());
+        }
+        if transfer.amount.is_zero() {
+            return Ok(());
+        }
+        if self.transfer_amount(&transfer.cause)?.is_some() {
+            return Err(PostError::Twice(transfer.cause.to_string()));
+        }
+        Ok(self.transfer_insert(transfer, id, None, now)?)
+    }
+
+    fn transfer_insert(
+        &self,
+        transfer: &Transfer,
+        id: TransferId,
+        after: Option<Cents>,
+        now: Time,
+    ) -> Result<(), StoreError> {
         let side = |holder: Holder| match holder {
             Holder::Wallet(account) => self.key_of("accounts", &account.to_string()).map(|key| (Some(key), None)),
             Holder::Book(book) => Ok((None, Some(book.as_str()))),
@@ -161,7 +205,7 @@ impl Tx<'_> {
             transfer.cause.to_string(),
             server,
             transfer.description,
-            after.get(),
+            after.map(Cents::get),
             now.0
         ];
         self.insert(sql, params).map(drop)

@@ -1,6 +1,7 @@
 //! The two HTTP faces against a real database in one process. One file a subject.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+mod billing;
 mod envelope;
 mod idempotency;
 mod keys;

@@ -24,7 +24,7 @@ impl Binding {
             ("{ip_uuid}", scene.server.to_string()),
         ];
         let bind = |text: &str| table.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
-        let body = example.body.as_deref().map(|body| without_promo_code(&bind(body)));
+        let body = example.body.as_deref().map(|body| with_promo_code(&bind(body)));
         Self { path: bind(&example.path), body, key: scene.customer.key.reveal().to_owned() }
     }
 
@@ -33,19 +33,13 @@ impl Binding {
     }
 }
 
-/// `"promo_code":"optional"` stands for a code or nothing. Until there are codes it is nothing: null counts as absent.
-fn without_promo_code(body: &str) -> String {
-    let Ok(Value::Object(mut fields)) = serde_json::from_str(body) else { return body.to_owned() };
-    if fields.get("promo_code").and_then(Value::as_str) == Some("optional") {
-        fields.insert("promo_code".to_owned(), Value::Null);
-    }
-    Value::Object(fields).to_string()
+/// `"promo_code":"optional"` stands for a code or nothing; here for one of the example catalog.
+fn with_promo_code(body: &str) -> String {
+    body.replace(r#""promo_code":"optional""#, r#""promo_code":"WELCOME""#)
 }
 
-/// The body of an example as the document shows it: with some uuid, and without a promo code until there are codes.
+/// The body of an example as the document shows it: with some uuid and some promo code.
 pub fn as_documented(body: &str) -> Value {
     let body = body.replace("optional-uuid", "...").replace("target-service-uuid", "...");
-    let mut body: Value = serde_json::from_str(&body).unwrap();
-    body.as_object_mut().unwrap().remove("promo_code");
-    body
+    serde_json::from_str(&with_promo_code(&body)).unwrap()
 }

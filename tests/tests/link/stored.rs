@@ -89,6 +89,7 @@ fn catalog() -> Catalog {
             dns: vec!["203.0.113.1".parse().unwrap()],
             extra_monthly: Cents::new(100).unwrap(),
         }],
+        promos: vec![],
     }
 }
 
@@ -145,6 +146,7 @@ impl Stored {
             inline_keys: Vec::new(),
             user_data: None,
             location: None,
+            promo: None,
             password_hash: Some("$6$salt$hash".to_owned()),
             provision_timeout: 600,
             limits: AccountLimits::default().limits(),

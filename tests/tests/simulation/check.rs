@@ -47,6 +47,7 @@ impl History {
         for (server, (account, address)) in self.ordered.clone() {
             let refunded = self.check_server(server, address).await;
             *spent.entry(account).or_default() += if refunded { 0 } else { PRICE };
+            *spent.entry(account).or_default() += self.extra.get(&server).copied().unwrap_or(0);
         }
         for account in self.accounts.clone() {
             let balance = self.control.store.read(move |r| r.account_get(account)).await.unwrap().unwrap().balance;

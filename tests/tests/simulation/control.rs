@@ -89,6 +89,7 @@ fn catalog() -> Catalog {
             dns: vec![],
             extra_monthly: Cents::ZERO,
         }],
+        promos: vec![],
     }
 }
 

@@ -71,6 +71,8 @@ pub struct History {
     pub accounts: Vec<AccountId>,
     /// What was ordered, by whom, and with which address.
     pub ordered: BTreeMap<ServerId, (AccountId, Ipv4Addr)>,
+    /// What was paid for a server beyond its order, in cents.
+    pub extra: BTreeMap<ServerId, i64>,
     pub count: Tally,
     /// Hosts whose line is cut and stays so.
     pub away: [bool; HOSTS],
@@ -100,7 +102,8 @@ impl History {
         let hosts = (0..HOSTS).map(|number| SimHost::new(number, fuse.clone())).collect();
         let (chance, count, ordered) = (Chance::new(seed), Tally::default(), BTreeMap::new());
         let (accounts, away) = (Vec::new(), [false; HOSTS]);
-        Self { control, hosts, accounts, ordered, count, away, fuse, chance, tell, _folder: folder }
+        let extra = BTreeMap::new();
+        Self { control, hosts, accounts, ordered, extra, count, away, fuse, chance, tell, _folder: folder }
     }
 
     pub fn now_ms(&self) -> u64 {
@@ -148,6 +151,7 @@ impl History {
             inline_keys: Vec::new(),
             user_data: None,
             location: None,
+            promo: None,
             password_hash: None,
             provision_timeout: PROVISION_TIMEOUT,
             limits: AccountLimits::default().limits(),

@@ -122,6 +122,15 @@ schemas! {
     UserDataText = optional(USER_DATA).max_length(Some(USER_DATA_BYTES_MAX)).examples(["#cloud-config\npackages: [nginx]\n"]);
     /// A field that is named in the contract and not offered yet.
     Nothing = optional("");
+    /// A promo code, in any case.
+    OptionalPromoCode = optional("[A-Za-z0-9_-]{1,40}").examples(["WELCOME"]);
+    /// Months, in a field that may be left out.
+    OptionalMonths = ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Integer, Type::Null, Type::String]))
+        .minimum(Some(1))
+        .maximum(Some(12))
+        .max_length(Some(0))
+        .examples([1]);
     /// True or false in a field that may be left out.
     OptionalFlag = ObjectBuilder::new()
         .schema_type(SchemaType::from_iter([Type::Boolean, Type::Null, Type::String]))

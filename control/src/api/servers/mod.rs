@@ -2,6 +2,7 @@
 
 pub mod console;
 pub mod destroy;
+pub mod extend;
 pub mod order;
 pub mod power;
 pub mod show;

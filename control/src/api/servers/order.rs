@@ -12,8 +12,8 @@ use crate::{
         body::JsonBody,
         document::{
             schemas::{
-                HostnameText, InlineKeys, Nothing, OptionalFlag, OptionalSlug, OptionalUuid, ServiceTypeWord, SlugText,
-                UserDataText,
+                HostnameText, InlineKeys, OptionalFlag, OptionalPromoCode, OptionalSlug, OptionalUuid, ServiceTypeWord,
+                SlugText, UserDataText,
             },
             tags,
         },
@@ -24,6 +24,7 @@ use crate::{
         state::App,
     },
     domain::{
+        billing::promo::Code as PromoCode,
         catalog::ServiceType,
         hostname::Hostname,
         password::{self, RootPassword},
@@ -43,7 +44,7 @@ const _: () = assert!(INLINE_KEYS_MAX < SSH_KEYS_MAX);
 const ORDERED: &str = "Service ordered and queued for provisioning.";
 
 /// What only an order is refused for.
-const REFUSALS: [Code; 11] = [
+const REFUSALS: [Code; 12] = [
     Code::LimitReached,
     Code::InsufficientBalance,
     Code::NoCapacity,
@@ -54,6 +55,7 @@ const REFUSALS: [Code; 11] = [
     Code::SshKeyNotFound,
     Code::InvalidSshKey,
     Code::LocationNotFound,
+    Code::PromoCodeRefused,
     Code::NotAvailableYet,
 ];
 
@@ -93,9 +95,9 @@ pub struct OrderBody {
     #[serde(default)]
     #[schema(value_type = OptionalSlug)]
     location: Field<String>,
-    /// Not offered yet: leave it out.
+    /// Takes something off the price of the package.
     #[serde(default)]
-    #[schema(value_type = Nothing)]
+    #[schema(value_type = OptionalPromoCode)]
     promo_code: Field<String>,
     /// Not offered yet: leave it out, or send false.
     #[serde(default)]
@@ -117,6 +119,7 @@ struct Wanted {
     inline_keys: Vec<SshKey>,
     user_data: Option<UserData>,
     location: Option<Slug>,
+    promo: Option<PromoCode>,
 }
 
 impl OrderBody {
@@ -146,16 +149,17 @@ impl OrderBody {
         let location = faults
             .optional("location", self.location)
             .and_then(|text| faults.parsed(Code::LocationNotFound, "location", Slug::parse(&text)));
-        if faults.optional("promo_code", self.promo_code).is_some() {
-            faults.add(Code::NotAvailableYet, "promo_code", "promo codes are not offered yet; leave it out");
-        }
+        let promo = faults
+            .optional("promo_code", self.promo_code)
+            .and_then(|text| faults.parsed(Code::PromoCodeRefused, "promo_code", PromoCode::parse(&text)));
         if faults.optional("create_management_link", self.create_management_link) == Some(true) {
             let reason = "management links are not offered yet; leave it out or send false";
             faults.add(Code::NotAvailableYet, "create_management_link", reason);
         }
         match (kind, package, image, hostname) {
             (Some(kind), Some(package), Some(image), Some(hostname)) => {
-                let wanted = Wanted { kind, package, image, hostname, ssh_key, inline_keys, user_data, location };
+                let wanted =
+                    Wanted { kind, package, image, hostname, ssh_key, inline_keys, user_data, location, promo };
                 faults.into_result().map(|()| wanted)
             }
             _ => Err(faults.refusal()),
@@ -222,6 +226,7 @@ pub async fn order(
         inline_keys: wanted.inline_keys,
         user_data: wanted.user_data,
         location: wanted.location,
+        promo: wanted.promo,
         password_hash: hash,
         provision_timeout: i64::from(app.settings.orders.provision_timeout_minutes) * MINUTE,
         limits: app.settings.limits,
@@ -253,6 +258,7 @@ impl From<OrderError> for ApiError {
             OrderError::NoSshKey(_) => Self::field(Code::SshKeyNotFound, "ssh_key_uuid", reason),
             OrderError::NoLocation(_) => Self::field(Code::LocationNotFound, "location", reason),
             OrderError::Limit(reached) => reached.into(),
+            OrderError::Promo(_) => Self::field(Code::PromoCodeRefused, "promo_code", reason),
             OrderError::InsufficientBalance { price, missing } => {
                 let what =
                     format!("The price is {price} USD, and the balance is {missing} USD short. Nothing was ordered.");
@@ -286,7 +292,7 @@ mod tests {
 
     #[test]
     fn every_bad_field_is_named_at_once() {
-        let error = parse(r#"{"type":"cloud","hostname":"-a","promo_code":"X","colour":"red"}"#).unwrap_err();
+        let error = parse(r#"{"type":"cloud","hostname":"-a","promo_code":"50 %","colour":"red"}"#).unwrap_err();
         let named: Vec<&str> = error.fields.iter().map(|fault| fault.field.as_str()).collect();
         assert_eq!(named, ["colour", "type", "package_slug", "os_image_key", "hostname", "promo_code"]);
         assert_eq!(error.code, Code::ValidationFailed);
@@ -295,9 +301,7 @@ mod tests {
     #[test]
     fn a_part_that_does_not_exist_yet_is_refused_by_name() {
         let whole = r#""type":"vps","package_slug":"s","os_image_key":"d","hostname":"a""#;
-        for field in [r#""promo_code":"X""#, r#""create_management_link":true"#] {
-            let error = parse(&format!("{{{whole},{field}}}")).unwrap_err();
-            assert_eq!(error.code, Code::NotAvailableYet, "{field}");
-        }
+        let error = parse(&format!(r#"{{{whole},"create_management_link":true}}"#)).unwrap_err();
+        assert_eq!(error.code, Code::NotAvailableYet);
     }
 }

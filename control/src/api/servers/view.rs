@@ -13,7 +13,7 @@ use crate::{
         document::schemas::{ActionStatusWord, CommandWord, ServiceStatusWord, ServiceTypeWord, StatusWord},
         envelope::{Money, When},
     },
-    domain::money::Cents,
+    domain::billing,
     store::{Action, ServerIp, ServerView},
 };
 
@@ -200,7 +200,7 @@ impl ServerAnswer {
 
 impl From<ServerView> for ServerAnswer {
     fn from(view: ServerView) -> Self {
-        let (renewal, adapters) = (renewal(&view), adapters(&view.ips));
+        let (renewal, adapters) = (view.renewal.into(), adapters(&view.ips));
         let package = package(&view);
         let (uuid, key, name, version) = view.image;
         Self {
@@ -262,14 +262,13 @@ fn adapters(ips: &[ServerIp]) -> Vec<AdapterAnswer> {
     adapters
 }
 
-fn renewal(view: &ServerView) -> Renewal {
-    // Sixteen addresses and a package stay far below the bound of an amount.
-    let sum = |from: Cents, more: Cents| from.plus(more).unwrap_or(Cents::MAX);
-    let extra_ips = view.ips.iter().map(|ip| ip.lease.monthly).fold(Cents::ZERO, sum);
-    Renewal {
-        total: Money(sum(view.monthly, extra_ips)),
-        package: Money(view.monthly),
-        extra_ips: Money(extra_ips),
-        discount: Money(Cents::ZERO),
+impl From<billing::renewal::Renewal> for Renewal {
+    fn from(renewal: billing::renewal::Renewal) -> Self {
+        Self {
+            total: Money(renewal.total),
+            package: Money(renewal.package),
+            extra_ips: Money(renewal.extra_ips),
+            discount: Money(renewal.discount),
+        }
     }
 }

@@ -54,41 +54,41 @@ fn each_request_in_each_state_has_its_answer() {
     let stopping = Standing { power: Power::Off, settled: false, running: running(Command::Stop), ..on };
     let dying = Standing { running: running(Command::Destroy), ..forced };
     let table = [
-        // s start, t stop, r restart, c console, u update, d destroy
-        //                                                                        strcud
-        ("ordered", ordered, Status::Provisioning, "bbbb++"),
-        ("ordered, and its host silent", Standing { host_heard: false, ..ordered }, Status::Provisioning, "bbbb++"),
-        ("online", on, Status::Online, "++++++"),
-        ("restarting, still seen running", restarting, Status::Online, "++++++"),
-        ("restarting, seen off", Standing { domain: DomainState::Off, ..restarting }, Status::Starting, "+++n++"),
-        ("starting", starting, Status::Starting, "+++n++"),
+        // s start, t stop, r restart, c console, e extend, u update, d destroy
+        //                                                                        strceud
+        ("ordered", ordered, Status::Provisioning, "bbbbb++"),
+        ("ordered, and its host silent", Standing { host_heard: false, ..ordered }, Status::Provisioning, "bbbbb++"),
+        ("online", on, Status::Online, "+++++++"),
+        ("restarting, still seen running", restarting, Status::Online, "+++++++"),
+        ("restarting, seen off", Standing { domain: DomainState::Off, ..restarting }, Status::Starting, "+++n+++"),
+        ("starting", starting, Status::Starting, "+++n+++"),
         (
             "wanted on, paused",
             Standing { domain: DomainState::Paused, settled: false, ..on },
             Status::Starting,
-            "+++n++",
+            "+++n+++",
         ),
-        ("powered itself off", Standing { domain: DomainState::Off, ..on }, Status::Offline, "++on++"),
-        ("stopping", stopping, Status::Stopping, "++on++"),
-        ("stopping, paused", Standing { domain: DomainState::Paused, ..stopping }, Status::Stopping, "++on++"),
-        ("offline", off, Status::Offline, "++on++"),
-        ("offline by force", forced, Status::Offline, "++on++"),
-        ("online, its host silent", Standing { host_heard: false, ..on }, Status::Unknown, "+++n++"),
-        ("offline, its host silent", Standing { host_heard: false, ..off }, Status::Unknown, "++on++"),
+        ("powered itself off", Standing { domain: DomainState::Off, ..on }, Status::Offline, "++on+++"),
+        ("stopping", stopping, Status::Stopping, "++on+++"),
+        ("stopping, paused", Standing { domain: DomainState::Paused, ..stopping }, Status::Stopping, "++on+++"),
+        ("offline", off, Status::Offline, "++on+++"),
+        ("offline by force", forced, Status::Offline, "++on+++"),
+        ("online, its host silent", Standing { host_heard: false, ..on }, Status::Unknown, "+++n+++"),
+        ("offline, its host silent", Standing { host_heard: false, ..off }, Status::Unknown, "++on+++"),
         (
             "powered itself off, its host silent",
             Standing { host_heard: false, domain: DomainState::Off, ..on },
             Status::Unknown,
-            "++on++",
+            "++on+++",
         ),
-        ("its host cannot tell", Standing { domain: DomainState::Unknown, ..on }, Status::Unknown, "+++n++"),
-        ("suspended", Standing { service: ServiceStatus::Suspended, ..on }, Status::Suspended, "ssss++"),
-        ("locked, online", Standing { locked: true, ..on }, Status::Suspended, "ssss++"),
-        ("locked, offline", Standing { locked: true, ..off }, Status::Suspended, "ssss++"),
-        ("locked, starting", Standing { locked: true, ..starting }, Status::Suspended, "ssss++"),
-        ("failed", failed, Status::Failed, "ffff++"),
-        ("being destroyed", dying, Status::Offline, "gggggg"),
-        ("destroyed", Standing { service: ServiceStatus::Destroyed, ..forced }, Status::Failed, "gggggg"),
+        ("its host cannot tell", Standing { domain: DomainState::Unknown, ..on }, Status::Unknown, "+++n+++"),
+        ("suspended", Standing { service: ServiceStatus::Suspended, ..on }, Status::Suspended, "ssss+++"),
+        ("locked, online", Standing { locked: true, ..on }, Status::Suspended, "ssss+++"),
+        ("locked, offline", Standing { locked: true, ..off }, Status::Suspended, "ssss+++"),
+        ("locked, starting", Standing { locked: true, ..starting }, Status::Suspended, "ssss+++"),
+        ("failed", failed, Status::Failed, "fffff++"),
+        ("being destroyed", dying, Status::Offline, "ggggggg"),
+        ("destroyed", Standing { service: ServiceStatus::Destroyed, ..forced }, Status::Failed, "ggggggg"),
     ];
     for (name, standing, status, cells_wanted) in table {
         assert_eq!(cells(&standing), cells_wanted, "{name}");

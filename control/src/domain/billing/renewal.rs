@@ -17,7 +17,7 @@ pub struct Prices {
 }
 
 /// What a period costs, as a customer is told.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Renewal {
     /// What the wallet pays.
     pub total: Cents,

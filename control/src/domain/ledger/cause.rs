@@ -14,7 +14,13 @@ pub enum Cause {
     Order(ServerId),
     /// An order that did not run gives back exactly what it took.
     OrderReversal(ServerId),
-    /// A destroyed server's periods that never began.
+    /// A later period of a server, by its number.
+    Renewal(ServerId, u32),
+    /// What a promotion pays of a period.
+    Discount(ServerId, u32),
+    /// An order that did not run gives its promotion back, too.
+    DiscountReversal(ServerId),
+    /// A destroyed server's unused time.
     DestroyCredit(ActionId),
     /// Money came in, by the payment's id at whoever took it.
     TopUp {
@@ -114,6 +120,8 @@ pub enum Flow {
     In(Book),
     /// Out of the wallet, into this book.
     Out(Book),
+    /// Past all wallets, from the first book into the second.
+    Inside(Book, Book),
     /// Into the wallet or out of it, from or into any book.
     Either,
 }
@@ -137,7 +145,9 @@ impl Cause {
     pub fn kind(&self) -> CauseKind {
         match self {
             Self::Order(_) => CauseKind::Order,
-            Self::OrderReversal(_) => CauseKind::Reversal,
+            Self::Renewal(..) => CauseKind::Renewal,
+            Self::Discount(..) => CauseKind::Promotion,
+            Self::OrderReversal(_) | Self::DiscountReversal(_) => CauseKind::Reversal,
             Self::DestroyCredit(_) => CauseKind::Credit,
             Self::TopUp { .. } => CauseKind::TopUp,
             Self::Refund { .. } => CauseKind::Refund,
@@ -152,7 +162,9 @@ impl Cause {
     #[must_use]
     pub fn flow(&self) -> Flow {
         match self {
-            Self::Order(_) => Flow::Out(Book::Revenue),
+            Self::Order(_) | Self::Renewal(..) => Flow::Out(Book::Revenue),
+            Self::Discount(..) => Flow::Inside(Book::Promotions, Book::Revenue),
+            Self::DiscountReversal(_) => Flow::Inside(Book::Revenue, Book::Promotions),
             Self::OrderReversal(_) | Self::DestroyCredit(_) => Flow::In(Book::Revenue),
             Self::TopUp { .. } | Self::DisputeWon { .. } => Flow::In(Book::TopUps),
             Self::Refund { .. } | Self::Dispute { .. } => Flow::Out(Book::TopUps),
@@ -167,7 +179,11 @@ impl Cause {
     #[must_use]
     pub fn subject(&self) -> Subject {
         match self {
-            Self::Order(server) | Self::OrderReversal(server) => Subject::Server(*server),
+            Self::Order(server)
+            | Self::OrderReversal(server)
+            | Self::Renewal(server, _)
+            | Self::Discount(server, _)
+            | Self::DiscountReversal(server) => Subject::Server(*server),
             Self::DestroyCredit(_) => Subject::SomeServer,
             Self::Goodwill { .. } | Self::Correction { .. } => Subject::Any,
             Self::TopUp { .. }
@@ -186,6 +202,9 @@ impl fmt::Display for Cause {
         match self {
             Self::Order(server) => write!(f, "order/{server}"),
             Self::OrderReversal(server) => write!(f, "reversal/order/{server}"),
+            Self::Renewal(server, period) => write!(f, "renewal/{server}/{period}"),
+            Self::Discount(server, period) => write!(f, "discount/{server}/{period}"),
+            Self::DiscountReversal(server) => write!(f, "reversal/discount/{server}"),
             Self::DestroyCredit(action) => write!(f, "credit/destroy/{action}"),
             Self::TopUp { reference } => write!(f, "topup/{reference}"),
             Self::Refund { reference } => write!(f, "refund/{reference}"),
@@ -216,7 +235,16 @@ impl FromStr for Cause {
         let reference = || if rest.is_empty() { Err(NotACause) } else { Ok(rest.to_owned()) };
         let cause = match word {
             "order" => Self::Order(id(rest)?),
-            "reversal" => Self::OrderReversal(id(rest.strip_prefix("order/").ok_or(NotACause)?)?),
+            "reversal" => match rest.split_once('/').ok_or(NotACause)? {
+                ("order", server) => Self::OrderReversal(id(server)?),
+                ("discount", server) => Self::DiscountReversal(id(server)?),
+                _ => return Err(NotACause),
+            },
+            "renewal" | "discount" => {
+                let (server, period) = rest.split_once('/').ok_or(NotACause)?;
+                let (server, period) = (id(server)?, id(period)?);
+                if word == "renewal" { Self::Renewal(server, period) } else { Self::Discount(server, period) }
+            }
             "credit" => Self::DestroyCredit(id(rest.strip_prefix("destroy/").ok_or(NotACause)?)?),
             "topup" => Self::TopUp { reference: reference()? },
             "refund" => Self::Refund { reference: reference()? },
@@ -245,6 +273,9 @@ mod tests {
         vec![
             Cause::Order(ServerId(id)),
             Cause::OrderReversal(ServerId(id)),
+            Cause::Renewal(ServerId(id), 12),
+            Cause::Discount(ServerId(id), 0),
+            Cause::DiscountReversal(ServerId(id)),
             Cause::DestroyCredit(ActionId(id)),
             Cause::TopUp { reference: reference() },
             Cause::Refund { reference: reference() },
@@ -274,7 +305,13 @@ mod tests {
         for key in ["", "order", "order/", "order/7", "topup/", "gift/1", "reversal/x", "Order/x"] {
             assert_eq!(key.parse::<Cause>(), Err(NotACause), "{key}");
         }
-        for key in [format!("order/{upper}"), format!("order/{id}/"), format!("reversal/{id}")] {
+        for key in [
+            format!("order/{upper}"),
+            format!("order/{id}/"),
+            format!("reversal/{id}"),
+            format!("renewal/{id}"),
+            format!("renewal/{id}/07"),
+        ] {
             assert_eq!(key.parse::<Cause>(), Err(NotACause), "{key}");
         }
     }

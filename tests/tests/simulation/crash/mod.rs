@@ -53,6 +53,11 @@ fn an_operator_sets_up_shop_whatever_dies() {
 }
 
 #[test]
+fn rent_is_paid_once_whatever_dies() {
+    die_everywhere("renting", scenarios::renting);
+}
+
+#[test]
 fn what_a_customer_keeps_is_changed_once_whatever_dies() {
     die_everywhere("belongings", scenarios::belongings);
 }

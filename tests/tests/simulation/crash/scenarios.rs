@@ -12,10 +12,13 @@ use csp_shared::{
 use csp_tests::{Op, test_control::OTHER_PUBLIC_KEY};
 use serde_json::json;
 
-use super::{super::control::PROVISION_TIMEOUT, stage::Stage};
+use super::{
+    super::control::{PRICE, PROVISION_TIMEOUT},
+    stage::Stage,
+};
 
 /// Every scenario, for those who want to know what all of them cross.
-pub const ALL: [super::Scenario; 7] = [set_up, belongings, life, failing, late, power_cut, unruly];
+pub const ALL: [super::Scenario; 8] = [set_up, belongings, renting, life, failing, late, power_cut, unruly];
 
 type Played<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
@@ -40,6 +43,17 @@ pub fn belongings(stage: &mut Stage) -> Played<'_> {
         assert_eq!(keys["total"], 2, "once each, whoever died: {keys}");
         stage.customer("DELETE", &path, None).await;
         assert_eq!(stage.customer("GET", "/ssh-keys", None).await["total"], 1);
+    })
+}
+
+/// A server that is paid for, over and over.
+pub fn renting(stage: &mut Stage) -> Played<'_> {
+    Box::pin(async {
+        stage.furnished().await;
+        let server = stage.running().await;
+        let extended = stage.customer("POST", &format!("/servers/{server}/extend"), Some(&json!({"months": 2}))).await;
+        assert_eq!(extended["ok"], true, "{extended}");
+        stage.history.extra.insert(server, 2 * PRICE);
     })
 }
 

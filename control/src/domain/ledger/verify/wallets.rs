@@ -224,6 +224,7 @@ fn flows(flow: Flow, entry: &Entry) -> bool {
     match flow {
         Flow::In(book) => is(&entry.from, book) && wallet_of(entry).is_some(),
         Flow::Out(book) => is(&entry.to, book) && wallet_of(entry).is_some(),
+        Flow::Inside(from, to) => is(&entry.from, from) && is(&entry.to, to),
         Flow::Either => wallet_of(entry).is_some(),
     }
 }

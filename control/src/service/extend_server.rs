@@ -1,0 +1,91 @@
+//! Extends a service by some months, at today's prices. Who pays late pays from the old expiry on, and is unlocked.
+
+use csp_shared::id::{AccountId, HostId, ServerId};
+
+use super::{lock_server::lift, pay_periods::pay_periods};
+use crate::{
+    domain::{
+        allowed::{Ask, Denied, allow},
+        billing::{
+            extend::{TooFar, extend},
+            lock::Lock,
+        },
+        draw::Draw,
+        money::Cents,
+        time::Time,
+    },
+    store::{PostError, StoreError, Tx},
+};
+
+/// An extended service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extended {
+    /// What the wallet paid.
+    pub charged: Cents,
+    /// What a promotion paid.
+    pub discount: Cents,
+    /// What is left in the wallet.
+    pub balance: Cents,
+    /// Until when the service is paid now.
+    pub paid_until: Time,
+    /// Whom to wake: its server may start again.
+    pub host: Option<HostId>,
+}
+
+/// Why a service was not extended. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ExtendError {
+    /// Not there, or not this account's: the same answer for both.
+    #[error("there is no such server")]
+    NotFound,
+    /// The state does not allow it.
+    #[error("{0}")]
+    Denied(Denied),
+    /// It would be paid too far ahead.
+    #[error(transparent)]
+    TooFar(#[from] TooFar),
+    /// The wallet has less.
+    #[error("the balance is {missing} short of {price}")]
+    InsufficientBalance {
+        /// What it costs.
+        price: Cents,
+        /// How much is missing.
+        missing: Cents,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Extends a service by `months` periods.
+///
+/// # Errors
+/// With the reason, and nothing changed.
+pub fn extend_server(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    server: ServerId,
+    months: u32,
+    draw: Draw,
+    now: Time,
+) -> Result<Extended, ExtendError> {
+    let mut draw = draw;
+    let (_, standing) = tx.server_view(account, server, now)?.ok_or(ExtendError::NotFound)?;
+    allow(Ask::Extend, &standing).map_err(ExtendError::Denied)?;
+    let service = tx.billed_get(server)?.ok_or(ExtendError::NotFound)?;
+    // What is not provisioning was seen running once.
+    let never_ran = || StoreError::Damaged(format!("server {server} is in service and never ran"));
+    let paid = service.paid().ok_or_else(never_ran)?;
+    let extension = extend(paid, &service.prices(now), months, now)?;
+    let price = extension.quote.charged();
+    let balance = tx.account_get(account)?.map_or(Cents::ZERO, |account| account.balance);
+    let missing = || price.minus(balance).unwrap_or_default();
+    let left = balance.minus(price).ok_or_else(|| ExtendError::InsufficientBalance { price, missing: missing() })?;
+    pay_periods(tx, &service, &extension.quote.charges, &mut draw, now).map_err(PostError::into_store)?;
+    tx.billed_use_prices(&service, now, now)?;
+    tx.billed_set_paid(server, extension.paid_until)?;
+    let unlocked = extension.paid_until > now && lift(tx, server, Lock::Unpaid, now)?;
+    let host = tx.placement_get(server)?.map(|place| place.host).filter(|_| unlocked);
+    let discount = extension.quote.discount();
+    Ok(Extended { charged: price, discount, balance: left, paid_until: extension.paid_until, host })
+}

@@ -1,0 +1,232 @@
+//! A service as billing sees it: what it costs and why, how far it is paid, and why it is locked.
+
+use csp_shared::id::{AccountId, LeaseId, ServerId};
+use rusqlite::Row;
+
+use super::{Read, StoreError, Tx, row};
+use crate::domain::{
+    billing::{
+        extend::PaidSoFar,
+        lock::{Lock, Locks},
+        price::{Announced, Price},
+        promo::{Discount, Duration, Terms},
+        renewal::{Prices, Renewal},
+    },
+    catalog::ServiceType,
+    money::Cents,
+    server::ServiceStatus,
+    time::Time,
+};
+
+/// A service that is paid for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Billed {
+    /// Its id.
+    pub id: ServerId,
+    /// Whose it is.
+    pub account: AccountId,
+    /// As ordered.
+    pub hostname: String,
+    /// Name of its package.
+    pub package: String,
+    /// Virtual or dedicated.
+    pub kind: ServiceType,
+    /// Where it stands.
+    pub service: ServiceStatus,
+    /// Whether its owner wants it renewed.
+    pub auto_renew: bool,
+    /// First Online.
+    pub anchor: Option<Time>,
+    /// Until when it is paid; nothing before first Online.
+    pub paid_until: Option<Time>,
+    /// Ordinal of its last paid period.
+    pub last: u32,
+    /// Of its package.
+    pub price: Price,
+    /// Its extra addresses.
+    pub ips: Vec<(LeaseId, Price)>,
+    /// What its promo code gives.
+    pub promo: Option<Terms>,
+    /// Why it is locked.
+    pub locks: Locks,
+}
+
+impl Billed {
+    /// What a period costs when it is paid at this moment.
+    #[must_use]
+    pub fn prices(&self, at: Time) -> Prices {
+        let ips = self.ips.iter().map(|(lease, price)| (*lease, price.at(at))).collect();
+        Prices { package: self.price.at(at), ips, promo: self.promo }
+    }
+
+    /// What its next period costs, as things stand.
+    #[must_use]
+    pub fn renewal(&self, now: Time) -> Renewal {
+        let at = self.paid_until.map_or(now, |until| until.max(now));
+        self.prices(at).renewal(self.last.saturating_add(1))
+    }
+
+    /// How far it is paid; nothing before first Online.
+    #[must_use]
+    pub fn paid(&self) -> Option<PaidSoFar> {
+        let stood_still = self.locks.has(Lock::Unpaid) || self.locks.has(Lock::Abuse);
+        self.anchor.map(|anchor| PaidSoFar { anchor, last: self.last, stood_still })
+    }
+}
+
+const SERVICES: &str = "SELECT s.uuid, a.uuid, s.hostname, k.name, s.type, s.service_status, s.auto_renew, s.anchor_at, \
+                        s.paid_until, (SELECT max(ordinal) FROM periods WHERE server_id = s.id), \
+                        s.package_monthly_cents, s.price_fixed \
+                        FROM servers s JOIN accounts a ON a.id = s.account_id JOIN packages k ON k.id = s.package_id";
+
+fn service(r: &Row<'_>) -> Result<Billed, StoreError> {
+    let last: Option<i64> = r.get(9)?;
+    Ok(Billed {
+        id: row::parsed(r, 0)?,
+        account: row::parsed(r, 1)?,
+        hostname: r.get(2)?,
+        package: r.get(3)?,
+        kind: row::chosen(r, 4, ServiceType::parse)?,
+        service: row::chosen(r, 5, ServiceStatus::parse)?,
+        auto_renew: r.get(6)?,
+        anchor: row::time_maybe(r, 7)?,
+        paid_until: row::time_maybe(r, 8)?,
+        last: last.and_then(|last| u32::try_from(last).ok()).unwrap_or(0),
+        price: Price { fixed: r.get(11)?, ..Price::of(row::cents(r, 10)?) },
+        ips: Vec::new(),
+        promo: None,
+        locks: Locks::default(),
+    })
+}
+
+fn terms(r: &Row<'_>) -> Result<Terms, StoreError> {
+    let percent: Option<u8> = r.get(0)?;
+    let discount = match percent {
+        Some(percent) => Discount::Percent(percent),
+        None => Discount::Amount(row::cents(r, 1)?),
+    };
+    Ok(Terms { discount, duration: row::chosen(r, 2, Duration::parse)? })
+}
+
+impl Read<'_> {
+    /// A service, with all that decides what it costs.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn billed_get(&self, server: ServerId) -> Result<Option<Billed>, StoreError> {
+        let found = self.maybe(&format!("{SERVICES} WHERE s.uuid = ?1"), [server.to_string()], service)?;
+        found.map(|billed| self.billed_filled(billed)).transpose()
+    }
+
+    /// The services of an account that are in use, the one that expires first coming first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn billed_list(&self, account: AccountId) -> Result<Vec<Billed>, StoreError> {
+        let sql = format!(
+            "{SERVICES} WHERE a.uuid = ?1 AND s.service_status IN ('active', 'suspended') AND s.paid_until IS NOT NULL \
+             ORDER BY s.paid_until, s.id"
+        );
+        let found = self.many(&sql, [account.to_string()], service)?;
+        found.into_iter().map(|billed| self.billed_filled(billed)).collect()
+    }
+
+    fn billed_filled(&self, mut billed: Billed) -> Result<Billed, StoreError> {
+        let id = billed.id.to_string();
+        let sql = "SELECT l.uuid, l.monthly_cents FROM leases l JOIN nics n ON n.id = l.nic_id \
+                   JOIN servers s ON s.id = n.server_id \
+                   WHERE s.uuid = ?1 AND l.role = 'extra' AND l.state = 'leased' ORDER BY l.id";
+        billed.ips = self.many(sql, [&id], |r| Ok((row::parsed(r, 0)?, Price::of(row::cents(r, 1)?))))?;
+        let sql = "SELECT l.uuid, c.new_cents, c.effective_at FROM price_changes c JOIN servers s ON s.id = c.server_id \
+                   LEFT JOIN leases l ON l.id = c.lease_id WHERE s.uuid = ?1 AND c.ended IS NULL ORDER BY c.id";
+        let read = |r: &Row<'_>| {
+            let announced = Announced { price: row::cents(r, 1)?, effective_at: row::time(r, 2)? };
+            Ok((row::parsed_maybe::<LeaseId>(r, 0)?, announced))
+        };
+        for (lease, announced) in self.many(sql, [&id], read)? {
+            match lease {
+                None => billed.price.announced.push(announced),
+                Some(lease) => {
+                    let ips = billed.ips.iter_mut().filter(|(ip, _)| *ip == lease);
+                    ips.for_each(|(_, price)| price.announced.push(announced));
+                }
+            }
+        }
+        let sql = "SELECT u.percent, u.amount_cents, u.duration FROM promo_uses u JOIN servers s ON s.id = u.server_id \
+                   WHERE s.uuid = ?1 AND u.released_at IS NULL";
+        billed.promo = self.maybe(sql, [&id], terms)?;
+        let sql = "SELECT k.reason, k.since FROM server_locks k JOIN servers s ON s.id = k.server_id WHERE s.uuid = ?1";
+        let locks = self.many(sql, [&id], |r| Ok((row::chosen(r, 0, Lock::parse)?, row::time(r, 1)?)))?;
+        billed.locks = Locks(locks);
+        Ok(billed)
+    }
+}
+
+impl Tx<'_> {
+    /// Notes until when a service is paid; the scheduler looks at it again.
+    ///
+    /// # Errors
+    /// When the store cannot keep it.
+    pub fn billed_set_paid(&mut self, server: ServerId, paid_until: Time) -> Result<(), StoreError> {
+        let sql = "UPDATE servers SET paid_until = ?2, billing_look_at = 0 WHERE uuid = ?1";
+        self.run(sql, (server.to_string(), paid_until.0)).map(drop)
+    }
+
+    /// Makes announced prices that are in force by `at` what was sold: a period was paid at them.
+    ///
+    /// # Errors
+    /// When the store cannot keep it.
+    pub fn billed_use_prices(&mut self, billed: &Billed, at: Time, now: Time) -> Result<(), StoreError> {
+        let sold = |price: &Price| (price.at(at) != price.sold).then(|| price.at(at).get());
+        if let Some(cents) = sold(&billed.price) {
+            let sql = "UPDATE servers SET package_monthly_cents = ?2 WHERE uuid = ?1";
+            self.run(sql, (billed.id.to_string(), cents))?;
+        }
+        for (lease, price) in &billed.ips {
+            if let Some(cents) = sold(price) {
+                self.run("UPDATE leases SET monthly_cents = ?2 WHERE uuid = ?1", (lease.to_string(), cents))?;
+            }
+        }
+        let sql = "UPDATE price_changes SET ended = 'applied', ended_at = ?3 WHERE ended IS NULL AND effective_at <= ?2 \
+                   AND server_id = (SELECT id FROM servers WHERE uuid = ?1)";
+        self.run(sql, (billed.id.to_string(), at.0, now.0)).map(drop)
+    }
+
+    /// Locks a server for a reason, or lifts that reason; answers whether it was otherwise before.
+    ///
+    /// # Errors
+    /// When the store cannot keep it.
+    pub fn billed_lock(
+        &mut self,
+        server: ServerId,
+        lock: Lock,
+        is_on: bool,
+        note: Option<&str>,
+        now: Time,
+    ) -> Result<bool, StoreError> {
+        let key = self.key_of("servers", &server.to_string())?;
+        let touched = match is_on {
+            true => {
+                let sql = "INSERT INTO server_locks (server_id, reason, since, note) VALUES (?1, ?2, ?3, ?4) \
+                           ON CONFLICT DO NOTHING";
+                self.run(sql, (key, lock.as_str(), now.0, note))?
+            }
+            false => self.run("DELETE FROM server_locks WHERE server_id = ?1 AND reason = ?2", (key, lock.as_str()))?,
+        };
+        self.run("UPDATE servers SET billing_look_at = 0 WHERE id = ?1", [key])?;
+        Ok(touched > 0)
+    }
+
+    /// Fixes the price of a server's package, or lets it go with announcements again; open announcements end.
+    ///
+    /// # Errors
+    /// When the store cannot keep it.
+    pub fn billed_fix_price(&mut self, server: ServerId, price: Option<Cents>, now: Time) -> Result<(), StoreError> {
+        let sql = "UPDATE servers SET package_monthly_cents = coalesce(?2, package_monthly_cents), \
+                   price_fixed = ?2 IS NOT NULL WHERE uuid = ?1";
+        self.run(sql, (server.to_string(), price.map(Cents::get)))?;
+        let sql = "UPDATE price_changes SET ended = 'void', ended_at = ?2 WHERE ended IS NULL AND lease_id IS NULL \
+                   AND server_id = (SELECT id FROM servers WHERE uuid = ?1)";
+        self.run(sql, (server.to_string(), now.0)).map(drop)
+    }
+}

@@ -42,6 +42,8 @@ pub struct Config {
     pub trash: Trash,
     /// What adapters are plugged into.
     pub network: Network,
+    /// What is told of guests' use.
+    pub metrics: Metrics,
     /// What the program tells.
     pub log: Log,
 }
@@ -94,6 +96,14 @@ pub struct Network {
     pub public_bridge: String,
 }
 
+/// What is told of guests' use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Metrics {
+    /// How often guests are measured, in seconds (5 to 60); 0 is never. Default 15.
+    pub every_seconds: u32,
+}
+
 /// What the program tells.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -139,6 +149,7 @@ impl Default for Config {
             reserve: Reserve::default(),
             trash: Trash::default(),
             network: Network::default(),
+            metrics: Metrics::default(),
             log: Log::default(),
         }
     }
@@ -165,6 +176,12 @@ impl Default for Trash {
 impl Default for Network {
     fn default() -> Self {
         Self { public_bridge: "br-public".to_owned() }
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self { every_seconds: 15 }
     }
 }
 
@@ -255,6 +272,9 @@ impl Config {
         if self.trash.keep_hours > 8760 {
             return field("trash.keep_hours", "must be from 0 to 8760");
         }
+        if !matches!(self.metrics.every_seconds, 0 | 5..=60) {
+            return field("metrics.every_seconds", "must be from 5 to 60, or 0 for never");
+        }
         if !is_interface_name(&self.network.public_bridge) {
             return field("network.public_bridge", "must be an interface's name: 1 to 15 of A-Z a-z 0-9 . _ -");
         }
@@ -288,7 +308,7 @@ mod tests {
         let settings: Vec<&str> =
             example.lines().filter_map(|line| line.strip_prefix("# ")).filter(is_setting).collect();
         assert_eq!(parse(&settings.join("\n")), Ok(Config::default()), "with every setting taken out of its comment");
-        assert_eq!(settings.len(), 18, "five tables and thirteen fields; a new field belongs into the example");
+        assert_eq!(settings.len(), 20, "six tables and fourteen fields; a new field belongs into the example");
     }
 
     #[test]
@@ -320,6 +340,8 @@ mod tests {
             ("[trash]\nkeep_hours = 8761", "trash.keep_hours"),
             ("[trash]\nkeep_days = 1", "keep_days"),
             ("[network]\npublic_bridge = 'a b'", "public_bridge"),
+            ("[metrics]\nevery_seconds = 4", "metrics.every_seconds"),
+            ("[metrics]\nevery_seconds = 61", "metrics.every_seconds"),
             ("[reserve]\nram_mib = -1", "ram_mib"),
         ] {
             let error = parse(text).unwrap_err();

@@ -3,7 +3,7 @@
 //! Nothing that fails here ends it, but a state folder that cannot be used: a host without libvirt, without its pool or
 //! without its control plane says so and goes on trying. Guests are no children of the agent and outlive it.
 
-use std::{convert::Infallible, fs::File, future::Future, io, path::PathBuf, time::Duration};
+use std::{convert::Infallible, fs::File, future::Future, io, path::PathBuf, sync::Arc, time::Duration};
 
 use csp_shared::{compat::PROTOCOL, message::Hello};
 use nix::fcntl::{Flock, FlockArg};
@@ -16,8 +16,10 @@ use tracing::{error, info, warn};
 use crate::{
     audit::{Auditor, HostWorkers},
     config::Config,
+    hypervisor::stats::Stats,
     link::{self, Pace, TcpDial},
     machine::{HostFacts, Machine},
+    metrics::{self, Mailbox},
     spec_file::{FolderBacking, SpecFile, SpecFileError},
     worker::{Host, Stopped, Supervisor},
 };
@@ -71,9 +73,11 @@ pub async fn run<M: Machine>(config: &Config, machine: M) -> Result<(), DaemonEr
     let control_wait = Duration::from_secs(config.boot.wait_for_control_seconds.into());
     let (supervisor, actor) = Supervisor::start_with(Host { machine, specs, stop_timeout_ms }, control_wait);
     tell_systemd(sd_notify::NotifyState::Ready);
+    let samples = Arc::new(Mailbox::default());
     tokio::pin!(end);
     tokio::select! {
-        never = keep_linked(config, &supervisor) => match never {},
+        never = keep_linked(config, &supervisor, samples.clone()) => match never {},
+        never = measure(config, &samples) => match never {},
         never = feed_watchdog(&supervisor) => match never {},
         () = &mut end => {}
     }
@@ -129,10 +133,10 @@ async fn facts_of(supervisor: &Supervisor) -> HostFacts {
 }
 
 /// Dials the control plane for ever; before the enrolment, waits for it.
-async fn keep_linked(config: &Config, supervisor: &Supervisor) -> Infallible {
+async fn keep_linked(config: &Config, supervisor: &Supervisor, samples: Arc<Mailbox>) -> Infallible {
     let mut facts = facts_of(supervisor).await;
     info!(cpus = facts.capacity.cpus, ram_mib = facts.capacity.ram_mib, virt = ?facts.virt, "the host is ready");
-    let workers = HostWorkers { supervisor: supervisor.clone(), auditor: Auditor::new(config) };
+    let workers = HostWorkers { supervisor: supervisor.clone(), auditor: Auditor::new(config), samples };
     let mut told = String::new();
     loop {
         match link::enrolment::load(&config.state_dir) {
@@ -159,6 +163,16 @@ async fn keep_linked(config: &Config, supervisor: &Supervisor) -> Infallible {
         }
         sleep(TRY_AGAIN).await;
     }
+}
+
+/// Measures what guests use, unless that is off.
+async fn measure(config: &Config, samples: &Mailbox) -> Infallible {
+    let every = config.metrics.every_seconds;
+    if every == 0 {
+        return std::future::pending().await;
+    }
+    let uri = &config.libvirt_uri;
+    metrics::run(Duration::from_secs(every.into()), || Stats::new(uri.clone()), samples).await
 }
 
 fn hello(facts: &HostFacts) -> Hello {

@@ -2,7 +2,7 @@
 //!
 //! Where things are: `plan` decides (pure), `worker` runs plans, `machine` is the one trait below it; `storage`,
 //! `network` and `hypervisor` are the real host; `spec_file` is its memory; `link` is the one connection, dialled
-//! outwards; `check` tells an operator what a host lacks; `daemon` puts them together.
+//! outwards; `metrics` tells what guests use; `check` tells an operator what a host lacks; `daemon` puts them together.
 
 pub mod audit;
 pub mod check;
@@ -14,6 +14,7 @@ pub mod host_machine;
 pub mod hypervisor;
 pub mod link;
 pub mod machine;
+pub mod metrics;
 pub mod network;
 pub mod plan;
 pub mod spec_file;

@@ -231,6 +231,12 @@ impl Config {
         self.data_dir.join("control.db")
     }
 
+    /// The samples' file. May be lost.
+    #[must_use]
+    pub fn metrics(&self) -> PathBuf {
+        self.data_dir.join("metrics.db")
+    }
+
     /// The folder of the control plane's own keys.
     #[must_use]
     pub fn keys(&self) -> PathBuf {

@@ -1,7 +1,8 @@
 //! csp-control: the control plane. Customer API, prepaid wallet, allocators, and the hosts' connections.
 //!
 //! Where things are: `domain` decides (pure), `store` is the only place with SQL, `service` holds one use case a file,
-//! `api` and `operator` speak HTTP, `fleet` speaks with the hosts. Calls go down only.
+//! `api` and `operator` speak HTTP, `fleet` speaks with the hosts, `metrics` keeps what
+//! they measured. Calls go down only.
 
 pub mod api;
 pub mod cli;
@@ -11,6 +12,7 @@ pub mod domain;
 pub mod entropy;
 pub mod failpoint;
 pub mod fleet;
+pub mod metrics;
 pub mod operator;
 pub mod schedule;
 pub mod service;

@@ -10,6 +10,7 @@ use crate::{
     clock::Clock,
     domain::time::{DAY, Time},
     entropy::Entropy,
+    metrics::Metrics,
     service::{
         expire_orders::expire_action,
         note_key_uses::{KeyUses, note_key_uses},
@@ -19,6 +20,9 @@ use crate::{
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(5);
+
+/// Between two looks for samples of servers that are gone.
+const FORGET_EVERY: Duration = Duration::from_secs(60);
 
 /// How long a failed order stays visible to its owner, in seconds (CONTRACT, servers).
 const FAILED_VISIBLE_SECONDS: i64 = 7 * DAY;
@@ -74,6 +78,26 @@ pub async fn write_key_uses(store: &Store, key_uses: &KeyUses, now: Time, all: b
     }
     key_uses.written(&due, now);
     Ok(())
+}
+
+/// Has the samples of servers forgotten that are gone. Also those of before a restart, and any that came late.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn forget_samples(store: &Store, metrics: &Metrics, now: Time) -> Result<(), StoreError> {
+    let visible = store.read::<_, StoreError>(|read| read.server_ids_visible()).await?;
+    metrics.keep_only(visible, now);
+    Ok(())
+}
+
+/// Has samples forgotten, for ever.
+pub async fn keep_metrics(store: Store, clock: Arc<dyn Clock>, metrics: Metrics) {
+    loop {
+        tokio::time::sleep(FORGET_EVERY).await;
+        if let Err(why) = forget_samples(&store, &metrics, clock.now()).await {
+            tracing::warn!(%why, "samples of servers that are gone could not be looked for; trying again");
+        }
+    }
 }
 
 /// Looks for ever. `wake` tells a host's connection to read the store.

@@ -13,6 +13,7 @@ pub mod limits;
 pub mod mac;
 pub mod message;
 pub mod observed;
+pub mod sample;
 pub mod secret;
 pub mod sha256;
 pub mod spec;

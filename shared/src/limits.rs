@@ -27,6 +27,10 @@ pub const SSH_KEY_BYTES_MAX: usize = 4096;
 pub const USER_DATA_BYTES_MAX: usize = 16 * 1024;
 /// Largest image that a host fetches, in bytes (64 GiB).
 pub const IMAGE_BYTES_MAX: u64 = 64 << 30;
+/// Samples in one frame: below 256 KiB, so that a report that comes up meanwhile waits for no more than that.
+pub const SAMPLES_PER_FRAME_MAX: usize = 256;
+/// Longest time that one sample tells of, in milliseconds: after a longer hole nothing is known.
+pub const SAMPLE_MS_MAX: u32 = 120_000;
 /// A host says that it lives at least this often, in seconds.
 pub const HEARTBEAT_SECONDS: u64 = 20;
 /// A host that was silent for longer is `Unknown`, in seconds.

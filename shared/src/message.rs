@@ -10,6 +10,7 @@
 //!                                    <-   Desired* (what the host has not accepted yet), Desired with an empty list
 //!                                    <-   Desired (whatever changes, and all unaccepted ones again every now and then)
 //!   Reports, Alive                   ->
+//!   Samples (if Welcome asked)       ->        (what servers use; may be lost)
 //!                                    <-   OpenConsole (a screen is asked for)
 //!   Console (first and only message  ->        (on a connection of its own; from then on it carries
 //!            of another connection)             the screen's bytes in binary frames)
@@ -26,9 +27,10 @@ use crate::{
     audit::{AuditId, Holding},
     generation::SessionEpoch,
     id::{HostId, ServerId},
-    limits::{FRAME_BYTES_MAX, REPORTS_PER_FRAME_MAX, SPECS_PER_FRAME_MAX},
+    limits::{FRAME_BYTES_MAX, REPORTS_PER_FRAME_MAX, SAMPLES_PER_FRAME_MAX, SPECS_PER_FRAME_MAX},
     mac::Mac,
     observed::Observed,
+    sample::Sample,
     secret::Secret,
     spec::Desired,
 };
@@ -59,6 +61,13 @@ pub enum ToControl {
         /// What the host has in all, when that is not what it said last: the trash was emptied, the pool came back.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         capacity: Option<Capacity>,
+    },
+    /// What servers used lately. Only to a control plane whose [`ToAgent::Welcome`] asked for it.
+    Samples {
+        /// From [`ToAgent::Welcome`].
+        session: SessionEpoch,
+        /// At most [`SAMPLES_PER_FRAME_MAX`].
+        samples: Vec<Sample>,
     },
     /// First and only message of a connection that carries a screen: what [`ToAgent::OpenConsole`] asked for.
     Console {
@@ -93,6 +102,9 @@ pub enum ToAgent {
         session: SessionEpoch,
         /// Who the control plane thinks it speaks with.
         host: HostId,
+        /// It takes [`ToControl::Samples`]. One that is older than that message would refuse it.
+        #[serde(default, skip_serializing_if = "is_false")]
+        samples: bool,
     },
     /// What servers of this host should be. An empty list, sent once a session, says that all which was open at its
     /// begin has been sent: a host that just booted may trust what it holds.
@@ -119,6 +131,11 @@ pub enum ToAgent {
         /// For the operator: what happened and what to do.
         message: String,
     },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// Why a connection was refused.
@@ -270,6 +287,7 @@ pub trait Message: Serialize + DeserializeOwned {
 impl Message for ToControl {
     fn list_len_and_bound(&self) -> (usize, usize) {
         let len = match self {
+            Self::Samples { samples, .. } => return (samples.len(), SAMPLES_PER_FRAME_MAX),
             Self::Reports { reports, .. } => reports.len(),
             Self::AuditAnswer { holdings, .. } => holdings.len(),
             Self::Inventory(inventory) | Self::InventoryPart(inventory) => {

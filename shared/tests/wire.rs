@@ -9,12 +9,16 @@ use csp_shared::{
     compat::PROTOCOL,
     generation::{BootEpoch, DiskEpoch, Generation, Incarnation, SessionEpoch, StartEpoch, Version},
     id::{HostId, ServerId},
-    limits::{FRAME_BYTES_MAX, SPECS_PER_FRAME_MAX, SSH_KEY_BYTES_MAX, SSH_KEYS_MAX, USER_DATA_BYTES_MAX},
+    limits::{
+        FRAME_BYTES_MAX, SAMPLES_PER_FRAME_MAX, SPECS_PER_FRAME_MAX, SSH_KEY_BYTES_MAX, SSH_KEYS_MAX,
+        USER_DATA_BYTES_MAX,
+    },
     mac::Mac,
     message::{
         Capacity, Enrol, FrameError, Hello, Inventory, Message, Orphan, Refusal, ToAgent, ToControl, Virt, batches,
     },
     observed::{Activity, DomainState, Fault, FaultCode, Observed, Remains},
+    sample::{DiskMoved, Memory, NetworkMoved, Sample},
     secret::Secret,
     sha256::Sha256,
     spec::{CpuUse, Desired, Image, ImageFormat, Login, Nic, NicAddress, NicNetwork, Power, ServerSpec, Tombstone},
@@ -93,6 +97,26 @@ fn observed() -> Observed {
         activity: Some(Activity::FetchingImage),
         fault: Some(Fault::new(FaultCode::ImageUnreachable, "the image's server did not answer within 30 s")),
         remains: Remains::UNPROVED,
+    }
+}
+
+fn bare() -> Sample {
+    Sample { server: server(), over_ms: 15_000, cpu_ns: None, memory: None, disk: None, network: None }
+}
+
+fn sample() -> Sample {
+    Sample {
+        cpu_ns: Some(7_500_000_000),
+        memory: Some(Memory { assigned_kib: 4_194_304, resident_kib: Some(2_000_000), used_kib: Some(1_000_000) }),
+        disk: Some(DiskMoved {
+            read_bytes: 4096,
+            read_requests: 1,
+            write_bytes: 8192,
+            write_requests: 2,
+            allocated_bytes: Some(1 << 30),
+        }),
+        network: Some(NetworkMoved { received_bytes: 1500, received_packets: 1, sent_bytes: 3000, sent_packets: 2 }),
+        ..bare()
     }
 }
 
@@ -182,6 +206,10 @@ fn what_an_agent_says_stays_as_it_is() {
             "audit_answer",
             ToControl::AuditAnswer { session: SESSION, request: AuditId(3), holdings: holdings(), last: true },
         ),
+        (
+            "samples",
+            ToControl::Samples { session: SESSION, samples: vec![sample(), Sample { cpu_ns: Some(1), ..bare() }] },
+        ),
         ("console", ToControl::Console { stream: Secret::new("stream".to_owned()) }),
     ];
     for (name, message) in &messages {
@@ -196,7 +224,8 @@ fn what_the_control_plane_says_stays_as_it_is() {
     let messages = [
         ("enrolled", ToAgent::Enrolled { host: host() }),
         ("audit", ToAgent::Audit { request: AuditId(3) }),
-        ("welcome", ToAgent::Welcome { session: SESSION, host: host() }),
+        ("welcome", ToAgent::Welcome { session: SESSION, host: host(), samples: false }),
+        ("welcome_to_samples", ToAgent::Welcome { session: SESSION, host: host(), samples: true }),
         ("desired", ToAgent::Desired { desired }),
         ("desired_with_user_data", ToAgent::Desired { desired: vec![Desired::Present(Box::new(with_user_data()))] }),
         ("open_console", ToAgent::OpenConsole { stream: Secret::new("stream".to_owned()), server: server() }),
@@ -237,6 +266,23 @@ fn a_newer_sides_additional_field_is_ignored() {
     assert_eq!(ToControl::decode(text).unwrap(), ToControl::Alive { session: SESSION, capacity: None });
 }
 
+/// An agent that hears an older control plane's Welcome keeps its samples to itself.
+#[test]
+fn who_does_not_ask_for_samples_gets_none() {
+    let text = r#"{"type":"welcome","session":7,"host":"0192f0c1-0000-7000-8000-000000000001"}"#;
+    let welcome = ToAgent::Welcome { session: SESSION, host: host(), samples: false };
+    assert_eq!(ToAgent::decode(text).unwrap(), welcome);
+    assert!(!welcome.encode().contains("samples"));
+}
+
+/// The longest samples that there can be: a frame of them is small, since reports wait behind it.
+#[test]
+fn a_frame_of_samples_is_short() {
+    let text = serde_json::to_string(&sample()).unwrap();
+    let digits = text.replace(|c: char| c.is_ascii_digit(), "").len() + 12 * 20 + 36;
+    assert!(digits * SAMPLES_PER_FRAME_MAX < FRAME_BYTES_MAX / 16, "{digits} bytes each");
+}
+
 #[test]
 fn what_is_no_message_is_refused() {
     for text in
@@ -247,6 +293,8 @@ fn what_is_no_message_is_refused() {
     let long =
         format!("{}{}", ToControl::Alive { session: SESSION, capacity: None }.encode(), " ".repeat(FRAME_BYTES_MAX));
     assert!(matches!(ToControl::decode(&long), Err(FrameError::TooLong(_))));
+    let many = ToControl::Samples { session: SESSION, samples: vec![bare(); SAMPLES_PER_FRAME_MAX + 1] };
+    assert!(matches!(ToControl::decode(&many.encode()), Err(FrameError::TooMany(_))));
     let many = vec![Desired::Absent(Tombstone { server: server(), version: version(1) }); SPECS_PER_FRAME_MAX + 1];
     assert!(matches!(ToAgent::decode(&ToAgent::Desired { desired: many }.encode()), Err(FrameError::TooMany(_))));
 }

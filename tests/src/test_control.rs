@@ -16,6 +16,7 @@ use csp_control::{
     config::{AccountLimits, Orders, PublicUrl, RateLimits, toml_text},
     domain::{api_key::KeyTerms, catalog::Catalog, label::Label, scope::Scopes, ssh_key::SshKey, time::Time},
     entropy::SeededEntropy,
+    metrics::Metrics,
     operator::{self, catalog_file::CatalogFile},
     service::{
         add_ssh_key::add_ssh_key,
@@ -111,7 +112,8 @@ impl TestControl {
         };
         change(&mut settings);
         let store = Store::open(&folder.path().join("control.db")).unwrap();
-        let app = App::new(store, clock.clone(), Arc::new(SeededEntropy::new(1)), settings);
+        let app = App::new(store, clock.clone(), Arc::new(SeededEntropy::new(1)), settings)
+            .with_metrics(Metrics::open(&folder.path().join("metrics.db")));
         let (customers, operators) = (api::router(app.clone()), operator::router(app.clone()));
         let control = Self { app, clock, customers, operators, folder };
         control.apply(catalog).await;

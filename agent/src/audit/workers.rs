@@ -1,6 +1,6 @@
 //! What the link needs of a host: its workers, and beside them a look that does not ask them.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use csp_shared::{
     audit::Holding,
@@ -8,6 +8,7 @@ use csp_shared::{
     limits::HEARTBEAT_SECONDS,
     message::{Capacity, Orphan},
     observed::Observed,
+    sample::Sample,
     spec::Desired,
 };
 
@@ -16,6 +17,7 @@ use tokio::time::sleep;
 use super::Auditor;
 use crate::{
     link::Workers,
+    metrics::Mailbox,
     worker::{Stopped, Supervisor},
 };
 
@@ -29,6 +31,8 @@ pub struct HostWorkers {
     pub supervisor: Supervisor,
     /// Looks.
     pub auditor: Auditor,
+    /// What guests use; nothing comes when the sampler is off.
+    pub samples: Arc<Mailbox>,
 }
 
 impl Workers for HostWorkers {
@@ -46,6 +50,10 @@ impl Workers for HostWorkers {
 
     async fn audit(&self) -> Vec<Holding> {
         self.auditor.look().await
+    }
+
+    async fn next_samples(&self, limit: usize) -> Vec<Sample> {
+        self.samples.take(limit).await
     }
 
     async fn capacity_beside(&self, told: Option<Capacity>) -> Capacity {

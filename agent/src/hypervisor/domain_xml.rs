@@ -20,6 +20,9 @@ use crate::{
 /// Changes when the definition of a given spec does.
 pub const LAYOUT: u32 = 1;
 
+/// What the guest calls its disk; the seed comes after it.
+pub const DISK_TARGET: &str = "vda";
+
 /// PCIe ports beside those of the devices at boot, for adapters plugged into a running guest.
 const SPARE_PORTS: usize = 8;
 /// Disk, seed, serial channel, balloon, random numbers, tablet.
@@ -125,7 +128,7 @@ impl DomainPlan<'_> {
             )
             .child(file(self.disk))
             .child(base)
-            .child(Element::new("target").with("dev", "vda").with("bus", "virtio"))
+            .child(Element::new("target").with("dev", DISK_TARGET).with("bus", "virtio"))
             .child(Element::new("boot").with("order", 1))
     }
 

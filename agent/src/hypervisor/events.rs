@@ -69,9 +69,7 @@ impl Listening {
     /// # Errors
     /// When libvirt does not answer.
     pub fn open(uri: &str, sink: &Sink) -> Result<Self, Error> {
-        run_loop()?;
-        let connect = Connect::open(Some(uri))?;
-        let _ = connect.set_keep_alive(KEEPALIVE_SECONDS, KEEPALIVE_COUNT); // the test driver has none
+        let connect = open_quietly(uri)?;
         let mut listening = Self { connect, callback: -1 };
         listening.callback = register(&listening.connect, sink)?;
         Ok(listening)
@@ -97,6 +95,14 @@ impl Drop for Listening {
         }
         let _ = self.connect.close(); // nothing can be done about one that will not close
     }
+}
+
+/// Connects without listening, but so that a libvirtd which answers nothing is given up. Blocks.
+pub(super) fn open_quietly(uri: &str) -> Result<Connect, Error> {
+    run_loop()?;
+    let connect = Connect::open(Some(uri))?;
+    let _ = connect.set_keep_alive(KEEPALIVE_SECONDS, KEEPALIVE_COUNT); // the test driver has none
+    Ok(connect)
 }
 
 /// Starts the loop, once in a program.

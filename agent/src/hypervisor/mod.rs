@@ -1,6 +1,7 @@
 //! Guests: their definitions, their power, and what is seen of them. libvirt stays in here.
 
 pub mod connection;
+pub mod counters;
 pub mod domain_xml;
 pub mod events;
 pub mod libvirt;
@@ -9,6 +10,7 @@ pub mod metadata;
 pub mod power_state;
 pub mod probe;
 pub mod process;
+pub mod stats;
 pub mod xml;
 
 use std::{io, path::PathBuf};

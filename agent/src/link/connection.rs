@@ -133,7 +133,7 @@ async fn one_session(
     screens: &mpsc::Sender<console::Ask>,
 ) -> Result<Infallible, Lost> {
     let (mut sender, mut receiver) = dial::open(dial, own, &enrolment.pins).await?;
-    let session = session::greet(hello.clone(), enrolment.host, &mut sender, &mut receiver).await?;
-    info!(control = dial.address(), host = %enrolment.host, %session, "connected to the control plane");
-    Ok(session::pump(session, workers, screens, &mut sender, &mut receiver).await?)
+    let opened = session::greet(hello.clone(), enrolment.host, &mut sender, &mut receiver).await?;
+    info!(control = dial.address(), host = %enrolment.host, session = %opened.session, "connected to the control plane");
+    Ok(session::pump(opened, workers, screens, &mut sender, &mut receiver).await?)
 }

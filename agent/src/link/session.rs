@@ -3,7 +3,8 @@
 //! ```text
 //! Hello -> Welcome; Inventory ->; then side by side, neither waiting for the other:
 //! listen  Desired  -> workers (durable before the next is read: the wire is the queue)
-//! speak   news of the workers -> Reports;  answers -> AuditAnswer;  Alive by the clock and with the host's size
+//! speak   news of the workers -> Reports;  answers -> AuditAnswer;  Alive by the clock and with the host's size;
+//!         samples, when nothing else is to be told -> Samples
 //! look    questions -> what is on the host -> speak
 //! measure what the host has in all, when it changed -> speak
 //! ```
@@ -15,9 +16,10 @@ use csp_shared::{
     audit::{AuditId, Holding},
     generation::SessionEpoch,
     id::HostId,
-    limits::{HEARTBEAT_SECONDS, REPORTS_PER_FRAME_MAX},
+    limits::{HEARTBEAT_SECONDS, REPORTS_PER_FRAME_MAX, SAMPLES_PER_FRAME_MAX},
     message::{Capacity, Hello, Inventory, Orphan, Refusal, ToAgent, ToControl, batches},
     observed::Observed,
+    sample::Sample,
 };
 use tokio::{
     sync::mpsc,
@@ -64,17 +66,26 @@ pub(super) enum Left {
     Stopped(#[from] Stopped),
 }
 
-/// Opens the session; the answer is its epoch.
+/// An open session.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Opened {
+    /// Goes into every message.
+    pub(super) session: SessionEpoch,
+    /// The control plane takes samples.
+    samples: bool,
+}
+
+/// Opens the session.
 pub(super) async fn greet(
     hello: Hello,
     host: HostId,
     sender: &mut Sender,
     receiver: &mut Receiver,
-) -> Result<SessionEpoch, Left> {
+) -> Result<Opened, Left> {
     sender.send(&ToControl::Hello(hello)).await?;
     let answer = timeout(WELCOME_WITHIN, receiver.receive()).await.map_err(|_| LinkError::Silent(WELCOME_WITHIN))?;
     match answer? {
-        ToAgent::Welcome { session, host: found } if found == host => Ok(session),
+        ToAgent::Welcome { session, host: found, samples } if found == host => Ok(Opened { session, samples }),
         ToAgent::Welcome { host: found, .. } => Err(Left::OtherHost { found, expected: host }),
         ToAgent::Refused { reason, message } => Err(Left::Refused { reason, message }),
         ToAgent::Enrolled { .. } | ToAgent::Desired { .. } | ToAgent::Audit { .. } | ToAgent::OpenConsole { .. } => {
@@ -85,7 +96,7 @@ pub(super) async fn greet(
 
 /// Carries messages until the session ends.
 pub(super) async fn pump(
-    session: SessionEpoch,
+    opened: Opened,
     workers: &impl Workers,
     screens: &mpsc::Sender<Ask>,
     sender: &mut Sender,
@@ -96,7 +107,7 @@ pub(super) async fn pump(
     let (size, sizes) = mpsc::channel(1);
     tokio::select! {
         ended = listen(workers, receiver, &ask, screens) => ended,
-        ended = speak(session, workers, sender, answers, sizes) => ended,
+        ended = speak(opened, workers, sender, answers, sizes) => ended,
         never = look(workers, asked, answer) => match never {},
         never = measure(workers, size) => match never {},
     }
@@ -152,7 +163,7 @@ async fn listen(
 }
 
 async fn speak(
-    session: SessionEpoch,
+    Opened { session, samples }: Opened,
     workers: &impl Workers,
     sender: &mut Sender,
     mut answers: mpsc::Receiver<(AuditId, Vec<Holding>)>,
@@ -161,11 +172,18 @@ async fn speak(
     let (servers, orphans) = meanwhile_alive(session, sender, workers.inventory()).await??;
     send_inventory(session, servers, orphans, sender).await?;
     loop {
-        let news = async {
+        let told = async {
             tokio::select! {
                 reports = workers.next_reports(REPORTS_PER_FRAME_MAX) => News::Reports(reports),
                 Some((request, holdings)) = answers.recv() => News::Audit(request, holdings),
                 Some(capacity) = sizes.recv() => News::Size(capacity),
+            }
+        };
+        let news = async {
+            tokio::select! {
+                biased; // Nothing waits for a sample, and what matters waits for one short frame of them at most.
+                news = told => news,
+                samples = workers.next_samples(SAMPLES_PER_FRAME_MAX), if samples => News::Samples(samples),
             }
         };
         match meanwhile_alive(session, sender, news).await? {
@@ -175,6 +193,7 @@ async fn speak(
                 }
             }
             News::Audit(request, holdings) => send_answer(session, request, holdings, sender).await?,
+            News::Samples(samples) => sender.send(&ToControl::Samples { session, samples }).await?,
             News::Size(capacity) => sender.send(&ToControl::Alive { session, capacity: Some(capacity) }).await?,
         }
     }
@@ -185,6 +204,7 @@ enum News {
     Reports(Vec<Observed>),
     Audit(AuditId, Vec<Holding>),
     Size(Capacity),
+    Samples(Vec<Sample>),
 }
 
 async fn send_answer(

@@ -7,6 +7,7 @@ use csp_shared::{
     id::ServerId,
     message::{Capacity, Orphan},
     observed::Observed,
+    sample::Sample,
     spec::Desired,
 };
 
@@ -31,6 +32,12 @@ pub trait Workers: Clone + Send + Sync + 'static {
     fn screen(&self, server: ServerId) -> impl Future<Output = Option<PathBuf>> + Send {
         let _ = server;
         std::future::ready(None)
+    }
+
+    /// Waits for samples and takes at most `limit` of them. Cancel safe; what was taken and not delivered is lost.
+    fn next_samples(&self, limit: usize) -> impl Future<Output = Vec<Sample>> + Send {
+        let _ = limit;
+        std::future::pending()
     }
 
     /// Waits until what the host has in all is known and differs from `told`. Cancel safe.

@@ -12,6 +12,7 @@ use crate::{
     domain::{draw::Draw, limits::Limits, time::Time},
     entropy::Entropy,
     fleet::Wake,
+    metrics::Metrics,
     service::note_key_uses::KeyUses,
     store::Store,
 };
@@ -23,6 +24,8 @@ pub struct App {
     pub store: Store,
     /// Tells a host's connection that there is something to read.
     pub wake: Wake,
+    /// What servers used.
+    pub metrics: Metrics,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Gives seeds.
@@ -60,7 +63,14 @@ impl App {
     pub fn new(store: Store, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, settings: Settings) -> Self {
         let throttle = Arc::new(Throttle::new(&settings.rate_limits, clock.clone()));
         let (key_uses, settings) = (Arc::default(), Arc::new(settings));
-        Self { store, wake: Wake::default(), clock, entropy, throttle, key_uses, settings }
+        let metrics = Metrics::without_history();
+        Self { store, wake: Wake::default(), metrics, clock, entropy, throttle, key_uses, settings }
+    }
+
+    /// The same, with samples kept there.
+    #[must_use]
+    pub fn with_metrics(self, metrics: Metrics) -> Self {
+        Self { metrics, ..self }
     }
 
     /// Now.

@@ -30,6 +30,7 @@ use crate::{
     domain::time::MINUTE,
     entropy::SystemEntropy,
     fleet::{Bounds, ControlKeys, Listener, StoreHosts},
+    metrics::Metrics,
     operator::{
         self,
         socket::{self, SocketError},
@@ -100,7 +101,8 @@ fn open(config: &Config, mut sockets: PassedSockets) -> Result<Open, ServeError>
         rate_limits: config.rate_limits,
         trusted_proxies: config.api.trusted_proxies.clone(),
     };
-    let app = App::new(store, Arc::new(SystemClock), Arc::new(SystemEntropy), settings);
+    let app = App::new(store, Arc::new(SystemClock), Arc::new(SystemEntropy), settings)
+        .with_metrics(Metrics::open(&config.metrics()));
     Ok(Open {
         app,
         keys,
@@ -153,17 +155,20 @@ async fn serve(config: &Config, sockets: PassedSockets) -> Result<(), ServeError
         schedule::run(app.store.clone(), app.clock.clone(), app.entropy.clone(), app.key_uses.clone(), move |host| {
             wake.wake(host);
         });
+    let swept = schedule::keep_metrics(app.store.clone(), app.clock.clone(), app.metrics.clone());
     let fed = watchdog::feed(app.store.clone(), || notify(sd_notify::NotifyState::Watchdog));
     let until = told(stopped.clone());
     tasks.spawn(async move {
         tokio::select! {
             () = clockwork => {}
+            () = swept => {}
             () = fed => {}
             () = until => {}
         }
     });
     let quarantine = i64::from(config.orders.quarantine_minutes) * MINUTE;
-    let hosts = StoreHosts::new(app.store.clone(), app.clock.clone(), app.entropy.clone(), quarantine);
+    let hosts = StoreHosts::new(app.store.clone(), app.clock.clone(), app.entropy.clone(), quarantine)
+        .with_metrics(app.metrics.clone());
     let listener = Listener::new(&keys.current, hosts, app.wake.clone(), Bounds::default());
     let listener = listener.map_err(ServeError::Tls)?;
     tasks.spawn(listener.serve(fleet, told(stopped.clone())));

@@ -37,7 +37,7 @@ pub(super) async fn greet<H: Hosts>(
             let Opened { host, session } = opened;
             // The older session goes before the newer one speaks.
             let registration = wake.register(host, session).ok_or(Ended::Left(Leave::Superseded))?;
-            sender.send(&ToAgent::Welcome { session, host }).await?;
+            sender.send(&ToAgent::Welcome { session, host, samples: true }).await?;
             Ok((opened, registration))
         }
         // Only a key that we asked is listened to, so whose it is need not be looked up.
@@ -46,6 +46,7 @@ pub(super) async fn greet<H: Hosts>(
         | ToControl::Inventory(_)
         | ToControl::Reports { .. }
         | ToControl::Alive { .. }
+        | ToControl::Samples { .. }
         | ToControl::AuditAnswer { .. } => Err(Ended::out_of_order("a connection begins with Hello or Enrol")),
     }
 }

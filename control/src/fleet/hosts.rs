@@ -12,6 +12,7 @@ use csp_shared::{
     key_pin::KeyPin,
     message::{Capacity, Enrol, Hello, Inventory, Refusal},
     observed::Observed,
+    sample::Sample,
     spec::Desired,
 };
 
@@ -91,6 +92,14 @@ pub trait Hosts: Clone + Send + Sync + 'static {
         host: HostId,
         session: SessionEpoch,
         capacity: Option<Capacity>,
+    ) -> impl Future<Output = Result<(), HostsError>> + Send;
+
+    /// Takes in what servers of the host used lately. Only a refusal ends the session: samples may be lost.
+    fn record_samples(
+        &self,
+        host: HostId,
+        session: SessionEpoch,
+        samples: Vec<Sample>,
     ) -> impl Future<Output = Result<(), HostsError>> + Send;
 
     /// What the host has not accepted yet.

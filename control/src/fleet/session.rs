@@ -1,7 +1,7 @@
 //! An open session of one host: its inventory, then two loops side by side.
 //!
 //! ```text
-//! listen  Reports, Alive  ->  store
+//! listen  Reports, Alive  ->  store;  Samples  ->  metrics
 //! speak   woken, or rescan by the clock  ->  store: what is not accepted  ->  Desired;  questions;  pings by the clock
 //! ```
 //!
@@ -81,6 +81,7 @@ impl<H: Hosts> Session<'_, H> {
                 ToControl::Enrol(_)
                 | ToControl::Hello(_)
                 | ToControl::Reports { .. }
+                | ToControl::Samples { .. }
                 | ToControl::Console { .. }
                 | ToControl::AuditAnswer { .. } => {
                     return Err(Ended::out_of_order("after Welcome comes the inventory"));
@@ -104,6 +105,10 @@ impl<H: Hosts> Session<'_, H> {
                     }
                 }
                 ToControl::Alive { session, capacity } => self.alive(session, capacity).await?,
+                ToControl::Samples { session, samples } => {
+                    self.check(session)?;
+                    self.hosts.record_samples(host, session, samples).await?;
+                }
                 ToControl::AuditAnswer { session, request, holdings, last } => {
                     self.check(session)?;
                     self.registration.answered(request, holdings, last);

@@ -8,15 +8,17 @@ use csp_shared::{
     key_pin::KeyPin,
     message::{Capacity, Enrol, Hello, Inventory, Refusal},
     observed::Observed,
+    sample::Sample,
     spec::Desired,
 };
 use tokio::time::sleep;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::hosts::{Hosts, HostsError, News, Opened};
 use crate::{
     clock::Clock,
     entropy::Entropy,
+    metrics::Metrics,
     service::{
         enrol_host::enrol_host,
         open_session::{SessionError, open_session},
@@ -38,13 +40,20 @@ pub struct StoreHosts {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     quarantine_seconds: i64,
+    metrics: Metrics,
 }
 
 impl StoreHosts {
     /// `quarantine_seconds` is how long an address rests after its host proved that it is unused.
     #[must_use]
     pub fn new(store: Store, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, quarantine_seconds: i64) -> Self {
-        Self { store, clock, entropy, quarantine_seconds }
+        Self { store, clock, entropy, quarantine_seconds, metrics: Metrics::without_history() }
+    }
+
+    /// The same, with samples kept there.
+    #[must_use]
+    pub fn with_metrics(self, metrics: Metrics) -> Self {
+        Self { metrics, ..self }
     }
 
     /// Runs a use case, and waits while the store has no room for another. A host's message is worth the wait: ending
@@ -138,15 +147,49 @@ impl Hosts for StoreHosts {
         told(host, self.write(write).await?).map(drop)
     }
 
+    async fn record_samples(
+        &self,
+        host: HostId,
+        session: SessionEpoch,
+        mut samples: Vec<Sample>,
+    ) -> Result<(), HostsError> {
+        // A read, and none in the writer's queue: samples delay nothing.
+        let own = self.store.read::<_, StoreError>(move |read| {
+            let current = read.host_session(host)?.is_some_and(|current| current.session == session);
+            current.then(|| read.placement_servers(host)).transpose()
+        });
+        match own.await {
+            Ok(Some(own)) => {
+                let told = samples.len();
+                // A server that was destroyed a moment ago still runs there, so a stranger's id is worth no warning.
+                samples.retain(|sample| own.contains(&sample.server));
+                if samples.len() < told {
+                    debug!(%host, others = told - samples.len(), "samples of servers that are not the host's; ignored");
+                }
+                self.metrics.record(self.clock.now(), &samples);
+                Ok(())
+            }
+            Ok(None) => Err(superseded()),
+            Err(why) => {
+                debug!(%host, %why, "samples are lost: the store does not answer");
+                Ok(())
+            }
+        }
+    }
+
     async fn unreported(&self, host: HostId) -> Result<Vec<Desired>, HostsError> {
         Ok(self.store.read(move |read| read.specs_unreported(host)).await?)
     }
 }
 
+fn superseded() -> HostsError {
+    HostsError::refused(Refusal::Superseded, "a newer connection of the same host took over")
+}
+
 fn told(host: HostId, recorded: Recorded) -> Result<News, HostsError> {
     let Recorded { stale, wake, foreign, diverged } = recorded;
     if stale {
-        return Err(HostsError::refused(Refusal::Superseded, "a newer connection of the same host took over"));
+        return Err(superseded());
     }
     if !foreign.is_empty() {
         warn!(%host, servers = foreign.len(), first = ?foreign.first(), "a host spoke of servers that are not its own; ignored");

@@ -1,5 +1,7 @@
 //! Which host a server is on, and its share of that host.
 
+use std::collections::HashSet;
+
 use csp_shared::id::{HostId, ServerId};
 
 use super::{Read, StoreError, Tx, row};
@@ -54,6 +56,17 @@ impl Read<'_> {
         self.maybe(sql, [server.to_string()], |r| {
             Ok(Placement { host: row::parsed(r, 0)?, state: row::chosen(r, 1, PlacementState::parse)? })
         })
+    }
+
+    /// The servers that are on a host, without those that are to be gone.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn placement_servers(&self, host: HostId) -> Result<HashSet<ServerId>, StoreError> {
+        // Twice the state: the first is the index's own condition.
+        let sql = "SELECT s.uuid FROM placements p JOIN hosts h ON h.id = p.host_id JOIN servers s ON s.id = p.server_id \
+                   WHERE h.uuid = ?1 AND p.state <> 'released' AND p.state = 'active'";
+        Ok(self.many(sql, [host.to_string()], |r| row::parsed(r, 0))?.into_iter().collect())
     }
 
     /// The key of a server's row on a host, whatever its state.

@@ -1,5 +1,7 @@
 //! A server as its owner sees it: service, host's last word, addresses and running action, read on one snapshot.
 
+use std::collections::HashSet;
+
 use csp_shared::{
     id::{AccountId, ServerId},
     observed::{DomainState, Observed},
@@ -150,6 +152,15 @@ impl Read<'_> {
     /// When the store cannot be read.
     pub fn server_views(&self, account: AccountId, now: Time) -> Result<Vec<ServerView>, StoreError> {
         self.server_views_where(VISIBLE, Some(account), now)
+    }
+
+    /// Everybody's visible servers, by id alone.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn server_ids_visible(&self) -> Result<HashSet<ServerId>, StoreError> {
+        let all = self.many(&format!("SELECT s.uuid FROM servers s WHERE {VISIBLE}"), [], |r| row::parsed(r, 0))?;
+        Ok(all.into_iter().collect())
     }
 
     fn server_views_where(

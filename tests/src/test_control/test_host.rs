@@ -13,6 +13,7 @@ use csp_shared::{
     key_pin::KeyPin,
     message::{Capacity, Enrol, Hello, Inventory, Virt},
     observed::{DomainState, Fault, FaultCode, Observed, Remains},
+    sample::Sample,
     spec::Desired,
 };
 
@@ -32,7 +33,8 @@ pub struct TestHost {
 impl TestHost {
     pub(super) async fn join(control: &TestControl, name: &str, dedicated: bool) -> Self {
         let app = &control.app;
-        let hosts = StoreHosts::new(app.store.clone(), app.clock.clone(), app.entropy.clone(), QUARANTINE);
+        let hosts = StoreHosts::new(app.store.clone(), app.clock.clone(), app.entropy.clone(), QUARANTINE)
+            .with_metrics(app.metrics.clone());
         let (class, cpu_overcommit) = if dedicated { (HostClass::Dedicated, 1) } else { (HostClass::Shared, 4) };
         let (name, location) = (Slug::parse(name).unwrap(), Slug::parse("first").unwrap());
         let pin = KeyPin::of(name.as_str().as_bytes());
@@ -54,6 +56,11 @@ impl TestHost {
         let inventory = Inventory { session: opened.session, servers: vec![], orphans: vec![] };
         let _ = hosts.record_inventory(opened.host, inventory).await.unwrap();
         Self { host: opened.host, session: opened.session, hosts }
+    }
+
+    /// Tells what servers used; whether the control plane goes on listening.
+    pub async fn measured(&self, samples: Vec<Sample>) -> bool {
+        self.hosts.record_samples(self.host, self.session, samples).await.is_ok()
     }
 
     /// Says that it lives.

@@ -14,6 +14,7 @@ use csp_shared::{
     key_pin::KeyPin,
     message::{Capacity, Enrol, Hello, Inventory, Refusal},
     observed::{DomainState, Observed, Remains},
+    sample::Sample,
     spec::{Desired, Tombstone},
 };
 use uuid::Uuid;
@@ -43,6 +44,7 @@ pub struct Known {
     pub seen: BTreeMap<ServerId, Observed>,
     pub inventories: Vec<Inventory>,
     pub alive: usize,
+    pub samples: Vec<Sample>,
     pub capacity: Option<Capacity>,
 }
 
@@ -166,6 +168,15 @@ impl Hosts for Book {
             known.alive += 1;
             known.capacity = capacity.or(known.capacity);
         })
+    }
+
+    async fn record_samples(
+        &self,
+        host: HostId,
+        session: SessionEpoch,
+        samples: Vec<Sample>,
+    ) -> Result<(), HostsError> {
+        self.write(host, session, |known| known.samples.extend(samples))
     }
 
     async fn unreported(&self, host: HostId) -> Result<Vec<Desired>, HostsError> {

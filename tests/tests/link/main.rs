@@ -8,5 +8,6 @@ mod enrolling;
 mod fleet;
 mod hostile;
 mod rig;
+mod samples;
 mod sessions;
 mod stored;

@@ -11,6 +11,7 @@ use std::{
 
 use csp_agent::{
     link::{self, Dial, Enrolment, Pace, TcpDial, Workers},
+    metrics::Mailbox,
     worker::Stopped,
 };
 use csp_control::fleet::{Bounds, Hosts, Listener, Wake};
@@ -28,6 +29,7 @@ use csp_shared::{
     limits::FRAME_BYTES_MAX,
     message::{Capacity, Hello, Message, Orphan, Refusal, ToAgent, ToControl, Virt},
     observed::Observed,
+    sample::Sample,
     sha256::Sha256,
     spec::Desired,
 };
@@ -110,7 +112,13 @@ impl<H> Drop for Control<H> {
 
 /// What an agent has behind its link: accepts everything at once and reports it, with what `answer` makes of it.
 #[derive(Clone, Default)]
-pub struct Hands(Arc<Mutex<Held>>, Arc<Notify>, Arc<Notify>);
+pub struct Hands {
+    held: Arc<Mutex<Held>>,
+    news: Arc<Notify>,
+    size: Arc<Notify>,
+    /// What its servers used.
+    pub samples: Arc<Mailbox>,
+}
 
 type Answer = Box<dyn Fn(&Observed) -> Observed + Send>;
 
@@ -129,13 +137,13 @@ struct Held {
 impl Hands {
     /// The host has more or less from now on.
     pub fn resize(&self, capacity: Capacity) {
-        self.0.lock().unwrap().capacity = Some(capacity);
-        self.2.notify_one();
+        self.held.lock().unwrap().capacity = Some(capacity);
+        self.size.notify_one();
     }
 
     /// A look at the host takes for ever from now on.
     pub fn hang_audits(&self) {
-        self.0.lock().unwrap().audits_hang = true;
+        self.held.lock().unwrap().audits_hang = true;
     }
 
     pub fn answering(answer: impl Fn(&Observed) -> Observed + Send + 'static) -> Self {
@@ -145,34 +153,34 @@ impl Hands {
     }
 
     pub fn answer_with(&self, answer: impl Fn(&Observed) -> Observed + Send + 'static) {
-        self.0.lock().unwrap().answer = Some(Box::new(answer));
+        self.held.lock().unwrap().answer = Some(Box::new(answer));
     }
 
     /// How many wishes were taken over.
     pub fn taken(&self) -> usize {
-        self.0.lock().unwrap().taken
+        self.held.lock().unwrap().taken
     }
 
     pub fn hold(&self, servers: impl IntoIterator<Item = Observed>, orphans: Vec<Orphan>) {
-        let mut held = self.0.lock().unwrap();
+        let mut held = self.held.lock().unwrap();
         held.servers.extend(servers.into_iter().map(|seen| (seen.server, seen)));
         held.orphans = orphans;
     }
 
     pub fn report(&self, observed: Observed) {
-        let mut held = self.0.lock().unwrap();
+        let mut held = self.held.lock().unwrap();
         held.servers.insert(observed.server, observed.clone());
         held.news.push(observed);
-        self.1.notify_one();
+        self.news.notify_one();
     }
 
     pub fn held(&self) -> usize {
-        self.0.lock().unwrap().servers.len()
+        self.held.lock().unwrap().servers.len()
     }
 
     /// How often the control plane said that it had said all.
     pub fn heard(&self) -> usize {
-        self.0.lock().unwrap().heard
+        self.held.lock().unwrap().heard
     }
 }
 
@@ -180,7 +188,7 @@ impl Workers for Hands {
     async fn accept(&self, desired: Vec<Desired>) -> Result<(), Stopped> {
         for seen in desired.iter().map(accepted) {
             let answer = {
-                let mut held = self.0.lock().unwrap();
+                let mut held = self.held.lock().unwrap();
                 held.taken += 1;
                 held.answer.as_ref().map_or_else(|| seen.clone(), |answer| answer(&seen))
             };
@@ -190,26 +198,30 @@ impl Workers for Hands {
     }
 
     async fn inventory(&self) -> Result<(Vec<Observed>, Vec<Orphan>), Stopped> {
-        let held = self.0.lock().unwrap();
+        let held = self.held.lock().unwrap();
         Ok((held.servers.values().cloned().collect(), held.orphans.clone()))
     }
 
     async fn next_reports(&self, limit: usize) -> Vec<Observed> {
         loop {
             {
-                let mut held = self.0.lock().unwrap();
+                let mut held = self.held.lock().unwrap();
                 if !held.news.is_empty() {
                     let taken = held.news.len().min(limit);
                     return held.news.drain(..taken).collect();
                 }
             }
-            self.1.notified().await;
+            self.news.notified().await;
         }
+    }
+
+    async fn next_samples(&self, limit: usize) -> Vec<Sample> {
+        self.samples.take(limit).await
     }
 
     async fn audit(&self) -> Vec<Holding> {
         let (servers, hangs) = {
-            let held = self.0.lock().unwrap();
+            let held = self.held.lock().unwrap();
             (held.servers.keys().copied().collect::<Vec<_>>(), held.audits_hang)
         };
         if hangs {
@@ -220,16 +232,16 @@ impl Workers for Hands {
 
     async fn capacity_beside(&self, told: Option<Capacity>) -> Capacity {
         loop {
-            let now = self.0.lock().unwrap().capacity;
+            let now = self.held.lock().unwrap().capacity;
             match now {
                 Some(now) if told != Some(now) => return now,
-                _ => self.2.notified().await,
+                _ => self.size.notified().await,
             }
         }
     }
 
     fn control_heard(&self) {
-        self.0.lock().unwrap().heard += 1;
+        self.held.lock().unwrap().heard += 1;
     }
 }
 

@@ -159,7 +159,8 @@ impl Control {
         let heard = match (ToControl::decode(&frame).unwrap(), self.sessions[index]) {
             (ToControl::Hello(hello), None) => self.hosts.open_session(hello, pin).await.map(|opened| {
                 self.sessions[index] = Some((opened.host, opened.session));
-                wire.to_agent.push_back(ToAgent::Welcome { session: opened.session, host: opened.host }.encode());
+                wire.to_agent
+                    .push_back(ToAgent::Welcome { session: opened.session, host: opened.host, samples: true }.encode());
                 News::None
             }),
             (ToControl::Inventory(inventory), Some((host, _))) => {

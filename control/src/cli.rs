@@ -5,6 +5,7 @@ mod client;
 mod init;
 mod ledger;
 mod operate;
+mod payments;
 mod serve;
 mod text;
 mod watchdog;
@@ -64,6 +65,26 @@ enum Command {
         #[arg(long)]
         note: Option<String>,
     },
+    /// Give the provider's own money
+    Goodwill {
+        /// Whom
+        account: AccountId,
+        /// USD, as 25 or 25.50
+        amount: String,
+        /// A ticket's number, for example; the same one gives once
+        #[arg(long)]
+        reference: String,
+        /// For the customer's list of transactions
+        #[arg(long)]
+        note: Option<String>,
+    },
+    /// Put a wallet right by one more transfer
+    Correct(payments::CorrectArguments),
+    /// Tell of a payment that was given back where it was taken
+    Refund(payments::ReturnArguments),
+    /// Payments that are disputed
+    #[command(subcommand)]
+    Dispute(payments::DisputeCommand),
     /// API keys
     #[command(subcommand)]
     Key(KeyCommand),

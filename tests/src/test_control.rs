@@ -25,7 +25,7 @@ use csp_control::{
         create_key::{CreateKey, create_key},
         credit_account::{CreditAccount, credit_account},
     },
-    store::{Store, StoreError, Tx},
+    store::{Store, StoreError, TransferFilter, Tx},
 };
 use csp_shared::{
     id::{AccountId, SshKeyId},
@@ -209,7 +209,7 @@ impl TestControl {
             let accounts = read.account_list()?;
             let mut transfers = 0;
             for account in &accounts {
-                transfers += read.transfer_count(account.id)?;
+                transfers += read.transfer_count(account.id, &TransferFilter::default())?;
             }
             let servers = read.server_all()?;
             let mut actions = 0;

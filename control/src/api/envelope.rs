@@ -84,6 +84,8 @@ pub struct List<T> {
     limit: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     offset: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
 }
 
 impl<T> List<T> {
@@ -91,7 +93,13 @@ impl<T> List<T> {
     #[must_use]
     pub fn new(data: Vec<T>, total: u64, page: &Page) -> Self {
         let offset = (page.offset > 0).then_some(page.offset);
-        Self { ok: true, message: page.note(), data, total, limit: page.limit(), offset }
+        Self { ok: true, message: page.note(), data, total, limit: page.limit(), offset, next_cursor: None }
+    }
+
+    /// The same, telling where the list goes on.
+    #[must_use]
+    pub fn with_next(self, next_cursor: Option<String>) -> Self {
+        Self { next_cursor, ..self }
     }
 }
 
@@ -126,11 +134,17 @@ impl<T: ToSchema> Part for List<T> {
             .property("total", number("How many there are in all."))
             .property("limit", number("Most entries of this answer, if there is such a bound."))
             .property("offset", number("How many entries were skipped, if any."))
+            .property("next_cursor", cursor())
             .required("ok")
             .required("data")
             .required("total");
         sheet.answers(schema);
     }
+}
+
+fn cursor() -> Object {
+    let words = "Where the list goes on: send it as `cursor`. Only on lists that take one, and not on their last part.";
+    ObjectBuilder::new().schema_type(Type::String).description(Some(words)).build()
 }
 
 fn message() -> Object {

@@ -24,7 +24,9 @@ pub mod seal;
 pub mod servers;
 pub mod ssh_keys;
 pub mod state;
+pub mod statements;
 pub mod throttle;
+pub mod transactions;
 pub mod wallet;
 
 pub use self::{

@@ -36,7 +36,7 @@ use super::{
     edge::edge,
     servers, ssh_keys,
     state::App,
-    throttle, wallet,
+    statements, throttle, transactions, wallet,
 };
 
 /// Where the API begins.
@@ -54,7 +54,9 @@ pub(super) fn documented() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(route!(account::show))
         .routes(route!(wallet::balance))
-        .routes(route!(wallet::transactions))
+        .routes(route!(transactions::transactions))
+        .routes(route!(statements::list))
+        .routes(route!(statements::show))
         .routes(route!(catalog::packages))
         .routes(route!(catalog::package))
         .routes(route!(catalog::os_images))

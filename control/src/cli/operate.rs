@@ -43,15 +43,16 @@ pub(super) fn run(command: Command, config: &Config, json: bool) -> Result<(), C
         Command::Apply { catalog, dry_run } => apply(&client, &output, &catalog, dry_run),
         Command::Account(command) => account(&client, &output, command),
         Command::Credit { account, amount, reference, note } => {
-            let credit = wire::Credit { amount, reference, note };
-            let credited: wire::Credited = client.post(&format!("/accounts/{account}/credits"), &credit)?;
-            output.show(&credited, |c| match c.credited {
-                true => format!("Credited {} USD. The balance is {} USD.", c.amount, c.balance),
-                false => {
-                    format!("This reference was credited before: nothing moved. The balance is {} USD.", c.balance)
-                }
-            })
+            let path = format!("/accounts/{account}/credits");
+            output.show(&super::payments::credit(&client, &path, amount, reference, note)?, super::payments::credited)
         }
+        Command::Goodwill { account, amount, reference, note } => {
+            let path = format!("/accounts/{account}/goodwill");
+            output.show(&super::payments::credit(&client, &path, amount, reference, note)?, super::payments::credited)
+        }
+        Command::Correct(correction) => output.show(&correction.send(&client)?, super::payments::moved),
+        Command::Refund(refund) => output.show(&refund.send(&client, "/refunds")?, super::payments::moved),
+        Command::Dispute(command) => super::payments::dispute(&client, command, json),
         Command::Key(command) => key(&client, &output, command),
         Command::SshKey(SshKeyCommand::Add { account, label, keyfile }) => {
             ssh_key_add(&client, &output, account, label, &keyfile)
@@ -87,9 +88,13 @@ fn account(client: &Client<'_>, output: &Output, command: AccountCommand) -> Res
             let accounts: Vec<wire::Account> = client.get("/accounts")?;
             output.show(&accounts, |accounts| {
                 let row = |a: &wire::Account| {
-                    [a.uuid.to_string(), a.balance.clone(), a.name.clone(), or_dash(a.email.as_deref())]
+                    let (owed, locks) = (a.owed.clone(), or_dash(Some(&a.locks.join(" "))));
+                    [a.uuid.to_string(), a.balance.clone(), owed, locks, a.name.clone(), or_dash(a.email.as_deref())]
                 };
-                table(["ACCOUNT", "BALANCE", "NAME", "EMAIL"], &accounts.iter().map(row).collect::<Vec<_>>())
+                table(
+                    ["ACCOUNT", "BALANCE", "OWED", "LOCKS", "NAME", "EMAIL"],
+                    &accounts.iter().map(row).collect::<Vec<_>>(),
+                )
             })
         }
         AccountCommand::Limits { account, choices } => {

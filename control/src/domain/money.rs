@@ -6,10 +6,28 @@ use std::{fmt, str::FromStr};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Cents(i64);
 
-/// An amount that is not one.
+/// An amount that is not one, and why: whoever sent it has a bug, and should find it by the word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an amount is a number from 0 to 1000000000 with at most two decimals, as 6.95")]
-pub struct NotMoney;
+pub enum NotMoney {
+    /// A debt, or a direction, which is no amount's business.
+    #[error("is negative; an amount is a number from 0 on, as 6.95")]
+    Negative,
+    /// More digits behind the point than there are cents.
+    #[error("has a fraction of a cent; an amount has at most two decimals, as 6.95")]
+    FractionOfACent,
+    /// Beyond any real amount.
+    #[error("is above 1000000000, more than any amount may be")]
+    TooMuch,
+    /// `1e3` is a thousand to some and a mistake to others.
+    #[error("has an exponent; write the digits, as 1000 or 6.95")]
+    Exponent,
+    /// What a division by zero leaves behind.
+    #[error("is not a number, or infinite; an amount is written as 6.95")]
+    NotANumber,
+    /// Anything else: nothing at all, signs, separators, other scripts' digits.
+    #[error("is no amount; write digits and at most two decimals, as 6.95")]
+    Malformed,
+}
 
 impl Cents {
     /// Nothing.
@@ -22,7 +40,11 @@ impl Cents {
     /// # Errors
     /// When it is negative or above [`Cents::MAX`].
     pub fn new(cents: i64) -> Result<Self, NotMoney> {
-        if (0..=Self::MAX.0).contains(&cents) { Ok(Self(cents)) } else { Err(NotMoney) }
+        match cents {
+            ..0 => Err(NotMoney::Negative),
+            cents if cents > Self::MAX.0 => Err(NotMoney::TooMuch),
+            cents => Ok(Self(cents)),
+        }
     }
 
     /// The number of cents.
@@ -62,13 +84,31 @@ impl FromStr for Cents {
     /// Digits, and at most two decimals. No sign, no exponent, no spaces.
     fn from_str(text: &str) -> Result<Self, NotMoney> {
         let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
-        let digits = |t: &str, most: usize| (1..=most).contains(&t.len()) && t.bytes().all(|b| b.is_ascii_digit());
-        if !digits(whole, 12) || !digits(part, 2) {
-            return Err(NotMoney);
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        if !digits(whole) || !digits(part) {
+            return Err(what_else(text));
         }
-        let whole: i64 = whole.parse().map_err(|_| NotMoney)?;
-        let part: i64 = format!("{part:0<2}").parse().map_err(|_| NotMoney)?;
-        Self::new(whole * 100 + part)
+        // 1.500 is an exact amount, and whoever writes it counts in thousandths: the next one is not.
+        if part.len() > 2 {
+            return Err(NotMoney::FractionOfACent);
+        }
+        let whole: i64 = whole.parse().map_err(|_| NotMoney::TooMuch)?;
+        let part: i64 = format!("{part:0<2}").parse().map_err(|_| NotMoney::Malformed)?;
+        Self::new(whole.checked_mul(100).and_then(|cents| cents.checked_add(part)).ok_or(NotMoney::TooMuch)?)
+    }
+}
+
+/// What a text that is no plain number is.
+fn what_else(text: &str) -> NotMoney {
+    let bare = text.trim_start_matches(['+', '-']).to_ascii_lowercase();
+    if ["nan", "inf", "infinity"].contains(&bare.as_str()) {
+        return NotMoney::NotANumber;
+    }
+    let is_number = text.parse::<f64>().is_ok();
+    match is_number {
+        true if bare.contains('e') => NotMoney::Exponent,
+        true if text.starts_with('-') => NotMoney::Negative,
+        _ => NotMoney::Malformed,
     }
 }
 
@@ -96,9 +136,29 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_exact_amount_is_refused() {
-        for text in ["", "-1", "+1", "1e2", "1.555", ".5", "5.", "1 ", "1000000000.01", "9999999999999", "٣"] {
-            assert_eq!(text.parse::<Cents>(), Err(NotMoney), "{text}");
+    fn what_is_no_exact_amount_is_refused_by_name() {
+        use NotMoney::{Exponent, FractionOfACent, Malformed, Negative, NotANumber, TooMuch};
+        let table: [(&[&str], NotMoney); 6] = [
+            (&["-1", "-0", "-0.01", "-99999999999999999999", "-.5"], Negative),
+            (&["1.555", "0.001", "1.000", "6.950"], FractionOfACent),
+            (&["1000000000.01", "9999999999999", "92233720368547758.08", "99999999999999999999999999"], TooMuch),
+            (&["1e2", "1E2", "1.5e1", "-1e2", "1e-2", "1e999"], Exponent),
+            (&["NaN", "nan", "-NaN", "inf", "-Infinity", "infinity"], NotANumber),
+            (&["", "+1", ".5", "5.", "1 ", " 1", "1,50", "1'000", "1_0", "0x10", "٣", "--1", "1.2.3", "$5"], Malformed),
+        ];
+        for (texts, why) in table {
+            for text in texts {
+                assert_eq!(text.parse::<Cents>(), Err(why), "{text}");
+            }
         }
+    }
+
+    #[test]
+    fn sums_stop_at_the_bound_and_at_zero() {
+        let cent = Cents::new(1).unwrap();
+        assert_eq!(Cents::MAX.plus(cent), None);
+        assert_eq!(Cents::ZERO.minus(cent), None);
+        assert_eq!(Cents::new(i64::MAX), Err(NotMoney::TooMuch));
+        assert_eq!(Cents::new(i64::MIN), Err(NotMoney::Negative));
     }
 }

@@ -60,6 +60,26 @@ fn numbers(text: &str, between: char, digits: [usize; 3]) -> Result<[u16; 3], Ba
     Ok(numbers)
 }
 
+/// A day, or a second: what people mean by the ends of a range.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Moment {
+    /// Its first second.
+    pub first: Time,
+    /// The first second after it.
+    pub after: Time,
+}
+
+impl FromStr for Moment {
+    type Err = BadTime;
+
+    /// `2026-06-10` is the whole day, `2026-06-10 12:00:00` one second; UTC.
+    fn from_str(text: &str) -> Result<Self, BadTime> {
+        let first: Time = text.parse()?;
+        let length = if text.contains(' ') { 1 } else { DAY };
+        Ok(Self { first, after: first.plus(length) })
+    }
+}
+
 impl fmt::Display for Time {
     /// `2026-06-10 12:00:00`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -100,6 +120,18 @@ mod tests {
             "tomorrow",
         ] {
             assert_eq!(bad.parse::<Time>(), Err(BadTime), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_day_and_a_second_are_ranges() {
+        let noon = Time(1_781_092_800);
+        assert_eq!("2026-06-10 12:00:00".parse(), Ok(Moment { first: noon, after: noon.plus(1) }));
+        let day: Moment = "2026-06-10".parse().unwrap();
+        assert_eq!(day.first.to_string(), "2026-06-10 00:00:00");
+        assert_eq!(day.after.to_string(), "2026-06-11 00:00:00");
+        for text in ["", "2026-02-30", "now"] {
+            assert_eq!(text.parse::<Moment>(), Err(BadTime), "{text}");
         }
     }
 }

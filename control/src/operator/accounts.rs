@@ -11,11 +11,10 @@ use crate::{
         error::{ApiError, Code},
         field::Faults,
     },
-    domain::{label::Label, money::Cents, ssh_key::SshKey},
+    domain::{label::Label, ssh_key::SshKey},
     service::{
         add_ssh_key::{AddSshKeyError, add_ssh_key},
         create_account::create_account,
-        credit_account::{CreditAccount, CreditError, credit_account},
     },
     store::{Account, StoreError, Tx},
 };
@@ -46,26 +45,6 @@ pub async fn list(State(app): State<App>) -> Result<Answer<Vec<wire::Account>>, 
     Ok(Answer::data(accounts.into_iter().map(shown).collect()))
 }
 
-/// `POST /accounts/{uuid}/credits`
-pub async fn credit(
-    State(app): State<App>,
-    Path(account): Path<AccountId>,
-    Json(credit): Json<wire::Credit>,
-) -> Result<Answer<wire::Credited>, ApiError> {
-    let amount: Cents = credit
-        .amount
-        .parse()
-        .map_err(|reason| ApiError::field(Code::ValidationFailed, "amount", format!("{reason}")))?;
-    if credit.note.as_deref().is_some_and(|note| Label::parse(note).is_err()) {
-        return Err(ApiError::field(Code::ValidationFailed, "note", "is one line of at most 100 characters"));
-    }
-    let credit = CreditAccount { account, amount, reference: credit.reference, note: credit.note };
-    let (draw, now) = (app.draw(), app.now());
-    let credited = app.store.write(move |tx| credit_account(tx, &credit, draw.clone(), now)).await?;
-    let balance = credited.balance.to_string();
-    Ok(Answer::data(wire::Credited { account, amount: amount.to_string(), balance, credited: !credited.before }))
-}
-
 /// `POST /accounts/{uuid}/ssh-keys`
 pub async fn ssh_key(
     State(app): State<App>,
@@ -89,11 +68,14 @@ async fn account(app: &App, id: AccountId) -> Result<wire::Account, ApiError> {
 }
 
 fn shown(account: Account) -> wire::Account {
+    let locks = account.locks().into_iter().map(|lock| lock.as_str().to_owned()).collect();
     wire::Account {
         uuid: account.id,
         name: account.name,
         email: account.email,
         balance: account.balance.to_string(),
+        owed: account.owed.to_string(),
+        locks,
         created_at: account.created_at.to_string(),
     }
 }
@@ -122,19 +104,6 @@ impl From<AddSshKeyError> for ApiError {
             AddSshKeyError::Known(_) => Self::field(Code::AlreadyExists, "public_key", reason),
             AddSshKeyError::Limit(reached) => reached.into(),
             AddSshKeyError::Store(error) => error.into(),
-        }
-    }
-}
-
-impl From<CreditError> for ApiError {
-    fn from(error: CreditError) -> Self {
-        let reason = error.to_string();
-        match error {
-            CreditError::NoAccount(account) => missing(account),
-            CreditError::Zero | CreditError::Overflow => Self::field(Code::ValidationFailed, "amount", reason),
-            CreditError::Reference => Self::field(Code::ValidationFailed, "reference", reason),
-            CreditError::Differs { .. } => Self::field(Code::AlreadyExists, "reference", reason),
-            CreditError::Store(error) => error.into(),
         }
     }
 }

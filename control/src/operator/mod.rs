@@ -9,6 +9,7 @@ pub mod hosts;
 pub mod keys;
 pub mod ledger;
 pub mod limits;
+pub mod payments;
 pub mod request;
 pub mod servers;
 pub mod socket;
@@ -28,7 +29,12 @@ pub fn router(app: App) -> Router {
     let routes = Router::new()
         .route("/catalog", post(catalog::apply))
         .route("/accounts", get(accounts::list).post(accounts::create))
-        .route("/accounts/{uuid}/credits", post(accounts::credit))
+        .route("/accounts/{uuid}/credits", post(payments::credit))
+        .route("/accounts/{uuid}/goodwill", post(payments::goodwill))
+        .route("/accounts/{uuid}/corrections", post(payments::correct))
+        .route("/refunds", post(payments::refund))
+        .route("/disputes", get(payments::disputes).post(payments::dispute))
+        .route("/disputes/close", post(payments::close))
         .route("/accounts/{uuid}/limits", get(limits::show).post(limits::set))
         .route("/accounts/{uuid}/keys", get(keys::list).post(keys::create))
         .route("/accounts/{uuid}/ssh-keys", post(accounts::ssh_key))

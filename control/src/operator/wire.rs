@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use super::catalog_file::CatalogFile;
 
+pub mod payments;
+
 /// Where the operator API begins.
 pub const PREFIX: &str = "/operator/v1";
 
@@ -70,6 +72,10 @@ pub struct Account {
     pub email: Option<String>,
     /// What is in the wallet, USD.
     pub balance: String,
+    /// What is owed for disputed payments, USD.
+    pub owed: String,
+    /// Why it may not order: `dispute`, `debt`.
+    pub locks: Vec<String>,
     /// UTC.
     pub created_at: String,
 }
@@ -118,31 +124,6 @@ pub struct AccountLimit {
     pub max: u32,
     /// There are so many.
     pub used: u64,
-}
-
-/// `POST /accounts/{uuid}/credits`
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Credit {
-    /// USD, as `25` or `25.50`.
-    pub amount: String,
-    /// The payment's id at whoever took it: the same one credits once.
-    pub reference: String,
-    /// For the customer's list of transactions.
-    pub note: Option<String>,
-}
-
-/// What a credit did.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Credited {
-    /// Whose wallet.
-    pub account: AccountId,
-    /// USD.
-    pub amount: String,
-    /// In the wallet now, USD.
-    pub balance: String,
-    /// False when this reference was credited before: nothing moved this time.
-    pub credited: bool,
 }
 
 /// `POST /accounts/{uuid}/keys`

@@ -1,103 +1,81 @@
 //! Puts money that came in into a wallet. The payment's id makes it happen once, however often it is told.
 
-use csp_shared::id::{AccountId, TransferId};
+use csp_shared::id::AccountId;
 
+use super::money_in::{Moved, PaymentError, account, moved, post_in};
 use crate::{
     domain::{
         draw::Draw,
         ledger::{Book, Cause, Holder, Transfer},
         money::Cents,
+        payment::Reference,
         time::Time,
     },
-    store::{PostError, Posted, StoreError, Tx},
+    store::{Posted, Tx},
 };
 
-/// A payment.
+/// Money that came in, or that the provider gives.
 #[derive(Clone, Debug)]
 pub struct CreditAccount {
     /// Whose wallet.
     pub account: AccountId,
     /// How much; not zero.
     pub amount: Cents,
-    /// The payment's id at whoever took it; unique for ever.
+    /// The payment's id at whoever took it, or a ticket's; unique for ever.
     pub reference: String,
     /// For the customer's list.
     pub note: Option<String>,
 }
 
-/// What came of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Credited {
-    /// The wallet now.
-    pub balance: Cents,
-    /// The payment was known: nothing was changed.
-    pub before: bool,
-}
-
-/// Why a payment was not credited.
-#[derive(Debug, thiserror::Error)]
-pub enum CreditError {
-    /// Unknown account.
-    #[error("there is no account {0}")]
-    NoAccount(AccountId),
-    /// Nothing to credit.
-    #[error("the amount is zero")]
-    Zero,
-    /// Not an id.
-    #[error("the reference has 1 to 200 printable characters and does not begin or end with a space")]
-    Reference,
-    /// The same id with another amount or account: one of the two is wrong.
-    #[error("payment `{reference}` was credited before: {amount} to account {account}; check which is right")]
-    Differs {
-        /// The payment's id.
-        reference: String,
-        /// What it was credited with.
-        amount: Cents,
-        /// Whom it was credited to.
-        account: AccountId,
-    },
-    /// Beyond any real balance.
-    #[error("the balance would pass its bound")]
-    Overflow,
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// Credits a payment once.
+/// Credits a payment once. What is owed is paid from it first.
 ///
 /// # Errors
 /// With the reason, and nothing changed.
-pub fn credit_account(tx: &mut Tx<'_>, credit: &CreditAccount, draw: Draw, now: Time) -> Result<Credited, CreditError> {
+pub fn credit_account(tx: &mut Tx<'_>, credit: &CreditAccount, draw: Draw, now: Time) -> Result<Moved, PaymentError> {
+    let cause = |reference| Cause::TopUp { reference };
+    once(tx, credit, Book::TopUps, cause, "Wallet top-up", draw, now)
+}
+
+/// Gives the provider's own money, once.
+///
+/// # Errors
+/// With the reason, and nothing changed.
+pub fn give_goodwill(tx: &mut Tx<'_>, gift: &CreditAccount, draw: Draw, now: Time) -> Result<Moved, PaymentError> {
+    let cause = |reference| Cause::Goodwill { reference };
+    once(tx, gift, Book::Promotions, cause, "Credit from your provider", draw, now)
+}
+
+fn once(
+    tx: &mut Tx<'_>,
+    credit: &CreditAccount,
+    from: Book,
+    cause: fn(String) -> Cause,
+    usual: &str,
+    draw: Draw,
+    now: Time,
+) -> Result<Moved, PaymentError> {
     let mut draw = draw;
-    let account = tx.account_get(credit.account)?.ok_or(CreditError::NoAccount(credit.account))?;
+    account(tx, credit.account)?;
     if credit.amount.is_zero() {
-        return Err(CreditError::Zero);
+        return Err(PaymentError::Zero);
     }
-    let printable = !credit.reference.chars().any(|c| c.is_control());
-    let trimmed = credit.reference.trim() == credit.reference;
-    if !printable || !trimmed || !(1..=200).contains(&credit.reference.chars().count()) {
-        return Err(CreditError::Reference);
-    }
-    let cause = Cause::TopUp { reference: credit.reference.clone() };
-    if let Some(Posted { account: other, amount }) = tx.transfer_by_cause(&cause)? {
-        let same = amount == credit.amount && other == credit.account;
-        let known = Credited { balance: account.balance, before: true };
-        let reference = credit.reference.clone();
-        return if same { Ok(known) } else { Err(CreditError::Differs { reference, amount, account: other }) };
+    let reference = Reference::parse(&credit.reference)?;
+    let cause = cause(reference.as_str().to_owned());
+    if let Some(Posted { account: other, amount, .. }) = tx.transfer_by_cause(&cause)? {
+        if amount == credit.amount && other == credit.account {
+            return moved(tx, credit.account, credit.amount, true);
+        }
+        let (reference, what) = (credit.reference.clone(), format!("for {amount} USD to account {other}"));
+        return Err(PaymentError::Differs { reference, what });
     }
     let transfer = Transfer {
-        from: Holder::Book(Book::TopUps),
+        from: Holder::Book(from),
         to: Holder::Wallet(credit.account),
         amount: credit.amount,
         cause,
         server: None,
-        description: credit.note.clone().unwrap_or_else(|| "Wallet top-up".to_owned()),
+        description: credit.note.clone().unwrap_or_else(|| usual.to_owned()),
     };
-    match tx.transfer_post(&transfer, TransferId(draw.uuid(now)), now) {
-        Ok(balance) => Ok(Credited { balance, before: false }),
-        Err(PostError::Overflow) => Err(CreditError::Overflow),
-        Err(PostError::Store(why)) => Err(why.into()),
-        Err(why) => Err(StoreError::Damaged(why.to_string()).into()),
-    }
+    post_in(tx, &transfer, &mut draw, now)?;
+    moved(tx, credit.account, credit.amount, false)
 }

@@ -26,6 +26,7 @@ use crate::{
         hostname::Hostname,
         limits::{Limit, LimitReached, Limits},
         money::Cents,
+        payment::AccountLock,
         placement::{Need, NoRoom},
         slug::Slug,
         ssh_key::SshKey,
@@ -114,6 +115,9 @@ pub enum OrderError {
     /// The promo code does not apply.
     #[error(transparent)]
     Promo(#[from] PromoRefusal),
+    /// A payment is disputed, or something is owed.
+    #[error("the account may not order: {0}")]
+    AccountLocked(AccountLock),
     /// The wallet has less than the price.
     #[error("the balance is {missing} short of {price}")]
     InsufficientBalance {
@@ -156,7 +160,11 @@ pub fn order_server(tx: &mut Tx<'_>, order: &OrderServer, draw: Draw, now: Time)
         return Err(OrderError::Limit(reached));
     }
     // Money first: a customer who cannot pay learns nothing about the provider's room.
-    let balance = tx.account_get(order.account)?.map_or(Cents::ZERO, |account| account.balance);
+    let account = tx.account_get(order.account)?;
+    if let Some(lock) = account.as_ref().and_then(|account| account.locks().first().copied()) {
+        return Err(OrderError::AccountLocked(lock));
+    }
+    let balance = account.map_or(Cents::ZERO, |account| account.balance);
     let promo = order.promo.as_ref().map(|code| promo(tx, order, code, &package, now)).transpose()?;
     let first = Prices { package: package.monthly, ips: Vec::new(), promo: promo.as_ref().map(|p| p.terms) }.renewal(0);
     let missing = first.total.minus(balance).unwrap_or_default();

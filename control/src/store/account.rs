@@ -4,7 +4,12 @@ use csp_shared::id::AccountId;
 use rusqlite::Row;
 
 use super::{Read, StoreError, Tx, row};
-use crate::domain::{label::Label, money::Cents, time::Time};
+use crate::domain::{
+    label::Label,
+    money::Cents,
+    payment::{AccountLock, account_locks},
+    time::Time,
+};
 
 /// A customer's account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,11 +22,24 @@ pub struct Account {
     pub email: Option<String>,
     /// What is left in the wallet.
     pub balance: Cents,
+    /// What is owed for disputed payments.
+    pub owed: Cents,
+    /// A dispute of one of its payments is open.
+    pub is_disputed: bool,
     /// When it was opened.
     pub created_at: Time,
 }
 
-const COLUMNS: &str = "SELECT uuid, name, email, balance_cents, created_at FROM accounts";
+const COLUMNS: &str = "SELECT uuid, name, email, balance_cents, created_at, owed_cents, EXISTS (SELECT 1 FROM disputes d \
+                       WHERE d.account_id = accounts.id AND d.closed_at IS NULL) FROM accounts";
+
+impl Account {
+    /// Why it may not order; empty when it may.
+    #[must_use]
+    pub fn locks(&self) -> Vec<AccountLock> {
+        account_locks(self.owed, self.is_disputed)
+    }
+}
 
 fn read(row: &Row<'_>) -> Result<Account, StoreError> {
     Ok(Account {
@@ -30,6 +48,8 @@ fn read(row: &Row<'_>) -> Result<Account, StoreError> {
         email: row.get(2)?,
         balance: row::cents(row, 3)?,
         created_at: row::time(row, 4)?,
+        owed: row::cents(row, 5)?,
+        is_disputed: row.get(6)?,
     })
 }
 

@@ -18,6 +18,7 @@ mod host_session;
 mod idempotency;
 mod lease;
 mod ledger;
+mod payment;
 mod period;
 mod placement;
 mod promo;
@@ -28,6 +29,7 @@ mod signal;
 mod spec;
 mod ssh_key;
 mod transfer;
+mod wallet_history;
 
 use std::{collections::BTreeSet, ops::Deref, path::PathBuf};
 
@@ -50,12 +52,14 @@ pub use self::{
     idempotency::StoredAnswer,
     lease::{Lease, LeaseRole, LeaseState, NewLease},
     ledger::{LedgerPlace, ServicePlace},
+    payment::{Dispute, NewDispute, PaymentRow},
     placement::{Placement, PlacementState},
     server::{NewServer, Server},
     server_view::{ServerIp, ServerView},
     spec::Observation,
     ssh_key::SshKeyRow,
-    transfer::{PostError, Posted, TransferRow},
+    transfer::{PostError, Posted},
+    wallet_history::{Begin, TransferFilter, TransferRow},
 };
 
 /// Questions. Every method is on this type, so that a use case can ask while it writes.

@@ -6,31 +6,18 @@ use csp_shared::id::{AccountId, TransferId};
 use super::{Read, StoreError, Tx, row};
 use crate::domain::{
     event::Event,
-    ledger::{Cause, Holder, Transfer},
+    ledger::{Book, Cause, Holder, Transfer},
     money::Cents,
     time::Time,
 };
-
-/// A movement as its wallet's owner sees it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TransferRow {
-    /// Whether the wallet took (`credit`) or gave (`debit`).
-    pub is_credit: bool,
-    /// How much.
-    pub amount: Cents,
-    /// What the wallet held then.
-    pub balance_after: Cents,
-    /// In words.
-    pub description: String,
-    /// When.
-    pub created_at: Time,
-}
 
 /// What a cause moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Posted {
     /// Whose wallet.
     pub account: AccountId,
+    /// Whether the wallet took.
+    pub is_credit: bool,
     /// How much.
     pub amount: Cents,
 }
@@ -67,43 +54,16 @@ impl PostError {
 }
 
 impl Read<'_> {
-    /// A wallet's movements, newest first.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn transfer_list(&self, account: AccountId, limit: u32, offset: u32) -> Result<Vec<TransferRow>, StoreError> {
-        let sql = "SELECT t.to_account_id IS NOT NULL, t.amount_cents, t.balance_after_cents, t.description, t.created_at \
-                   FROM transfers t JOIN accounts a ON a.uuid = ?1 AND (t.from_account_id = a.id OR t.to_account_id = a.id) \
-                   ORDER BY t.id DESC LIMIT ?2 OFFSET ?3";
-        self.many(sql, (account.to_string(), limit, offset), |r| {
-            Ok(TransferRow {
-                is_credit: r.get(0)?,
-                amount: row::cents(r, 1)?,
-                balance_after: row::cents(r, 2)?,
-                description: r.get(3)?,
-                created_at: row::time(r, 4)?,
-            })
-        })
-    }
-
-    /// How many movements a wallet has.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn transfer_count(&self, account: AccountId) -> Result<u64, StoreError> {
-        let sql = "SELECT count(*) FROM transfers t JOIN accounts a \
-                   ON a.uuid = ?1 AND (t.from_account_id = a.id OR t.to_account_id = a.id)";
-        self.count(sql, [account.to_string()])
-    }
-
     /// What a cause moved, if it did.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn transfer_by_cause(&self, cause: &Cause) -> Result<Option<Posted>, StoreError> {
-        let sql = "SELECT a.uuid, t.amount_cents FROM transfers t \
+        let sql = "SELECT a.uuid, t.amount_cents, t.to_account_id IS NOT NULL FROM transfers t \
                    JOIN accounts a ON a.id = coalesce(t.from_account_id, t.to_account_id) WHERE t.cause_key = ?1";
-        self.maybe(sql, [cause.to_string()], |r| Ok(Posted { account: row::parsed(r, 0)?, amount: row::cents(r, 1)? }))
+        self.maybe(sql, [cause.to_string()], |r| {
+            Ok(Posted { account: row::parsed(r, 0)?, amount: row::cents(r, 1)?, is_credit: r.get(2)? })
+        })
     }
 
     /// How much a cause moved, between whomever.
@@ -153,7 +113,13 @@ impl Tx<'_> {
             let missing = || Cents::new(transfer.amount.get() - balance.get()).unwrap_or_default();
             balance.minus(transfer.amount).ok_or_else(|| PostError::Insufficient { missing: missing() })?
         };
-        self.run("UPDATE accounts SET balance_cents = ?2 WHERE uuid = ?1", (account.to_string(), after.get()))?;
+        let owed = match (transfer.from, transfer.to) {
+            (Holder::Book(Book::Receivables), _) => transfer.amount.get(),
+            (_, Holder::Book(Book::Receivables)) => -transfer.amount.get(),
+            _ => 0,
+        };
+        let sql = "UPDATE accounts SET balance_cents = ?2, owed_cents = owed_cents + ?3 WHERE uuid = ?1";
+        self.run(sql, (account.to_string(), after.get(), owed))?;
         self.transfer_insert(transfer, id, Some(after), now)?;
         let told = Event::balance(credit, transfer.amount, after, &transfer.description, transfer.server);
         self.event_put(account, &told, now)?;

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, net::Ipv4Addr};
 use csp_agent::machine::SeenState;
 use csp_control::{
     domain::{action::Status as ActionStatus, ledger::Cause, server::ServiceStatus},
+    service::verify_ledger::verify_ledger,
     store::{LeaseState, PlacementState},
 };
 use csp_shared::{
@@ -43,6 +44,7 @@ impl History {
 
     pub async fn check_settled(&self) {
         self.check_always().await;
+        assert_eq!(verify_ledger(&self.control.store).await.unwrap().differences, []);
         let mut spent: BTreeMap<_, i64> = BTreeMap::new();
         for (server, (account, address)) in self.ordered.clone() {
             let refunded = self.check_server(server, address).await;

@@ -28,10 +28,8 @@ use crate::{
 const REQUEST_ID: &str = "01975a3e-7c00-7b2a-9d6f-3a1c5e7f9b20";
 
 /// Codes that no operation lists, and why. Everything else must be in some operation.
-pub const NOT_LISTED: &[(Code, &str)] = &[
-    (Code::MethodNotAllowed, "a method that a path does not have is no operation of it"),
-    (Code::AccountLocked, "accounts are not locked yet"),
-];
+pub const NOT_LISTED: &[(Code, &str)] =
+    &[(Code::MethodNotAllowed, "a method that a path does not have is no operation of it")];
 
 /// One requirement for each set of scopes that suffices; none at all: anybody may ask.
 pub fn requirements(needs: Alternatives) -> Vec<SecurityRequirement> {

@@ -44,7 +44,8 @@ const _: () = assert!(INLINE_KEYS_MAX < SSH_KEYS_MAX);
 const ORDERED: &str = "Service ordered and queued for provisioning.";
 
 /// What only an order is refused for.
-const REFUSALS: [Code; 12] = [
+const REFUSALS: [Code; 13] = [
+    Code::AccountLocked,
     Code::LimitReached,
     Code::InsufficientBalance,
     Code::NoCapacity,
@@ -259,6 +260,9 @@ impl From<OrderError> for ApiError {
             OrderError::NoLocation(_) => Self::field(Code::LocationNotFound, "location", reason),
             OrderError::Limit(reached) => reached.into(),
             OrderError::Promo(_) => Self::field(Code::PromoCodeRefused, "promo_code", reason),
+            OrderError::AccountLocked(lock) => {
+                Self::new(Code::AccountLocked, format!("The account may not order: {lock}."))
+            }
             OrderError::InsufficientBalance { price, missing } => {
                 let what =
                     format!("The price is {price} USD, and the balance is {missing} USD short. Nothing was ordered.");

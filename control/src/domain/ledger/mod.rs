@@ -1,6 +1,7 @@
 //! Double entry by construction: a transfer moves one positive amount from one account to another.
 
 mod cause;
+pub mod explain;
 pub mod verify;
 
 use csp_shared::id::{AccountId, ServerId};

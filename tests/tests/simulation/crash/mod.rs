@@ -63,6 +63,11 @@ fn what_a_customer_keeps_is_changed_once_whatever_dies() {
 }
 
 #[test]
+fn a_payment_moves_once_whatever_becomes_of_it_and_whatever_dies() {
+    die_everywhere("payments", scenarios::payments);
+}
+
+#[test]
 fn a_server_lives_from_order_to_destruction_whatever_dies() {
     die_everywhere("life", scenarios::life);
 }

@@ -18,7 +18,7 @@ use super::{
 };
 
 /// Every scenario, for those who want to know what all of them cross.
-pub const ALL: [super::Scenario; 8] = [set_up, belongings, renting, life, failing, late, power_cut, unruly];
+pub const ALL: [super::Scenario; 9] = [set_up, belongings, payments, renting, life, failing, late, power_cut, unruly];
 
 type Played<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
@@ -54,6 +54,26 @@ pub fn renting(stage: &mut Stage) -> Played<'_> {
         let extended = stage.customer("POST", &format!("/servers/{server}/extend"), Some(&json!({"months": 2}))).await;
         assert_eq!(extended["ok"], true, "{extended}");
         stage.history.extra.insert(server, 2 * PRICE);
+    })
+}
+
+/// Whatever can become of a payment, told again when nobody answered. In the end nothing of it is left.
+pub fn payments(stage: &mut Stage) -> Played<'_> {
+    Box::pin(async {
+        stage.furnished().await;
+        let account = stage.history.accounts[0];
+        let path = |rest: &str| format!("/accounts/{account}/{rest}");
+        let pay = json!({"amount": "10.00", "reference": "bank/2", "note": null});
+        stage.operate(&path("credits"), &pay).await;
+        let gift = json!({"amount": "5.00", "reference": "ticket/1", "note": null});
+        stage.operate(&path("goodwill"), &gift).await;
+        let taken_back = json!({"direction": "debit", "amount": "5.00", "book": "promotions", "reference": "ticket/2",
+                                "note": "Given to the wrong account"});
+        stage.operate(&path("corrections"), &taken_back).await;
+        stage.operate("/disputes", &json!({"payment": "bank/2", "reference": "case/1"})).await;
+        stage.operate("/disputes/close", &json!({"reference": "case/1", "outcome": "won"})).await;
+        stage.operate("/refunds", &json!({"payment": "bank/2", "reference": "refund/1"})).await;
+        stage.order().await;
     })
 }
 

@@ -110,7 +110,7 @@ impl Stage {
     }
 
     /// A command of the operator, typed again when nothing came back; what an unanswered one did already stands.
-    async fn operate(&mut self, path: &str, body: &Value) -> Value {
+    pub async fn operate(&mut self, path: &str, body: &Value) -> Value {
         for _ in 0..TRIES {
             let Some(answer) = self.request(true, "POST", path, Some(body), None).await else { continue };
             let before = answer["error"]["code"] == "already_exists";

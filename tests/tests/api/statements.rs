@@ -1,0 +1,144 @@
+//! The wallet's history: filtered, in parts, and by months that add up.
+
+use csp_control::domain::time::{DAY, Time};
+use csp_tests::test_control::{NOON, Reply, TestControl, TestCustomer};
+use serde_json::{Value, json};
+
+async fn get(control: &TestControl, customer: &TestCustomer, path: &str) -> Reply {
+    control.api("GET", path).by(customer).send().await
+}
+
+/// Payments of 1.00, 2.00, … on the days after [`NOON`], one a day, then an order.
+async fn busy(control: &TestControl) -> TestCustomer {
+    let customer = control.customer("ada", "0").await;
+    for day in 0..30 {
+        control.clock.set(NOON.plus(day * DAY));
+        control.top_up(customer.account, &format!("{}", day + 1), &format!("bank/{day}")).await;
+    }
+    let _host = control.host("host-1").await;
+    let order = json!({"type": "vps", "package_slug": "starter", "os_image_key": "debian-12", "hostname": "a"});
+    assert_eq!(control.api("POST", "/servers").by(&customer).json(&order).send().await.status.as_u16(), 200);
+    customer
+}
+
+fn amounts(reply: &Reply) -> Vec<f64> {
+    reply.data().as_array().unwrap().iter().map(|row| row["amount"].as_f64().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn transactions_are_found_by_time_cause_and_server() {
+    let control = TestControl::start().await;
+    let customer = busy(&control).await;
+    let all = get(&control, &customer, "/transactions?limit=100").await;
+    assert_eq!((amounts(&all).len(), &all.json["total"], &all.json["next_cursor"]), (31, &json!(31), &Value::Null));
+    let server = all.data()[0]["server_uuid"].as_str().unwrap().to_owned();
+    let table = [
+        ("from=2026-06-12&to=2026-06-13".to_owned(), vec![4.0, 3.0]),
+        ("from=2026-06-12%2012:00:00&to=2026-06-12%2012:00:00".to_owned(), vec![3.0]),
+        ("from=2026-06-12%2012:00:01&to=2026-06-13%2011:59:59".to_owned(), vec![]),
+        ("cause=order".to_owned(), vec![6.95]),
+        (format!("server_uuid={server}"), vec![6.95]),
+        (format!("server_uuid={server}&cause=topup"), vec![]),
+        ("cause=topup&limit=2&offset=1".to_owned(), vec![29.0, 28.0]),
+        ("to=2026-06-10".to_owned(), vec![1.0]),
+    ];
+    for (query, wanted) in table {
+        let reply = get(&control, &customer, &format!("/transactions?{query}")).await;
+        assert_eq!(amounts(&reply), wanted, "{query}: {}", reply.text);
+    }
+    for (query, field) in [
+        ("from=yesterday", "from"),
+        ("to=2026-02-30", "to"),
+        ("cause=theft", "cause"),
+        ("server_uuid=1", "server_uuid"),
+        ("cursor=1", "cursor"),
+        ("cursor=0192f0c1-0000-7000-8000-000000000001", "cursor"),
+        ("colour=red", "colour"),
+    ] {
+        let reply = get(&control, &customer, &format!("/transactions?{query}")).await;
+        assert_eq!((reply.status.as_u16(), reply.fields()), (422, vec![field]), "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_follows_the_list_whatever_comes_in_meanwhile() {
+    let control = TestControl::start().await;
+    let customer = busy(&control).await;
+    let mut seen = Vec::new();
+    let mut path = "/transactions?limit=7&cause=topup".to_owned();
+    loop {
+        let part = get(&control, &customer, &path).await;
+        seen.extend(amounts(&part));
+        control.top_up(customer.account, "0.01", &format!("meanwhile/{}", seen.len())).await;
+        let Some(next) = part.json["next_cursor"].as_str() else { break };
+        path = format!("/transactions?limit=7&cause=topup&cursor={next}");
+    }
+    assert_eq!(seen, (1..=30).rev().map(f64::from).collect::<Vec<_>>());
+    let stranger = control.customer("eve", "5").await;
+    let next = get(&control, &customer, "/transactions?limit=1").await.json["next_cursor"].as_str().unwrap().to_owned();
+    let foreign = get(&control, &stranger, &format!("/transactions?cursor={next}")).await;
+    assert_eq!((foreign.status.as_u16(), foreign.fields()), (422, vec!["cursor"]));
+    let both = get(&control, &customer, &format!("/transactions?cursor={next}&offset=1")).await;
+    assert_eq!(both.fields(), ["offset"]);
+}
+
+#[tokio::test]
+async fn each_month_opens_as_the_one_before_closed_and_adds_up() {
+    let control = TestControl::start().await;
+    let customer = busy(&control).await;
+    let list = get(&control, &customer, "/statements").await;
+    let months: Vec<&Value> = list.data().as_array().unwrap().iter().map(|month| &month["month"]).collect();
+    assert_eq!(months, [&json!("2026-07"), &json!("2026-06")]);
+    let (july, june) = (&list.data()[0], &list.data()[1]);
+    assert_eq!(
+        (&june["opening_balance"], &june["credits"], &june["closing_balance"]),
+        (&json!(0.0), &json!(231.0), &json!(231.0))
+    );
+    assert_eq!((&june["final"], &july["final"]), (&json!(true), &json!(false)));
+    assert_eq!((&july["opening_balance"], &july["debits"]), (&json!(231.0), &json!(6.95)));
+    assert_eq!(july["closing_balance"], json!(458.05));
+    let balance = get(&control, &customer, "/balance").await;
+    assert_eq!(balance.data()["balance"], july["closing_balance"]);
+
+    let shown = get(&control, &customer, "/statements/2026-06").await;
+    let lines = shown.data()["lines"].as_array().unwrap();
+    assert_eq!((lines.len(), &lines[0]["amount"], &lines[20]["balance_after"]), (21, &json!(1.0), &json!(231.0)));
+    for month in ["2026-05", "2026-08", "2026-6", "nonsense"] {
+        assert_eq!(get(&control, &customer, &format!("/statements/{month}")).await.status.as_u16(), 404, "{month}");
+    }
+    let wrong = get(&control, &customer, "/statements/2026-06?format=pdf").await;
+    assert_eq!((wrong.status.as_u16(), wrong.fields()), (422, vec!["format"]));
+}
+
+#[tokio::test]
+async fn a_statement_as_a_table_is_safe_to_open_and_adds_up() {
+    let control = TestControl::start().await;
+    let customer = control.customer("ada", "10").await;
+    let gift = json!({"amount": "2.00", "reference": "t", "note": "=HYPERLINK(\"http://x\",\"you, won\")"});
+    let path = format!("/accounts/{}/goodwill", customer.account);
+    assert_eq!(control.operator("POST", &path).json(&gift).send().await.status.as_u16(), 200);
+    control.clock.set(Time(NOON.0 + 40 * DAY));
+    let csv = get(&control, &customer, "/statements/2026-06?format=csv").await;
+    assert_eq!(csv.header("content-type"), "text/csv; charset=utf-8; header=present");
+    assert_eq!(csv.header("content-disposition"), "attachment; filename=\"statement-2026-06.csv\"");
+    let lines: Vec<&str> = csv.text.split_terminator("\r\n").collect();
+    assert_eq!(lines.len(), 5);
+    assert_eq!(lines[1], "2026-06-01 00:00:00,,,0.00,Opening balance,,");
+    assert!(lines[3].contains(",2.00,12.00,\"'=HYPERLINK(\"\"http://x\"\",\"\"you, won\"\")\","), "{}", lines[3]);
+    assert_eq!(lines[4], "2026-06-30 23:59:59,,,12.00,Closing balance,,");
+}
+
+#[tokio::test]
+async fn a_statement_to_print_runs_nothing_and_escapes_what_others_wrote() {
+    let control = TestControl::start().await;
+    let customer = control.customer("Ada & <b>Sons</b>", "10").await;
+    let gift = json!({"amount": "2.00", "reference": "t", "note": "<script>alert(1)</script>"});
+    let path = format!("/accounts/{}/goodwill", customer.account);
+    assert_eq!(control.operator("POST", &path).json(&gift).send().await.status.as_u16(), 200);
+    let page = get(&control, &customer, "/statements/2026-06?format=html").await;
+    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    let policy = page.header("content-security-policy");
+    assert!(policy.starts_with("default-src 'none'; style-src 'sha256-") && !policy.contains("unsafe"), "{policy}");
+    assert!(page.text.contains("Ada &amp; &lt;b&gt;Sons&lt;/b&gt;") && !page.text.contains("<script"), "{}", page.text);
+    assert!(page.text.contains("Opening balance") && page.text.contains("12.00"), "{}", page.text);
+}

@@ -28,6 +28,8 @@ pub struct TestHost {
     pub host: HostId,
     session: SessionEpoch,
     hosts: StoreHosts,
+    hello: Hello,
+    pin: KeyPin,
 }
 
 impl TestHost {
@@ -52,10 +54,17 @@ impl TestHost {
             capacity: Capacity { cpus: 16, ram_mib: 65_536, disk_gib: 1_000 },
             virt: Virt::Kvm,
         };
-        let opened = hosts.open_session(hello, pin).await.unwrap();
+        let opened = hosts.open_session(hello.clone(), pin).await.unwrap();
         let inventory = Inventory { session: opened.session, servers: vec![], orphans: vec![] };
         let _ = hosts.record_inventory(opened.host, inventory).await.unwrap();
-        Self { host: opened.host, session: opened.session, hosts }
+        Self { host: opened.host, session: opened.session, hosts, hello, pin }
+    }
+
+    /// The same host over a newer connection.
+    pub async fn connected_again(&self) -> Self {
+        let opened = self.hosts.open_session(self.hello.clone(), self.pin).await.unwrap();
+        let (hosts, hello, pin) = (self.hosts.clone(), self.hello.clone(), self.pin);
+        Self { host: opened.host, session: opened.session, hosts, hello, pin }
     }
 
     /// Tells what servers used; whether the control plane goes on listening.

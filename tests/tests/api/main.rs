@@ -7,6 +7,7 @@ mod idempotency;
 mod keys;
 mod limits;
 mod lists;
+mod metrics;
 mod openapi;
 mod operator;
 mod orders;

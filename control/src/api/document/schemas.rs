@@ -24,6 +24,7 @@ use crate::{
         scope::Scope,
         server::{ServiceStatus, Status},
     },
+    metrics::Range,
 };
 
 /// A class without controls and marks of direction.
@@ -95,6 +96,8 @@ schemas! {
     Limit = whole(1).examples([25]);
     /// `?offset=`
     Offset = whole(0).examples([0]);
+    /// `?range=`
+    RangeText = text().enum_values(Some(Range::ALL.map(Range::as_str))).examples(["24h"]);
     /// A name in catalogs.
     SlugText = text().pattern(exactly(SLUG)).examples(["starter"]);
     /// The same in a field that may be left out.
@@ -217,6 +220,8 @@ words! {
     ScopeWord(Scope::ALL) = Read;
     /// How far an action is.
     ActionStatusWord(ActionStatus::ALL) = Done;
+    /// How far back a curve goes.
+    RangeWord(Range::ALL) = Hour;
     /// What can be asked of a server.
     AskWord(Ask::ALL) = Start;
 }

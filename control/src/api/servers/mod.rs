@@ -3,6 +3,7 @@
 pub mod console;
 pub mod destroy;
 pub mod extend;
+pub mod metrics;
 pub mod order;
 pub mod power;
 pub mod show;

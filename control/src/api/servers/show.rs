@@ -28,12 +28,16 @@ pub async fn list(
     let (page, now) = (query.page(None)?, app.now());
     let views = app.store.read::<_, StoreError>(move |read| read.server_views(customer.account, now)).await?;
     let total = views.len() as u64;
-    Ok(List::new(page.cut(views).into_iter().map(ServerAnswer::from).collect(), total, &page))
+    Ok(List::new(
+        page.cut(views).into_iter().map(|view| ServerAnswer::from(view).with_metrics(&app, now)).collect(),
+        total,
+        &page,
+    ))
 }
 
 /// Show a server
 ///
-/// Package, resources, addresses, billing date, status and what is being done to it.
+/// Package, resources, addresses, billing date, status, what it used lately and what is being done to it.
 #[utoipa::path(get, path = "/servers/{uuid}", operation_id = "show_server", tag = tags::SERVERS)]
 pub async fn show(
     State(app): State<App>,
@@ -42,5 +46,5 @@ pub async fn show(
 ) -> Result<Answer<ServerAnswer>, ApiError> {
     let now = app.now();
     let view = app.store.read::<_, StoreError>(move |read| read.server_view(customer.account, server, now)).await?;
-    view.map(|(view, _)| Answer::data(view.into())).ok_or_else(missing)
+    view.map(|(view, _)| Answer::data(ServerAnswer::from(view).with_metrics(&app, now))).ok_or_else(missing)
 }

@@ -7,13 +7,15 @@ use csp_shared::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::metrics::LatestAnswer;
 use crate::{
     api::{
         catalog::Resources,
         document::schemas::{ActionStatusWord, CommandWord, ServiceStatusWord, ServiceTypeWord, StatusWord},
         envelope::{Money, When},
+        state::App,
     },
-    domain::billing,
+    domain::{billing, time::Time},
     store::{Action, ServerIp, ServerView},
 };
 
@@ -46,8 +48,9 @@ pub struct ServerAnswer {
     billing_date: Option<When>,
     auto_renew: bool,
     renewal: Renewal,
-    #[schema(required, value_type = Option<Object>)]
-    metrics: Option<Metrics>,
+    /// What it used lately; null when its host measured nothing for 90 seconds.
+    #[schema(required)]
+    metrics: Option<LatestAnswer>,
     /// What is being done to it.
     #[schema(required)]
     action: Option<ActionAnswer>,
@@ -139,10 +142,6 @@ struct Renewal {
     discount: Money,
 }
 
-/// Measured values of a running server. No host reports any yet, so an answer has null here.
-#[derive(Debug, Serialize)]
-enum Metrics {}
-
 /// Something that was asked of a server.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Action)]
@@ -190,6 +189,13 @@ impl From<Action> for ActionAnswer {
 }
 
 impl ServerAnswer {
+    /// The same with what it used lately.
+    #[must_use]
+    pub fn with_metrics(mut self, app: &App, now: Time) -> Self {
+        self.metrics = app.metrics.latest_of(self.uuid, now).map(|latest| LatestAnswer::new(latest, now));
+        self
+    }
+
     /// The same with the password that is shown this once.
     #[must_use]
     pub fn with_root_password(mut self, password: Option<Secret>) -> Self {

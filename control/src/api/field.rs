@@ -66,8 +66,20 @@ impl<T: Kind> Kind for Vec<Field<T>> {
     }
 }
 
+/// An object whose names are the customer's own.
+impl Kind for Map<String, Value> {
+    fn read(value: Value) -> Result<Self, &'static str> {
+        match value {
+            Value::Object(fields) => Ok(fields),
+            _ => Err("must be an object"),
+        }
+    }
+}
+
 impl<T: Kind> Field<T> {
-    fn of(value: Value) -> Self {
+    /// Reads a value, which is of the right kind or not.
+    #[must_use]
+    pub fn of(value: Value) -> Self {
         match value {
             Value::Null => Self::Absent,
             Value::String(text) if text.is_empty() => Self::Absent,
@@ -89,7 +101,8 @@ pub type Unknown = Map<String, Value>;
 const UNKNOWN_MAX: usize = 16;
 
 /// A stranger's text, cut, and without characters that act on whoever looks at it: controls and changes of direction.
-fn inert(text: &str) -> String {
+#[must_use]
+pub fn inert(text: &str) -> String {
     let acts = |c: char| {
         c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
@@ -109,6 +122,13 @@ impl Faults {
             faults.add(Code::ValidationFailed, &inert(name), "is unknown");
         }
         faults
+    }
+
+    /// Notes what an object in the request has left, once its known fields were taken out.
+    pub fn unknown_below(&mut self, object: &str, left: &Map<String, Value>) {
+        for name in left.keys().take(UNKNOWN_MAX) {
+            self.add(Code::ValidationFailed, &format!("{object}.{}", inert(name)), "is unknown");
+        }
     }
 
     /// One more.

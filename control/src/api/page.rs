@@ -78,12 +78,19 @@ impl Page {
         self.clamped.then(|| format!("limit was reduced to {LIMIT_MAX}, the most that one answer holds.").into())
     }
 
+    /// This part of a list, as positions in it.
+    #[must_use]
+    pub fn range(&self) -> std::ops::Range<usize> {
+        let start = usize::try_from(self.offset).unwrap_or(usize::MAX);
+        let take = self.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
+        start..start.saturating_add(take)
+    }
+
     /// This part of a list that is at hand in full.
     #[must_use]
     pub fn cut<T>(&self, all: Vec<T>) -> Vec<T> {
-        let skip = usize::try_from(self.offset).unwrap_or(usize::MAX);
-        let take = self.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
-        all.into_iter().skip(skip).take(take).collect()
+        let range = self.range();
+        all.into_iter().skip(range.start).take(range.len()).collect()
     }
 }
 

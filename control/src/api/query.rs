@@ -1,4 +1,4 @@
-//! The query of a GET: known names only, each once.
+//! The query of a GET: known names only, each once but for those that add up.
 
 use axum::{extract::FromRequestParts, http::request::Parts};
 use serde::de::DeserializeOwned;
@@ -9,6 +9,9 @@ use super::{
     document::sheet::{Part, Sheet},
     error::{ApiError, Code},
 };
+
+/// Names that may come several times: their field is a list.
+const REPEATED: [&str; 1] = ["label"];
 
 /// A query of type `T`, whose fields are [`super::field::Field`]s of texts.
 #[derive(Debug)]
@@ -22,6 +25,11 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
         let pairs = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&parts.uri).map_err(|_| bad())?.0;
         let mut fields = Map::new();
         for (name, value) in pairs {
+            if REPEATED.contains(&name.as_str()) {
+                let values = fields.entry(name).or_insert_with(|| Value::Array(Vec::new()));
+                values.as_array_mut().into_iter().for_each(|values| values.push(Value::String(value.clone())));
+                continue;
+            }
             if fields.insert(name.clone(), Value::String(value)).is_some() {
                 return Err(ApiError::field(Code::ValidationFailed, &name, "is given twice"));
             }

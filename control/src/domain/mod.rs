@@ -25,6 +25,8 @@ pub mod placement;
 pub mod rate;
 pub mod scope;
 pub mod server;
+pub mod server_label;
+pub mod server_settings;
 pub mod slug;
 pub mod ssh_key;
 pub mod statement;

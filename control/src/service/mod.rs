@@ -7,6 +7,7 @@ pub mod add_ssh_key;
 pub mod apply_catalog;
 pub mod audit_world;
 pub mod change_power;
+pub mod change_server;
 pub mod close_dispute;
 pub mod correct_account;
 pub mod create_account;

@@ -24,6 +24,7 @@ mod placement;
 mod promo;
 mod row;
 mod server;
+mod server_settings;
 mod server_view;
 mod signal;
 mod spec;
@@ -55,7 +56,7 @@ pub use self::{
     payment::{Dispute, NewDispute, PaymentRow},
     placement::{Placement, PlacementState},
     server::{NewServer, Server},
-    server_view::{ServerIp, ServerView},
+    server_view::{ServerFilter, ServerIp, ServerView},
     spec::Observation,
     ssh_key::SshKeyRow,
     transfer::{PostError, Posted},

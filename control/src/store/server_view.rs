@@ -1,6 +1,6 @@
 //! A server as its owner sees it: service, host's last word, addresses and running action, read on one snapshot.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, net::IpAddr};
 
 use csp_shared::{
     id::{AccountId, ServerId},
@@ -13,8 +13,11 @@ use super::{Action, Lease, LeaseState, Read, StoreError, row};
 use crate::domain::{
     billing::renewal::Renewal,
     catalog::{ServiceType, Size},
+    hostname::Hostname,
     money::Cents,
     server::{Running, ServiceStatus, Standing, Status},
+    server_label::{LabelName, LabelValue, Labels},
+    server_settings::Protection,
     time::Time,
 };
 
@@ -51,6 +54,10 @@ pub struct ServerView {
     pub auto_renew: bool,
     /// What its next period costs.
     pub renewal: Renewal,
+    /// Its owner's words about it.
+    pub labels: Labels,
+    /// What is refused until its owner lifts it.
+    pub protection: Protection,
     /// The running action.
     pub action: Option<Action>,
     /// Why its order failed: a code, and a sentence for the customer.
@@ -87,7 +94,7 @@ const VIEWS: &str = "SELECT s.uuid, a.uuid, s.hostname, s.type, s.service_status
                      EXISTS (SELECT 1 FROM server_locks k WHERE k.server_id = s.id), \
                      pk.uuid, pk.slug, pk.name, s.package_monthly_cents, s.cpu, s.ram_mb, s.disk_gb, \
                      im.uuid, im.key, im.name, im.version, s.paid_until, s.auto_renew, s.created_at, \
-                     sp.body, o.body, o.seen_at, h.seen_at, l.slug, h.name, s.protect_destroy \
+                     sp.body, o.body, o.seen_at, h.seen_at, l.slug, h.name, s.protect_destroy, s.protect_reinstall \
                      FROM servers s JOIN accounts a ON a.id = s.account_id JOIN packages pk ON pk.id = s.package_id \
                      JOIN images im ON im.id = s.image_id \
                      JOIN placements p ON p.id = (SELECT max(id) FROM placements WHERE server_id = s.id) \
@@ -95,6 +102,45 @@ const VIEWS: &str = "SELECT s.uuid, a.uuid, s.hostname, s.type, s.service_status
                      JOIN specs sp ON sp.placement_id = p.id LEFT JOIN observations o ON o.placement_id = p.id";
 
 const VISIBLE: &str = "s.service_status <> 'destroyed'";
+const HELD: &str = "p.state <> 'released'";
+const NAMED: &str = " AND s.hostname = ?";
+const AT_ADDRESS: &str = " AND s.id IN (SELECT n.server_id FROM leases le JOIN nics n ON n.id = le.nic_id \
+                          WHERE le.address = ? AND le.state <> 'free' AND le.state = 'leased')";
+const WITH_LABEL: &str = " AND EXISTS (SELECT 1 FROM server_labels t WHERE t.server_id = s.id AND t.name = ?)";
+const LABELLED: &str =
+    " AND EXISTS (SELECT 1 FROM server_labels t WHERE t.server_id = s.id AND t.name = ? AND t.value = ?)";
+
+/// Which of an account's servers are wanted: those that fit all of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServerFilter {
+    /// With this name.
+    pub hostname: Option<Hostname>,
+    /// With this address.
+    pub address: Option<IpAddr>,
+    /// With each of these labels; without a value, whatever it is.
+    pub labels: Vec<(LabelName, Option<LabelValue>)>,
+}
+
+impl ServerFilter {
+    /// What it adds to a statement, and the values for the marks in it.
+    fn conditions(&self) -> (String, Vec<String>) {
+        let (mut sql, mut values) = (String::new(), Vec::new());
+        if let Some(hostname) = &self.hostname {
+            sql.push_str(NAMED);
+            values.push(hostname.as_str().to_owned());
+        }
+        if let Some(address) = &self.address {
+            sql.push_str(AT_ADDRESS);
+            values.push(address.to_string());
+        }
+        for (name, value) in &self.labels {
+            sql.push_str(if value.is_some() { LABELLED } else { WITH_LABEL });
+            values.push(name.as_str().to_owned());
+            values.extend(value.iter().map(|value| value.as_str().to_owned()));
+        }
+        (sql, values)
+    }
+}
 
 fn base(r: &Row<'_>, now: Time) -> Result<Base, StoreError> {
     let json = |why: serde_json::Error| StoreError::Damaged(why.to_string());
@@ -132,6 +178,8 @@ fn base(r: &Row<'_>, now: Time) -> Result<Base, StoreError> {
         paid_until: row::time_maybe(r, 17)?,
         auto_renew: r.get(18)?,
         renewal: Renewal::default(),
+        labels: Labels::new(),
+        protection: Protection { destroy: r.get(26)?, reinstall: r.get(27)? },
         action: None,
         failure: None,
         location: r.get(24)?,
@@ -146,12 +194,26 @@ fn running(action: &Action) -> Running {
 }
 
 impl Read<'_> {
-    /// An account's visible servers, newest first.
+    /// Of an account's visible servers those that a filter lets through, newest first: how many there are, and the part
+    /// that is asked for.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn server_views(&self, account: AccountId, now: Time) -> Result<Vec<ServerView>, StoreError> {
-        self.server_views_where(VISIBLE, Some(account), now)
+    pub fn server_views(
+        &self,
+        account: AccountId,
+        filter: &ServerFilter,
+        part: std::ops::Range<usize>,
+        now: Time,
+    ) -> Result<(u64, Vec<ServerView>), StoreError> {
+        let (conditions, values) = filter.conditions();
+        let sql = format!("{VIEWS} WHERE {VISIBLE} AND a.uuid = ?{conditions} ORDER BY s.id DESC");
+        let params = rusqlite::params_from_iter(std::iter::once(account.to_string()).chain(values));
+        let bases = self.many(&sql, params, |r| base(r, now))?;
+        let total = bases.len() as u64;
+        let wanted = bases.into_iter().skip(part.start).take(part.len());
+        let views = wanted.map(|base| self.server_view_filled(base).map(|(view, _)| view));
+        Ok((total, views.collect::<Result<_, _>>()?))
     }
 
     /// Everybody's visible servers, by id alone.
@@ -163,24 +225,23 @@ impl Read<'_> {
         Ok(all.into_iter().collect())
     }
 
-    fn server_views_where(
-        &self,
-        condition: &str,
-        account: Option<AccountId>,
-        now: Time,
-    ) -> Result<Vec<ServerView>, StoreError> {
-        let sql = format!("{VIEWS} WHERE ({condition}) AND (?1 IS NULL OR a.uuid = ?1) ORDER BY s.id DESC");
-        let bases = self.many(&sql, [account.map(|id| id.to_string())], |r| base(r, now))?;
-        bases.into_iter().map(|base| self.server_view_filled(base).map(|(view, _)| view)).collect()
-    }
-
-    /// Everybody's visible servers, or one account's, and beside them destroyed servers that their host has not proved gone: what they hold
-    /// counts, so the operator must be able to find them.
+    /// Everybody's visible servers, or one account's, and beside them destroyed servers that their host has not proved
+    /// gone: what they hold counts, so the operator must be able to find them.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn server_views_held(&self, account: Option<AccountId>, now: Time) -> Result<Vec<ServerView>, StoreError> {
-        self.server_views_where(&format!("{VISIBLE} OR p.state <> 'released'"), account, now)
+        let bases = match account {
+            Some(account) => {
+                let sql = format!("{VIEWS} WHERE ({VISIBLE} OR {HELD}) AND a.uuid = ?1 ORDER BY s.id DESC");
+                self.many(&sql, [account.to_string()], |r| base(r, now))?
+            }
+            None => {
+                let sql = format!("{VIEWS} WHERE {VISIBLE} OR {HELD} ORDER BY s.id DESC");
+                self.many(&sql, [], |r| base(r, now))?
+            }
+        };
+        bases.into_iter().map(|base| self.server_view_filled(base).map(|(view, _)| view)).collect()
     }
 
     /// One visible server and all that decides about requests; only its owner's.
@@ -232,6 +293,7 @@ impl Read<'_> {
         let Base { now, mut view, mut standing } = base;
         view.renewal = self.billed_get(view.id)?.map(|billed| billed.renewal(now)).unwrap_or_default();
         view.ips = self.server_ips(view.id)?;
+        view.labels = self.server_labels(view.id)?;
         if view.service == ServiceStatus::Failed {
             view.failure = self.action_of_order(view.id)?.and_then(|order| order.error);
         }

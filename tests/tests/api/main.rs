@@ -14,6 +14,7 @@ mod orders;
 mod payments;
 mod power;
 mod rate_limits;
+mod settings;
 mod sign_in;
 mod ssh_keys;
 mod statements;

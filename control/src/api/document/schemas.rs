@@ -11,18 +11,19 @@ use utoipa::{
     openapi::{
         ArrayBuilder, KnownFormat, Object, ObjectBuilder, RefOr, Required, Schema, SchemaFormat, Type,
         path::{Parameter, ParameterBuilder, ParameterIn},
-        schema::SchemaType,
+        schema::{AdditionalProperties, SchemaType},
     },
 };
 
 use crate::{
-    api::servers::order::INLINE_KEYS_MAX,
+    api::servers::{order::INLINE_KEYS_MAX, show::FILTER_LABELS_MAX},
     domain::{
         action::{Command, Status as ActionStatus},
         allowed::Ask,
         catalog::ServiceType,
         scope::Scope,
         server::{ServiceStatus, Status},
+        server_label::LABELS_MAX,
     },
     metrics::Range,
 };
@@ -49,6 +50,10 @@ const PUBLIC_KEY: &str =
 /// [`crate::domain::user_data::UserData`]: a first line that cloud-init knows, and no NUL.
 const USER_DATA: &str =
     r"(#cloud-config|#cloud-boothook|## template: jinja)([ \t][^\u0000]*|\r?\n[^\u0000]*)?|#![ \t]*[!-~][^\u0000]*";
+/// [`crate::domain::server_label::LabelName`].
+const LABEL_NAME: &str = "[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?";
+/// [`crate::domain::server_label::LabelValue`].
+const LABEL_VALUE: &str = "[A-Za-z0-9._:/@+-]{0,128}";
 /// An example of every uuid.
 pub const UUID_EXAMPLE: &str = "01975a3e-7c00-7a51-8f3e-5b1d2c9e4f07";
 
@@ -123,6 +128,33 @@ schemas! {
         .max_items(Some(INLINE_KEYS_MAX));
     /// What cloud-init is to do.
     UserDataText = optional(USER_DATA).max_length(Some(USER_DATA_BYTES_MAX)).examples(["#cloud-config\npackages: [nginx]\n"]);
+    /// A host name in a field that may be left out.
+    OptionalHostname = optional(HOSTNAME).max_length(Some(253)).examples(["web1.example.com"]);
+    /// What becomes of labels.
+    LabelChangesObject = ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Object, Type::Null]))
+        .property_names(Some(text().pattern(exactly(LABEL_NAME))))
+        .additional_properties(Some(
+            ObjectBuilder::new()
+                .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+                .pattern(exactly(LABEL_VALUE)),
+        ))
+        .max_properties(Some(LABELS_MAX))
+        .examples([serde_json::json!({"env": "production", "old": null})]);
+    /// What a server is to be protected from.
+    ProtectionObject = ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Object, Type::Null]))
+        .property("destroy", OptionalFlag::schema())
+        .property("reinstall", OptionalFlag::schema())
+        .additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)))
+        .examples([serde_json::json!({"destroy": true})]);
+    /// An IP address.
+    AddressText = text().format(Some(SchemaFormat::KnownFormat(KnownFormat::Ipv4))).examples(["203.0.113.10"]);
+    /// Filters by label.
+    LabelFilters = ArrayBuilder::new()
+        .items(text().pattern(Some(format!("^{LABEL_NAME}(:{LABEL_VALUE})?$"))))
+        .max_items(Some(FILTER_LABELS_MAX))
+        .examples([serde_json::json!(["env:production"])]);
     /// A field that is named in the contract and not offered yet.
     Nothing = optional("");
     /// A promo code, in any case.

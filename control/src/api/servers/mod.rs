@@ -7,6 +7,7 @@ pub mod metrics;
 pub mod order;
 pub mod power;
 pub mod show;
+pub mod update;
 pub mod view;
 
 use axum::{

@@ -1,35 +1,112 @@
 //! `GET /servers` and `GET /servers/{uuid}`.
 
 use axum::extract::State;
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::{ServerPath, missing, view::ServerAnswer};
 use crate::{
     api::{
         auth::{By, Reads},
-        document::tags,
+        document::{
+            schemas::{AddressText, HostnameText, LabelFilters, Limit, Offset},
+            tags,
+        },
         envelope::{Answer, List},
-        error::ApiError,
-        page::PageQuery,
+        error::{ApiError, Code},
+        field::{Faults, Field, Unknown},
+        page::Page,
         query::Query,
         state::App,
     },
-    store::StoreError,
+    domain::{
+        hostname::Hostname,
+        server_label::{LabelName, LabelValue},
+    },
+    store::{ServerFilter, StoreError},
 };
+
+/// Labels that one request filters by.
+pub const FILTER_LABELS_MAX: usize = 16;
+
+/// `?hostname=&address=&label=&limit=&offset=`
+#[derive(Debug, Deserialize, IntoParams)]
+pub struct ListQuery {
+    /// Only servers with exactly this host name.
+    #[serde(default)]
+    #[param(value_type = HostnameText, inline, required = false)]
+    hostname: Field<String>,
+    /// Only the server with this address.
+    #[serde(default)]
+    #[param(value_type = AddressText, inline, required = false)]
+    address: Field<String>,
+    /// Only servers with this label: `name:value`, or `name` for any value. Given several times, all of them.
+    #[serde(default)]
+    #[param(value_type = LabelFilters, inline, required = false)]
+    label: Field<Vec<Field<String>>>,
+    /// Most entries of the answer. More than 100 are cut to 100, and `message` says so.
+    #[serde(default)]
+    #[param(value_type = Limit, inline, required = false)]
+    limit: Field<String>,
+    /// How many entries to skip.
+    #[serde(default)]
+    #[param(value_type = Offset, inline, required = false)]
+    offset: Field<String>,
+    #[serde(flatten)]
+    #[param(ignore)]
+    unknown: Unknown,
+}
+
+impl ListQuery {
+    fn parse(self) -> Result<(ServerFilter, Page), ApiError> {
+        let mut faults = Faults::beginning_with(&self.unknown);
+        let hostname = faults
+            .optional("hostname", self.hostname)
+            .and_then(|text| faults.parsed(Code::ValidationFailed, "hostname", Hostname::parse(&text)));
+        let address = faults.optional("address", self.address).and_then(|text| {
+            let address = text.parse().map_err(|_| "is no IP address");
+            faults.parsed(Code::ValidationFailed, "address", address)
+        });
+        let mut texts = faults.optional("label", self.label).unwrap_or_default();
+        if texts.len() > FILTER_LABELS_MAX {
+            faults.add(Code::ValidationFailed, "label", format!("is given more than {FILTER_LABELS_MAX} times"));
+            texts.clear();
+        }
+        let labels = texts.into_iter().filter_map(|text| label(&mut faults, text)).collect();
+        let page = Page::read(&mut faults, self.limit, self.offset, None);
+        faults.into_result().map(|()| (ServerFilter { hostname, address, labels }, page))
+    }
+}
+
+/// No name has a colon in it, so the first one ends the name.
+fn label(faults: &mut Faults, field: Field<String>) -> Option<(LabelName, Option<LabelValue>)> {
+    let text = faults.optional("label", field)?;
+    let (name, value) = text.split_once(':').map_or((text.as_str(), None), |(name, value)| (name, Some(value)));
+    let name = faults.parsed(Code::ValidationFailed, "label", LabelName::parse(name))?;
+    match value {
+        Some(value) => {
+            let value = faults.parsed(Code::ValidationFailed, "label", LabelValue::parse(value))?;
+            Some((name, Some(value)))
+        }
+        None => Some((name, None)),
+    }
+}
 
 /// List servers
 ///
-/// Every server of the account that is not destroyed.
+/// Every server of the account that is not destroyed, newest first; with filters, those that fit all of them.
 #[utoipa::path(get, path = "/servers", operation_id = "list_servers", tag = tags::SERVERS)]
 pub async fn list(
     State(app): State<App>,
     By { customer, .. }: By<Reads>,
-    Query(query): Query<PageQuery>,
+    Query(query): Query<ListQuery>,
 ) -> Result<List<ServerAnswer>, ApiError> {
-    let (page, now) = (query.page(None)?, app.now());
-    let views = app.store.read::<_, StoreError>(move |read| read.server_views(customer.account, now)).await?;
-    let total = views.len() as u64;
+    let ((filter, page), now) = (query.parse()?, app.now());
+    let found =
+        app.store.read::<_, StoreError>(move |read| read.server_views(customer.account, &filter, page.range(), now));
+    let (total, views) = found.await?;
     Ok(List::new(
-        page.cut(views).into_iter().map(|view| ServerAnswer::from(view).with_metrics(&app, now)).collect(),
+        views.into_iter().map(|view| ServerAnswer::from(view).with_metrics(&app, now)).collect(),
         total,
         &page,
     ))

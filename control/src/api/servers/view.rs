@@ -1,5 +1,7 @@
 //! A server as its owner sees it in an answer. Additions to the contract's fields never change what those mean.
 
+use std::collections::BTreeMap;
+
 use csp_shared::{
     id::{ActionId, LeaseId, ServerId},
     secret::Secret,
@@ -25,7 +27,7 @@ use crate::{
 pub struct ServerAnswer {
     #[schema(value_type = Uuid)]
     uuid: ServerId,
-    /// As ordered.
+    /// As ordered, or as it was called since.
     #[schema(example = "web1")]
     hostname: String,
     #[serde(rename = "type")]
@@ -47,6 +49,10 @@ pub struct ServerAnswer {
     #[schema(required)]
     billing_date: Option<When>,
     auto_renew: bool,
+    /// The owner's own words about it.
+    #[schema(example = json!({"env": "production"}))]
+    labels: BTreeMap<String, String>,
+    protection: ProtectionAnswer,
     renewal: Renewal,
     /// What it used lately; null when its host measured nothing for 90 seconds.
     #[schema(required)]
@@ -62,6 +68,16 @@ pub struct ServerAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = "password")]
     root_password: Option<Secret>,
+}
+
+/// What is refused until its owner lifts it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Protection)]
+struct ProtectionAnswer {
+    /// From being destroyed.
+    destroy: bool,
+    /// From being reinstalled.
+    reinstall: bool,
 }
 
 /// What was bought.
@@ -224,6 +240,12 @@ impl From<ServerView> for ServerAnswer {
             location: view.location,
             billing_date: view.paid_until.map(When),
             auto_renew: view.auto_renew,
+            labels: view
+                .labels
+                .iter()
+                .map(|(name, value)| (name.as_str().to_owned(), value.as_str().to_owned()))
+                .collect(),
+            protection: ProtectionAnswer { destroy: view.protection.destroy, reinstall: view.protection.reinstall },
             renewal,
             metrics: None,
             action: view.action.map(ActionAnswer::from),

@@ -42,6 +42,10 @@ pub fn belongings(stage: &mut Stage) -> Played<'_> {
         let keys = stage.customer("GET", "/ssh-keys", None).await;
         assert_eq!(keys["total"], 2, "once each, whoever died: {keys}");
         stage.customer("DELETE", &path, None).await;
+        let server = stage.order().await;
+        let change = json!({"labels": {"env": "test"}, "protection": {"destroy": true}});
+        let changed = stage.customer("PATCH", &format!("/servers/{server}"), Some(&change)).await;
+        assert_eq!(changed["data"]["labels"], json!({"env": "test"}), "{changed}");
         assert_eq!(stage.customer("GET", "/ssh-keys", None).await["total"], 1);
     })
 }

@@ -61,6 +61,20 @@ pub struct Api {
     /// Proxies that are believed when they name the client in `X-Forwarded-For`.
     #[serde(default = "loopback")]
     pub trusted_proxies: Vec<IpNet>,
+    /// Connections at once; more wait to be accepted.
+    #[serde(default = "connections_max")]
+    pub connections_max: usize,
+    /// Connections at once of one address that is no trusted proxy; more are closed.
+    #[serde(default = "connections_per_address_max")]
+    pub connections_per_address_max: usize,
+}
+
+fn connections_max() -> usize {
+    4096
+}
+
+fn connections_per_address_max() -> usize {
+    256
 }
 
 /// This machine, which is where the reverse proxy usually runs.

@@ -7,7 +7,10 @@
 mod request;
 mod test_host;
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex},
+};
 
 use axum::Router;
 use csp_control::{
@@ -82,6 +85,17 @@ pub struct Books {
     actions: usize,
 }
 
+/// What a database was asked.
+#[derive(Clone, Debug, Default)]
+pub struct Statements(Arc<Mutex<Vec<String>>>);
+
+impl Statements {
+    /// What it was asked since the last time.
+    pub fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
 impl TestControl {
     /// A control plane with the documentation's catalog, at [`NOON`].
     pub async fn start() -> Self {
@@ -90,15 +104,24 @@ impl TestControl {
 
     /// A control plane that sells what `catalog` (TOML) says, at [`NOON`].
     pub async fn with_catalog(catalog: &str) -> Self {
-        Self::with(catalog, |_| ()).await
+        Self::with(catalog, |_| (), |path| Store::open(path).unwrap()).await
+    }
+
+    /// A control plane that writes down every statement of its database as it begins, without the values.
+    pub async fn traced() -> (Self, Statements) {
+        let statements = Statements::default();
+        let ear = statements.clone();
+        let hear = move |statement: &str| ear.0.lock().unwrap().push(statement.to_owned());
+        let open = |path: &Path| Store::open_traced(path, hear).unwrap();
+        (Self::with(EXAMPLE_CATALOG, |_| (), open).await, statements)
     }
 
     /// A control plane with the documentation's catalog and other settings than tests usually have.
     pub async fn with_settings(change: impl FnOnce(&mut Settings)) -> Self {
-        Self::with(EXAMPLE_CATALOG, change).await
+        Self::with(EXAMPLE_CATALOG, change, |path| Store::open(path).unwrap()).await
     }
 
-    async fn with(catalog: &str, change: impl FnOnce(&mut Settings)) -> Self {
+    async fn with(catalog: &str, change: impl FnOnce(&mut Settings), open: impl FnOnce(&Path) -> Store) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(SetClock::new(NOON));
         let mut settings = Settings {
@@ -111,7 +134,7 @@ impl TestControl {
             trusted_proxies: vec!["127.0.0.1/32".parse().unwrap()],
         };
         change(&mut settings);
-        let store = Store::open(&folder.path().join("control.db")).unwrap();
+        let store = open(&folder.path().join("control.db"));
         let app = App::new(store, clock.clone(), Arc::new(SeededEntropy::new(1)), settings)
             .with_metrics(Metrics::open(&folder.path().join("metrics.db")));
         let (customers, operators) = (api::router(app.clone()), operator::router(app.clone()));

@@ -73,6 +73,8 @@ fn enveloped(mut response: Response, id: &str) -> Response {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         *response.body_mut() = refusal.render(id).into();
     }
+    // Names are the customers' own and may look like markup: no browser may take an answer for a page.
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if let Ok(id) = HeaderValue::from_str(id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }

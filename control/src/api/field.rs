@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::error::{ApiError, Code, FieldFault};
+use crate::domain::label::acts;
 
 /// Longest text in a field, in bytes. Keys and certificates fit, novels do not.
 const TEXT_BYTES_MAX: usize = 16 * 1024;
@@ -103,9 +104,6 @@ const UNKNOWN_MAX: usize = 16;
 /// A stranger's text, cut, and without characters that act on whoever looks at it: controls and changes of direction.
 #[must_use]
 pub fn inert(text: &str) -> String {
-    let acts = |c: char| {
-        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
     text.chars().take(64).map(|c| if acts(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 

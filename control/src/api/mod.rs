@@ -9,6 +9,7 @@ pub mod auth;
 pub mod body;
 pub mod catalog;
 pub mod code;
+pub mod connections;
 pub mod console;
 pub mod denied;
 pub mod document;

@@ -21,7 +21,10 @@ use tokio::{
 
 use super::watchdog;
 use crate::{
-    api::{self, App, Settings},
+    api::{
+        self, App, Settings,
+        connections::{self, ConnectionBounds},
+    },
     clock::SystemClock,
     config::{
         Config, ConfigError,
@@ -145,7 +148,12 @@ async fn serve(config: &Config, sockets: PassedSockets) -> Result<(), ServeError
     let mut tasks = JoinSet::new();
     let (api_app, operator_app) = (api::router(app.clone()), operator::router(app.clone()));
     let until = told(stopped.clone());
-    tasks.spawn(async move { log_end("api", axum::serve(api, api_app).with_graceful_shutdown(until).await) });
+    let bounds = ConnectionBounds::new(
+        config.api.connections_max,
+        config.api.connections_per_address_max,
+        config.api.trusted_proxies.clone(),
+    );
+    tasks.spawn(connections::serve(api, api_app, bounds, until));
     let until = told(stopped.clone());
     tasks.spawn(
         async move { log_end("operator", axum::serve(operator, operator_app).with_graceful_shutdown(until).await) },

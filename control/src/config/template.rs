@@ -40,6 +40,9 @@ listen = {api_listen}
 # Proxies that are believed when they name the client in X-Forwarded-For, as networks. A proxy must append the address
 # that it sees, not hand on what the client wrote. Empty when clients connect directly.
 trusted_proxies = ["127.0.0.1/32", "::1/128"]
+# Connections at once, in all and of one address that is no trusted proxy.
+connections_max = 4096
+connections_per_address_max = 256
 
 [fleet]
 # Where the agents of the hosts connect, with mutual TLS and pinned keys.
@@ -124,6 +127,8 @@ mod tests {
         assert_eq!(config.fleet.advertise, None);
         assert_eq!((config.log, config.orders), Default::default());
         assert_eq!((config.account_limits, config.rate_limits), Default::default());
+        let connections = (config.api.connections_max, config.api.connections_per_address_max);
+        assert_eq!(connections, (4096, 256));
         assert_eq!(config.api.trusted_proxies, crate::config::loopback());
         let named = Choices { advertise: Some("control.example.com:7443"), ..choices };
         let config = Config::parse(&render(&named), "template").unwrap();

@@ -9,9 +9,11 @@ pub struct Label(String);
 #[error("a name has 1 to 100 characters and no line breaks, control characters or marks of direction")]
 pub struct BadLabel;
 
-/// Whether a character steers a terminal or turns the direction of what stands beside it.
-fn acts(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// Whether a character steers a terminal, begins a line, or turns the direction of what stands beside it.
+#[must_use]
+pub fn acts(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 impl Label {

@@ -18,7 +18,10 @@ use std::{
 };
 
 use csp_shared::id::AccountId;
-use rusqlite::Connection;
+use rusqlite::{
+    Connection,
+    trace::{TraceEvent, TraceEventCodes},
+};
 use tokio::sync::{Semaphore, oneshot, watch};
 
 use super::{Read, StoreError, Tx, connection, signal::Signals};
@@ -102,6 +105,24 @@ impl Store {
     pub fn open_watched(path: &Path, watch: Option<Arc<dyn Watch>>) -> Result<Self, StoreError> {
         let signals = Signals::default();
         let desk = Desk { connection: connection::open(path)?, watch, signals: signals.clone() };
+        Ok(Self { engine: Arc::new(Engine::Inline(Mutex::new(Inline { desk, died: false }))), signals })
+    }
+
+    /// As [`Store::open_inline`], with every statement that begins told to `ear`, without its values: so a test can show
+    /// that two questions are answered by the same work.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_traced(path: &Path, mut ear: impl FnMut(&str) + Send + 'static) -> Result<Self, StoreError> {
+        let mut connection = connection::open(path)?;
+        let tell = move |event: TraceEvent<'_>| {
+            if let TraceEvent::Stmt(_, statement) = event {
+                ear(statement);
+            }
+        };
+        connection.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(tell))?;
+        let signals = Signals::default();
+        let desk = Desk { connection, watch: None, signals: signals.clone() };
         Ok(Self { engine: Arc::new(Engine::Inline(Mutex::new(Inline { desk, died: false }))), signals })
     }
 

@@ -1,9 +1,12 @@
 //! The two HTTP faces against a real database in one process. One file a subject.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+mod bad_input;
 mod billing;
+mod connections;
 mod envelope;
 mod idempotency;
+mod isolation;
 mod keys;
 mod limits;
 mod lists;
@@ -15,6 +18,5 @@ mod payments;
 mod power;
 mod rate_limits;
 mod settings;
-mod sign_in;
 mod ssh_keys;
 mod statements;

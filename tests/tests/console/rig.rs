@@ -12,7 +12,10 @@ use csp_agent::{
     worker::Stopped,
 };
 use csp_control::{
-    api,
+    api::{
+        self,
+        connections::{self, ConnectionBounds},
+    },
     domain::slug::Slug,
     fleet::{Bounds, Hosts as _, Listener, StoreHosts},
     service::add_host::{AddHost, add_host},
@@ -66,7 +69,8 @@ impl Rig {
         let app = control.app.clone();
         let mut tasks = JoinSet::new();
         let router = api::router(app.clone());
-        tasks.spawn(async move { axum::serve(api_tcp, router).await.unwrap() });
+        let bounds = ConnectionBounds::new(1000, 1000, Vec::new());
+        tasks.spawn(async move { connections::serve(api_tcp, router, bounds, std::future::pending()).await });
         let hosts = StoreHosts::new(app.store.clone(), app.clock.clone(), app.entropy.clone(), 60);
         let listener = Listener::new(&identity, hosts.clone(), app.wake.clone(), Bounds::default()).unwrap();
         tasks.spawn(listener.serve(fleet_tcp, std::future::pending()));

@@ -31,7 +31,7 @@ use crate::{
 /// A class without controls and marks of direction.
 macro_rules! acts {
     ($open:literal, $close:literal) => {
-        concat!($open, r"\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069", $close)
+        concat!($open, r"\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff", $close)
     };
 }
 

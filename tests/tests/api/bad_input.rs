@@ -1,0 +1,219 @@
+//! Whatever a stranger sends, the answer says which part is wrong, is inert, and nothing has changed.
+
+use csp_control::api::document;
+use csp_tests::test_control::{PUBLIC_KEY, TestControl};
+use serde_json::{Value, json};
+
+const JSON: &str = "application/json";
+const ABSENT: &str = "0192f0c1-0000-7000-8000-000000000001";
+
+/// Characters that act on whoever looks at them: controls, changes of direction, and what HTML is made of.
+const ACTING: &[&str] = &[
+    "a\u{0}b",
+    "a\nb",
+    "a\u{1b}[2Jb",
+    "a\u{7f}b",
+    "a\u{85}b",
+    "a\u{202e}b",
+    "a\u{2066}b",
+    "a\u{200f}b",
+    "a\u{61c}b",
+    "a\u{2028}b",
+    "a\u{feff}b",
+];
+
+/// Every route with a body, as the document lists them.
+fn with_body() -> Vec<(String, String)> {
+    let paths = document::document().paths.paths.iter();
+    let operations = paths.flat_map(|(path, item)| document::verbs(item).into_iter().map(move |verb| (path, verb)));
+    operations
+        .filter(|(_, (_, operation))| operation.request_body.is_some())
+        .map(|(path, (method, _))| (method.to_owned(), path.replace("{uuid}", ABSENT)))
+        .collect()
+}
+
+#[tokio::test]
+async fn every_route_with_a_body_refuses_what_is_no_json_object() {
+    let control = TestControl::start().await;
+    let customer = control.customer("ada", "50").await;
+    let before = control.books().await;
+    let deep = format!("{{\"x\":{}1{}}}", "[".repeat(5000), "]".repeat(5000));
+    let deep_objects = format!("{}1{}", "{\"x\":".repeat(5000), "}".repeat(5000));
+    let (long, long_spaces) = (format!("{{\"x\":\"{}\"}}", "a".repeat(70_000)), " ".repeat(70_000));
+    let table: [(&str, Option<&str>, &[u8], u16, &str); 15] = [
+        ("nothing closed", Some(JSON), b"{", 400, "malformed_json"),
+        ("deep lists", Some(JSON), deep.as_bytes(), 400, "malformed_json"),
+        ("deep objects", Some(JSON), deep_objects.as_bytes(), 400, "malformed_json"),
+        ("a number too many", Some(JSON), b"{} 1", 400, "malformed_json"),
+        ("not a number", Some(JSON), b"{\"x\":NaN}", 400, "malformed_json"),
+        ("half a surrogate", Some(JSON), b"{\"x\":\"\\ud800\"}", 400, "malformed_json"),
+        ("no UTF-8", Some(JSON), b"{\"x\":\"\xff\"}", 400, "malformed_json"),
+        ("a byte order mark", Some(JSON), b"\xef\xbb\xbf{}", 400, "malformed_json"),
+        ("a list", Some(JSON), b"[]", 422, "validation_failed"),
+        ("a text", Some(JSON), b"\"a\"", 422, "validation_failed"),
+        ("a form", Some("application/x-www-form-urlencoded"), b"x=1", 415, "unsupported_media_type"),
+        ("no kind", None, b"{\"x\":1}", 415, "unsupported_media_type"),
+        ("another charset", Some("application/json; charset=utf-16"), b"{}", 415, "unsupported_media_type"),
+        ("too long", Some(JSON), long.as_bytes(), 413, "payload_too_large"),
+        ("too many spaces", Some(JSON), long_spaces.as_bytes(), 413, "payload_too_large"),
+    ];
+    let routes = with_body();
+    assert!(routes.len() > 5, "{routes:?}");
+    for (method, path) in routes {
+        for (name, kind, body, status, code) in table {
+            let send = control.api(&method, &path).by(&customer).body(body);
+            let reply = kind.into_iter().fold(send, |send, kind| send.header("content-type", kind)).send().await;
+            assert_eq!(
+                (reply.status.as_u16(), reply.code()),
+                (status, code),
+                "{method} {path}: {name}: {}",
+                reply.text
+            );
+        }
+        let unknown = json!({"colour\u{202e}\u{1b}[2J": 1});
+        let reply = control.api(&method, &path).by(&customer).json(&unknown).send().await;
+        assert_eq!(reply.status.as_u16(), 422, "{method} {path}: {}", reply.text);
+        assert!(reply.fields()[0].starts_with("colour\u{fffd}"), "{method} {path}: {}", reply.text);
+    }
+    assert_eq!(control.books().await, before);
+}
+
+#[tokio::test]
+async fn every_path_tells_which_methods_it_has() {
+    let control = TestControl::start().await;
+    for (path, item) in &document::document().paths.paths {
+        let has: Vec<&str> = document::verbs(item).into_iter().map(|(method, _)| method).collect();
+        let path = path.replace("{uuid_or_slug}", "starter").replace("{month}", "2026-06").replace("{uuid}", ABSENT);
+        for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "BREW", "TRACE", "CONNECT"] {
+            if has.contains(&method) {
+                continue;
+            }
+            let reply = control.api(method, &path).send().await;
+            assert_eq!((reply.status.as_u16(), reply.code()), (405, "method_not_allowed"), "{method} {path}");
+            let allow: Vec<&str> = reply.header("allow").split(',').map(str::trim).collect();
+            assert!(has.iter().all(|method| allow.contains(method)), "{path}: {allow:?} and {has:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn garbage_in_a_path_is_nothing_that_exists() {
+    let control = TestControl::start().await;
+    let customer = control.customer("ada", "0").await;
+    let long = "a".repeat(20_000);
+    for name in [
+        "%00",
+        "%ff%fe",
+        "%c0%ae%c0%ae",
+        "..%2f..%2fetc%2fpasswd",
+        "%2e%2e",
+        "%0d%0aSet-Cookie:%20a=b",
+        "%e2%80%ae",
+        "'--",
+        "<script>".replace(['<', '>'], "%3c").as_str(),
+        "%25",
+        "%",
+        "%zz",
+        "{uuid}".replace(['{', '}'], "%7b").as_str(),
+        &long,
+    ] {
+        for folder in ["/servers", "/ssh-keys", "/packages"] {
+            let reply = control.raw("PATCH", "/api/v1/nothing").send().await;
+            assert_eq!(reply.status.as_u16(), 404);
+            let method = if folder == "/ssh-keys" { "DELETE" } else { "GET" };
+            let reply = control.api(method, &format!("{folder}/{name}")).by(&customer).send().await;
+            let shown = &name[..name.len().min(40)];
+            assert_eq!((reply.status.as_u16(), reply.code()), (404, "not_found"), "{folder}/{shown}: {}", reply.text);
+            assert!(!reply.text.contains("etc/passwd") && !reply.headers.contains_key("set-cookie"), "{shown}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn garbage_in_headers_is_refused_or_has_no_effect() {
+    let control = TestControl::start().await;
+    let customer = control.customer("ada", "0").await;
+    let long = "a".repeat(10_000);
+    for (name, value) in [
+        ("accept", "\u{e9}"),
+        ("accept", "no/such;q=seven"),
+        ("accept-language", &long),
+        ("user-agent", "\u{202e}<script>alert(1)</script>"),
+        ("x-request-id", "<script>"),
+        ("x-forwarded-for", "'; DROP TABLE servers; --"),
+        ("x-forwarded-host", "evil.example.com"),
+        ("host", "evil.example.com"),
+        ("origin", "https://evil.example.com"),
+        ("content-type", "\u{e9}/\u{e9}"),
+        ("x-http-method-override", "DELETE"),
+        ("cookie", &long),
+    ] {
+        let reply = control.api("GET", "/servers").by(&customer).header(name, value).send().await;
+        assert_eq!(reply.status.as_u16(), 200, "{name}: {}", reply.text);
+        assert!(!reply.text.contains("evil") && !reply.headers.contains_key("access-control-allow-origin"), "{name}");
+    }
+    for value in ["", "\u{e9}", &"k".repeat(256)] {
+        let send = control.api("POST", "/ssh-keys").by(&customer).header("idempotency-key", value);
+        let reply = send.json(&json!({"label": "a", "public_key": PUBLIC_KEY})).send().await;
+        assert!([400, 422].contains(&reply.status.as_u16()), "{value}: {}", reply.text);
+        assert_eq!(reply.fields(), ["Idempotency-Key"]);
+    }
+    assert_eq!(control.api("GET", "/ssh-keys").by(&customer).send().await.data(), &json!([]));
+}
+
+#[tokio::test]
+async fn garbage_in_a_query_is_named() {
+    let control = TestControl::start().await;
+    let customer = control.customer("ada", "0").await;
+    for query in [
+        "limit=",
+        "limit=%00",
+        "limit=1%00",
+        "limit=-1",
+        "limit=1e3",
+        "limit=%ff",
+        "limit=9999999999999999999999",
+        "%00=1",
+    ] {
+        let reply = control.api("GET", &format!("/servers?{query}")).by(&customer).send().await;
+        let status = reply.status.as_u16();
+        assert!(status == 422 || status == 400 || query == "limit=", "{query}: {status} {}", reply.text);
+        assert!(reply.status.is_success() || !reply.json["message"].as_str().unwrap().contains('\u{0}'), "{query}");
+    }
+}
+
+#[tokio::test]
+async fn names_that_act_on_whoever_looks_are_refused_and_markup_stays_text() {
+    let control = TestControl::start().await;
+    control.host("host-1").await;
+    let customer = control.customer("ada", "50").await;
+    let before = control.books().await;
+    for text in ACTING {
+        let key = json!({"label": text, "public_key": PUBLIC_KEY});
+        let reply = control.api("POST", "/ssh-keys").by(&customer).json(&key).send().await;
+        assert_eq!((reply.status.as_u16(), reply.fields()), (422, vec!["label"]), "{text:?}: {}", reply.text);
+        let order = |field: &str| {
+            let mut order =
+                json!({"type": "vps", "package_slug": "starter", "os_image_key": "debian-12", "hostname": "a"});
+            order[field] = Value::from(*text);
+            order
+        };
+        for field in ["type", "package_slug", "os_image_key", "hostname", "ssh_key_uuid", "location"] {
+            let reply = control.api("POST", "/servers").by(&customer).json(&order(field)).send().await;
+            assert_eq!((reply.status.as_u16(), reply.fields()), (422, vec![field]), "{text:?}: {}", reply.text);
+            let message = reply.json["message"].as_str().unwrap();
+            assert!(
+                !ACTING.iter().any(|acting| message.contains(acting.chars().nth(1).unwrap())),
+                "{field} {text:?}: {message:?}"
+            );
+        }
+    }
+    assert_eq!(control.books().await, before);
+    let markup = "<img src=x onerror=alert(1)> & \"quoted\"";
+    let key = json!({"label": markup, "public_key": PUBLIC_KEY});
+    let added = control.api("POST", "/ssh-keys").by(&customer).json(&key).send().await;
+    assert_eq!(added.data()["label"], json!(markup));
+    let list = control.api("GET", "/ssh-keys").by(&customer).send().await;
+    assert_eq!(list.header("content-type"), JSON);
+    assert_eq!(list.header("x-content-type-options"), "nosniff", "no browser takes it for a page");
+}

@@ -1,0 +1,81 @@
+//! One row for each route: what is sent to it so that it works, and whose things it is about.
+//!
+//! The routes come from the document, so one without a row fails the test; a row without a route does too.
+
+use serde_json::{Value, json};
+
+/// What a path names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Names {
+    /// The account as a whole, or what is everybody's.
+    Nothing,
+    /// A server of the account.
+    Server,
+    /// An SSH key of the account.
+    SshKey,
+}
+
+/// One route, and a request to it.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    pub route: (&'static str, &'static str),
+    pub names: Names,
+    /// The body of a request that its owner succeeds with.
+    pub body: fn() -> Value,
+}
+
+const fn row(method: &'static str, path: &'static str, names: Names, body: fn() -> Value) -> Row {
+    Row { route: (method, path), names, body }
+}
+
+fn none() -> Value {
+    Value::Null
+}
+
+fn order() -> Value {
+    json!({"type": "vps", "package_slug": "starter", "os_image_key": "debian-12", "hostname": "another"})
+}
+
+fn ssh_key() -> Value {
+    // Another one than the account has: its last byte differs.
+    let public_key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4g";
+    json!({"label": "Second", "public_key": public_key})
+}
+
+fn settings() -> Value {
+    json!({"hostname": "renamed", "labels": {"role": "web"}})
+}
+
+fn label() -> Value {
+    json!({"label": "Renamed"})
+}
+
+/// Routes that anybody may ask, and why.
+pub const OPEN: &[(&str, &str, &str)] = &[("GET", "/openapi.json", "the description of the API is everybody's")];
+
+/// Every other route. Those that end a thing come last among those that name it.
+pub const ROWS: &[Row] = &[
+    row("GET", "/account", Names::Nothing, none),
+    row("GET", "/balance", Names::Nothing, none),
+    row("GET", "/transactions", Names::Nothing, none),
+    row("GET", "/statements", Names::Nothing, none),
+    row("GET", "/statements/{month}", Names::Nothing, none),
+    row("GET", "/packages", Names::Nothing, none),
+    row("GET", "/packages/{uuid_or_slug}", Names::Nothing, none),
+    row("GET", "/os-images", Names::Nothing, none),
+    row("GET", "/ssh-keys", Names::Nothing, none),
+    row("POST", "/ssh-keys", Names::Nothing, ssh_key),
+    row("PATCH", "/ssh-keys/{uuid}", Names::SshKey, label),
+    row("DELETE", "/ssh-keys/{uuid}", Names::SshKey, none),
+    row("GET", "/servers", Names::Nothing, none),
+    row("POST", "/servers", Names::Nothing, order),
+    row("GET", "/servers/{uuid}", Names::Server, none),
+    row("PATCH", "/servers/{uuid}", Names::Server, settings),
+    row("GET", "/servers/{uuid}/metrics", Names::Server, none),
+    row("POST", "/servers/{uuid}/console", Names::Server, none),
+    row("POST", "/servers/{uuid}/extend", Names::Server, none),
+    row("POST", "/servers/{uuid}/restart", Names::Server, none),
+    row("POST", "/servers/{uuid}/stop", Names::Server, none),
+    row("POST", "/servers/{uuid}/start", Names::Server, none),
+    row("POST", "/servers/{uuid}/destroy", Names::Server, none),
+];

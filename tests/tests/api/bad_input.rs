@@ -40,7 +40,8 @@ async fn every_route_with_a_body_refuses_what_is_no_json_object() {
     let deep = format!("{{\"x\":{}1{}}}", "[".repeat(5000), "]".repeat(5000));
     let deep_objects = format!("{}1{}", "{\"x\":".repeat(5000), "}".repeat(5000));
     let (long, long_spaces) = (format!("{{\"x\":\"{}\"}}", "a".repeat(70_000)), " ".repeat(70_000));
-    let table: [(&str, Option<&str>, &[u8], u16, &str); 15] = [
+    type Case<'a> = (&'a str, Option<&'a str>, &'a [u8], u16, &'a str);
+    let table: [Case<'_>; 15] = [
         ("nothing closed", Some(JSON), b"{", 400, "malformed_json"),
         ("deep lists", Some(JSON), deep.as_bytes(), 400, "malformed_json"),
         ("deep objects", Some(JSON), deep_objects.as_bytes(), 400, "malformed_json"),

@@ -30,6 +30,7 @@ steps! {
     Step::WriteSeed(_) => "write_seed",
     Step::RemoveSeed => "remove_seed",
     Step::MakeTaps => "make_taps",
+    Step::CutOff => "cut_off",
     Step::SetFilters(_) => "set_filters",
     Step::Connect(_) => "connect",
     Step::RemoveTaps => "remove_taps",

@@ -138,9 +138,11 @@ pub struct Seen {
     pub disks: BTreeSet<DiskEpoch>,
     /// The seed that is there, and what it was made from.
     pub seed: Option<Mark>,
-    /// Taps of the server, by the guest's MAC address.
+    /// Taps of the server under the names that csp gives them, by the guest's MAC address.
     pub taps: BTreeMap<Mac, SeenTap>,
-    /// The server's filters, and what they were made from; the mark zero for a part or a stray of them.
+    /// Other interfaces that carry the server's mark, by their names: somebody made or renamed them by hand.
+    pub strays: BTreeMap<String, SeenStray>,
+    /// The server's filters, and what they were made from; the mark zero when they are not as they were loaded.
     pub filters: Option<Mark>,
     /// The domain, running or not; `None` when libvirt knows none of that name.
     pub domain: Option<SeenDomain>,
@@ -161,7 +163,7 @@ impl Seen {
         Remains {
             domain: self.domain.is_some(),
             process: self.process,
-            taps: !self.taps.is_empty(),
+            taps: !self.taps.is_empty() || !self.strays.is_empty(),
             filters: self.filters.is_some(),
             disk: !self.pool || !self.disks.is_empty(),
         }
@@ -180,6 +182,15 @@ pub struct SeenTap {
 impl SeenTap {
     /// In its bridge and up.
     pub const CONNECTED: Self = Self { plugged: true, up: true };
+}
+
+/// An interface that carries a server's mark and not the name of one of its taps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SeenStray {
+    /// It is a port of something, or up: frames can pass.
+    pub connected: bool,
+    /// Its name is one of csp's and no program holds it open, so nobody misses it.
+    pub removable: bool,
 }
 
 /// A domain as libvirt tells it.
@@ -273,12 +284,16 @@ pub trait Machine: Send + Sync + 'static {
     /// Writes the NoCloud seed, under a name that carries `mark`, and removes other seeds of the server.
     fn write_seed(&self, spec: &ServerSpec, mark: Mark) -> impl Future<Output = Result<(), Fault>> + Send;
 
-    /// Removes every seed of the server.
+    /// Removes every seed of the server, and what it wrote on its serial console.
     fn remove_seed(&self, server: ServerId) -> impl Future<Output = Result<(), Fault>> + Send;
 
     /// Makes the spec's taps, plugged into their bridges, and removes other taps of the server. A new tap's link is
     /// down; a tap that is there is only plugged. No tap is removed or made while the guest runs.
     fn make_taps(&self, spec: &ServerSpec) -> impl Future<Output = Result<(), Fault>> + Send;
+
+    /// Disconnects whatever carries the server's mark and is no tap of the spec's adapters: link down, off its bridge.
+    /// Removes what nobody can miss of it: a name of csp's, and no program that holds it open.
+    fn cut_off(&self, spec: &ServerSpec) -> impl Future<Output = Result<(), Fault>> + Send;
 
     /// Replaces the filters of those of the spec's taps that are there, in one transaction, marked with `mark`. Never a
     /// moment without. Each tap lets through all the public addresses of the server.

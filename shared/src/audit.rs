@@ -48,6 +48,11 @@ pub enum Holding {
     Tap(HeldTap),
     /// A filter table with a name like one of ours.
     Filters(HeldFilters),
+    /// The guard of the host's own addresses, one for all guests.
+    Guard {
+        /// It is there, as it was loaded. It comes with the first server's filters.
+        stands: bool,
+    },
     /// Whether the pool is there. When it is not, nothing of what follows is listed, and nothing is known of it.
     Pool {
         /// Mounted, and the right one.
@@ -59,6 +64,8 @@ pub enum Holding {
     Disk(PoolFile),
     /// A file in the folder of seeds.
     Seed(PoolFile),
+    /// A file in the folder of serial consoles' logs.
+    Console(PoolFile),
     /// A file in the trash.
     Trash(PoolFile),
     /// A file in the image cache.
@@ -158,6 +165,9 @@ pub struct HeldTap {
     pub plugged: bool,
     /// Administratively up.
     pub up: bool,
+    /// It carries a mark and not the name that goes with it: somebody made or renamed it by hand.
+    #[serde(default)]
+    pub stray: bool,
 }
 
 /// A filter table.
@@ -171,8 +181,11 @@ pub struct HeldFilters {
     pub mark: Option<String>,
     /// What its guest may use as its own.
     pub addresses: Vec<Ipv4Addr>,
-    /// Taps that both directions are filtered for, with rules that are there.
+    /// Taps that both directions are filtered for. A chain without rules drops all.
     pub taps: Vec<String>,
+    /// It was whole once and somebody changed it since.
+    #[serde(default)]
+    pub altered: bool,
 }
 
 /// A file in the pool that is, or seems to be, a server's.
@@ -198,7 +211,7 @@ impl Holding {
     pub fn bounded(mut self) -> Self {
         let cut = |text: &mut String| *text = shown(text);
         match &mut self {
-            Self::Spec(_) | Self::Process { .. } => {}
+            Self::Spec(_) | Self::Process { .. } | Self::Guard { .. } => {}
             Self::BadSpecFile { file, .. } | Self::Image { file } => cut(file),
             Self::Domain(domain) => {
                 cut(&mut domain.name);
@@ -213,7 +226,7 @@ impl Holding {
                 filters.taps.iter_mut().for_each(cut);
             }
             Self::Pool { detail, .. } => cut(detail),
-            Self::Disk(file) | Self::Seed(file) | Self::Trash(file) => cut(&mut file.file),
+            Self::Disk(file) | Self::Seed(file) | Self::Console(file) | Self::Trash(file) => cut(&mut file.file),
             Self::Unseen { why, .. } => cut(why),
         }
         self

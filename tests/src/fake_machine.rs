@@ -26,6 +26,10 @@ use csp_shared::{
     spec::{Image, ServerSpec},
 };
 
+mod server;
+
+pub use server::FakeServer;
+
 /// A method of [`Machine`] that can be made to fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "named after the methods")]
@@ -38,6 +42,7 @@ pub enum Op {
     WriteSeed,
     RemoveSeed,
     MakeTaps,
+    CutOff,
     SetFilters,
     LinkUp,
     RemoveTaps,
@@ -79,35 +84,12 @@ pub struct FakeHost {
     pub servers: BTreeMap<ServerId, FakeServer>,
     /// Domains that nobody of csp made.
     pub strangers: Vec<Orphan>,
+    /// Methods that say that they did it and change nothing, as when somebody undoes it at once.
+    pub idle: BTreeSet<Op>,
     /// Every successful change, oldest first.
     pub log: Vec<(ServerId, Op)>,
     boots: u64,
     failures: BTreeMap<Op, (u32, Fault)>,
-}
-
-/// What a host holds of one server.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FakeServer {
-    /// Disks on the pool, each with how often it was booted: what is on it is worth keeping from one on.
-    pub disks: BTreeMap<DiskEpoch, u32>,
-    /// Disks in the trash.
-    pub trash: BTreeMap<DiskEpoch, u32>,
-    /// How often each epoch's disk was made. Never more than once after a boot.
-    pub disks_made: BTreeMap<DiskEpoch, u32>,
-    /// The seed.
-    pub seed: Option<Mark>,
-    /// Taps; lost with a reboot.
-    pub taps: BTreeMap<Mac, SeenTap>,
-    /// Filters; lost with a reboot.
-    pub filters: Option<Mark>,
-    /// The domain.
-    pub domain: Option<SeenDomain>,
-    /// Its QEMU runs.
-    pub process: bool,
-    /// How often it was started.
-    pub starts: u32,
-    /// It was asked to go down and did not yet.
-    pub stop_asked: bool,
 }
 
 impl Default for FakeMachine {
@@ -131,6 +113,7 @@ impl FakeMachine {
             images: BTreeSet::new(),
             servers: BTreeMap::new(),
             strangers: Vec::new(),
+            idle: BTreeSet::new(),
             log: Vec::new(),
             boots: 1,
             failures: BTreeMap::new(),
@@ -166,6 +149,7 @@ impl FakeMachine {
         host.stopping = false;
         for server in host.servers.values_mut() {
             server.taps.clear();
+            server.strays.clear();
             server.filters = None;
             server.go_off(OffCause::Unknown);
         }
@@ -202,6 +186,9 @@ impl FakeMachine {
             || {
                 if op.needs_pool() && !host.pool_mounted {
                     return Err(Fault::new(FaultCode::PoolMissing, "the pool is not mounted"));
+                }
+                if host.idle.contains(&op) {
+                    return Ok(());
                 }
                 change(host.servers.entry(server).or_default(), &mut host.images)
             },
@@ -243,41 +230,6 @@ impl FakeHost {
     }
 }
 
-impl FakeServer {
-    fn go_off(&mut self, cause: OffCause) {
-        self.process = false;
-        self.stop_asked = false;
-        if let Some(domain) = self.domain.as_mut().filter(|domain| !matches!(domain.state, SeenState::Off(_))) {
-            domain.state = SeenState::Off(cause);
-        }
-    }
-
-    fn is_up(&self) -> bool {
-        self.domain.is_some_and(|domain| !matches!(domain.state, SeenState::Off(_)))
-    }
-
-    fn start(&mut self) -> Result<(), Fault> {
-        let refused = |why: &str| Err(Fault::new(FaultCode::HypervisorRefused, why));
-        let Some(domain) = &mut self.domain else { return refused("no such domain") };
-        if domain.state == SeenState::Running {
-            return Ok(());
-        }
-        let Some(boots) = self.disks.get_mut(&domain.epochs.disk) else { return refused("no such disk") };
-        if self.process {
-            return refused("the disk is locked by another process");
-        }
-        if self.seed.is_none() || self.taps.is_empty() || self.taps.values().any(|tap| *tap != SeenTap::CONNECTED) {
-            return refused("no seed or tap");
-        }
-        domain.state = SeenState::Running;
-        *boots += 1;
-        self.starts += 1;
-        self.process = true;
-        self.stop_asked = false;
-        Ok(())
-    }
-}
-
 impl Machine for FakeMachine {
     fn facts(&self) -> impl Future<Output = Result<HostFacts, Fault>> + Send {
         let host = self.lock();
@@ -303,6 +255,7 @@ impl Machine for FakeMachine {
             disks: if pool { held.disks.into_keys().collect() } else { BTreeSet::new() },
             seed: held.seed.filter(|_| pool),
             taps: held.taps,
+            strays: held.strays,
             filters: held.filters,
             domain: held.domain,
             process: held.process,
@@ -392,6 +345,13 @@ impl Machine for FakeMachine {
         })
     }
 
+    fn cut_off(&self, spec: &ServerSpec) -> impl Future<Output = Result<(), Fault>> + Send {
+        self.change(Op::CutOff, spec.server, |server, _| {
+            server.cut_off(&spec.nics.iter().map(|nic| nic.mac).collect());
+            Ok(())
+        })
+    }
+
     fn set_filters(&self, spec: &ServerSpec, mark: Mark) -> impl Future<Output = Result<(), Fault>> + Send {
         self.change(Op::SetFilters, spec.server, |server, _| {
             server.filters = Some(mark);
@@ -412,6 +372,7 @@ impl Machine for FakeMachine {
     fn remove_taps(&self, server: ServerId) -> impl Future<Output = Result<(), Fault>> + Send {
         self.change(Op::RemoveTaps, server, |server, _| {
             server.taps.clear();
+            server.strays.clear();
             Ok(())
         })
     }

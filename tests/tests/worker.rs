@@ -6,12 +6,13 @@ use std::time::Duration;
 use csp_agent::{
     config::Config,
     daemon,
-    machine::OffCause,
+    machine::{OffCause, SeenStray, SeenTap},
     spec_file::{MemoryBacking, SpecFile},
     worker::{Host, Supervisor},
 };
 use csp_shared::{
     generation::{DiskEpoch, StartEpoch},
+    mac::Mac,
     message::Orphan,
     observed::{Activity, DomainState, Fault, FaultCode, Observed, Remains},
     spec::{Desired, Power, ServerSpec},
@@ -295,4 +296,48 @@ async fn an_inventory_names_every_server_and_every_stranger() {
     let (servers, orphans) = agent.supervisor.inventory().await.unwrap();
     assert_eq!(servers.iter().map(|report| report.server).collect::<Vec<_>>(), [one.server, two.server]);
     assert_eq!(orphans, [stranger]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tap_that_was_marked_by_hand_is_cut_off_and_the_agent_comes_to_rest() {
+    let (agent, spec) = (Agent::heard().await, server_spec(1));
+    agent.accept(present(&spec)).await;
+    agent.reached(&spec).await;
+    let stray = SeenStray { connected: true, removable: true };
+    agent.machine.with(|host| {
+        let server = host.servers.get_mut(&spec.server).unwrap();
+        server.strays.insert("csptloop".to_owned(), stray);
+        server.strays.insert("mine".to_owned(), SeenStray { removable: false, ..stray });
+        server.taps.insert(Mac::for_guest([9, 9, 9, 9]), SeenTap::CONNECTED);
+        host.log.clear();
+    });
+    agent.supervisor.rescan();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let server = agent.machine.server(spec.server);
+    let left: Vec<_> = server.strays.iter().map(|(name, stray)| (name.as_str(), stray.connected)).collect();
+    assert_eq!(left, [("mine", false)], "what has no name of csp's is disconnected and left");
+    assert_eq!(server.taps.values().filter(|tap| tap.up || tap.plugged).count(), spec.nics.len());
+    assert_eq!(agent.machine.with(|host| host.log.clone()), [(spec.server, Op::CutOff)], "once, and nothing else");
+    assert!(agent.machine.runs(spec.server));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_that_is_undone_again_and_again_is_told_and_not_repeated_without_end() {
+    let (agent, spec) = (Agent::heard().await, server_spec(1));
+    agent.accept(present(&spec)).await;
+    agent.reached(&spec).await;
+    let other = next(&spec, |spec| spec.nics[0].addresses[0].address = [203, 0, 113, 99].into());
+    agent.machine.with(|host| {
+        host.idle.insert(Op::SetFilters);
+        host.log.clear();
+    });
+    agent.accept(present(&other)).await;
+    let told = agent.report("the fault", |report| report.fault.is_some()).await.fault.unwrap();
+    assert!(told.code == FaultCode::Internal && !told.lasting && told.detail.contains("set_filters"), "{told:?}");
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    let tries = agent.machine.with(|host| host.log.len());
+    assert!((8..60).contains(&tries), "{tries} in ten minutes");
+    agent.machine.with(|host| host.idle.clear());
+    let mended = agent.reached(&other).await;
+    assert_eq!(mended.fault, None);
 }

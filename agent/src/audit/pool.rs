@@ -20,6 +20,7 @@ pub(super) fn list(dir: &Path, note: &Path) -> Result<Vec<Holding>, String> {
     let mut held = vec![Holding::Pool { mounted: true, detail: String::new() }];
     held.extend(names(&dir.join("disks"))?.into_iter().map(|name| Holding::Disk(parse(name))));
     held.extend(names(&dir.join("seeds"))?.into_iter().map(|name| Holding::Seed(parse(name))));
+    held.extend(names(&dir.join("consoles"))?.into_iter().map(|name| Holding::Console(parse(name))));
     held.extend(names(&dir.join("trash"))?.into_iter().map(|name| Holding::Trash(parse(name))));
     held.extend(names(&dir.join("images"))?.into_iter().map(|file| Holding::Image { file }));
     // Mounted before and after, so what was listed in between was the pool.
@@ -35,7 +36,7 @@ fn names(folder: &Path) -> Result<Vec<String>, String> {
     entries.map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()).map_err(fault)).collect()
 }
 
-/// `SERVER.EPOCH.qcow2`, `SERVER.EPOCH.NUMBER.qcow2`, `SERVER.MARK.iso`. A half-made file (`….part`) has no epoch.
+/// `SERVER.EPOCH.qcow2`, `SERVER.EPOCH.NUMBER.qcow2`, `SERVER.MARK.iso`, `SERVER.log`, `SERVER.log.NUMBER`. A half-made file (`….part`) has no epoch.
 fn parse(file: String) -> PoolFile {
     let mut parts = file.split('.');
     let server = parts.next().and_then(|id| id.parse().ok());
@@ -60,6 +61,8 @@ mod tests {
             (format!("{id}.2.qcow2.part"), Some(id), None),
             (format!("{id}.00000000000000ab.iso"), Some(id), None),
             (format!("{id}.1234567890123456.iso"), Some(id), None),
+            (format!("{id}.log"), Some(id), None),
+            (format!("{id}.log.0"), Some(id), None),
             ("copy of disk.qcow2".to_owned(), None, None),
         ];
         for (file, server, epoch) in table {

@@ -7,7 +7,7 @@ use crate::{
     network::{
         bridge,
         links::{Link, Links},
-        tap_name::{PREFIX, TapMark},
+        tap_name::{PREFIX, TapMark, TapName},
     },
 };
 
@@ -29,6 +29,7 @@ fn held(links: &[Link], public_bridge: &str) -> Vec<Holding> {
             owner: mark.map(|mark| (mark.server, mark.mac)),
             plugged: bridge.is_some() && link.controller == bridge,
             up: link.up,
+            stray: mark.is_some_and(|mark| link.name != TapName::of(mark.server, mark.mac).as_str()),
         })
     })
     .collect()
@@ -46,12 +47,17 @@ mod tests {
         let mark = TapMark { server: server(), mac: Mac::for_guest([1, 2, 3, 4]) };
         let link = |name: &str, alias: String| Link { name: name.to_owned(), alias, ..Link::default() };
         let bridge = Link { index: 7, is_bridge: true, ..link("br0", String::new()) };
-        let own = Link { controller: Some(7), up: true, ..link("cspta", mark.to_string()) };
-        let links = [bridge, own, link("csptb", String::new()), link("eth0", String::new())];
-        let tap = |name: &str, owner, connected| {
-            Holding::Tap(HeldTap { name: name.to_owned(), owner, plugged: connected, up: connected })
+        let name = TapName::of(mark.server, mark.mac).to_string();
+        let own = Link { controller: Some(7), up: true, ..link(&name, mark.to_string()) };
+        let twin = link("csptloop", mark.to_string());
+        let links = [bridge, own, link("csptb", String::new()), twin, link("eth0", String::new())];
+        let tap = |name: &str, owner, connected, stray| {
+            Holding::Tap(HeldTap { name: name.to_owned(), owner, plugged: connected, up: connected, stray })
         };
-        assert_eq!(held(&links, "br0"), [tap("cspta", Some((mark.server, mark.mac)), true), tap("csptb", None, false)]);
+        let owner = Some((mark.server, mark.mac));
+        let told =
+            [tap(&name, owner, true, false), tap("csptb", None, false, false), tap("csptloop", owner, false, true)];
+        assert_eq!(held(&links, "br0"), told);
         assert!(matches!(&held(&links, "br1")[0], Holding::Tap(tap) if !tap.plugged && tap.up));
     }
 }

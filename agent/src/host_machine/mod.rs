@@ -44,11 +44,10 @@ use crate::{
     },
     machine::{BootId, HostEvent, HostFacts, Machine, Mark, OffCause, Seen, SeenState, Stamp},
     network::{
-        filter::{self, AllFilters},
+        filter::{self, AllFilters, Before},
         filter_rules::{self, ServerFilters},
         links::{Link, Links},
         tap::Taps,
-        tap_name::TapName,
     },
     storage::{image_cache::CachedImage, seed::SeedFiles, trash_clock::TrashClock},
 };
@@ -219,9 +218,10 @@ impl Machine for HostMachine {
         // The domain before the process: one that libvirt loses in between is still seen as a process.
         let domain = self.on_libvirt(move |libvirt| libvirt.see(server)).await?;
         let around = self.look_around().await?;
+        let process = around.processes.contains_key(&server);
         let taps = self.taps.seen_in(&around.links, server);
-        let names: Vec<TapName> = taps.keys().map(|mac| TapName::of(server, *mac)).collect();
-        let filters = around.filters.of(server, &names);
+        let strays = Taps::strays_in(&around.links, server);
+        let filters = blocking(move || around.filters.of(server)).await?;
         let stored = self.storing.see(server, image).await?;
         let shut_down = domain.is_some_and(|domain| domain.state == SeenState::Off(OffCause::Shutdown));
         let host_stopping = shut_down && blocking(|| Ok::<_, HypervisorError>(setup::is_stopping())).await?;
@@ -234,9 +234,10 @@ impl Machine for HostMachine {
             disks: stored.disks,
             seed: stored.seed,
             taps,
+            strays,
             filters,
             domain,
-            process: around.processes.contains_key(&server),
+            process,
         })
     }
 
@@ -276,6 +277,8 @@ impl Machine for HostMachine {
     }
 
     async fn remove_seed(&self, server: ServerId) -> Result<(), Fault> {
+        // Before the seed: should the agent die in between, the seed is seen and the rest is done again.
+        self.storing.forget_console(server).await;
         self.storing.on_store(move |store| Ok(store.seeds.remove(server)?)).await
     }
 
@@ -290,12 +293,21 @@ impl Machine for HostMachine {
         made.map_err(|error| fault::of(&error))
     }
 
+    async fn cut_off(&self, spec: &ServerSpec) -> Result<(), Fault> {
+        let macs: Vec<Mac> = spec.nics.iter().map(|nic| nic.mac).collect();
+        self.taps.cut_off(spec.server, &macs).await.map_err(|error| fault::of(&error))
+    }
+
     async fn set_filters(&self, spec: &ServerSpec, mark: Mark) -> Result<(), Fault> {
         let links = self.taps.list().await.map_err(|error| fault::of(&error))?;
         let there = self.taps.seen_in(&links, spec.server);
         let macs = public_macs(spec).into_iter().filter(|mac| there.contains_key(mac)).collect();
         let filters = ServerFilters { server: spec.server, own: public_addresses(spec), macs, mark };
-        blocking(move || filter::load(&filters)).await
+        let server = spec.server;
+        if blocking(move || filter::load(&filters)).await? == Before::Altered {
+            tracing::warn!(%server, "the server's filters were changed behind csp's back; they were set anew");
+        }
+        Ok(())
     }
 
     async fn link_up(&self, spec: &ServerSpec) -> Result<(), Fault> {
@@ -358,7 +370,6 @@ impl Machine for HostMachine {
     async fn undefine(&self, server: ServerId) -> Result<(), Fault> {
         self.on_libvirt(move |libvirt| libvirt.undefine(server)).await?;
         let _ = std::fs::remove_file(self.vnc.socket(server)); // QEMU removes it itself when it ends in order
-        self.storing.forget_console(server).await;
         Ok(())
     }
 }

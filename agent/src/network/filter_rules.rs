@@ -4,6 +4,7 @@
 //! * default drop, and each chain ends with a drop of its own: while a table is replaced, a chain's policy alone has
 //!   been seen to let frames through;
 //! * a table is flushed and filled, never deleted and made again, in one transaction: never a moment without;
+//! * what the kernel listed right after that is written into the table itself: whatever is changed later shows;
 //! * a guest sends from its own MAC, and from any address of its server: a server with several addresses answers on
 //!   each of them with whatever adapter its routing chooses;
 //! * tagged frames, IPv6, broadcast and multicast of IP do not pass; DHCP is the agent's business;
@@ -24,12 +25,12 @@ use crate::machine::Mark;
 pub const LAYOUT: u32 = 1;
 
 pub(super) const FAMILY: &str = "netdev";
-const OWN: &str = "own4";
+pub(super) const OWN: &str = "own4";
 const GUARD_FAMILY: &str = "bridge";
 const GUARD_TABLE: &str = "csp_guard";
 const GUARD_CHAIN: &str = "to_host";
 const GUARD_HOOK: &str = "input";
-const MARK_PREFIX: &str = "mark_";
+const SEAL_PREFIX: &str = "mark_";
 
 /// All that a server's filters are made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +41,7 @@ pub struct ServerFilters {
     pub own: Vec<Ipv4Addr>,
     /// The guest's address behind each tap.
     pub macs: Vec<Mac>,
-    /// Names an empty chain in the table, which is how one look tells what the rest was made from.
+    /// What they are made from; goes into the seal.
     pub mark: Mark,
 }
 
@@ -62,16 +63,35 @@ pub fn to_guest(tap: &TapName) -> String {
     format!("to_{tap}")
 }
 
-/// The empty chain that carries a mark.
-#[must_use]
-pub fn mark_chain(mark: Mark) -> String {
-    format!("{MARK_PREFIX}{mark}")
+/// Stands in a table as the name of an empty chain: what the table was made from, and what the kernel listed of it right
+/// after it was loaded. So one look tells whether it still is what was loaded, also after a restart of the agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seal {
+    /// What the filters were made from.
+    pub mark: Mark,
+    /// All that the table holds beside the seal, see [`super::filter_table::FilterTable::content`].
+    pub content: Mark,
 }
 
-/// Reads the mark out of a chain's name.
+impl Seal {
+    /// The chain's name.
+    #[must_use]
+    pub fn chain(self) -> String {
+        format!("{SEAL_PREFIX}{}_{}", self.mark, self.content)
+    }
+
+    /// Reads a chain's name; nothing when it is no seal.
+    #[must_use]
+    pub fn parse(chain: &str) -> Option<Self> {
+        let (mark, content) = chain.strip_prefix(SEAL_PREFIX)?.split_once('_')?;
+        Some(Self { mark: mark.parse().ok()?, content: content.parse().ok()? })
+    }
+}
+
+/// Whether a chain only says something about its table: a seal, or the mark of an older agent.
 #[must_use]
-pub fn mark_of(chain: &str) -> Option<Mark> {
-    chain.strip_prefix(MARK_PREFIX)?.parse().ok()
+pub fn is_label(chain: &str) -> bool {
+    chain.starts_with(SEAL_PREFIX)
 }
 
 /// The transaction that puts the filters in place, whatever was there. `stale` are chains of the table that are
@@ -93,8 +113,6 @@ pub fn load(filters: &ServerFilters, stale: &[String]) -> Vec<Value> {
         let own: Vec<String> = filters.own.iter().map(Ipv4Addr::to_string).collect();
         commands.push(json!({"add": {"element": {"family": FAMILY, "table": name, "name": OWN, "elem": own}}}));
     }
-    let mark = mark_chain(filters.mark);
-    commands.push(json!({"add": {"chain": {"family": FAMILY, "table": name, "name": mark}}}));
     for mac in &filters.macs {
         let tap = TapName::of(filters.server, *mac);
         let ingress = TapChain { table: &name, name: from_guest(&tap) };
@@ -105,10 +123,23 @@ pub fn load(filters: &ServerFilters, stale: &[String]) -> Vec<Value> {
     commands
 }
 
-/// The transaction that removes a server's table, which is there.
+/// The transaction that makes sure that a server's table is there.
+#[must_use]
+pub fn open(server: ServerId) -> Vec<Value> {
+    vec![json!({"add": {"table": {"family": FAMILY, "name": table_of(server)}}})]
+}
+
+/// The transaction that seals a table, after everything else in it was found to be as it was loaded.
+#[must_use]
+pub fn seal(server: ServerId, seal: Seal) -> Vec<Value> {
+    vec![json!({"add": {"chain": {"family": FAMILY, "table": table_of(server), "name": seal.chain()}}})]
+}
+
+/// The transaction that removes a server's table, which need not be there.
 #[must_use]
 pub fn remove(server: ServerId) -> Vec<Value> {
-    vec![json!({"delete": {"table": {"family": FAMILY, "name": table_of(server)}}})]
+    let delete = json!({"delete": {"table": {"family": FAMILY, "name": table_of(server)}}});
+    open(server).into_iter().chain([delete]).collect()
 }
 
 /// Drops what a guest sends to the host itself: frames for the bridge's own address or that of any of its ports, and

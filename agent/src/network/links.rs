@@ -41,6 +41,8 @@ pub struct Link {
     pub is_bridge: bool,
     /// It is a tun or tap.
     pub is_tun: bool,
+    /// It has a carrier; a tap has one exactly while a program holds it open.
+    pub has_carrier: bool,
 }
 
 /// A connection to the kernel's routing tables, in the network namespace of the thread that opened it.
@@ -129,6 +131,7 @@ fn read(message: &LinkMessage) -> Link {
             LinkAttribute::Address(bytes) => link.mac = bytes.as_slice().try_into().ok().map(Mac),
             LinkAttribute::Controller(index) => link.controller = Some(*index),
             LinkAttribute::Mtu(mtu) => link.mtu = *mtu,
+            LinkAttribute::Carrier(carrier) => link.has_carrier = *carrier != 0,
             LinkAttribute::LinkInfo(infos) => {
                 link.is_bridge = infos.contains(&LinkInfo::Kind(InfoKind::Bridge));
                 link.is_tun = infos.contains(&LinkInfo::Kind(InfoKind::Tun));

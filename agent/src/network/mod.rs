@@ -6,6 +6,7 @@
 pub mod bridge;
 pub mod filter;
 pub mod filter_rules;
+pub mod filter_table;
 pub mod links;
 pub mod nft;
 pub mod tap;
@@ -52,6 +53,9 @@ pub enum NetworkError {
         #[source]
         source: crate::storage::tool::ToolError,
     },
+    /// Something else than what was just loaded is in a server's table.
+    #[error("the filters in {0} were changed by somebody else while they were loaded")]
+    FilterRace(String),
     /// nftables answered with something else than its JSON.
     #[error("nft gave no JSON that can be read")]
     FilterListing(#[source] serde_json::Error),

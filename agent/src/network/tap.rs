@@ -9,9 +9,9 @@ use super::{
     NetworkError, bridge,
     links::{Link, Links},
     tap_device::NewTap,
-    tap_name::{TapMark, TapName},
+    tap_name::{PREFIX, TapMark, TapName},
 };
-use crate::machine::SeenTap;
+use crate::machine::{SeenStray, SeenTap};
 
 /// The host's taps and the bridge that they are plugged into.
 #[derive(Clone, Debug)]
@@ -40,8 +40,17 @@ impl Taps {
     pub fn seen_in(&self, links: &[Link], server: ServerId) -> BTreeMap<Mac, SeenTap> {
         let bridge = bridge::find(links, &self.bridge).ok().map(|bridge| bridge.index);
         let is_plugged = |link: &Link| bridge.is_some() && link.controller == bridge;
-        let taps = of_server(links, server);
+        let taps = of_server(links, server).filter(|(mark, link)| is_own_name(*mark, link));
         taps.map(|(mark, link)| (mark.mac, SeenTap { plugged: is_plugged(link), up: link.up })).collect()
+    }
+
+    /// Interfaces in a listing that carry the server's mark under another name than it gives.
+    #[must_use]
+    pub fn strays_in(links: &[Link], server: ServerId) -> BTreeMap<String, SeenStray> {
+        let strays = of_server(links, server).filter(|(mark, link)| !is_own_name(*mark, link));
+        let seen =
+            |link: &Link| SeenStray { connected: link.up || link.controller.is_some(), removable: is_removable(link) };
+        strays.map(|(_, link)| (link.name.clone(), seen(link))).collect()
     }
 
     /// Makes the taps of `macs`, links down and plugged in, and removes the server's others. One that is there keeps
@@ -71,6 +80,26 @@ impl Taps {
         Ok(())
     }
 
+    /// Sets whatever carries the server's mark and is none of the taps of `macs` down and takes it off its bridge, and
+    /// removes what nobody can miss of it.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub async fn cut_off(&self, server: ServerId, macs: &[Mac]) -> Result<(), NetworkError> {
+        let links = self.links.list().await?;
+        let is_wanted = |mark: TapMark, link: &Link| macs.contains(&mark.mac) && is_own_name(mark, link);
+        for (_, link) in of_server(&links, server).filter(|(mark, link)| !is_wanted(*mark, link)) {
+            let cut = LinkUnspec::new_with_index(link.index).down().nocontroller();
+            self.links.change(&format!("disconnect {}", link.name), cut).await?;
+            let fate = if is_removable(link) { "removed" } else { "left disconnected" };
+            tracing::warn!(%server, tap = link.name, fate, "a tap carries the server's mark and is none of its adapters");
+            if is_removable(link) {
+                self.links.delete(link).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Plugs the taps of `macs` that are there into the bridge; makes and removes none. For a guest that runs: its QEMU
     /// holds its taps, and a new one would be nobody's.
     ///
@@ -79,7 +108,8 @@ impl Taps {
     pub async fn plug_in(&self, server: ServerId, macs: &[Mac]) -> Result<(), NetworkError> {
         let links = self.links.list().await?;
         let bridge = bridge::find(&links, &self.bridge)?;
-        let wanted = of_server(&links, server).filter(|(mark, _)| macs.contains(&mark.mac));
+        let wanted =
+            of_server(&links, server).filter(|(mark, link)| macs.contains(&mark.mac) && is_own_name(*mark, link));
         for (_, link) in wanted.filter(|(_, link)| link.controller != Some(bridge.index)) {
             self.plug(&link.name, bridge).await?;
         }
@@ -92,7 +122,9 @@ impl Taps {
     /// When the kernel refuses.
     pub async fn set_up(&self, server: ServerId, macs: &[Mac]) -> Result<(), NetworkError> {
         let links = self.links.list().await?;
-        for (_, link) in of_server(&links, server).filter(|(mark, link)| macs.contains(&mark.mac) && !link.up) {
+        let wanted =
+            of_server(&links, server).filter(|(mark, link)| macs.contains(&mark.mac) && is_own_name(*mark, link));
+        for (_, link) in wanted.filter(|(_, link)| !link.up) {
             let up = LinkUnspec::new_with_index(link.index).up();
             self.links.change(&format!("set {} up", link.name), up).await?;
         }
@@ -134,6 +166,16 @@ impl Taps {
         self.links.change(&format!("set {} down", link.name), down).await?;
         self.links.delete(link).await
     }
+}
+
+/// Whether an interface is called as its mark says. Another one is not csp's to keep, whatever it carries.
+fn is_own_name(mark: TapMark, link: &Link) -> bool {
+    link.name == TapName::of(mark.server, mark.mac).as_str()
+}
+
+/// Whether nobody can miss it: its name is one of csp's, and no program holds it open.
+fn is_removable(link: &Link) -> bool {
+    link.name.starts_with(PREFIX) && !link.has_carrier
 }
 
 /// The taps that carry the mark of `server`, whatever they are called.

@@ -71,6 +71,7 @@ pub(crate) fn bare() -> Seen {
         disks: BTreeSet::new(),
         seed: None,
         taps: BTreeMap::new(),
+        strays: BTreeMap::new(),
         filters: None,
         domain: None,
         process: false,
@@ -199,6 +200,7 @@ impl World {
         self.crash_agent();
         self.seen.host_boot = BootId(format!("{}+", self.seen.host_boot.0));
         self.seen.taps.clear();
+        self.seen.strays.clear();
         self.seen.filters = None;
         self.guarded.clear();
         self.seen.process = false;
@@ -242,12 +244,21 @@ impl World {
                         });
                     }
                 }
-                self.seen.taps.values_mut().for_each(|tap| tap.plugged = true);
+                self.seen.taps.iter_mut().filter(|(mac, _)| macs.contains(mac)).for_each(|(_, tap)| tap.plugged = true);
+            }
+            Step::CutOff => {
+                // A running guest may hold the tap of an adapter that it was started with.
+                let is_held = self.seen.is_up();
+                self.seen.taps.retain(|mac, _| is_held || macs.contains(mac));
+                let others = self.seen.taps.iter_mut().filter(|(mac, _)| !macs.contains(mac));
+                others.for_each(|(_, tap)| *tap = SeenTap { plugged: false, up: false });
+                self.seen.strays.retain(|_, stray| !stray.removable);
+                self.seen.strays.values_mut().for_each(|stray| stray.connected = false);
             }
             Step::SetFilters(mark) => self.filter(*mark),
             Step::Connect(mark) => {
                 self.filter(*mark);
-                self.seen.taps.values_mut().for_each(|tap| tap.up = true);
+                self.seen.taps.iter_mut().filter(|(mac, _)| macs.contains(mac)).for_each(|(_, tap)| tap.up = true);
             }
             Step::Define(stamp) => {
                 assert!(!self.seen.is_up(), "defined while running");
@@ -274,9 +285,12 @@ impl World {
         }
     }
 
+    /// Only the spec's taps are filtered: whatever another one had before is gone.
     fn filter(&mut self, mark: Mark) {
         self.seen.filters = Some(mark);
-        self.guarded.extend(self.seen.taps.keys());
+        let Desired::Present(spec) = &self.desired else { panic!("filters for a tombstone") };
+        let macs = mark::macs(spec);
+        self.guarded = self.seen.taps.keys().copied().filter(|mac| macs.contains(mac)).collect();
     }
 
     fn run_absent(&mut self, step: &Step) {
@@ -287,7 +301,10 @@ impl World {
                 assert!(!self.seen.is_up(), "undefined while running");
                 self.seen.domain = None;
             }
-            Step::RemoveTaps => self.seen.taps.clear(),
+            Step::RemoveTaps => {
+                self.seen.taps.clear();
+                self.seen.strays.clear();
+            }
             Step::RemoveFilters => {
                 assert!(self.seen.taps.is_empty(), "a tap without filters");
                 self.seen.filters = None;

@@ -74,6 +74,8 @@ pub struct Course {
     pub resumed_ms: Option<u64>,
     /// The last step that failed.
     pub failure: Option<Failure>,
+    /// How often each step was done since there was last nothing to do.
+    pub done: Vec<(Step, u32)>,
 }
 
 impl Notes {
@@ -108,6 +110,10 @@ impl Course {
 
     /// Takes note of a step that was done.
     pub fn done(&mut self, step: &Step, now_ms: u64) {
+        match self.done.iter_mut().find(|(done, _)| done == step) {
+            Some((_, times)) => *times = times.saturating_add(1),
+            None => self.done.push((step.clone(), 1)),
+        }
         match step {
             Step::Start => self.started = true,
             Step::AskStop => {

@@ -35,6 +35,17 @@ pub fn mend(spec: &ServerSpec, seen: &Seen) -> Vec<Step> {
     plug.into_iter().chain(connect).collect()
 }
 
+/// Disconnects what carries the server's mark and is none of its adapters: a tap that somebody made by hand, or that of
+/// an adapter which the spec no longer has. A tap without an adapter has no filters. What is off every bridge and held
+/// open is left: the running guest was started with it.
+#[must_use]
+pub fn cut_off(spec: &ServerSpec, seen: &Seen) -> Option<Step> {
+    let wanted = mark::macs(spec);
+    let other = seen.taps.iter().any(|(mac, tap)| !wanted.contains(mac) && (tap.plugged || tap.up));
+    let stray = seen.strays.values().any(|stray| stray.connected || stray.removable);
+    (other || stray).then_some(Step::CutOff)
+}
+
 /// The name of an adapter that the running guest was started with and that lost its tap.
 #[must_use]
 pub fn lost<'a>(spec: &'a ServerSpec, seen: &Seen) -> Option<&'a str> {

@@ -20,10 +20,13 @@ const STRAY_AGAIN_MS: u64 = 1_000;
 /// Plans a server that is to be there.
 pub(super) fn plan(s: Situation<'_>, spec: &ServerSpec) -> Plan {
     let disk = disk::state(spec, s.seen, s.notes);
-    match s.seen.domain {
+    let mut plan = match s.seen.domain {
         Some(domain) if s.seen.is_up() => up(s, spec, domain, disk),
         _ => off(s, spec, disk),
-    }
+    };
+    // First of all, whatever else is to be done or waited for: others on the segment are at stake.
+    plan.steps.splice(0..0, nic::cut_off(spec, s.seen));
+    plan
 }
 
 /// The guest runs or is paused.

@@ -13,7 +13,7 @@ use super::{
     memory::PowerNote,
     step::Step,
 };
-use crate::machine::{BootId, Mark, OffCause, SeenDomain, SeenState, SeenTap};
+use crate::machine::{BootId, Mark, OffCause, SeenDomain, SeenState, SeenStray, SeenTap};
 
 fn any_power() -> impl Strategy<Value = Power> {
     prop_oneof![3 => Just(Power::On), 1 => Just(Power::Off), 1 => Just(Power::ForcedOff)]
@@ -74,6 +74,7 @@ prop_compose! {
         flags in any::<[bool; 8]>(),
         gone in proptest::bool::weighted(0.2),
         pool in proptest::bool::weighted(0.9),
+        strays in collection::btree_map("cspt[a-c]", (any::<bool>(), any::<bool>()), 0..2),
         spec in Just(spec),
     ) -> World {
         let mut world = World::new(&spec);
@@ -89,6 +90,8 @@ prop_compose! {
         world.seen.process = world.seen.is_up() || stray;
         world.seen.taps =
             taps.into_iter().map(|(mac, (plugged, up))| (mac, SeenTap { plugged, up: up && filters })).collect();
+        let stray = |(name, (connected, removable))| (name, SeenStray { connected, removable });
+        world.seen.strays = strays.into_iter().map(stray).collect();
         let current = mark::filters(&spec, &mark::macs_with_tap(&spec, &world.seen), Mark(7));
         world.seen.filters = filters.then_some(if filters_are_old { Mark(2) } else { current });
         if filters {
@@ -165,6 +168,20 @@ proptest! {
                 world.crash_host();
             }
         }
+    }
+
+    /// It was marked by hand, or its adapter is gone from the spec: nothing filters it.
+    #[test]
+    fn what_carries_the_mark_and_is_no_adapter_is_disconnected_before_all_else(mut world in any_world()) {
+        world.turn();
+        world.turn();
+        let macs = match &world.desired {
+            csp_shared::spec::Desired::Present(spec) => mark::macs(spec),
+            csp_shared::spec::Desired::Absent(_) => return Ok(()),
+        };
+        prop_assert!(world.seen.strays.values().all(|stray| !stray.connected && !stray.removable));
+        let others = world.seen.taps.iter().filter(|(mac, _)| !macs.contains(mac));
+        prop_assert!(others.map(|(_, tap)| tap).all(|tap| !tap.plugged && !tap.up));
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub fn plan(seen: &Seen) -> Plan {
         steps.push(Step::KillProcess);
     }
     steps.extend(seen.domain.map(|_| Step::Undefine));
-    steps.extend((!seen.taps.is_empty()).then_some(Step::RemoveTaps));
+    steps.extend(seen.remains().taps.then_some(Step::RemoveTaps));
     steps.extend(seen.filters.map(|_| Step::RemoveFilters));
     if seen.pool {
         steps.extend(disk::retire(seen, None));

@@ -28,6 +28,8 @@ pub enum Step {
     RemoveSeed,
     /// Make the spec's taps, links down.
     MakeTaps,
+    /// Disconnect what carries the server's mark and is none of its adapters.
+    CutOff,
     /// Replace the filters, links as they are.
     SetFilters(Mark),
     /// Put the filters in place and then, only then, set the links up. One step, so that no plan can part them: a tap
@@ -71,6 +73,7 @@ impl Step {
             Self::WriteSeed(_) => "write_seed",
             Self::RemoveSeed => "remove_seed",
             Self::MakeTaps => "make_taps",
+            Self::CutOff => "cut_off",
             Self::SetFilters(_) => "set_filters",
             Self::Connect(_) => "connect",
             Self::RemoveTaps => "remove_taps",
@@ -107,9 +110,12 @@ impl Step {
             | Self::Define(_) => Some(Activity::Preparing),
             Self::Start | Self::Resume => Some(Activity::Starting),
             Self::AskStop | Self::ForceStop => Some(Activity::Stopping),
-            Self::RemoveSeed | Self::RemoveTaps | Self::RemoveFilters | Self::KillProcess | Self::Undefine => {
-                Some(Activity::Removing)
-            }
+            Self::CutOff
+            | Self::RemoveSeed
+            | Self::RemoveTaps
+            | Self::RemoveFilters
+            | Self::KillProcess
+            | Self::Undefine => Some(Activity::Removing),
             Self::AdoptStart(_) | Self::NotePower(_) | Self::RecordCrash => None,
         }
     }

@@ -79,6 +79,7 @@ pub async fn look<M: Machine, B: Backing>(
     let version = record.desired.version();
     if course.failure.as_ref().is_some_and(|failure| failure.version != version) {
         course.failure = None;
+        course.done.clear();
     }
     let image = if let Desired::Present(spec) = &record.desired { Some(&spec.image) } else { None };
     match host.machine.see(server, image).await {
@@ -148,8 +149,13 @@ async fn decide<M: Machine, B: Backing>(
         stop_timeout_ms: host.stop_timeout_ms,
         starts_held: moment.starts_held,
     });
-    if plan.steps.is_empty() {
-        course.failure = None;
+    match plan.steps.first() {
+        None => {
+            course.failure = None;
+            course.done.clear();
+        }
+        Some(step) if course.failure.is_none() => retry::slow_down(course, &record.desired, step, moment.now_ms),
+        Some(_) => {}
     }
     if plan.is_settled()
         && let Err(fault) = note_reached(host, &mut record).await

@@ -1,13 +1,22 @@
-//! When a step that failed is tried again: anywhere between nothing and a bound that doubles (full jitter).
+//! When a step that failed is tried again: anywhere between nothing and a bound that doubles (full jitter). So is a step
+//! that was done and that the next looks ask for again and again, as when somebody undoes it: nothing may spin.
 //!
 //! A pool that fills up or a libvirtd that restarts fails all servers of a host at once; jitter keeps them from coming
 //! back together. The random number is drawn from the server's id and the clock, so a simulation replays it.
 
-use csp_shared::{generation::Version, id::ServerId, observed::Fault};
+use csp_shared::{
+    generation::Version,
+    id::ServerId,
+    observed::{Fault, FaultCode},
+    spec::Desired,
+};
 
 use crate::{
     machine::Mark,
-    plan::memory::{Course, Failure},
+    plan::{
+        memory::{Course, Failure},
+        step::Step,
+    },
 };
 
 /// Bound of the first wait.
@@ -24,6 +33,20 @@ pub fn failed(course: &mut Course, server: ServerId, version: Version, fault: Fa
     let times = before.saturating_add(1);
     let retry_at_ms = now_ms + wait_ms(times, Mark::of(&(server, now_ms)).0);
     course.failure = Some(Failure { version, fault, times, retry_at_ms });
+}
+
+/// So often a step may be done on the way to a server that has nothing to do. The most that any real way takes is twice.
+const DONE_MAX: u32 = 4;
+
+/// Makes a step wait that was done over and over and does not stay done.
+pub fn slow_down(course: &mut Course, desired: &Desired, step: &Step, now_ms: u64) {
+    let done = course.done.iter().find(|(done, _)| done == step).map_or(0, |(_, times)| *times);
+    let Some(times) = done.checked_sub(DONE_MAX).map(|more| more.saturating_add(1)) else { return };
+    let name = step.name();
+    let detail = format!("{name} was done {done} times and is to be done again: what it makes does not stay");
+    let retry_at_ms = now_ms + wait_ms(times, Mark::of(&(desired.server(), now_ms)).0);
+    let fault = Fault::new(FaultCode::Internal, &detail);
+    course.failure = Some(Failure { version: desired.version(), fault, times, retry_at_ms });
 }
 
 /// The wait after the `times`th failure in a row (from 1), in milliseconds, from a random number.

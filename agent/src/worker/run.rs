@@ -27,6 +27,7 @@ pub(super) async fn run<M: Machine, B: Backing>(
         Step::WriteSeed(mark) => machine.write_seed(spec(desired)?, *mark).await,
         Step::RemoveSeed => machine.remove_seed(server).await,
         Step::MakeTaps => machine.make_taps(spec(desired)?).await,
+        Step::CutOff => machine.cut_off(spec(desired)?).await,
         Step::SetFilters(mark) => machine.set_filters(spec(desired)?, *mark).await,
         Step::Connect(mark) => {
             machine.set_filters(spec(desired)?, *mark).await?;

@@ -12,7 +12,7 @@ use csp_shared::{
 
 use crate::{
     domain::{
-        audit::{Hold, HostSide, LeaseSide, Place, ServerSide, World},
+        audit::{Hold, HostSide, LeaseSide, Place, ServerSide, Size, World},
         time::Time,
     },
     store::{HostRow, HostState, LeaseState, PlacementState, Read, StoreError},
@@ -47,6 +47,8 @@ pub fn read_books(read: &Read<'_>, now: Time) -> Result<Books, StoreError> {
         host: placed.host,
         service: placed.service,
         place: place(placed.place),
+        sold: size(placed.sold),
+        kept: size(placed.kept),
         desired: placed.desired,
         observed: placed.observed,
         changed: false,
@@ -82,6 +84,10 @@ fn should_answer(host: &HostRow, now: Time) -> bool {
         HostState::Active | HostState::Draining => true,
         HostState::Lost | HostState::Fenced => host.seen_at.is_some_and(|at| at.plus(SILENCE_SECONDS_MAX) >= now),
     }
+}
+
+fn size((cpus, ram_mib, disk_gib): (u64, u64, u64)) -> Size {
+    Size { cpus, ram_mib, disk_gib }
 }
 
 fn place(state: PlacementState) -> Place {

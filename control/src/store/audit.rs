@@ -23,6 +23,10 @@ pub struct PlacedServer {
     pub host: HostId,
     /// What the host owes it.
     pub place: PlacementState,
+    /// What was sold: processors, MiB of memory, GiB of disk.
+    pub sold: (u64, u64, u64),
+    /// What is kept for it on the host, likewise.
+    pub kept: (u64, u64, u64),
     /// What should be there.
     pub desired: Option<Desired>,
     /// What was last reported.
@@ -39,7 +43,8 @@ impl Read<'_> {
     /// # Errors
     /// When the store cannot be read.
     pub fn placement_audit(&self) -> Result<Vec<PlacedServer>, StoreError> {
-        let sql = "SELECT s.uuid, s.service_status, h.uuid, p.state, sp.body, o.body FROM placements p \
+        let sql = "SELECT s.uuid, s.service_status, h.uuid, p.state, sp.body, o.body, \
+                   s.cpu, s.ram_mb, s.disk_gb, p.cpus, p.ram_mib, p.disk_gib FROM placements p \
                    JOIN servers s ON s.id = p.server_id JOIN hosts h ON h.id = p.host_id \
                    LEFT JOIN specs sp ON sp.placement_id = p.id LEFT JOIN observations o ON o.placement_id = p.id \
                    ORDER BY p.id";
@@ -51,6 +56,8 @@ impl Read<'_> {
                 place: row::chosen(r, 3, PlacementState::parse)?,
                 desired: json(r.get(4)?)?,
                 observed: json(r.get(5)?)?,
+                sold: (row::number(r, 6)?, row::number(r, 7)?, row::number(r, 8)?),
+                kept: (row::number(r, 9)?, row::number(r, 10)?, row::number(r, 11)?),
             })
         })
     }

@@ -78,6 +78,9 @@ impl Machine for Mortal<FakeMachine> {
     async fn make_taps(&self, spec: &ServerSpec) -> Result<(), Fault> {
         self.does("make_taps", || self.below.make_taps(spec)).await
     }
+    async fn cut_off(&self, spec: &ServerSpec) -> Result<(), Fault> {
+        self.does("cut_off", || self.below.cut_off(spec)).await
+    }
     async fn set_filters(&self, spec: &ServerSpec, mark: Mark) -> Result<(), Fault> {
         self.does("set_filters", || self.below.set_filters(spec, mark)).await
     }

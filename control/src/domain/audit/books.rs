@@ -7,7 +7,7 @@ use csp_shared::{
     spec::{Desired, ServerSpec},
 };
 
-use super::{Finding, Hold, Kind, LeaseSide, Place, ServerSide, World};
+use super::{Finding, Hold, Kind, LeaseSide, Place, ServerSide, Size, World};
 use crate::domain::{
     action::{Command, Progress, progress},
     server::ServiceStatus,
@@ -21,7 +21,9 @@ pub(super) fn compare(world: &World, names: &BTreeMap<HostId, &str>, found: &mut
     let servers: BTreeMap<ServerId, &ServerSide> = world.servers.iter().map(|side| (side.server, side)).collect();
     for side in &world.servers {
         let host = names.get(&side.host).copied();
-        places(side, host, found);
+        let is_newest = servers.get(&side.server).is_some_and(|newest| newest.host == side.host);
+        places(side, is_newest, host, found);
+        sizes(side, host, found);
         actions(side, host, found);
         if let Some(spec) = side.spec() {
             leases_of(side, spec, host, &world.leases, found);
@@ -46,17 +48,37 @@ fn has_ended(service: ServiceStatus) -> bool {
     matches!(service, ServiceStatus::Failed | ServiceStatus::Destroyed)
 }
 
-fn places(side: &ServerSide, host: Option<&str>, found: &mut Vec<Finding>) {
+fn places(side: &ServerSide, is_newest: bool, host: Option<&str>, found: &mut Vec<Finding>) {
     let is_buried = matches!(side.desired, Some(Desired::Absent(_)));
     let what = match (has_ended(side.service), side.place, is_buried) {
         (true, Place::Active, _) => "the service has ended and its place on the host is still counted as in use",
         (true, _, false) => "the service has ended and no tombstone was written for it",
         (false, Place::Held, _) => "the service goes on and its place is held as if it were to be gone",
         (false, Place::Active, true) => "the service goes on and a tombstone stands in the place of its spec",
+        (false, Place::Active, false) if side.desired.is_none() => {
+            "the service goes on and the store has no spec of it: its host goes on as it was last told, and hears of no \
+             change"
+        }
+        (false, Place::Released, _) if is_newest => "the service goes on and has no place on any host",
         // A server that moved away leaves a released place behind.
         _ => return,
     };
     found.push(Finding::new(Kind::PlaceMismatch, host, Some(side.server), "placement").what(what).cure(DEFECT));
+}
+
+/// What was sold is what is kept on the host and what the host is told to give.
+fn sizes(side: &ServerSide, host: Option<&str>, found: &mut Vec<Finding>) {
+    let Some(spec) = side.spec() else { return };
+    let told = Size { cpus: spec.cpus.into(), ram_mib: spec.ram_mib.into(), disk_gib: spec.disk_gib.into() };
+    for (object, has, size) in
+        [("placement", "its place on the host keeps", side.kept), ("spec", "its spec says", told)]
+    {
+        if size != side.sold {
+            let finding = Finding::new(Kind::SizeMismatch, host, Some(side.server), object);
+            let what = format!("the server was sold with {}, and {has} {size}", side.sold);
+            found.push(finding.what(what).cure(DEFECT).moving(side.is_moving()));
+        }
+    }
 }
 
 fn actions(side: &ServerSide, host: Option<&str>, found: &mut Vec<Finding>) {

@@ -109,16 +109,26 @@ kinds! {
     TapDisconnected = "tap_disconnected", Wrong;
     /// A tap is up and nothing filters it.
     TapUnfiltered = "tap_unfiltered", Danger;
+    /// An interface carries the mark of a server and is none of its adapters' taps.
+    TapStray = "tap_stray", Danger;
+    /// A server's filters are not those that were loaded.
+    FilterAltered = "filter_altered", Danger;
     /// A server's filters let through other addresses than its spec says.
     FilterMismatch = "filter_mismatch", Danger;
+    /// The guard of the host's own addresses is not there, or not as it was loaded.
+    GuardMissing = "guard_missing", Danger;
     /// Two servers' filters let through the same address.
     AddressTwice = "address_twice", Danger;
     /// A disk that was started once is not there.
     DiskMissing = "disk_missing", Danger;
     /// A disk, or what a guest booted from, is of another epoch than the spec's.
     DiskEpoch = "disk_epoch", Wrong;
+    /// A second file of a server's disk, beside the one that it has.
+    DiskTwice = "disk_twice", Wrong;
     /// A running guest has no seed.
     SeedMissing = "seed_missing", Wrong;
+    /// A second seed of a server, beside the one that it has.
+    SeedTwice = "seed_twice", Leftover;
     /// Something of a server that is to be gone.
     Remains = "remains", Wrong;
     /// A server's address and room are held though nothing of it is left.
@@ -135,8 +145,12 @@ kinds! {
     DiskOrphan = "disk_orphan", Leftover;
     /// A seed that no server explains.
     SeedOrphan = "seed_orphan", Leftover;
+    /// A file among the consoles' logs that no server explains.
+    ConsoleOrphan = "console_orphan", Leftover;
     /// A service that has ended keeps its place, or one that goes on has none.
     PlaceMismatch = "place_mismatch", Danger;
+    /// A server's place or spec has another size than was sold.
+    SizeMismatch = "size_mismatch", Danger;
     /// An address is leased, held or resting though its server stands otherwise.
     LeaseMismatch = "lease_mismatch", Danger;
     /// A spec has an address that its server has not leased.

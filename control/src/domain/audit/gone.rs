@@ -46,7 +46,8 @@ pub(super) fn compare_spec(side: &ServerSide, view: &HostView<'_>, found: &mut V
 }
 
 pub(super) fn compare(side: &ServerSide, view: &HostView<'_>, found: &mut Vec<Finding>) {
-    // A place without any spec is a matter of the store alone; until it is mended, nothing on the host is called wrong.
+    // A place without any spec is a matter of the store alone, which tells of it; until it is mended, nothing on the host
+    // is called wrong.
     if side.desired.is_none() && side.place == Place::Active {
         return;
     }
@@ -101,6 +102,9 @@ fn things(side: &ServerSide, view: &HostView<'_>) -> Vec<(String, String)> {
     }
     for seed in HostView::files_of(&view.seeds, server) {
         things.push((format!("seed {}", seed.file), on(format!("remove seeds/{} of the pool", seed.file))));
+    }
+    for log in HostView::files_of(&view.consoles, server) {
+        things.push((format!("console {}", log.file), on(format!("remove consoles/{} of the pool", log.file))));
     }
     things
 }

@@ -21,8 +21,10 @@ pub(super) struct HostView<'a> {
     pub processes: Vec<(ServerId, i32)>,
     pub taps: Vec<&'a HeldTap>,
     pub filters: Vec<&'a HeldFilters>,
+    pub guard_stands: bool,
     pub disks: Vec<&'a PoolFile>,
     pub seeds: Vec<&'a PoolFile>,
+    pub consoles: Vec<&'a PoolFile>,
     unseen: BTreeMap<HostPart, &'a str>,
     pool_missing: Option<&'a str>,
 }
@@ -38,8 +40,10 @@ impl<'a> HostView<'a> {
             processes: Vec::new(),
             taps: Vec::new(),
             filters: Vec::new(),
+            guard_stands: true,
             disks: Vec::new(),
             seeds: Vec::new(),
+            consoles: Vec::new(),
             unseen: BTreeMap::new(),
             pool_missing: None,
         };
@@ -51,9 +55,11 @@ impl<'a> HostView<'a> {
                 Holding::Process { server, pid } => view.processes.push((*server, *pid)),
                 Holding::Tap(tap) => view.taps.push(tap),
                 Holding::Filters(filters) => view.filters.push(filters),
+                Holding::Guard { stands } => view.guard_stands &= *stands,
                 Holding::Pool { mounted: false, detail } => view.pool_missing = Some(detail),
                 Holding::Disk(file) => view.disks.push(file),
                 Holding::Seed(file) => view.seeds.push(file),
+                Holding::Console(file) => view.consoles.push(file),
                 Holding::Unseen { part, why } => drop(view.unseen.insert(*part, why)),
                 // What rests in the trash, and images, belong to nobody and are aged by the agent.
                 Holding::Pool { mounted: true, .. } | Holding::Trash(_) | Holding::Image { .. } => {}

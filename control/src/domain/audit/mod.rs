@@ -70,6 +70,10 @@ pub struct ServerSide {
     pub service: ServiceStatus,
     /// What the host owes it.
     pub place: Place,
+    /// What was sold.
+    pub sold: Size,
+    /// What is kept for it on the host.
+    pub kept: Size,
     /// What it should be there.
     pub desired: Option<Desired>,
     /// What the host last reported.
@@ -78,6 +82,23 @@ pub struct ServerSide {
     pub open: Vec<(Command, Version)>,
     /// The store changed it while the hosts were looked at.
     pub changed: bool,
+}
+
+/// How much of a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// Processors.
+    pub cpus: u64,
+    /// Memory.
+    pub ram_mib: u64,
+    /// Disk.
+    pub disk_gib: u64,
+}
+
+impl std::fmt::Display for Size {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} vCPU, {} MiB of memory and {} GiB of disk", self.cpus, self.ram_mib, self.disk_gib)
+    }
 }
 
 /// What a host owes a server.
@@ -158,6 +179,7 @@ pub fn audit(world: &World) -> Vec<Finding> {
         }
         let known: BTreeSet<ServerId> = here.iter().map(|server| server.server).collect();
         stray::compare(view, &known, &mut found);
+        stray::guard(view, &mut found);
     }
     stray::addresses(&views, &mut found);
     found.sort_by(|a, b| (&a.host, b.severity(), a.server, a.kind).cmp(&(&b.host, a.severity(), b.server, b.kind)));

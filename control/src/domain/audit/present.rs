@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, net::IpAddr};
 
 use csp_shared::{
-    audit::{HeldDomain, HostPart},
+    audit::{HeldDomain, HeldTap, HostPart},
     mac::Mac,
     observed::DomainState,
     spec::ServerSpec,
@@ -12,7 +12,8 @@ use csp_shared::{
 use super::{Finding, Kind, ServerSide, host_view::HostView};
 
 /// What the agent mends by itself when it next looks.
-const BY_ITSELF: &str = "the agent mends it within half a minute; if it stays, restart csp-agent and read its log";
+pub(super) const BY_ITSELF: &str =
+    "the agent mends it within half a minute; if it stays, restart csp-agent and read its log";
 
 struct Look<'a> {
     side: &'a ServerSide,
@@ -38,9 +39,11 @@ pub(super) fn compare(side: &ServerSide, spec: &ServerSpec, view: &HostView<'_>,
         guest(&look, domain, found);
     }
     cables(&look, domain.is_some(), found);
+    strays(&look, found);
     filters(&look, found);
     if view.saw(HostPart::Pool) {
         disks(&look, found);
+        seeds(&look, found);
     }
 }
 
@@ -125,12 +128,12 @@ fn guest(look: &Look<'_>, domain: &HeldDomain, found: &mut Vec<Finding>) {
 
 /// Taps: one for each adapter of a running guest, connected.
 fn cables(look: &Look<'_>, is_up: bool, found: &mut Vec<Finding>) {
-    let Look { spec, view, side, .. } = look;
+    let Look { spec, view, .. } = look;
     if !view.saw(HostPart::Taps) || !is_up {
         return;
     }
     for nic in &spec.nics {
-        let tap = view.taps_of(side.server).find(|tap| tap.owner.is_some_and(|(_, mac)| mac == nic.mac));
+        let tap = own_taps(look).find(|tap| tap.owner.is_some_and(|(_, mac)| mac == nic.mac));
         match tap {
             None => {
                 let what = format!("the running guest's adapter {} has no tap", nic.name);
@@ -148,7 +151,37 @@ fn cables(look: &Look<'_>, is_up: bool, found: &mut Vec<Finding>) {
     }
 }
 
-/// Filters: every tap that is up has them, and they let through what the spec says.
+/// Taps of the spec's adapters, under their own names.
+fn own_taps<'a>(look: &Look<'a>) -> impl Iterator<Item = &'a HeldTap> {
+    let spec = look.spec;
+    let is_own = move |tap: &HeldTap| !tap.stray && tap.owner.is_some_and(|(_, mac)| has_mac(spec, mac));
+    look.view.taps_of(look.side.server).filter(move |tap| is_own(tap))
+}
+
+fn has_mac(spec: &ServerSpec, mac: Mac) -> bool {
+    spec.nics.iter().any(|nic| nic.mac == mac)
+}
+
+/// Interfaces that carry the server's mark beside its taps: nothing filters them. The tap of an adapter that the running
+/// guest was started with and that its spec no longer has stays, disconnected, until the guest's next boot.
+fn strays(look: &Look<'_>, found: &mut Vec<Finding>) {
+    let Look { spec, view, side, .. } = look;
+    for tap in view.taps_of(side.server) {
+        let is_connected = tap.plugged || tap.up;
+        let is_left_over = tap.owner.is_some_and(|(_, mac)| !has_mac(spec, mac)) && is_connected;
+        if tap.stray || is_left_over {
+            let how = if is_connected { "it is connected, and nothing filters it" } else { "it is disconnected" };
+            let what = format!("{} carries the server's mark and is none of its adapters: {how}", tap.name);
+            let cure = match is_connected {
+                true => format!("on {}, `ip link set {} down` at once; {BY_ITSELF}", view.name, tap.name),
+                false => format!("if nobody needs it, on {}: `ip link delete {}`", view.name, tap.name),
+            };
+            found.push(look.finding(Kind::TapStray, format!("tap {}", tap.name)).what(what).cure(cure));
+        }
+    }
+}
+
+/// Filters: every tap that is up has them, they are as they were loaded, and they let through what the spec says.
 fn filters(look: &Look<'_>, found: &mut Vec<Finding>) {
     let Look { spec, view, side, .. } = look;
     if !view.saw(HostPart::Filters) {
@@ -156,7 +189,7 @@ fn filters(look: &Look<'_>, found: &mut Vec<Finding>) {
     }
     let filters = view.filters_of(side.server);
     if view.saw(HostPart::Taps) {
-        for tap in view.taps_of(side.server).filter(|tap| tap.up) {
+        for tap in own_taps(look).filter(|tap| tap.up) {
             if filters.is_none_or(|filters| !filters.taps.contains(&tap.name)) {
                 let what = format!("tap {} is up and nothing filters it: the guest may use any address", tap.name);
                 let cure = format!("on {}, `ip link set {} down` at once; {BY_ITSELF}", view.name, tap.name);
@@ -171,10 +204,14 @@ fn filters(look: &Look<'_>, found: &mut Vec<Finding>) {
     if has != wants {
         let list = |all: &BTreeSet<IpAddr>| all.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
         let what = format!("the filters let through {}, the spec says {}", list(&has), list(&wants));
-        found.push(look.finding(Kind::FilterMismatch, filters.table.clone()).what(what).cure(format!(
-            "on {}, `nft delete table netdev {}`, and restart csp-agent, which loads it anew",
-            view.name, filters.table
-        )));
+        found.push(look.finding(Kind::FilterMismatch, filters.table.clone()).what(what).cure(BY_ITSELF));
+    } else if filters.altered {
+        let what = format!(
+            "the rules in table {} are not those that were loaded: the guest may send or receive more than it should, or \
+             less",
+            filters.table
+        );
+        found.push(look.finding(Kind::FilterAltered, filters.table.clone()).what(what).cure(BY_ITSELF));
     }
 }
 
@@ -182,16 +219,23 @@ fn disks(look: &Look<'_>, found: &mut Vec<Finding>) {
     let Look { spec, view, side, .. } = look;
     let disks = HostView::files_of(&view.disks, side.server);
     let started = view.specs.get(&side.server).and_then(|held| held.disk_started);
-    let is_there = disks.iter().any(|disk| disk.epoch == Some(spec.disk_epoch));
+    let own = format!("{}.{}.qcow2", side.server, spec.disk_epoch);
+    let is_there = disks.iter().any(|disk| disk.file == own);
     if !is_there && started >= Some(spec.disk_epoch) {
         let what = format!("the disk of epoch {}, which held the customer's data, is not in the pool", spec.disk_epoch);
         let cure = format!(
             "look for it in the trash of {}'s pool and in your backups, and put it back under its name; it is never made anew",
             view.name
         );
-        found.push(
-            look.finding(Kind::DiskMissing, format!("{}.{}.qcow2", side.server, spec.disk_epoch)).what(what).cure(cure),
+        found.push(look.finding(Kind::DiskMissing, own.clone()).what(what).cure(cure));
+    }
+    for disk in disks.iter().filter(|disk| disk.epoch == Some(spec.disk_epoch) && disk.file != own) {
+        let what = format!("a second file of the disk of epoch {} is there", spec.disk_epoch);
+        let cure = format!(
+            "csp uses {own} alone; see what the other is and move disks/{} out of the pool of {}",
+            disk.file, view.name
         );
+        found.push(look.finding(Kind::DiskTwice, disk.file.clone()).what(what).cure(cure));
     }
     for disk in disks.iter().filter(|disk| disk.epoch != Some(spec.disk_epoch)) {
         let (what, cure) = match disk.epoch {
@@ -210,5 +254,20 @@ fn disks(look: &Look<'_>, found: &mut Vec<Finding>) {
             ),
         };
         found.push(look.finding(Kind::DiskEpoch, disk.file.clone()).what(what).cure(cure));
+    }
+}
+
+/// A server has one seed; each write of it removes the others.
+fn seeds(look: &Look<'_>, found: &mut Vec<Finding>) {
+    let seeds = HostView::files_of(&look.view.seeds, look.side.server);
+    if seeds.len() > 1 {
+        let files: Vec<&str> = seeds.iter().map(|seed| seed.file.as_str()).collect();
+        let what = format!("{} seeds of the server are there: {}", files.len(), files.join(", "));
+        let cure = format!(
+            "the domain's second disk (`virsh domblklist {}` on {}) is the one in use; remove the others from seeds/ of the \
+             pool",
+            look.side.server, look.view.name
+        );
+        found.push(look.finding(Kind::SeedTwice, "seeds").what(what).cure(cure));
     }
 }

@@ -9,9 +9,25 @@ use csp_shared::id::ServerId;
 
 use super::{Finding, Kind, host_view::HostView};
 
+/// Begins a cure that takes something away.
+const NOBODYS: &str = "if nobody needs it";
+
 /// `known` are the servers that the store ever placed on this host.
 pub(super) fn compare(view: &HostView<'_>, known: &BTreeSet<ServerId>, found: &mut Vec<Finding>) {
     let name = view.name;
+    // What a spec of the host explains is its agent's to keep, though the store knows nothing of it.
+    let unknown: BTreeSet<ServerId> = view
+        .specs
+        .keys()
+        .chain(view.bad_files.iter().filter_map(|(_, owner)| owner.as_ref()))
+        .copied()
+        .filter(|server| !known.contains(server))
+        .collect();
+    view.specs
+        .values()
+        .filter(|held| !held.tombstone && !known.contains(&held.server))
+        .for_each(|held| found.push(orphan(view, held.server)));
+    let known: &BTreeSet<ServerId> = &known.union(&unknown).copied().collect();
     let mut add = |kind, server: Option<ServerId>, object: String, what: &str, cure: String| {
         let finding = Finding::new(kind, Some(name), server, object.clone());
         found.push(finding.what(format!("{object}: {what}")).cure(cure));
@@ -29,23 +45,11 @@ pub(super) fn compare(view: &HostView<'_>, known: &BTreeSet<ServerId>, found: &m
             cure,
         );
     }
-    for held in view.specs.values().filter(|held| !held.tombstone && !known.contains(&held.server)) {
-        let cure =
-            "the store does not know it, as after a restore from an older backup: it is left alone until you decide";
-        let object = format!("spec {}", held.server);
-        add(
-            Kind::SpecOrphan,
-            Some(held.server),
-            object,
-            "of a server that the store never placed here",
-            cure.to_owned(),
-        );
-    }
     let is_stranger = |owner: Option<ServerId>| HostView::is_stranger(known, owner);
     for domain in &view.domains {
         let owner = domain.name.parse().ok();
         if is_stranger(owner) {
-            let cure = format!("if nobody needs it, on {name}: `virsh destroy {0}; virsh undefine {0}`", domain.name);
+            let cure = format!("{NOBODYS}, on {name}: `virsh destroy {0}; virsh undefine {0}`", domain.name);
             add(Kind::DomainOrphan, owner, format!("domain {}", domain.name), "belongs to no server", cure);
         }
     }
@@ -69,12 +73,12 @@ pub(super) fn compare(view: &HostView<'_>, known: &BTreeSet<ServerId>, found: &m
                 owner,
                 format!("tap {}", tap.name),
                 what,
-                format!("on {name}: `ip link delete {}`", tap.name),
+                format!("{NOBODYS}, on {name}: `ip link delete {}`", tap.name),
             );
         }
     }
     for filters in view.filters.iter().filter(|filters| is_stranger(filters.server)) {
-        let cure = format!("on {name}: `nft delete table netdev {}`", filters.table);
+        let cure = format!("{NOBODYS}, on {name}: `nft delete table netdev {}`", filters.table);
         add(
             Kind::FilterOrphan,
             filters.server,
@@ -83,13 +87,51 @@ pub(super) fn compare(view: &HostView<'_>, known: &BTreeSet<ServerId>, found: &m
             cure,
         );
     }
-    for (kind, what, folder, files) in
-        [(Kind::DiskOrphan, "disk", "disks", &view.disks), (Kind::SeedOrphan, "seed", "seeds", &view.seeds)]
-    {
+    for (kind, what, folder, files) in [
+        (Kind::DiskOrphan, "disk", "disks", &view.disks),
+        (Kind::SeedOrphan, "seed", "seeds", &view.seeds),
+        (Kind::ConsoleOrphan, "console", "consoles", &view.consoles),
+    ] {
         for file in files.iter().filter(|file| is_stranger(file.server)) {
             let cure = format!("see whose it is; if nobody's, remove {folder}/{} in the pool of {name}", file.file);
             add(kind, file.server, format!("{what} {}", file.file), "belongs to no server", cure);
         }
+    }
+}
+
+/// A server that only its host knows, as after a restore of the store from an older backup: one finding for all of it,
+/// and no command that would end it.
+fn orphan(view: &HostView<'_>, server: ServerId) -> Finding {
+    let things = [
+        ("a domain", usize::from(view.domain(server).is_some())),
+        ("a process", view.pids(server).len()),
+        ("a tap", view.taps_of(server).count()),
+        ("filters", usize::from(view.filters_of(server).is_some())),
+        ("a disk", HostView::files_of(&view.disks, server).len()),
+        ("a seed", HostView::files_of(&view.seeds, server).len()),
+    ];
+    let there: Vec<&str> = things.into_iter().filter(|(_, count)| *count > 0).map(|(what, _)| what).collect();
+    let there = if there.is_empty() { "nothing yet".to_owned() } else { there.join(", ") };
+    let finding = Finding::new(Kind::SpecOrphan, Some(view.name), Some(server), format!("spec {server}"));
+    finding
+        .what(format!(
+            "spec {server}: the store never placed this server here, and the host has of it: {there}. All of it is left alone \
+             until you decide"
+        ))
+        .cure(
+            "see whether the store was restored from an older backup: a newer one brings the server back; if it is to go, \
+             move its disk to a safe place first",
+        )
+}
+
+/// The guard is one for all guests of a host, and comes with the first one's filters.
+pub(super) fn guard(view: &HostView<'_>, found: &mut Vec<Finding>) {
+    if !view.guard_stands && view.filters.iter().any(|filters| filters.server.is_some()) {
+        found.push(
+            Finding::new(Kind::GuardMissing, Some(view.name), None, "table csp_guard")
+                .what("the guard of the host's own addresses is gone or changed: its guests may reach the host itself")
+                .cure(super::present::BY_ITSELF),
+        );
     }
 }
 

@@ -28,6 +28,9 @@ const GONE: ServerId = ServerId(Uuid::from_u128(14));
 /// Nobody's.
 const STRANGER: ServerId = ServerId(Uuid::from_u128(99));
 
+/// Of every server.
+const SIZE: Size = Size { cpus: 1, ram_mib: 512, disk_gib: 10 };
+
 fn version(generation: u64) -> Version {
     Version { incarnation: Incarnation(1), generation: Generation(generation) }
 }
@@ -87,6 +90,8 @@ fn side(host: HostId, desired: Desired) -> ServerSide {
         host,
         service: if is_gone { ServiceStatus::Destroyed } else { ServiceStatus::Active },
         place: if is_gone { Place::Released } else { Place::Active },
+        sold: SIZE,
+        kept: SIZE,
         observed: Some(Observed {
             server: desired.server(),
             accepted: desired.version(),
@@ -131,16 +136,18 @@ fn running(server: ServerId) -> Vec<Holding> {
     vec![
         domain(server, DomainState::Running),
         Holding::Process { server, pid: 100 + i32::from(number(server)) },
-        Holding::Tap(HeldTap { name: tap(server), owner, plugged: true, up: true }),
+        Holding::Tap(HeldTap { name: tap(server), owner, plugged: true, up: true, stray: false }),
         Holding::Filters(HeldFilters {
             table: format!("csp_{}", server.0.simple()),
             server: Some(server),
             mark: None,
             addresses: vec![address(server)],
             taps: vec![tap(server)],
+            altered: false,
         }),
         Holding::Disk(file(server, "1.qcow2", Some(1))),
         Holding::Seed(file(server, "0.iso", None)),
+        Holding::Console(file(server, "log", None)),
     ]
 }
 
@@ -232,7 +239,12 @@ fn table() -> Vec<(&'static str, Breaks, Kind, &'static str)> {
         ("a tap down", |w| tap_of(w, |t| t.up = false), K::TapDisconnected, "cspt11"),
         ("a tap in no bridge", |w| tap_of(w, |t| t.plugged = false), K::TapDisconnected, "cspt11"),
         ("no filters", |w| w.drop_if(|h| matches!(h, Holding::Filters(_))), K::TapUnfiltered, "cspt11"),
-        ("a chain was emptied", |w| filters_of(w, |f| f.taps.clear()), K::TapUnfiltered, "cspt11"),
+        ("a chain is gone", |w| filters_of(w, |f| f.taps.clear()), K::TapUnfiltered, "cspt11"),
+        ("a rule more", |w| filters_of(w, |f| f.altered = true), K::FilterAltered, "csp_"),
+        ("no guard", |w| w.add(Holding::Guard { stands: false }), K::GuardMissing, "csp_guard"),
+        ("another tap with its mark", |w| w.add(twin(mac(RUNS), true, true)), K::TapStray, "tap csptloop"),
+        ("one that is disconnected", |w| w.add(twin(mac(RUNS), true, false)), K::TapStray, "tap csptloop"),
+        ("a tap of no adapter", |w| w.add(twin(mac(STRANGER), false, true)), K::TapStray, "tap csptloop"),
         ("a foreign address", |w| filters_of(w, |f| f.addresses.push(address(STRANGER))), K::FilterMismatch, "csp_"),
         (
             "a lost disk",
@@ -240,6 +252,13 @@ fn table() -> Vec<(&'static str, Breaks, Kind, &'static str)> {
             K::DiskMissing,
             "1.qcow2",
         ),
+        (
+            "a second file of the disk",
+            |w| w.add(Holding::Disk(file(RUNS, "1.0.qcow2", Some(1)))),
+            K::DiskTwice,
+            "1.0.qcow2",
+        ),
+        ("a second seed", |w| w.add(Holding::Seed(file(RUNS, "1.iso", None))), K::SeedTwice, "seeds"),
         ("another disk", |w| w.add(Holding::Disk(file(RUNS, "2.qcow2", Some(2)))), K::DiskEpoch, "2.qcow2"),
         ("a half-made disk", |w| w.add(Holding::Disk(file(RUNS, "1.qcow2.part", None))), K::DiskEpoch, "part"),
         ("booted from another", |w| domain_of(w, RUNS, |d| d.disk = DiskEpoch(2)), K::DiskEpoch, "domain"),
@@ -248,6 +267,7 @@ fn table() -> Vec<(&'static str, Breaks, Kind, &'static str)> {
         ("a process of a dead server", |w| w.add(Holding::Process { server: GONE, pid: 7 }), K::Remains, "process 7"),
         ("a disk of a dead server", |w| w.add(Holding::Disk(file(GONE, "1.qcow2", Some(1)))), K::Remains, "disk"),
         ("a seed of a dead server", |w| w.add(Holding::Seed(file(GONE, "0.iso", None))), K::Remains, "seed"),
+        ("a log of a dead server", |w| w.add(Holding::Console(file(GONE, "log.0", None))), K::Remains, "console"),
         ("held and proved", held_and_proved, K::HeldForNothing, "placement"),
         ("a foreign domain", |w| w.add(foreign_domain()), K::DomainOrphan, "domain mine"),
         (
@@ -262,6 +282,11 @@ fn table() -> Vec<(&'static str, Breaks, Kind, &'static str)> {
         ("a stranger's disk", |w| w.add(Holding::Disk(file(STRANGER, "1.qcow2", Some(1)))), K::DiskOrphan, "disk"),
         ("a copy of a disk", |w| w.add(Holding::Disk(nameless())), K::DiskOrphan, "disk copy.qcow2"),
         ("a stranger's seed", |w| w.add(Holding::Seed(file(STRANGER, "0.iso", None))), K::SeedOrphan, "seed"),
+        ("a stranger's log", |w| w.add(Holding::Console(file(STRANGER, "log", None))), K::ConsoleOrphan, "console"),
+        ("a lost spec of the store", |w| w.server(RUNS).desired = None, K::PlaceMismatch, "placement"),
+        ("no place any more", place_lost, K::PlaceMismatch, "placement"),
+        ("a small place", |w| w.server(RUNS).kept.ram_mib = 256, K::SizeMismatch, "placement"),
+        ("a large spec", spec_grown, K::SizeMismatch, "spec"),
         ("a dead server's place", place_kept, K::PlaceMismatch, "placement"),
         ("a dead server's spec", spec_kept, K::PlaceMismatch, "placement"),
         ("leased without a server", |w| w.leases[3].state = Hold::Leased, K::LeaseMismatch, "203.0.113.14"),
@@ -333,6 +358,25 @@ fn place_kept(world: &mut World) {
     world.leases.remove(3);
 }
 
+fn place_lost(world: &mut World) {
+    world.server(OFF).place = Place::Released;
+    world.drop_if(|h| matches!(h, Holding::Domain(d) if d.name == OFF.to_string()));
+    world.drop_if(|h| matches!(h, Holding::Disk(d) if d.server == Some(OFF)));
+    world.leases[1].state = Hold::Resting;
+}
+
+fn spec_grown(world: &mut World) {
+    let Some(Desired::Present(spec)) = &mut world.server(OFF).desired else { unreachable!() };
+    spec.disk_gib = 20;
+    let hash = world.server(OFF).desired.as_ref().unwrap().hash();
+    spec_held(world, |held| held.hash = hash);
+}
+
+fn twin(mac: Mac, stray: bool, connected: bool) -> Holding {
+    let (name, owner) = ("csptloop".to_owned(), Some((RUNS, mac)));
+    Holding::Tap(HeldTap { name, owner, plugged: connected, up: connected, stray })
+}
+
 fn spec_kept(world: &mut World) {
     world.server(GONE).desired = Some(present(GONE));
     world.drop_if(|holding| matches!(holding, Holding::Spec(spec) if spec.server == GONE));
@@ -358,11 +402,18 @@ fn foreign_domain() -> Holding {
 
 fn foreign_tap(owner: Option<ServerId>) -> Holding {
     let owner = owner.map(|server| (server, mac(server)));
-    Holding::Tap(HeldTap { name: "csptx".to_owned(), owner, plugged: false, up: false })
+    Holding::Tap(HeldTap { name: "csptx".to_owned(), owner, plugged: false, up: false, stray: false })
 }
 
 fn foreign_filters(addresses: Vec<Ipv4Addr>) -> Holding {
-    Holding::Filters(HeldFilters { table: "csp_mine".to_owned(), server: None, mark: None, addresses, taps: vec![] })
+    Holding::Filters(HeldFilters {
+        table: "csp_mine".to_owned(),
+        server: None,
+        mark: None,
+        addresses,
+        taps: vec![],
+        altered: false,
+    })
 }
 
 fn nameless() -> PoolFile {
@@ -394,6 +445,25 @@ fn every_kind_of_difference_is_found_with_its_place_and_cure() {
     }
     let untried: Vec<_> = Kind::ALL.iter().filter(|kind| !tried.contains(kind)).collect();
     assert!(untried.is_empty(), "without a row: {untried:?}");
+}
+
+/// A restored backup, or an edited uuid: nothing of it may be called anybody's to remove.
+#[test]
+fn a_server_that_only_its_host_knows_is_one_finding_and_no_command_ends_it() {
+    let mut world = clean();
+    world.add(held(&present(STRANGER)));
+    running(STRANGER).into_iter().for_each(|holding| world.add(holding));
+    let found = audit(&world);
+    let [one] = &found[..] else { panic!("{found:#?}") };
+    assert_eq!((one.kind, one.server), (Kind::SpecOrphan, Some(STRANGER)));
+    assert!(one.what.contains("a domain, a process, a tap, filters, a disk, a seed"), "{}", one.what);
+    assert!(one.what.contains("left alone until you decide") && !one.cure.contains('`'), "{one:?}");
+
+    let mut world = clean();
+    world.add(Holding::BadSpecFile { file: format!("{STRANGER}.json"), server: Some(STRANGER) });
+    running(STRANGER).into_iter().for_each(|holding| world.add(holding));
+    let found = audit(&world);
+    assert!(matches!(&found[..], [one] if one.kind == Kind::SpecDamaged), "{found:#?}");
 }
 
 #[test]

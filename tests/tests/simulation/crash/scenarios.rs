@@ -3,7 +3,7 @@
 
 use std::pin::Pin;
 
-use csp_agent::machine::{OffCause, SeenState};
+use csp_agent::machine::{OffCause, SeenState, SeenStray};
 use csp_control::domain::server::ServiceStatus;
 use csp_shared::{
     id::ServerId,
@@ -176,7 +176,7 @@ pub fn power_cut(stage: &mut Stage) -> Played<'_> {
     })
 }
 
-/// A guest that pauses, loses its filters, disobeys, falls five times, and at last runs behind libvirt's back.
+/// A guest that pauses, loses its filters, is given another tap, disobeys, falls five times, and at last runs behind libvirt's back.
 pub fn unruly(stage: &mut Stage) -> Played<'_> {
     Box::pin(async {
         stage.furnished().await;
@@ -186,12 +186,16 @@ pub fn unruly(stage: &mut Stage) -> Played<'_> {
             machine.with(|m| m.servers.get_mut(&server).unwrap().domain.as_mut().unwrap().state = state);
         };
         state(SeenState::Paused);
-        machine.with(|m| m.servers.get_mut(&server).unwrap().filters = None);
+        machine.with(|m| {
+            let held = m.servers.get_mut(&server).unwrap();
+            held.filters = None;
+            held.strays.insert("csptloop".to_owned(), SeenStray { connected: true, removable: true });
+        });
         for _ in 0..2 {
             stage.history.wait(30).await;
         }
         let held = machine.server(server);
-        assert!(machine.runs(server) && held.filters.is_some(), "{held:?}");
+        assert!(machine.runs(server) && held.filters.is_some() && held.strays.is_empty(), "{held:?}");
 
         machine.with(|m| m.guests_obey = false);
         stage.ask(server, "stop").await;

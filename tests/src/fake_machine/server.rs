@@ -1,0 +1,82 @@
+//! What the host in memory holds of one server.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use csp_agent::machine::{Mark, OffCause, SeenDomain, SeenState, SeenStray, SeenTap};
+use csp_shared::{
+    generation::DiskEpoch,
+    mac::Mac,
+    observed::{Fault, FaultCode},
+};
+
+/// What a host holds of one server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FakeServer {
+    /// Disks on the pool, each with how often it was booted: what is on it is worth keeping from one on.
+    pub disks: BTreeMap<DiskEpoch, u32>,
+    /// Disks in the trash.
+    pub trash: BTreeMap<DiskEpoch, u32>,
+    /// How often each epoch's disk was made. Never more than once after a boot.
+    pub disks_made: BTreeMap<DiskEpoch, u32>,
+    /// The seed.
+    pub seed: Option<Mark>,
+    /// Taps; lost with a reboot.
+    pub taps: BTreeMap<Mac, SeenTap>,
+    /// Taps that somebody marked as the server's by hand; lost with a reboot.
+    pub strays: BTreeMap<String, SeenStray>,
+    /// Filters; lost with a reboot.
+    pub filters: Option<Mark>,
+    /// The domain.
+    pub domain: Option<SeenDomain>,
+    /// Its QEMU runs.
+    pub process: bool,
+    /// How often it was started.
+    pub starts: u32,
+    /// It was asked to go down and did not yet.
+    pub stop_asked: bool,
+}
+
+impl FakeServer {
+    pub(super) fn go_off(&mut self, cause: OffCause) {
+        self.process = false;
+        self.stop_asked = false;
+        if let Some(domain) = self.domain.as_mut().filter(|domain| !matches!(domain.state, SeenState::Off(_))) {
+            domain.state = SeenState::Off(cause);
+        }
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        self.domain.is_some_and(|domain| !matches!(domain.state, SeenState::Off(_)))
+    }
+
+    pub(super) fn start(&mut self) -> Result<(), Fault> {
+        let refused = |why: &str| Err(Fault::new(FaultCode::HypervisorRefused, why));
+        let Some(domain) = &mut self.domain else { return refused("no such domain") };
+        if domain.state == SeenState::Running {
+            return Ok(());
+        }
+        let Some(boots) = self.disks.get_mut(&domain.epochs.disk) else { return refused("no such disk") };
+        if self.process {
+            return refused("the disk is locked by another process");
+        }
+        if self.seed.is_none() || self.taps.is_empty() || self.taps.values().any(|tap| *tap != SeenTap::CONNECTED) {
+            return refused("no seed or tap");
+        }
+        domain.state = SeenState::Running;
+        *boots += 1;
+        self.starts += 1;
+        self.process = true;
+        self.stop_asked = false;
+        Ok(())
+    }
+
+    /// What is no tap of `macs` is disconnected, and removed unless the running guest holds it.
+    pub(super) fn cut_off(&mut self, macs: &BTreeSet<Mac>) {
+        let is_held = self.is_up();
+        self.taps.retain(|mac, _| is_held || macs.contains(mac));
+        let others = self.taps.iter_mut().filter(|(mac, _)| !macs.contains(mac));
+        others.for_each(|(_, tap)| *tap = SeenTap { plugged: false, up: false });
+        self.strays.retain(|_, stray| !stray.removable);
+        self.strays.values_mut().for_each(|stray| stray.connected = false);
+    }
+}

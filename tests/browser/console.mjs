@@ -2,6 +2,7 @@
 // JSON. It judges nothing: the test that runs it does.
 //
 //   node console.mjs look URL                       what the page says once it stopped connecting
+//   node console.mjs follow URL NEXT                what it says once NEXT was opened in the same tab and is connected
 //   node console.mjs watch URL                      says when the screen is there, then what the page says at its end
 //   node console.mjs type URL PICTURE LINE [LINE…]  types each line, the last one again and again until standard input
 //                                                   ends; then saves a picture of the page
@@ -47,6 +48,14 @@ async function run(what, page, [picture, ...lines]) {
   if (what === "look") {
     await page.waitForFunction(() => document.body.dataset.state !== "connecting", null, { timeout: WAIT_MS });
     return {};
+  }
+  if (what === "follow") {
+    await page.waitForFunction(() => document.body.dataset.state !== "connecting", null, { timeout: WAIT_MS });
+    const before = await page.locator("body").getAttribute("data-state");
+    // As a link in the same tab does: the page is the same, so only its fragment changes.
+    await page.evaluate((next) => location.assign(next), picture);
+    await inState(page, "connected");
+    return { before };
   }
   await inState(page, "connected");
   if (what === "watch") {

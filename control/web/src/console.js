@@ -6,8 +6,11 @@ import RFB from "@novnc/novnc";
 import { textOf } from "./texts.js";
 
 const $ = (id) => document.getElementById(id);
-const ticket = location.hash.slice(1);
-history.replaceState(null, "", location.pathname);
+
+// The session on show. A link that is opened in this tab changes nothing but the fragment, so the page is not loaded
+// anew: its session takes the place of the one before.
+let socket;
+let rfb;
 
 function show(state, title, text) {
   document.body.dataset.state = state;
@@ -17,44 +20,70 @@ function show(state, title, text) {
   for (const button of document.querySelectorAll(".tools button")) button.disabled = state !== "connected";
 }
 
-function open() {
+// The ticket of the address, which then no longer has it.
+function takeTicket() {
+  const ticket = location.hash.slice(1);
+  history.replaceState(null, "", location.pathname);
+  return ticket;
+}
+
+function leave() {
+  const [screen, stream] = [rfb, socket];
+  rfb = socket = undefined;
+  if (screen) screen.disconnect();
+  else stream?.close();
+}
+
+function open(ticket) {
+  leave();
+  show("connecting", "Connecting to the screen", "This takes a moment.");
   const address = new URL("/console/stream", location.href);
   address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
-  const socket = new WebSocket(address);
-  let rfb;
-  socket.addEventListener("open", () => {
+  const mine = (socket = new WebSocket(address));
+  const ifShown = (act) => (event) => mine === socket && act(event);
+  mine.addEventListener("open", ifShown(() => {
     // noVNC first: it takes the socket over while being made, so it misses nothing of what follows the ticket.
-    rfb = new RFB($("screen"), socket);
-    rfb.scaleViewport = true;
-    rfb.background = "transparent";
-    rfb.addEventListener("connect", () => {
+    const screen = (rfb = new RFB($("screen"), mine));
+    screen.scaleViewport = true;
+    screen.background = "transparent";
+    screen.addEventListener("connect", ifShown(() => {
       show("connected");
-      rfb.focus({ preventScroll: true });
-    });
-    rfb.addEventListener("securityfailure", () => socket.close());
-    tools(rfb);
-    socket.send(ticket);
-  });
-  socket.addEventListener("close", (event) => show(...textOf(event.reason)));
+      $("scale").setAttribute("aria-pressed", "true");
+      screen.focus({ preventScroll: true });
+    }));
+    screen.addEventListener("securityfailure", () => mine.close());
+    mine.send(ticket);
+  }));
+  mine.addEventListener("close", ifShown((event) => {
+    rfb = socket = undefined; // noVNC ends itself
+    show(...textOf(event.reason));
+  }));
 }
 
-function tools(rfb) {
-  const and_back = (act) => () => {
-    act();
+function tool(id, act) {
+  $(id).addEventListener("click", () => {
+    if (!rfb) return;
+    act(rfb);
     rfb.focus({ preventScroll: true }); // keys go to the guest again
-  };
-  $("ctrl-alt-del").addEventListener("click", and_back(() => rfb.sendCtrlAltDel()));
-  $("scale").addEventListener("click", and_back(() => {
-    rfb.scaleViewport = !rfb.scaleViewport;
-    rfb.clipViewport = !rfb.scaleViewport;
-    rfb.dragViewport = false;
-    $("scale").setAttribute("aria-pressed", String(rfb.scaleViewport));
-  }));
-  $("full").addEventListener("click", and_back(() => {
-    if (document.fullscreenElement) document.exitFullscreen();
-    else document.documentElement.requestFullscreen().catch(() => {});
-  }));
+  });
 }
 
-if (ticket) open();
+tool("ctrl-alt-del", (screen) => screen.sendCtrlAltDel());
+tool("scale", (screen) => {
+  screen.scaleViewport = !screen.scaleViewport;
+  screen.clipViewport = !screen.scaleViewport;
+  screen.dragViewport = false;
+  $("scale").setAttribute("aria-pressed", String(screen.scaleViewport));
+});
+tool("full", () => {
+  if (document.fullscreenElement) document.exitFullscreen();
+  else document.documentElement.requestFullscreen().catch(() => {});
+});
+
+window.addEventListener("hashchange", () => {
+  const ticket = takeTicket();
+  if (ticket) open(ticket);
+});
+const ticket = takeTicket();
+if (ticket) open(ticket);
 else show(...textOf("bad_ticket"));

@@ -110,17 +110,22 @@ impl Socket {
         Self(WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await)
     }
 
-    /// The first message, which must be a text of at most `bytes_max`. The caller bounds the time.
+    /// The first message, which must be a text; nothing when it is longer than `bytes_max`, and so no word that anybody
+    /// gave out. The caller bounds the time.
     ///
     /// # Errors
     /// When the peer goes or sends something else.
-    pub async fn first_text(&mut self, bytes_max: usize) -> Result<String, Why> {
+    pub async fn first_text(&mut self, bytes_max: usize) -> Result<Option<String>, Why> {
         loop {
-            match self.0.next().await.ok_or(Why::Gone)?.map_err(|error| fault_of(&error))? {
-                Message::Text(text) if text.len() <= bytes_max => return Ok(text.to_string()),
+            let message = match self.0.next().await.ok_or(Why::Gone)? {
+                Err(WsError::Capacity(_)) => return Ok(None),
+                message => message.map_err(|error| fault_of(&error))?,
+            };
+            match message {
+                Message::Text(text) => return Ok(Some(text.to_string()).filter(|text| text.len() <= bytes_max)),
                 Message::Ping(_) | Message::Pong(_) => {}
                 Message::Close(_) => return Err(Why::Gone),
-                Message::Text(_) | Message::Binary(_) | Message::Frame(_) => return Err(Why::Garbage),
+                Message::Binary(_) | Message::Frame(_) => return Err(Why::Garbage),
             }
         }
     }
@@ -130,8 +135,13 @@ impl Socket {
         let frame = CloseFrame { code: code.into(), reason: reason.into() };
         let farewell = async {
             self.0.send(Message::Close(Some(frame))).await?;
-            // Until the peer has read it: data still on its way to us would make the system reset the connection.
+            // Until the peer has read it: data still on its way to us would make the system reset the connection, and the
+            // last word would be lost. After a frame that was too long no frames are read any more, only bytes.
             while let Some(Ok(_)) = self.0.next().await {}
+            let io = self.0.get_mut();
+            io.shutdown().await.map_err(WsError::Io)?;
+            let mut unread = vec![0; CONSOLE_READ_BYTES];
+            while io.read(&mut unread).await.map_err(WsError::Io)? > 0 {}
             Ok::<_, WsError>(())
         };
         let _ = timeout(LAST_WORD_WITHIN, farewell).await;

@@ -79,16 +79,14 @@ async fn a_browser_that_sends_garbage_is_closed_by_name() {
         let mut viewer = rig.viewer(server).await;
         let shown = accepted(&screen).await;
         let echoing = tokio::spawn(echo(shown));
-        // The other side may stop reading in the middle of a long frame.
-        let _ = viewer.0.send(message).await;
+        // A browser that is cut off in the middle of a long frame never reads why.
+        viewer.0.send(message).await.unwrap_or_else(|error| panic!("{what}: {error}"));
         assert_eq!(viewer.closed().await, (4008, "garbage".to_owned()), "{what}");
         timeout(PATIENCE, echoing).await.unwrap().unwrap();
     }
-    for (what, message) in [("bytes", Message::binary(vec![1])), ("a long text", Message::text("a".repeat(257)))] {
-        let mut stranger = rig.stranger().await;
-        stranger.0.send(message).await.unwrap();
-        assert_eq!(stranger.closed().await.1, "garbage", "{what} in place of a ticket");
-    }
+    let mut stranger = rig.stranger().await;
+    stranger.0.send(Message::binary(vec![1])).await.unwrap();
+    assert_eq!(stranger.closed().await.1, "garbage", "bytes in place of a ticket");
 }
 
 #[tokio::test]

@@ -41,10 +41,18 @@ async fn a_ticket_opens_once_and_used_old_and_invented_ones_cannot_be_told_apart
     rig.control.clock.advance(60);
     assert_eq!(by_name(&rig.viewer_with(&old).await.closed().await), BAD, "old");
 
-    let long = "a".repeat(256);
+    let (long, longer, endless) = ("a".repeat(256), "a".repeat(257), "a".repeat(1 << 20));
     let api_key = rig.ada.key.reveal();
-    for invented in ["", " ", "csp_con_", "null", "' OR 1=1 --", "\u{0}\u{1F980}", &ticket[..50], &long, api_key] {
-        assert_eq!(by_name(&rig.viewer_with(invented).await.closed().await), BAD, "{invented:?}");
+    for invented in
+        ["", " ", "csp_con_", "null", "' OR 1=1 --", "\u{0}\u{1F980}", &ticket[..50], &long, &longer, &endless, api_key]
+    {
+        let shown = invented.chars().take(40).collect::<String>();
+        assert_eq!(
+            by_name(&rig.viewer_with(invented).await.closed().await),
+            BAD,
+            "{shown:?}, {} bytes",
+            invented.len()
+        );
     }
     assert_eq!(rig.screens.asked(), 1, "no host is asked for what is no ticket");
 }

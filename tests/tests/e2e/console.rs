@@ -84,6 +84,20 @@ fn a_customer_sees_the_screen_and_types_into_it_and_the_link_works_once() {
     let seen = again.saw();
     assert_eq!((text(&seen, "state"), text(&seen, "title")), ("refused", "This link cannot be used"), "{seen}");
 
+    let mut following = Browser::drive(&["follow", &url, &console_url(&lab, &server)]);
+    let seen = following.saw();
+    assert_eq!(
+        (text(&seen, "before"), text(&seen, "state")),
+        ("refused", "connected"),
+        "a new link in the same tab: {seen}"
+    );
+    assert!(!text(&seen, "address").contains("csp_con_"), "its ticket left the address bar, too: {seen}");
+    assert_eq!(seen["faults"], serde_json::json!([]), "{seen}");
+    let mut changing = Browser::drive(&["follow", &console_url(&lab, &server), &console_url(&lab, &server)]);
+    let seen = changing.saw();
+    let states = (text(&seen, "before"), text(&seen, "state"), &seen["faults"]);
+    assert_eq!(states, ("connected", "connected", &serde_json::json!([])), "from one screen to the next: {seen}");
+
     let mut watching = Browser::drive(&["watch", &console_url(&lab, &server)]);
     assert_eq!(text(&watching.saw(), "state"), "connected");
     lab.ask(&server, "stop");

@@ -106,7 +106,7 @@ async fn admitted(
         Why::Garbage => CloseReason::Garbage,
         Why::Gone | Why::Silent | Why::Stuck => CloseReason::Ended,
     })?;
-    let (ticket, now) = (Secret::new(ticket), app.now());
+    let (ticket, now) = (Secret::new(ticket.ok_or(CloseReason::BadTicket)?), app.now());
     let redeemed = app.store.write(move |tx| redeem_console_ticket(tx, &ticket, now)).await;
     match redeemed.map_err(unavailable)? {
         Admission::Open { server, host, key } => Ok((server, host, key)),

@@ -128,15 +128,15 @@ impl Values<'_> {
         })
     }
 
-    /// For an interface of type `ethernet`, ours, libvirt passes on what the kernel counts on the tap: what the host
-    /// received there, the guest sent.
+    /// The kernel counts on a tap from the host's side; libvirt turns that round for every kind of interface but macvtap,
+    /// so what it calls received, the guest received.
     fn tap(&self, place: &str) -> Option<TapCounters> {
         let number = |name: &str| self.number(&format!("{place}.{name}"));
         Some(TapCounters {
-            received_bytes: number("tx.bytes")?,
-            received_packets: number("tx.pkts")?,
-            sent_bytes: number("rx.bytes")?,
-            sent_packets: number("rx.pkts")?,
+            received_bytes: number("rx.bytes")?,
+            received_packets: number("rx.pkts")?,
+            sent_bytes: number("tx.bytes")?,
+            sent_packets: number("tx.pkts")?,
         })
     }
 }
@@ -166,7 +166,7 @@ mod tests {
     fn what_libvirt_says_is_read_in_the_guests_directions_and_without_the_seed() {
         let counters = Counters::read(SERVER, 3, &parse(WHOLE));
         assert_eq!((counters.run, counters.cpu_ns), (3, Some(5000)));
-        let tap = TapCounters { received_bytes: 13, received_packets: 14, sent_bytes: 11, sent_packets: 12 };
+        let tap = TapCounters { received_bytes: 11, received_packets: 12, sent_bytes: 13, sent_packets: 14 };
         assert_eq!(counters.taps, BTreeMap::from([("csptaaaaaaaaaaa".to_owned(), tap)]));
         let disk = counters.disk.unwrap();
         assert_eq!((disk.read_requests, disk.read_bytes, disk.write_requests, disk.write_bytes), (1, 2, 3, 4));

@@ -36,6 +36,8 @@ pub fn configure(host: &HostLayout, virt: &str) -> Result<()> {
         ("reserve", table(&[("ram_mib", Value::Integer(256)), ("disk_gib", Value::Integer(1))])),
         // A lab makes many servers in a short time on a disk that others use too.
         ("trash", table(&[("keep_hours", Value::Integer(0))])),
+        // The shortest that there is, so that nobody waits for numbers.
+        ("metrics", table(&[("every_seconds", Value::Integer(5))])),
         ("network", table(&[("public_bridge", text(PUBLIC_BRIDGE))])),
     ]
     .into_iter()

@@ -11,6 +11,7 @@ mod console;
 mod crash;
 mod debian;
 mod failed_orders;
+mod metrics;
 mod reboot;
 mod rig;
 
@@ -27,6 +28,7 @@ fn an_order_becomes_a_guest_with_its_host_name_key_and_address() {
     assert!(said.contains("web1"), "{said}");
     assert!(said.contains(&format!("{}/24", server.address)), "{said}");
     assert!(said.contains("default via 203.0.113.1"), "{said}");
+    metrics::numbers_follow_the_guest(&lab, &server);
     lab.destroy(&server);
 }
 

@@ -1,4 +1,4 @@
-//! What can be typed: three commands, each of which finds everything else in the configuration file.
+//! What can be typed: a few commands, each of which finds everything else in the configuration file.
 
 use std::path::PathBuf;
 
@@ -28,8 +28,33 @@ pub enum Command {
     },
     /// Makes this machine a host: the line that `csp-control host add` prints.
     Enroll(Enroll),
+    /// What lies in the trash, and how it comes back. May be used while the host runs.
+    #[command(subcommand)]
+    Trash(Trash),
     /// Runs the host. Ends at SIGTERM or SIGINT without touching guests.
     Run,
+}
+
+/// What to do about the trash.
+#[derive(Debug, Subcommand)]
+pub enum Trash {
+    /// Lists the disks in it: whose they were, their size, when they go, and what can be done with them.
+    List {
+        /// For programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Brings one back: copied to a file, or as its server's disk where the server still wants exactly that one.
+    Restore {
+        /// The disk's name as `trash list` prints it, or the server's id when only one disk of it is there.
+        disk: String,
+        /// Copy it to this new file outside the pool, as a qcow2 image that stands on no other. It stays in the trash.
+        #[arg(long, value_name = "FILE")]
+        to: Option<PathBuf>,
+        /// For programs.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// The parts of the line that `csp-control host add` prints.

@@ -2,7 +2,8 @@
 //!
 //! Where things are: `plan` decides (pure), `worker` runs plans, `machine` is the one trait below it; `storage`,
 //! `network` and `hypervisor` are the real host; `spec_file` is its memory; `link` is the one connection, dialled
-//! outwards; `metrics` tells what guests use; `check` tells an operator what a host lacks; `daemon` puts them together.
+//! outwards; `metrics` tells what guests use; `check` tells an operator what a host lacks, `trash` what can be brought
+//! back; `daemon` puts them together.
 
 pub mod audit;
 pub mod check;
@@ -20,4 +21,5 @@ pub mod plan;
 pub mod spec_file;
 pub mod storage;
 pub mod telemetry;
+pub mod trash;
 pub mod worker;

@@ -7,7 +7,7 @@ use std::{fs::DirBuilder, io::Write, os::unix::fs::DirBuilderExt, process::ExitC
 use clap::Parser;
 use csp_agent::{
     check,
-    cli::{Cli, Command, Enroll},
+    cli::{Cli, Command, Enroll, Trash},
     config::Config,
     daemon,
     host_machine::{HostMachine, fault::story, setup},
@@ -15,8 +15,9 @@ use csp_agent::{
         TcpDial,
         enrolment::{self, Join, Outcome},
     },
-    telemetry,
+    telemetry, trash,
 };
+use serde::Serialize;
 
 const FAILED: u8 = 1;
 const MISUSED: u8 = 2;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
     let done = match cli.command {
         Command::Run => runtime.block_on(Box::pin(run(config))),
         Command::Enroll(line) => runtime.block_on(Box::pin(enroll(&config, line))),
+        Command::Trash(what) => trash(&config, &what),
         Command::Check { json } => runtime.block_on(Box::pin(check(&config, json))),
     };
     // Blocking calls of libvirt cannot be cut off; a hanging libvirtd must not keep the program from ending.
@@ -50,13 +52,15 @@ async fn run(config: Config) -> Result<ExitCode, String> {
 
 async fn check(config: &Config, json: bool) -> Result<ExitCode, String> {
     let report = check::run(config).await;
-    if json {
-        let text = serde_json::to_string(&report).map_err(|error| format!("cannot write the report: {error}"))?;
-        say(&text);
-    } else {
-        say(&report.to_string());
-    }
+    answer(&report, json)?;
     Ok(if report.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
+}
+
+fn trash(config: &Config, what: &Trash) -> Result<ExitCode, String> {
+    match what {
+        Trash::List { json } => answer(&trash::list(config)?, *json),
+        Trash::Restore { disk, to, json } => answer(&trash::restore(config, disk, to.as_deref())?, *json),
+    }
 }
 
 async fn enroll(config: &Config, line: Enroll) -> Result<ExitCode, String> {
@@ -72,6 +76,13 @@ async fn enroll(config: &Config, line: Enroll) -> Result<ExitCode, String> {
         Outcome::Enrolled(enrolment) => say(&format!("enrolled as host {}; next: csp-agent run", enrolment.host)),
         Outcome::Already(enrolment) => say(&format!("was enrolled before, as host {}", enrolment.host)),
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What was found or done, for people or for programs.
+fn answer(what: &(impl Serialize + ToString), json: bool) -> Result<ExitCode, String> {
+    let text = if json { serde_json::to_string(what).map_err(|error| error.to_string())? } else { what.to_string() };
+    say(&text);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -47,9 +47,11 @@ fn of_io(source: &std::io::Error) -> FaultCode {
 impl Coded for PoolError {
     fn code(&self) -> FaultCode {
         match self {
-            Self::NoId { .. } | Self::OtherId { .. } | Self::NotEmpty { .. } | Self::Io { .. } => {
-                FaultCode::PoolMissing
-            }
+            Self::NoId { .. }
+            | Self::OtherId { .. }
+            | Self::NotEmpty { .. }
+            | Self::NoNote { .. }
+            | Self::Io { .. } => FaultCode::PoolMissing,
         }
     }
 }

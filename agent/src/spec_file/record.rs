@@ -1,8 +1,11 @@
 //! One server's record, and the rule by which it takes a newer spec.
 
+use std::{io::ErrorKind, path::Path};
+
 use csp_shared::{id::ServerId, spec::Desired};
 use serde::{Deserialize, Serialize};
 
+use super::SUFFIX;
 use crate::plan::memory::Notes;
 
 /// What is known of one server without looking at the host.
@@ -21,6 +24,19 @@ impl Record {
         let record: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
         let inside = record.desired.server();
         if inside == server { Ok(record) } else { Err(format!("it holds the record of server {inside}")) }
+    }
+
+    /// The record of a server in the folder of records, for who looks beside a running agent. `None`: no such file.
+    ///
+    /// # Errors
+    /// With a reason for people, when the file cannot be read.
+    pub fn load(folder: &Path, server: ServerId) -> Result<Option<Self>, String> {
+        let path = folder.join(format!("{server}{SUFFIX}"));
+        match std::fs::read(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            read => read.map_err(|error| error.to_string()).and_then(|bytes| Self::read(server, &bytes)).map(Some),
+        }
+        .map_err(|why| format!("{}: {why}", path.display()))
     }
 
     /// A file's content, indented: an operator reads it when all else is down.

@@ -12,6 +12,7 @@ pub mod seed_image;
 pub mod tool;
 pub mod trash;
 pub mod trash_clock;
+pub mod trash_rescue;
 
 #[cfg(test)]
 pub(crate) mod test_spec;

@@ -49,6 +49,12 @@ pub enum PoolError {
         /// The pool.
         path: PathBuf,
     },
+    /// No pool yet.
+    #[error("{} is not there: this host never had a pool; `csp-agent run` makes it", path.display())]
+    NoNote {
+        /// Where its id would be noted.
+        path: PathBuf,
+    },
     /// The system refused.
     #[error("cannot use the pool at {}", path.display())]
     Io {
@@ -119,6 +125,16 @@ impl Pool {
         }
     }
 
+    /// The pool that this host has, mounted now. Makes nothing.
+    ///
+    /// # Errors
+    /// When it has none yet, or it is not there.
+    pub fn known(dir: PathBuf, note: &Path, reserve_bytes: u64) -> Result<Self, PoolError> {
+        let id = read_id(note)?.ok_or_else(|| PoolError::NoNote { path: note.to_owned() })?;
+        let pool = Self { dir, id, reserve_bytes };
+        pool.check().map(|()| pool)
+    }
+
     /// Whether the pool is there now.
     ///
     /// # Errors
@@ -159,6 +175,14 @@ impl Pool {
     #[must_use]
     pub fn trash(&self) -> PathBuf {
         self.dir.join("trash")
+    }
+
+    /// Whether a folder, given by its true path, is in the pool.
+    ///
+    /// # Errors
+    /// When the pool's own true path cannot be told.
+    pub fn holds(&self, folder: &Path) -> io::Result<bool> {
+        Ok(folder.starts_with(self.dir.canonicalize()?))
     }
 
     /// What the pool has and has promised, read from the disks themselves.
@@ -257,7 +281,7 @@ pub(super) fn files(folder: &Path) -> Result<Vec<(PathBuf, Metadata)>, PoolError
 }
 
 /// Full size of a disk of ours, in bytes; of a half-made one, what it occupies.
-fn disk_size(path: &Path, metadata: &Metadata) -> Result<u64, PoolError> {
+pub(super) fn disk_size(path: &Path, metadata: &Metadata) -> Result<u64, PoolError> {
     let mut header = Vec::new();
     let file = match std::fs::File::open(path) {
         Ok(file) => file,

@@ -39,7 +39,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 pub use self::{
-    request::{Reply, Send},
+    request::{Message, Reply, Send, Stream},
     test_host::TestHost,
 };
 

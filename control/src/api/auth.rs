@@ -21,6 +21,7 @@ use crate::{
     domain::{
         api_key::{KeyRefusal, admit},
         scope::{Alternatives, Scope, suffice},
+        time::Time,
         token,
     },
     service::note_key_uses::KeyUse,
@@ -39,6 +40,10 @@ pub struct Customer {
     pub key: ApiKeyId,
     /// The key itself, as sent: stored answers are sealed under it.
     pub secret: Secret,
+    /// From then on the key opens nothing.
+    pub key_expires_at: Option<Time>,
+    /// Whence the request came, behind whatever proxies of ours.
+    pub address: IpAddr,
 }
 
 /// What a route asks of the key. A handler cannot get at a [`Customer`] without naming it.
@@ -103,7 +108,9 @@ impl<N: Need> FromRequestParts<App> for By<N> {
         if !suffice(key.terms.scopes, N::ALTERNATIVES) {
             return Err(lacking(N::ALTERNATIVES));
         }
-        Ok(Self { customer: Customer { account: key.account, key: key.id, secret }, need: PhantomData })
+        let (key_expires_at, address) = (key.terms.expires_at, client.address);
+        let customer = Customer { account: key.account, key: key.id, secret, key_expires_at, address };
+        Ok(Self { customer, need: PhantomData })
     }
 }
 
@@ -120,11 +127,16 @@ impl<N: Need> Part for By<N> {
     }
 }
 
+/// A key that was revoked or expired while its request was held open, which is told as at the door.
+pub fn ended() -> ApiError {
+    ApiError::new(Code::Unauthorized, "This API key is unknown, revoked or expired.")
+}
+
 /// Whoever holds a key that ended learns nothing of it, not even that it once worked. Whoever holds one that works learns
 /// which address we see, to mend a proxy by, and not the networks.
 fn refused(refusal: KeyRefusal, from: IpAddr) -> ApiError {
     match refusal {
-        KeyRefusal::Ended => ApiError::new(Code::Unauthorized, "This API key is unknown, revoked or expired."),
+        KeyRefusal::Ended => ended(),
         KeyRefusal::WrongNetwork => {
             ApiError::new(Code::NetworkNotAllowed, format!("This API key may not be used from {from}."))
         }

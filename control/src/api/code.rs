@@ -115,6 +115,8 @@ registry! {
         "This Idempotency-Key was used for another request. Use a new one.";
     RateLimited = "rate_limited", TOO_MANY_REQUESTS, true,
         "Too many requests in a short time. Wait as long as the `Retry-After` header says and send it again.";
+    TooManyHeldOpen = "too_many_held_open", TOO_MANY_REQUESTS, true,
+        "Your account or address holds as many waiting requests or event streams open as it may. End one, or let one end.";
     Internal = "internal", INTERNAL_SERVER_ERROR, true,
         "Something went wrong on our side. Nothing was changed, or it is shown by the next GET.";
     Unavailable = "unavailable", SERVICE_UNAVAILABLE, true,

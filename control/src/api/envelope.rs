@@ -19,7 +19,7 @@ use super::{
         schemas::{Count, Yes},
         sheet::{Part, Sheet},
     },
-    page::Page,
+    page::{Page, WHOLE_MAX},
 };
 use crate::domain::{money::Cents, time::Time};
 
@@ -58,12 +58,18 @@ impl Answer<()> {
 }
 
 impl<T: Serialize> Answer<T> {
-    /// The body. Kept as bytes where an answer is stored to be repeated.
+    /// The body.
     #[must_use]
     pub fn render(&self) -> Vec<u8> {
-        // Our own types with text keys: serializing cannot fail.
-        serde_json::to_vec(self).unwrap_or_default()
+        render(self)
     }
+}
+
+/// A body. Kept as bytes where an answer is stored to be repeated.
+#[must_use]
+pub fn render(answer: &impl Serialize) -> Vec<u8> {
+    // Our own types with text keys: serializing cannot fail.
+    serde_json::to_vec(answer).unwrap_or_default()
 }
 
 impl<T: Serialize> IntoResponse for Answer<T> {
@@ -96,6 +102,13 @@ impl<T> List<T> {
         Self { ok: true, message: page.note(), data, total, limit: page.limit(), offset, next_cursor: None }
     }
 
+    /// The same, telling that more was wanted than one answer holds.
+    #[must_use]
+    pub fn cut(self) -> Self {
+        let words = format!("The answer holds the first {WHOLE_MAX}; `next_cursor` tells where the list goes on.");
+        Self { message: Some(words.into()), ..self }
+    }
+
     /// The same, telling where the list goes on.
     #[must_use]
     pub fn with_next(self, next_cursor: Option<String>) -> Self {
@@ -105,21 +118,24 @@ impl<T> List<T> {
 
 impl<T: Serialize> IntoResponse for List<T> {
     fn into_response(self) -> Response {
-        // Our own types with text keys: serializing cannot fail.
-        json(serde_json::to_vec(&self).unwrap_or_default())
+        json(render(&self))
     }
 }
 
 impl<T: ToSchema + 'static> Part for Answer<T> {
     fn describe(sheet: &mut Sheet) {
-        let told = ObjectBuilder::new().property("ok", Yes::schema()).required("ok").property("message", message());
-        let nothing = TypeId::of::<T>() == TypeId::of::<()>();
-        let schema = if nothing {
-            told.required("message")
-        } else {
-            told.property("data", sheet.reference::<T>()).required("data")
-        };
-        sheet.answers(schema);
+        let told = told::<T>(sheet);
+        sheet.answers(told);
+    }
+}
+
+/// The schema of a success: with `data`, or where that is nothing with a sentence.
+pub fn told<T: ToSchema + 'static>(sheet: &mut Sheet) -> ObjectBuilder {
+    let told = ObjectBuilder::new().property("ok", Yes::schema()).required("ok").property("message", message());
+    if TypeId::of::<T>() == TypeId::of::<()>() {
+        told.required("message")
+    } else {
+        told.property("data", sheet.reference::<T>()).required("data")
     }
 }
 
@@ -147,7 +163,8 @@ fn cursor() -> Object {
     ObjectBuilder::new().schema_type(Type::String).description(Some(words)).build()
 }
 
-fn message() -> Object {
+/// The schema of `message`.
+pub fn message() -> Object {
     ObjectBuilder::new().schema_type(Type::String).description(Some("A sentence for people.")).build()
 }
 

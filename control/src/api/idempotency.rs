@@ -16,18 +16,16 @@ use csp_shared::{
     sha256::Sha256,
 };
 use serde::Serialize;
-use utoipa::{
-    ToSchema,
-    openapi::{
-        ObjectBuilder, Type,
-        path::{ParameterBuilder, ParameterIn},
-    },
+use utoipa::openapi::{
+    ObjectBuilder, Type,
+    path::{ParameterBuilder, ParameterIn},
 };
 
 use super::{
     auth::Customer,
+    body::JsonBody,
     document::sheet::{Part, Sheet},
-    envelope::{Answer, json},
+    envelope::{Answer, json, render},
     error::{ApiError, Code},
     seal::{SealKeys, same},
     state::App,
@@ -44,15 +42,21 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 /// As at Stripe, whose clients people copy.
 const KEY_CHARS_MAX: usize = 255;
 
-/// The key of a request, if it has one. Every handler of a POST, PATCH or DELETE takes it and runs its effect in [`Once`].
+/// The key of a request, if it has one, and what the request is to. Every handler of a POST, PATCH or DELETE takes it and
+/// runs its effect in [`Once`]; a test over the document finds one that does not.
 #[derive(Debug)]
-pub struct IdempotencyKey(Option<String>);
+pub struct IdempotencyKey {
+    key: Option<String>,
+    /// Method, path and query, as they came: what a handler would have to name it could name wrongly.
+    route: String,
+}
 
 impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        key(&parts.headers).map(|key| Self(key.map(str::to_owned)))
+        let route = format!("{} {}", parts.method, parts.uri.path_and_query().map_or("", |path| path.as_str()));
+        key(&parts.headers).map(|key| Self { key: key.map(str::to_owned), route })
     }
 }
 
@@ -69,28 +73,28 @@ impl Part for IdempotencyKey {
 
 /// What a use case did.
 #[derive(Debug)]
-pub struct Effect<T> {
+pub struct Effect<B> {
     /// What the customer is told.
-    pub answer: Answer<T>,
+    pub answer: B,
     /// Whose specs changed.
     pub wake: Option<HostId>,
 }
 
-/// An answer with a body of `Answer<T>`, given now or before.
-pub struct Answered<T> {
+/// An answer with `T` in its `data` and the body `B`, given now or before.
+pub struct Answered<T, B = Answer<T>> {
     response: Response,
-    body: PhantomData<fn() -> T>,
+    body: PhantomData<fn() -> (T, B)>,
 }
 
-impl<T> IntoResponse for Answered<T> {
+impl<T, B> IntoResponse for Answered<T, B> {
     fn into_response(self) -> Response {
         self.response
     }
 }
 
-impl<T: ToSchema + 'static> Part for Answered<T> {
+impl<T, B: Part> Part for Answered<T, B> {
     fn describe(sheet: &mut Sheet) {
-        Answer::<T>::describe(sheet);
+        B::describe(sheet);
         sheet.answers_header("Idempotent-Replayed");
     }
 }
@@ -117,12 +121,12 @@ struct Sealed {
 }
 
 impl Once {
-    /// A request to `route` (method and path) with this key.
+    /// A request with this key and this body.
     #[must_use]
-    pub fn new(app: &App, key: &IdempotencyKey, customer: &Customer, route: &str, canonical_body: &[u8]) -> Self {
-        let sealed = key.0.as_deref().map(|key| {
-            let keys = SealKeys::derive(&customer.secret, key);
-            Sealed { request: keys.fingerprint(route, canonical_body), keys, nonce: app.draw().bytes() }
+    pub fn new<T>(app: &App, key: &IdempotencyKey, customer: &Customer, body: &JsonBody<T>) -> Self {
+        let sealed = key.key.as_deref().map(|text| {
+            let keys = SealKeys::derive(&customer.secret, text);
+            Sealed { request: keys.fingerprint(&key.route, &body.canonical), keys, nonce: app.draw().bytes() }
         });
         Self { account: customer.account, now: app.now(), sealed }
     }
@@ -131,11 +135,11 @@ impl Once {
     ///
     /// # Errors
     /// With the effect's refusal, or when the key belongs to another request.
-    pub async fn run<T: Serialize>(
+    pub async fn run<T, B: Serialize>(
         self,
         app: &App,
-        effect: impl Fn(&mut Tx<'_>) -> Result<Effect<T>, ApiError> + Send + 'static,
-    ) -> Result<Answered<T>, ApiError> {
+        effect: impl Fn(&mut Tx<'_>) -> Result<Effect<B>, ApiError> + Send + 'static,
+    ) -> Result<Answered<T, B>, ApiError> {
         let outcome = app.store.write(move |tx| self.attempt(tx, &effect)).await?;
         if let Some(host) = outcome.wake {
             app.wake.wake(host);
@@ -147,12 +151,12 @@ impl Once {
         Ok(Answered { response, body: PhantomData })
     }
 
-    fn attempt<T: Serialize>(
+    fn attempt<B: Serialize>(
         &self,
         tx: &mut Tx<'_>,
-        effect: &impl Fn(&mut Tx<'_>) -> Result<Effect<T>, ApiError>,
+        effect: &impl Fn(&mut Tx<'_>) -> Result<Effect<B>, ApiError>,
     ) -> Result<Outcome, ApiError> {
-        let first = |done: Effect<T>| Outcome { body: done.answer.render(), wake: done.wake, replayed: false };
+        let first = |done: Effect<B>| Outcome { body: render(&done.answer), wake: done.wake, replayed: false };
         let Some(sealed) = &self.sealed else { return effect(tx).map(first) };
         if let Some(stored) = tx.idempotency_get(self.account, sealed.keys.lookup, self.now)? {
             return sealed.replay(&stored).map(|body| Outcome { body, wake: None, replayed: true });

@@ -5,6 +5,7 @@
 //! sign-in, bodies, pages) is a file each.
 
 pub mod account;
+pub mod actions;
 pub mod auth;
 pub mod body;
 pub mod catalog;
@@ -16,9 +17,12 @@ pub mod document;
 pub mod edge;
 pub mod envelope;
 pub mod error;
+pub mod events;
 pub mod field;
+pub mod held;
 pub mod idempotency;
 pub mod page;
+pub mod places;
 pub mod query;
 pub mod router;
 pub mod seal;

@@ -1,6 +1,6 @@
 //! `?limit=` and `?offset=` of lists.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::RangeInclusive};
 
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -13,6 +13,10 @@ use super::{
 
 /// Most entries of one answer to a request that sets a limit.
 pub const LIMIT_MAX: u64 = 100;
+
+/// Most entries of an answer to a request that sets none, on lists that grow for ever: whoever has more is told so, and
+/// reads on with a cursor.
+pub const WHOLE_MAX: u64 = 10_000;
 
 /// The query of a list without filters.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -54,11 +58,8 @@ pub struct Page {
 impl Page {
     /// Reads both, as they stand in the query. `default` is the limit of a request that sets none; None: everything.
     pub fn read(faults: &mut Faults, limit: Field<String>, offset: Field<String>, default: Option<u64>) -> Self {
-        let mut number = |name: &str, field: Field<String>, least: u64| {
-            let text = faults.optional(name, field)?;
-            faults.parsed(Code::ValidationFailed, name, whole(&text, least))
-        };
-        let (wanted, offset) = (number("limit", limit, 1), number("offset", offset, 0));
+        let mut read = |name, field, least| number(faults, name, field, least..=WHOLE_NUMBER_MAX);
+        let (wanted, offset) = (read("limit", limit, 1), read("offset", offset, 0));
         Self {
             limit: wanted.map(|limit| limit.min(LIMIT_MAX)).or(default),
             clamped: wanted.is_some_and(|limit| limit > LIMIT_MAX),
@@ -95,12 +96,15 @@ impl Page {
 }
 
 /// A bound that the store's integers hold.
-const WHOLE_MAX: u64 = 1_000_000_000;
+pub const WHOLE_NUMBER_MAX: u64 = 1_000_000_000;
 
-fn whole(text: &str, least: u64) -> Result<u64, String> {
+/// A whole number in a query; None when it is left out, or is a fault that was noted.
+pub fn number(faults: &mut Faults, name: &str, field: Field<String>, within: RangeInclusive<u64>) -> Option<u64> {
+    let text = faults.optional(name, field)?;
     let digits = text.bytes().all(|b| b.is_ascii_digit());
-    let number = text.parse().ok().filter(|number| digits && (least..=WHOLE_MAX).contains(number));
-    number.ok_or_else(|| format!("must be a whole number from {least} to {WHOLE_MAX}"))
+    let number = text.parse().ok().filter(|number| digits && within.contains(number));
+    let wanted = || format!("must be a whole number from {} to {}", within.start(), within.end());
+    faults.parsed(Code::ValidationFailed, name, number.ok_or_else(wanted))
 }
 
 #[cfg(test)]

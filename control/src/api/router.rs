@@ -31,10 +31,10 @@ use axum::{Router, middleware::from_fn_with_state};
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{
-    account, catalog, console,
+    account, actions, catalog, console,
     document::{self, sheet::route},
     edge::edge,
-    servers, ssh_keys,
+    events, servers, ssh_keys,
     state::App,
     statements, throttle, transactions, wallet,
 };
@@ -75,5 +75,9 @@ pub(super) fn documented() -> OpenApiRouter<App> {
         .routes(route!(servers::extend::extend))
         .routes(route!(servers::destroy::destroy))
         .routes(route!(servers::console::console))
+        .routes(route!(actions::list::server))
+        .routes(route!(actions::list::account))
+        .routes(route!(actions::show::show))
+        .routes(route!(events::events))
         .routes(route!(document::serve::openapi))
 }

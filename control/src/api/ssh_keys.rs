@@ -176,7 +176,7 @@ pub async fn add(
     key: IdempotencyKey,
     body: JsonBody<NewBody>,
 ) -> Result<Answered<SshKey>, ApiError> {
-    let once = Once::new(&app, &key, &customer, "POST /ssh-keys", &body.canonical);
+    let once = Once::new(&app, &key, &customer, &body);
     let (label, public_key) = body.value.parse()?;
     let (draw, now, settings) = (app.draw(), app.now(), app.settings.clone());
     once.run(&app, move |tx| {
@@ -205,7 +205,7 @@ pub async fn rename(
     key: IdempotencyKey,
     body: JsonBody<RenameBody>,
 ) -> Result<Answered<SshKey>, ApiError> {
-    let once = Once::new(&app, &key, &customer, &format!("PATCH /ssh-keys/{ssh_key}"), &body.canonical);
+    let once = Once::new(&app, &key, &customer, &body);
     let label = body.value.parse()?;
     once.run(&app, move |tx| {
         let row = rename_ssh_key(tx, customer.account, ssh_key, label.as_ref())?;
@@ -231,7 +231,7 @@ pub async fn delete(
     key: IdempotencyKey,
     body: JsonBody<EmptyBody>,
 ) -> Result<Answered<()>, ApiError> {
-    let once = Once::new(&app, &key, &customer, &format!("DELETE /ssh-keys/{ssh_key}"), &body.canonical);
+    let once = Once::new(&app, &key, &customer, &body);
     body.value.parse()?;
     once.run(&app, move |tx| {
         delete_ssh_key(tx, customer.account, ssh_key)?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use csp_shared::key_pin::KeyPin;
 use ipnet::IpNet;
 
-use super::{edge::Edge, throttle::Throttle};
+use super::{edge::Edge, held::Held, throttle::Throttle};
 use crate::{
     clock::Clock,
     config::{Advertise, Orders, PublicUrl, RateLimits},
@@ -32,6 +32,8 @@ pub struct App {
     pub entropy: Arc<dyn Entropy>,
     /// How often somebody may ask.
     pub throttle: Arc<Throttle>,
+    /// Requests that are held open.
+    pub held: Arc<Held>,
     /// When keys were used last.
     pub key_uses: Arc<KeyUses>,
     /// What the configuration says.
@@ -62,9 +64,9 @@ impl App {
     #[must_use]
     pub fn new(store: Store, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, settings: Settings) -> Self {
         let throttle = Arc::new(Throttle::new(&settings.rate_limits, clock.clone()));
-        let (key_uses, settings) = (Arc::default(), Arc::new(settings));
+        let (held, key_uses, settings) = (Arc::default(), Arc::default(), Arc::new(settings));
         let metrics = Metrics::without_history();
-        Self { store, wake: Wake::default(), metrics, clock, entropy, throttle, key_uses, settings }
+        Self { store, wake: Wake::default(), metrics, clock, entropy, throttle, held, key_uses, settings }
     }
 
     /// The same, with samples kept there.

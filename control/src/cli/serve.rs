@@ -180,11 +180,13 @@ async fn serve(config: &Config, sockets: PassedSockets) -> Result<(), ServeError
     let listener = Listener::new(&keys.current, hosts, app.wake.clone(), Bounds::default());
     let listener = listener.map_err(ServeError::Tls)?;
     tasks.spawn(listener.serve(fleet, told(stopped.clone())));
+    let held = app.held.clone();
     tracing::info!(api = at.0, fleet = at.1, "ready");
     notify(sd_notify::NotifyState::Ready);
     asked_to_stop().await.map_err(ServeError::Runtime)?;
     tracing::info!("stopping: requests under way may end");
     notify(sd_notify::NotifyState::Stopping);
+    held.end();
     stop.send_replace(true);
     drain(tasks).await;
     if let Err(error) = schedule::write_key_uses(&app.store, &app.key_uses, app.now(), true).await {

@@ -59,6 +59,9 @@ kinds! {
     BalanceDebited = "balance.debited", "Money left the wallet. `data`: amount, balance, description.";
 }
 
+/// What a follower is told in place of events that are not kept any more. No kind: it is written nowhere.
+pub const GAP: &str = "gap";
+
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "an event that is not stored is told to nobody"]

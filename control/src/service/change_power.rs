@@ -24,10 +24,10 @@ const PATIENCE_SECONDS: i64 = 30 * MINUTE;
 /// An accepted request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PowerChanged {
-    /// What records it; nothing when it was so already.
+    /// What brings it about, new or under way already; nothing when it is so.
     pub action: Option<ActionId>,
-    /// Whom to wake.
-    pub host: HostId,
+    /// Whom to wake; nobody when nothing changed.
+    pub host: Option<HostId>,
 }
 
 /// Why a request was refused. Nothing was changed.
@@ -62,7 +62,9 @@ pub fn change_power(
     let placement = tx.placement_get(server)?.ok_or(PowerError::NotFound)?;
     let Some(Desired::Present(spec)) = tx.spec_get(server)? else { return Err(PowerError::NotFound) };
     if change == Change::Nothing {
-        return Ok(PowerChanged { action: None, host: placement.host });
+        // A newer request ends the older ones, so what is under way leads to what is wished already.
+        let action = tx.action_running(server)?.map(|action| action.id);
+        return Ok(PowerChanged { action, host: None });
     }
     let wanted = Version { incarnation: tx.incarnation()?, generation: spec.version.generation.next() };
     let mut spec = changed(*spec, change);
@@ -76,5 +78,5 @@ pub fn change_power(
     let command = request.command();
     let deadline_at = Some(now.plus(PATIENCE_SECONDS));
     tx.action_insert(&NewAction { id, account, server, command, wanted, deadline_at }, now)?;
-    Ok(PowerChanged { action: Some(id), host: placement.host })
+    Ok(PowerChanged { action: Some(id), host: Some(placement.host) })
 }

@@ -7,7 +7,7 @@ use csp_shared::{
 };
 use rusqlite::{Row, types::Value};
 
-use super::{Read, StoreError, Tx, row};
+use super::{Begin, Read, StoreError, Tx, row};
 use crate::domain::{
     action::{self, Command, Status},
     event::Event,
@@ -187,14 +187,20 @@ impl Read<'_> {
         &self,
         account: AccountId,
         filter: ActionFilter,
-        limit: Option<u64>,
-        offset: u64,
+        begin: Begin<ActionId>,
+        limit: u32,
     ) -> Result<Vec<Action>, StoreError> {
-        let (wanted, mut params) = filtered(account, filter);
+        let (mut wanted, mut params) = filtered(account, filter);
+        let offset = match begin {
+            Begin::Offset(offset) => offset,
+            Begin::Before(id) => {
+                wanted.push_str(" AND x.id < (SELECT id FROM actions WHERE uuid = ?)");
+                params.push(id.to_string().into());
+                0
+            }
+        };
         let sql = format!("{ACTIONS} WHERE {wanted} ORDER BY x.id DESC LIMIT ? OFFSET ?");
-        // No limit is a limit below zero.
-        params.push(limit.map_or(-1, row::signed).into());
-        params.push(row::signed(offset).into());
+        params.extend([limit.into(), offset.into()]);
         self.many(&sql, rusqlite::params_from_iter(params), action)
     }
 

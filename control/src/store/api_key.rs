@@ -130,13 +130,18 @@ impl Tx<'_> {
         self.insert(sql, params).map(drop)
     }
 
-    /// Ends a key. One that was revoked before keeps its time.
+    /// Ends a key. One that was revoked before keeps its time. Who follows its account is woken: he may be there by this key.
     ///
     /// # Errors
     /// When the store cannot keep it.
     pub fn api_key_revoke(&mut self, id: ApiKeyId, now: Time) -> Result<(), StoreError> {
         let sql = "UPDATE api_keys SET revoked_at = ?2 WHERE uuid = ?1 AND revoked_at IS NULL";
-        self.run(sql, (id.to_string(), now.0)).map(drop)
+        if self.run(sql, (id.to_string(), now.0))? == 1 {
+            let sql = "SELECT a.uuid FROM api_keys k JOIN accounts a ON a.id = k.account_id WHERE k.uuid = ?1";
+            let account = self.one(sql, [id.to_string()], |r| row::parsed(r, 0))?;
+            self.told.insert(account);
+        }
+        Ok(())
     }
 
     /// Writes down when and from where a key was used last.

@@ -126,7 +126,7 @@ impl Store {
         Ok(Self { engine: Arc::new(Engine::Inline(Mutex::new(Inline { desk, died: false }))), signals })
     }
 
-    /// Changes after each commit that wrote an event of this account. It carries no data: whoever waits for something reads
+    /// Changes after each commit that wrote an event of this account or ended one of its keys. It carries no data: whoever waits for something reads
     /// the store, then waits for this, then reads again; and looks by the clock too.
     #[must_use]
     pub fn follow(&self, account: AccountId) -> watch::Receiver<()> {

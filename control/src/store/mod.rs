@@ -86,7 +86,7 @@ impl<'c> Read<'c> {
 /// A write transaction of one use case.
 pub struct Tx<'c> {
     read: Read<'c>,
-    /// Accounts of which an event was written: whoever follows them is woken after the commit.
+    /// Accounts of which an event was written, or a key was ended: whoever follows them is woken after the commit.
     told: BTreeSet<AccountId>,
 }
 

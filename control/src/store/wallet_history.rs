@@ -45,11 +45,11 @@ pub struct TransferFilter {
 
 /// Where a part of a list begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Begin {
+pub enum Begin<Id> {
     /// With so many skipped.
     Offset(u32),
-    /// With the one that was posted before this one.
-    Before(TransferId),
+    /// With the one that came before this one.
+    Before(Id),
 }
 
 /// Which half of a wallet, as a column, and the rest of the question: the same for both halves.
@@ -103,7 +103,7 @@ impl Read<'_> {
         &self,
         account: AccountId,
         filter: &TransferFilter,
-        begin: Begin,
+        begin: Begin<TransferId>,
         limit: u32,
     ) -> Result<Vec<TransferRow>, StoreError> {
         let (took, gave) = (half("to_account_id", &columns(1)), half("from_account_id", &columns(0)));

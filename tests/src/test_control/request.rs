@@ -3,7 +3,7 @@
 use axum::{
     Router,
     body::Body,
-    http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header, response::Parts},
 };
 use csp_control::api::throttle::Peer;
 use http_body_util::BodyExt as _;
@@ -65,19 +65,81 @@ impl Send {
         self
     }
 
-    /// Sends it.
+    /// Sends it, and reads the answer to its end.
     pub async fn send(self) -> Reply {
+        let (parts, body) = self.answered().await;
+        let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
+        let json = serde_json::from_str(&text).unwrap_or(Value::Null);
+        Reply { status: parts.status, headers: parts.headers, text, json }
+    }
+
+    /// Sends it, and leaves the answer's body to be read as it comes.
+    pub async fn open(self) -> Stream {
+        let (parts, body) = self.answered().await;
+        assert_eq!(parts.status, StatusCode::OK);
+        Stream { headers: parts.headers, body, read: String::new() }
+    }
+
+    async fn answered(self) -> (Parts, Body) {
         let mut request =
             Request::builder().method(self.method.as_str()).uri(&self.path).body(Body::from(self.body)).unwrap();
         *request.headers_mut() = self.headers;
         if let Some(peer) = self.peer {
             request.extensions_mut().insert(peer);
         }
-        let response = self.router.oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
-        let json = serde_json::from_str(&text).unwrap_or(Value::Null);
-        Reply { status: parts.status, headers: parts.headers, text, json }
+        self.router.oneshot(request).await.unwrap().into_parts()
+    }
+}
+
+/// Server-sent events, read one by one.
+pub struct Stream {
+    /// Of the answer.
+    pub headers: HeaderMap,
+    body: Body,
+    read: String,
+}
+
+/// One of them: its lines, by their names. A comment's name is empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Message(Vec<(String, String)>);
+
+impl Message {
+    /// The text of the line with this name, empty when there is none.
+    #[must_use]
+    pub fn line(&self, name: &str) -> &str {
+        self.0.iter().find(|(own, _)| own == name).map_or("", |(_, text)| text)
+    }
+
+    /// What its data says.
+    #[must_use]
+    pub fn data(&self) -> Value {
+        serde_json::from_str(self.line("data")).unwrap()
+    }
+}
+
+impl Stream {
+    /// The next message, comments and greetings among them; None when the stream has ended.
+    pub async fn next(&mut self) -> Option<Message> {
+        loop {
+            if let Some((message, rest)) = self.read.split_once("\n\n") {
+                let lines = message.lines().map(|line| line.split_once(':').unwrap());
+                let message = lines.map(|(name, text)| (name.to_owned(), text.trim_start().to_owned())).collect();
+                self.read = rest.to_owned();
+                return Some(Message(message));
+            }
+            let frame = self.body.frame().await?.unwrap();
+            self.read.push_str(std::str::from_utf8(frame.data_ref().unwrap()).unwrap());
+        }
+    }
+
+    /// The next message with data.
+    pub async fn event(&mut self) -> Option<Message> {
+        loop {
+            let message = self.next().await?;
+            if !message.line("data").is_empty() {
+                return Some(message);
+            }
+        }
     }
 }
 

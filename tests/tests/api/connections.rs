@@ -176,6 +176,28 @@ async fn a_client_that_does_not_read_its_answers_is_given_up() {
 }
 
 #[tokio::test]
+async fn a_stream_of_events_outlives_every_bound_of_a_silent_connection_and_ends_with_the_program() {
+    let server = Server::start(|_| ()).await;
+    let mut follower = server.connect("127.0.0.1").await;
+    let key = server.ada.key.reveal();
+    let request = format!(
+        "GET /api/v1/events HTTP/1.1\r\nHost: a\r\nAccept: text/event-stream\r\nAuthorization: Bearer {key}\r\n\r\n"
+    );
+    follower.write_all(request.as_bytes()).await.unwrap();
+    let mut seen = Vec::new();
+    while !String::from_utf8_lossy(&seen).contains("retry:") {
+        assert!(timeout(PATIENCE, follower.read_buf(&mut seen)).await.unwrap().unwrap() > 0);
+    }
+    sleep(HEAD * 3).await;
+    server.control.top_up(server.ada.account, "1", "late").await;
+    while !String::from_utf8_lossy(&seen).contains("event: balance.credited") {
+        assert!(timeout(PATIENCE, follower.read_buf(&mut seen)).await.unwrap().unwrap() > 0, "cut off");
+    }
+    server.control.app.held.end();
+    closed(&mut follower).await;
+}
+
+#[tokio::test]
 async fn a_keys_networks_are_those_of_the_connection() {
     let server = Server::start(|_| ()).await;
     let (_, key) = server.control.key(server.ada.account, &json!({"networks": ["127.0.0.2/32"]})).await;

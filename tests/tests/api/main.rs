@@ -1,10 +1,12 @@
 //! The two HTTP faces against a real database in one process. One file a subject.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+mod actions;
 mod bad_input;
 mod billing;
 mod connections;
 mod envelope;
+mod events;
 mod idempotency;
 mod isolation;
 mod keys;

@@ -9,14 +9,7 @@
 
 mod unstuck;
 
-use std::{
-    collections::HashMap,
-    convert::Infallible,
-    io,
-    net::IpAddr,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{convert::Infallible, io, net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -31,7 +24,7 @@ use tokio::{
 use tower::ServiceExt as _;
 
 use self::unstuck::Unstuck;
-use super::throttle::Peer;
+use super::{places::Crowd, throttle::Peer};
 use crate::domain::network::{contain, counted_as};
 
 /// After a connection could not be accepted: the usual cause is that there are no descriptors left for a moment.
@@ -63,39 +56,6 @@ impl ConnectionBounds {
     }
 }
 
-/// Connections of each address.
-type Crowd = Arc<Mutex<HashMap<IpAddr, usize>>>;
-
-/// A connection's place among those of its address; given back when it goes.
-struct Place {
-    crowd: Crowd,
-    whose: IpAddr,
-}
-
-impl Place {
-    fn take(crowd: &Crowd, whose: IpAddr, most: usize) -> Option<Self> {
-        let mut held = crowd.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = held.entry(whose).or_default();
-        if *count >= most {
-            return None;
-        }
-        *count += 1;
-        Some(Self { crowd: crowd.clone(), whose })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut held = self.crowd.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = held.get_mut(&self.whose) {
-            *count -= 1;
-            if *count == 0 {
-                held.remove(&self.whose);
-            }
-        }
-    }
-}
-
 /// Serves until it is told to stop, and then until the requests that are under way have ended.
 pub async fn serve(
     listener: TcpListener,
@@ -104,7 +64,7 @@ pub async fn serve(
     until: impl Future<Output = ()> + Send,
 ) {
     let (stop, stopped) = watch::channel(false);
-    let (places, crowd) = (Arc::new(Semaphore::new(bounds.all_max)), Crowd::default());
+    let (places, crowd) = (Arc::new(Semaphore::new(bounds.all_max)), Crowd::<IpAddr>::default());
     let mut connections = JoinSet::new();
     let mut until = std::pin::pin!(until);
     loop {
@@ -127,7 +87,7 @@ pub async fn serve(
         };
         let is_proxy = contain(&bounds.trusted_proxies, peer);
         let most = if is_proxy { usize::MAX } else { bounds.address_max };
-        let Some(own) = Place::take(&crowd, counted_as(peer), most) else {
+        let Some(own) = crowd.take(counted_as(peer), most) else {
             tracing::debug!(%peer, "too many connections of one address");
             continue;
         };

@@ -44,6 +44,10 @@ pub mod tags {
     pub const SSH_KEYS: &str = "SSH keys";
     /// Rented servers.
     pub const SERVERS: &str = "Servers";
+    /// What was asked of servers.
+    pub const ACTIONS: &str = "Actions";
+    /// What happened.
+    pub const EVENTS: &str = "Events";
     /// This description.
     pub const META: &str = "Meta";
 
@@ -54,6 +58,8 @@ pub mod tags {
         (CATALOG, "What can be ordered: packages and operating systems."),
         (SSH_KEYS, "Public keys that a new server lets in."),
         (SERVERS, "Ordering servers, looking at them, powering them, removing them."),
+        (ACTIONS, "What was asked of servers, and how far it is."),
+        (EVENTS, "What happened to the account and its servers, to read or to follow."),
         (META, "This description."),
     ];
 }

@@ -16,11 +16,16 @@ use utoipa::{
 };
 
 use crate::{
-    api::servers::{order::INLINE_KEYS_MAX, show::FILTER_LABELS_MAX},
+    api::{
+        actions::show::WAIT_SECONDS_MAX,
+        page::WHOLE_NUMBER_MAX,
+        servers::{order::INLINE_KEYS_MAX, show::FILTER_LABELS_MAX},
+    },
     domain::{
         action::{Command, Status as ActionStatus},
         allowed::Ask,
         catalog::ServiceType,
+        event,
         scope::Scope,
         server::{ServiceStatus, Status},
         server_label::LABELS_MAX,
@@ -101,6 +106,13 @@ schemas! {
     Limit = whole(1).examples([25]);
     /// `?offset=`
     Offset = whole(0).examples([0]);
+    /// `?wait=`
+    WaitText = whole(0).maximum(i32::try_from(WAIT_SECONDS_MAX).ok()).examples([30]);
+    /// What kind of event it is.
+    EventKindText = text().enum_values(Some(event::Kind::ALL.iter().map(|kind| kind.as_str()))).examples(["action.started"])
+        .description(Some(event_kinds()));
+    /// A UUID in a query.
+    UuidText = text().pattern(exactly(UUID)).examples([UUID_EXAMPLE]);
     /// `?range=`
     RangeText = text().enum_values(Some(Range::ALL.map(Range::as_str))).examples(["24h"]);
     /// A name in catalogs.
@@ -173,13 +185,19 @@ schemas! {
         .examples([false]);
 }
 
+/// Each kind of event with its meaning.
+fn event_kinds() -> String {
+    let line = |kind: &event::Kind| format!("* `{}`: {}", kind.as_str(), kind.meaning());
+    event::Kind::ALL.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
 /// Numbers of a query; the bound is the store's.
 fn whole(least: i32) -> ObjectBuilder {
     ObjectBuilder::new()
         .schema_type(Type::Integer)
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)))
         .minimum(Some(least))
-        .maximum(Some(1_000_000_000))
+        .maximum(i32::try_from(WHOLE_NUMBER_MAX).ok())
 }
 
 impl Count {

@@ -11,6 +11,7 @@ use utoipa::{
     ToSchema,
     openapi::{
         Ref, RefOr, Schema,
+        content::Content,
         path::{Operation, Parameter},
         request_body::RequestBody,
     },
@@ -38,6 +39,7 @@ pub struct Sheet {
     parameters: Vec<Parameter>,
     body: Option<RequestBody>,
     answer: Option<RefOr<Schema>>,
+    others: Vec<(&'static str, Content)>,
     headers: Vec<&'static str>,
     schemas: Vec<(String, RefOr<Schema>)>,
 }
@@ -84,6 +86,11 @@ impl Sheet {
         self.answer = Some(schema.into());
     }
 
+    /// The body of its success in another media type.
+    pub fn answers_also(&mut self, media: &'static str, content: Content) {
+        self.others.push((media, content));
+    }
+
     /// A header of its success, by its name in the components.
     pub fn answers_header(&mut self, name: &'static str) {
         self.headers.push(name);
@@ -112,7 +119,10 @@ impl Sheet {
         operation.security = Some(refusals::requirements(self.needs.unwrap_or_default()));
         // The attribute may give a success of its own: another media type, or words.
         let success = operation.responses.responses.remove("200");
-        let success = refusals::success(success, self.answer, &self.headers);
+        let mut success = refusals::success(success, self.answer, &self.headers);
+        if let RefOr::T(success) = &mut success {
+            success.content.extend(self.others.into_iter().map(|(media, body)| (media.to_owned(), RefOr::T(body))));
+        }
         operation.responses.responses.insert("200".to_owned(), success);
         operation.responses.responses.extend(refusals::responses(&self.codes));
     }

@@ -49,7 +49,7 @@ pub async fn console(
     key: IdempotencyKey,
     body: JsonBody<EmptyBody>,
 ) -> Result<Answered<ConsoleAnswer>, ApiError> {
-    let once = Once::new(&app, &key, &customer, &format!("POST /servers/{server}/console"), &body.canonical);
+    let once = Once::new(&app, &key, &customer, &body);
     body.value.parse()?;
     let (draw, now, settings) = (app.draw(), app.now(), app.settings.clone());
     once.run(&app, move |tx| {

@@ -5,14 +5,15 @@ use axum::extract::State;
 use super::{ServerPath, missing, power::EmptyBody};
 use crate::{
     api::{
+        actions::queued::{Accepted, Queued, example},
         auth::{By, Writes},
         body::JsonBody,
         document::tags,
-        envelope::Answer,
         error::{ApiError, Code},
-        idempotency::{Answered, Effect, IdempotencyKey, Once},
+        idempotency::{Effect, IdempotencyKey, Once},
         state::App,
     },
+    domain::action::Command,
     service::destroy_server::{DestroyError, destroy_server},
 };
 
@@ -26,7 +27,7 @@ use crate::{
     tag = tags::SERVERS,
     extensions(
         ("x-error-codes" = json!([Code::Protected])),
-        ("x-example" = json!({"message": "Destroy has been queued."}))
+        ("x-example" = json!({"message": "Destroy has been queued.", "action": example(Command::Destroy)}))
     )
 )]
 pub async fn destroy(
@@ -35,13 +36,14 @@ pub async fn destroy(
     ServerPath(server): ServerPath,
     key: IdempotencyKey,
     body: JsonBody<EmptyBody>,
-) -> Result<Answered<()>, ApiError> {
-    let once = Once::new(&app, &key, &customer, &format!("POST /servers/{server}/destroy"), &body.canonical);
+) -> Result<Accepted, ApiError> {
+    let once = Once::new(&app, &key, &customer, &body);
     body.value.parse()?;
     let (draw, now) = (app.draw(), app.now());
     once.run(&app, move |tx| {
         let destroying = destroy_server(tx, customer.account, server, draw.clone(), now)?;
-        Ok(Effect { answer: Answer::message("Destroy has been queued."), wake: Some(destroying.host) })
+        let answer = Queued::message(tx, customer.account, Some(destroying.action), "Destroy has been queued.")?;
+        Ok(Effect { answer, wake: Some(destroying.host) })
     })
     .await
 }

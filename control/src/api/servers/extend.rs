@@ -71,7 +71,7 @@ pub async fn extend(
     key: IdempotencyKey,
     body: JsonBody<ExtendBody>,
 ) -> Result<Answered<ExtendedAnswer>, ApiError> {
-    let once = Once::new(&app, &key, &customer, &format!("POST /servers/{server}/extend"), &body.canonical);
+    let once = Once::new(&app, &key, &customer, &body);
     let months = body.value.parse()?;
     let (draw, now) = (app.draw(), app.now());
     once.run(&app, move |tx| {

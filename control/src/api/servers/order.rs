@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use super::view::ServerAnswer;
 use crate::{
     api::{
+        actions::queued::{Accepted, Queued, example},
         auth::{By, Spends},
         body::JsonBody,
         document::{
@@ -17,13 +18,13 @@ use crate::{
             },
             tags,
         },
-        envelope::Answer,
         error::{ApiError, Code},
         field::{Faults, Field, Unknown},
-        idempotency::{Answered, Effect, IdempotencyKey, Once},
+        idempotency::{Effect, IdempotencyKey, Once},
         state::App,
     },
     domain::{
+        action::Command,
         billing::promo::Code as PromoCode,
         catalog::ServiceType,
         hostname::Hostname,
@@ -203,6 +204,7 @@ fn inline_keys(faults: &mut Faults, field: Field<Vec<Field<String>>>) -> Vec<Ssh
                 "status_observed_at": null,
                 "billing_date": null,
             },
+            "action": example(Command::Create),
         }))
     )
 )]
@@ -211,8 +213,8 @@ pub async fn order(
     By { customer, .. }: By<Spends>,
     key: IdempotencyKey,
     body: JsonBody<OrderBody>,
-) -> Result<Answered<ServerAnswer>, ApiError> {
-    let once = Once::new(&app, &key, &customer, "POST /servers", &body.canonical);
+) -> Result<Accepted<ServerAnswer>, ApiError> {
+    let once = Once::new(&app, &key, &customer, &body);
     let wanted = body.value.parse()?;
     let has_key = wanted.ssh_key.is_some() || !wanted.inline_keys.is_empty();
     let password = if !has_key { Some(root_password(&app).await?) } else { None };
@@ -238,7 +240,8 @@ pub async fn order(
         let gone = || StoreError::Damaged(format!("server {} is gone right after its order", ordered.server));
         let (view, _) = tx.server_view(order.account, ordered.server, now)?.ok_or_else(gone)?;
         let answer = ServerAnswer::from(view).with_root_password(plain.clone());
-        Ok(Effect { answer: Answer::data(answer).with_message(ORDERED), wake: Some(ordered.host) })
+        let queued = Queued::message(tx, order.account, Some(ordered.action), ORDERED)?;
+        Ok(Effect { answer: queued.with(answer), wake: Some(ordered.host) })
     })
     .await
 }

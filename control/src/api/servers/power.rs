@@ -8,16 +8,16 @@ use utoipa::ToSchema;
 use super::{ServerPath, missing};
 use crate::{
     api::{
+        actions::queued::{Accepted, Queued, example},
         auth::{By, Customer, Writes},
         body::JsonBody,
         document::{schemas::OptionalFlag, tags},
-        envelope::Answer,
         error::{ApiError, Code},
         field::{Faults, Field, Unknown},
-        idempotency::{Answered, Effect, IdempotencyKey, Once},
+        idempotency::{Effect, IdempotencyKey, Once},
         state::App,
     },
-    domain::server::Request,
+    domain::{action::Command, server::Request},
     service::change_power::{PowerError, change_power},
 };
 
@@ -61,7 +61,7 @@ pub struct StopBody {
     tag = tags::SERVERS,
     extensions(
         ("x-error-codes" = json!([Code::ServerBusy, Code::Conflict])),
-        ("x-example" = json!({"message": "Start has been queued."}))
+        ("x-example" = json!({"message": "Start has been queued.", "action": example(Command::Start)}))
     )
 )]
 pub async fn start(
@@ -70,8 +70,8 @@ pub async fn start(
     ServerPath(server): ServerPath,
     key: IdempotencyKey,
     body: JsonBody<EmptyBody>,
-) -> Result<Answered<()>, ApiError> {
-    let once = Once::new(&app, &key, &customer, &format!("POST /servers/{server}/start"), &body.canonical);
+) -> Result<Accepted, ApiError> {
+    let once = Once::new(&app, &key, &customer, &body);
     body.value.parse()?;
     change(&app, once, customer, server, Request::Start).await
 }
@@ -86,7 +86,7 @@ pub async fn start(
     tag = tags::SERVERS,
     extensions(
         ("x-error-codes" = json!([Code::ServerBusy, Code::Conflict])),
-        ("x-example" = json!({"message": "Stop has been queued."}))
+        ("x-example" = json!({"message": "Stop has been queued.", "action": example(Command::Stop)}))
     )
 )]
 pub async fn stop(
@@ -95,8 +95,8 @@ pub async fn stop(
     ServerPath(server): ServerPath,
     key: IdempotencyKey,
     body: JsonBody<StopBody>,
-) -> Result<Answered<()>, ApiError> {
-    let once = Once::new(&app, &key, &customer, &format!("POST /servers/{server}/stop"), &body.canonical);
+) -> Result<Accepted, ApiError> {
+    let once = Once::new(&app, &key, &customer, &body);
     let mut faults = Faults::beginning_with(&body.value.unknown);
     let force = faults.optional("force", body.value.force).unwrap_or(false);
     faults.into_result()?;
@@ -113,7 +113,7 @@ pub async fn stop(
     tag = tags::SERVERS,
     extensions(
         ("x-error-codes" = json!([Code::ServerBusy, Code::Conflict])),
-        ("x-example" = json!({"message": "Restart has been queued."}))
+        ("x-example" = json!({"message": "Restart has been queued.", "action": example(Command::Restart)}))
     )
 )]
 pub async fn restart(
@@ -122,8 +122,8 @@ pub async fn restart(
     ServerPath(server): ServerPath,
     key: IdempotencyKey,
     body: JsonBody<EmptyBody>,
-) -> Result<Answered<()>, ApiError> {
-    let once = Once::new(&app, &key, &customer, &format!("POST /servers/{server}/restart"), &body.canonical);
+) -> Result<Accepted, ApiError> {
+    let once = Once::new(&app, &key, &customer, &body);
     body.value.parse()?;
     change(&app, once, customer, server, Request::Restart).await
 }
@@ -134,13 +134,12 @@ async fn change(
     customer: Customer,
     server: ServerId,
     request: Request,
-) -> Result<Answered<()>, ApiError> {
+) -> Result<Accepted, ApiError> {
     let (draw, now) = (app.draw(), app.now());
     once.run(app, move |tx| {
         let changed = change_power(tx, customer.account, server, request, draw.clone(), now)?;
-        // What is so already answers the same words and changes nothing, so nobody is woken.
-        let wake = changed.action.map(|_| changed.host);
-        Ok(Effect { answer: Answer::message(queued(request)), wake })
+        let answer = Queued::message(tx, customer.account, changed.action, queued(request))?;
+        Ok(Effect { answer, wake: changed.host })
     })
     .await
 }

@@ -126,7 +126,7 @@ pub async fn update(
     key: IdempotencyKey,
     body: JsonBody<UpdateBody>,
 ) -> Result<Answered<ServerAnswer>, ApiError> {
-    let once = Once::new(&app, &key, &customer, &format!("PATCH /servers/{server}"), &body.canonical);
+    let once = Once::new(&app, &key, &customer, &body);
     let change = body.value.parse()?;
     let (now, seen) = (app.now(), app.clone());
     once.run(&app, move |tx| {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use csp_shared::{
-    id::{ActionId, LeaseId, ServerId},
+    id::{LeaseId, ServerId},
     secret::Secret,
 };
 use serde::Serialize;
@@ -12,13 +12,14 @@ use utoipa::ToSchema;
 use super::metrics::LatestAnswer;
 use crate::{
     api::{
+        actions::view::{ActionAnswer, Failure},
         catalog::Resources,
-        document::schemas::{ActionStatusWord, CommandWord, ServiceStatusWord, ServiceTypeWord, StatusWord},
+        document::schemas::{ServiceStatusWord, ServiceTypeWord, StatusWord},
         envelope::{Money, When},
         state::App,
     },
     domain::{billing, time::Time},
-    store::{Action, ServerIp, ServerView},
+    store::{ServerIp, ServerView},
 };
 
 /// A server.
@@ -156,52 +157,6 @@ struct Renewal {
     package: Money,
     extra_ips: Money,
     discount: Money,
-}
-
-/// Something that was asked of a server.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Action)]
-pub struct ActionAnswer {
-    #[schema(value_type = Uuid)]
-    uuid: ActionId,
-    command: CommandWord,
-    status: ActionStatusWord,
-    created_at: When,
-    #[schema(required)]
-    started_at: Option<When>,
-    #[schema(required)]
-    finished_at: Option<When>,
-    #[schema(required)]
-    error: Option<Failure>,
-}
-
-/// Why something could not be brought about.
-#[derive(Debug, Serialize, ToSchema)]
-struct Failure {
-    #[schema(example = "host_failed")]
-    code: String,
-    #[schema(example = "The image could not be fetched.")]
-    message: String,
-}
-
-impl From<(String, String)> for Failure {
-    fn from((code, message): (String, String)) -> Self {
-        Self { code, message }
-    }
-}
-
-impl From<Action> for ActionAnswer {
-    fn from(action: Action) -> Self {
-        Self {
-            uuid: action.id,
-            command: CommandWord(action.command),
-            status: ActionStatusWord(action.status),
-            created_at: When(action.created_at),
-            started_at: action.started_at.map(When),
-            finished_at: action.finished_at.map(When),
-            error: action.error.map(Failure::from),
-        }
-    }
 }
 
 impl ServerAnswer {

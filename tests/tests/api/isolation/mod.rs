@@ -28,6 +28,7 @@ struct Scene {
     eve: TestCustomer,
     server: String,
     ssh_key: String,
+    action: String,
 }
 
 impl Scene {
@@ -39,8 +40,9 @@ impl Scene {
         let order = json!({"type": "vps", "package_slug": "starter", "os_image_key": "debian-12", "hostname": "adas"});
         let ordered = control.api("POST", "/servers").by(&ada).json(&order).send().await;
         let server = ordered.data()["uuid"].as_str().unwrap().to_owned();
+        let action = ordered.json["action"]["uuid"].as_str().unwrap().to_owned();
         host.obey().await;
-        Self { control, statements, ada, eve, server, ssh_key }
+        Self { control, statements, ada, eve, server, ssh_key, action }
     }
 
     /// What of Ada's the row's path names.
@@ -49,6 +51,7 @@ impl Scene {
             Names::Nothing => "",
             Names::Server => &self.server,
             Names::SshKey => &self.ssh_key,
+            Names::Action => &self.action,
         }
     }
 
@@ -200,7 +203,7 @@ async fn no_answer_to_one_account_names_a_thing_of_another() {
     for row in ROWS.iter().filter(|row| row.names == Names::Nothing) {
         let reply = scene.ask(row, Some(eve), "").await;
         assert_eq!(reply.status.as_u16(), 200, "{:?}: {}", row.route, reply.text);
-        for theirs in [&scene.server, &scene.ssh_key, &account] {
+        for theirs in [&scene.server, &scene.ssh_key, &scene.action, &account] {
             assert!(!reply.text.contains(theirs.as_str()), "{:?}: {}", row.route, reply.text);
         }
     }

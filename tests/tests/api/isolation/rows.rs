@@ -13,6 +13,8 @@ pub enum Names {
     Server,
     /// An SSH key of the account.
     SshKey,
+    /// Something that was asked of a server of the account.
+    Action,
 }
 
 /// One route, and a request to it.
@@ -72,6 +74,10 @@ pub const ROWS: &[Row] = &[
     row("GET", "/servers/{uuid}", Names::Server, none),
     row("PATCH", "/servers/{uuid}", Names::Server, settings),
     row("GET", "/servers/{uuid}/metrics", Names::Server, none),
+    row("GET", "/servers/{uuid}/actions", Names::Server, none),
+    row("GET", "/actions", Names::Nothing, none),
+    row("GET", "/actions/{uuid}", Names::Action, none),
+    row("GET", "/events", Names::Nothing, none),
     row("POST", "/servers/{uuid}/console", Names::Server, none),
     row("POST", "/servers/{uuid}/extend", Names::Server, none),
     row("POST", "/servers/{uuid}/restart", Names::Server, none),

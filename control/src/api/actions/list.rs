@@ -1,0 +1,193 @@
+//! `GET /actions` and `GET /servers/{uuid}/actions`: filtered and in parts, newest first.
+
+use axum::extract::State;
+use csp_shared::id::{AccountId, ActionId, ServerId};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::view::ActionAnswer;
+use crate::{
+    api::{
+        auth::{By, Reads},
+        document::{
+            schemas::{ActionStatusWord, CommandWord, Limit, Offset, UuidText},
+            tags,
+        },
+        envelope::List,
+        error::{ApiError, Code},
+        field::{Faults, Field, Unknown},
+        page::{Page, WHOLE_MAX},
+        query::Query,
+        servers::{ServerPath, missing},
+        state::App,
+    },
+    domain::action::{Command, Status},
+    store::{ActionFilter, Begin, Read, StoreError},
+};
+
+/// Which actions of the account are wanted.
+#[derive(Debug, Deserialize, IntoParams)]
+pub struct AccountQuery {
+    /// Of this server alone, also when it is destroyed.
+    #[serde(default)]
+    #[param(value_type = UuidText, inline, required = false)]
+    server_uuid: Field<String>,
+    /// At this status alone.
+    #[serde(default)]
+    #[param(value_type = ActionStatusWord, inline, required = false)]
+    status: Field<String>,
+    /// Of this kind alone.
+    #[serde(default)]
+    #[param(value_type = CommandWord, inline, required = false)]
+    command: Field<String>,
+    /// `next_cursor` of the part before. New actions do not shift what follows, as they do with `offset`.
+    #[serde(default)]
+    #[param(value_type = UuidText, inline, required = false)]
+    cursor: Field<String>,
+    /// Most entries of the answer. More than 100 are cut to 100, and `message` says so.
+    #[serde(default)]
+    #[param(value_type = Limit, inline, required = false)]
+    limit: Field<String>,
+    /// How many entries to skip.
+    #[serde(default)]
+    #[param(value_type = Offset, inline, required = false)]
+    offset: Field<String>,
+    #[serde(flatten)]
+    #[param(ignore)]
+    unknown: Unknown,
+}
+
+/// Which actions of a server are wanted.
+#[derive(Debug, Deserialize, IntoParams)]
+pub struct ServerQuery {
+    /// At this status alone.
+    #[serde(default)]
+    #[param(value_type = ActionStatusWord, inline, required = false)]
+    status: Field<String>,
+    /// Of this kind alone.
+    #[serde(default)]
+    #[param(value_type = CommandWord, inline, required = false)]
+    command: Field<String>,
+    /// `next_cursor` of the part before. New actions do not shift what follows, as they do with `offset`.
+    #[serde(default)]
+    #[param(value_type = UuidText, inline, required = false)]
+    cursor: Field<String>,
+    /// Most entries of the answer. More than 100 are cut to 100, and `message` says so.
+    #[serde(default)]
+    #[param(value_type = Limit, inline, required = false)]
+    limit: Field<String>,
+    /// How many entries to skip.
+    #[serde(default)]
+    #[param(value_type = Offset, inline, required = false)]
+    offset: Field<String>,
+    #[serde(flatten)]
+    #[param(ignore)]
+    unknown: Unknown,
+}
+
+/// A parsed query.
+#[derive(Debug, Clone, Copy)]
+struct Wanted {
+    filter: ActionFilter,
+    cursor: Option<ActionId>,
+    page: Page,
+}
+
+impl ServerQuery {
+    fn of(self, server: ServerId) -> Result<Wanted, ApiError> {
+        let Self { status, command, cursor, limit, offset, unknown } = self;
+        let server_uuid = Field::Given(server.to_string());
+        AccountQuery { server_uuid, status, command, cursor, limit, offset, unknown }.parse()
+    }
+}
+
+impl AccountQuery {
+    fn parse(self) -> Result<Wanted, ApiError> {
+        let bad = Code::ValidationFailed;
+        let mut faults = Faults::beginning_with(&self.unknown);
+        let server = faults
+            .optional("server_uuid", self.server_uuid)
+            .and_then(|text| faults.parsed(bad, "server_uuid", text.parse().map_err(|_| "is no UUID")));
+        let status = faults.optional("status", self.status).and_then(|text| {
+            faults.parsed(bad, "status", Status::parse(&text).ok_or_else(|| words(&Status::ALL.map(Status::as_str))))
+        });
+        let command = faults.optional("command", self.command).and_then(|text| {
+            faults.parsed(
+                bad,
+                "command",
+                Command::parse(&text).ok_or_else(|| words(&Command::ALL.map(Command::as_str))),
+            )
+        });
+        let cursor = faults
+            .optional("cursor", self.cursor)
+            .and_then(|text| faults.parsed(bad, "cursor", text.parse().map_err(|_| NO_CURSOR)));
+        let page = Page::read(&mut faults, self.limit, self.offset, None);
+        if cursor.is_some() && page.offset > 0 {
+            faults.add(bad, "offset", "does not go together with cursor");
+        }
+        faults.into_result().map(|()| Wanted { filter: ActionFilter { server, status, command }, cursor, page })
+    }
+}
+
+const NO_CURSOR: &str = "is no cursor of this list";
+
+fn words(all: &[&str]) -> String {
+    format!("must be one of {}", all.join(", "))
+}
+
+/// List actions
+///
+/// All that was asked of the account's servers, newest first, destroyed servers' among them; with filters, what fits all
+/// of them. 10,000 at once, if there are so many: `next_cursor` leads on.
+#[utoipa::path(get, path = "/actions", operation_id = "list_actions", tag = tags::ACTIONS)]
+pub async fn account(
+    State(app): State<App>,
+    By { customer, .. }: By<Reads>,
+    Query(query): Query<AccountQuery>,
+) -> Result<List<ActionAnswer>, ApiError> {
+    part(&app, customer.account, query.parse()?).await
+}
+
+/// List a server's actions
+///
+/// All that was asked of it, newest first; with filters, what fits all of them.
+#[utoipa::path(get, path = "/servers/{uuid}/actions", operation_id = "list_server_actions", tag = tags::ACTIONS)]
+pub async fn server(
+    State(app): State<App>,
+    By { customer, .. }: By<Reads>,
+    ServerPath(server): ServerPath,
+    Query(query): Query<ServerQuery>,
+) -> Result<List<ActionAnswer>, ApiError> {
+    let (wanted, now) = (query.of(server)?, app.now());
+    let shown = move |read: &Read<'_>| read.server_standing(customer.account, server, now);
+    app.store.read::<_, StoreError>(shown).await?.ok_or_else(missing)?;
+    part(&app, customer.account, wanted).await
+}
+
+async fn part(app: &App, account: AccountId, wanted: Wanted) -> Result<List<ActionAnswer>, ApiError> {
+    let Wanted { filter, cursor, page } = wanted;
+    let bound = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+    let most = bound(page.limit().unwrap_or(WHOLE_MAX));
+    let begin = cursor.map_or(Begin::Offset(bound(page.offset)), Begin::Before);
+    let found = app
+        .store
+        .read::<_, StoreError>(move |read| {
+            if let Some(cursor) = cursor
+                && read.action_get(account, cursor)?.is_none()
+            {
+                return Ok(None);
+            }
+            // One more than is shown tells whether there is more.
+            let actions = read.action_page(account, filter, begin, most.saturating_add(1))?;
+            Ok(Some((read.action_count(account, filter)?, actions)))
+        })
+        .await?;
+    let unknown = || ApiError::field(Code::ValidationFailed, "cursor", NO_CURSOR);
+    let (total, mut actions) = found.ok_or_else(unknown)?;
+    let shown = usize::try_from(most).unwrap_or(usize::MAX);
+    let has_more = actions.len() > shown;
+    actions.truncate(shown);
+    let next = actions.last().filter(|_| has_more).map(|action| action.id.to_string());
+    let list = List::new(actions.into_iter().map(ActionAnswer::from).collect(), total, &page).with_next(next);
+    Ok(if has_more && page.limit().is_none() { list.cut() } else { list })
+}

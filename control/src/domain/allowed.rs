@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use csp_shared::{observed::DomainState, spec::Power};
+use csp_shared::observed::DomainState;
 
 use super::{
     action::Command,
@@ -93,9 +93,8 @@ impl Situation {
             Some(Command::Create) => return Self::Busy,
             Some(Command::Start | Command::Stop | Command::Restart) | None => {}
         }
-        let is_up = standing.power == Power::On && !standing.went_off();
         let is_seen = standing.host_heard && standing.domain != DomainState::Unknown;
-        match (is_seen, is_up, standing.domain) {
+        match (is_seen, standing.is_up(), standing.domain) {
             (false, true, _) => Self::UnseenUp,
             (false, false, _) => Self::UnseenDown,
             (true, true, DomainState::Running) => Self::Up,
@@ -179,7 +178,7 @@ impl fmt::Display for Denied {
             }
             Why::Suspended => f.write_str("the server is suspended"),
             Why::Failed => f.write_str("the server's order failed and was refunded; destroy it and order again"),
-            Why::Off => f.write_str("the server is off; use start"),
+            Why::Off => f.write_str("a restart switches nothing on, and the server is off or is to be; use start"),
             Why::NotOnline => {
                 write!(f, "the server is {}; its console opens when it is Online", self.standing.status().as_str())
             }

@@ -119,6 +119,8 @@ pub struct Standing {
     pub domain: DomainState,
     /// Whether the newest spec was brought about.
     pub settled: bool,
+    /// Whether its host has given the newest spec up, until there is a newer one.
+    pub stuck: bool,
     /// Whether its host was heard of lately.
     pub host_heard: bool,
     /// The running action, if any.
@@ -135,10 +137,22 @@ pub struct Running {
 }
 
 impl Standing {
-    /// Whether the guest went off by itself: the spec was reached once, and it is down nevertheless.
+    /// Whether the guest is down though it is wanted on, and nobody brings it up: it went off by itself after the spec was
+    /// reached, or its host could not start it and tries no more.
     #[must_use]
-    pub fn went_off(&self) -> bool {
-        self.power == Power::On && self.settled && self.domain == DomainState::Off
+    pub fn stays_down(&self) -> bool {
+        let is_down = match self.domain {
+            DomainState::Off => self.settled || self.stuck,
+            DomainState::Paused => self.stuck,
+            DomainState::Running | DomainState::Unknown => false,
+        };
+        self.power == Power::On && is_down
+    }
+
+    /// Whether it is wanted on, and is or will be.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        self.power == Power::On && !self.stays_down()
     }
 
     /// The status that a customer sees.
@@ -157,10 +171,12 @@ impl Standing {
         match (self.power, self.domain) {
             (_, DomainState::Unknown) => Status::Unknown,
             (Power::On, DomainState::Running) => Status::Online,
-            // A spec that was reached and a guest that is off: it powered itself off, and that is its business.
-            (Power::On, DomainState::Off | DomainState::Paused) if self.settled => Status::Offline,
+            // Nobody is starting it: it powered itself off, which is its business, or its host gave up.
+            (Power::On, DomainState::Off | DomainState::Paused) if self.settled || self.stuck => Status::Offline,
             (Power::On, DomainState::Off | DomainState::Paused) => Status::Starting,
             (Power::Off | Power::ForcedOff, DomainState::Off) => Status::Offline,
+            // Nor is anybody stopping it.
+            (Power::Off | Power::ForcedOff, DomainState::Running) if self.stuck => Status::Online,
             (Power::Off | Power::ForcedOff, DomainState::Running | DomainState::Paused) => Status::Stopping,
         }
     }
@@ -228,7 +244,7 @@ pub enum Change {
 /// With the reason, when the state does not allow it.
 pub fn decide(request: Request, standing: &Standing) -> Result<Change, Denied> {
     allow(request.ask(), standing)?;
-    let is_up = standing.power == Power::On && !standing.went_off();
+    let is_up = standing.is_up();
     Ok(match request {
         Request::Start if is_up => Change::Nothing,
         Request::Start => Change::PowerOn,
@@ -236,6 +252,10 @@ pub fn decide(request: Request, standing: &Standing) -> Result<Change, Denied> {
         // A stop that the guest ignores can be hardened.
         Request::Stop { force: true } if standing.power == Power::Off && standing.domain != DomainState::Off => {
             Change::PowerOff(Power::ForcedOff)
+        }
+        // One that its host gave up is asked for again, as hard as before.
+        Request::Stop { .. } if standing.stuck && standing.domain != DomainState::Off => {
+            Change::PowerOff(standing.power)
         }
         Request::Stop { .. } => Change::Nothing,
         Request::Restart => Change::Reboot,
@@ -273,6 +293,7 @@ mod tests {
         power: Power::On,
         domain: DomainState::Running,
         settled: true,
+        stuck: false,
         host_heard: true,
         running: None,
     };
@@ -286,6 +307,8 @@ mod tests {
         let self_off = Standing { domain: DomainState::Off, ..ONLINE };
         let stopping = Standing { power: Power::Off, settled: false, ..ONLINE };
         let offline = Standing { power: Power::Off, domain: DomainState::Off, ..ONLINE };
+        let given_up = Standing { stuck: true, ..starting };
+        let not_stopped = Standing { stuck: true, ..stopping };
         let (soft, hard) = (PowerOff(Power::Off), PowerOff(Power::ForcedOff));
         //            state                start     stop     stop, force   restart
         let table = [
@@ -294,6 +317,8 @@ mod tests {
             ("powered itself off", self_off, PowerOn, Nothing, Nothing, None),
             ("stopping", stopping, PowerOn, Nothing, hard, None),
             ("offline", offline, PowerOn, Nothing, Nothing, None),
+            ("its start was given up", given_up, PowerOn, Nothing, Nothing, None),
+            ("its stop was given up", not_stopped, PowerOn, soft, hard, None),
         ];
         for (name, standing, start, stop, force, restart) in table {
             assert_eq!(decide(Request::Start, &standing), Ok(start), "start, {name}");
@@ -310,7 +335,9 @@ mod tests {
             (ONLINE, Status::Online),
             (Standing { domain: DomainState::Off, ..ONLINE }, Status::Offline),
             (Standing { domain: DomainState::Off, settled: false, ..ONLINE }, Status::Starting),
+            (Standing { domain: DomainState::Off, settled: false, stuck: true, ..ONLINE }, Status::Offline),
             (Standing { power: Power::Off, settled: false, ..ONLINE }, Status::Stopping),
+            (Standing { power: Power::Off, settled: false, stuck: true, ..ONLINE }, Status::Online),
             (Standing { power: Power::Off, domain: DomainState::Off, ..ONLINE }, Status::Offline),
             (Standing { host_heard: false, ..ONLINE }, Status::Unknown),
             (Standing { domain: DomainState::Unknown, ..ONLINE }, Status::Unknown),

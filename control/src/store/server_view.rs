@@ -152,13 +152,19 @@ fn base(r: &Row<'_>, now: Time) -> Result<Base, StoreError> {
     // A host reports what changes; each sign of life says that the rest is as it was.
     let observed_at = row::time_maybe(r, 22)?.map(|at| host_seen_at.map_or(at, |seen| seen.max(at)));
     let service = row::chosen(r, 4, ServiceStatus::parse)?;
+    let settled = observed.as_ref().and_then(|seen| seen.reached).is_some_and(|reached| reached >= desired.version());
+    // Its host says so of this spec, and not of one before.
+    let gave_up = observed.as_ref().is_some_and(|seen| {
+        seen.accepted == desired.version() && seen.fault.as_ref().is_some_and(|fault| fault.lasting)
+    });
     let standing = Standing {
         service,
         locked: r.get(5)?,
         protect_destroy: r.get(26)?,
         power: if let Desired::Present(spec) = &desired { spec.power } else { Power::ForcedOff },
         domain: observed.as_ref().map_or(DomainState::Unknown, |seen| seen.domain),
-        settled: observed.and_then(|seen| seen.reached).is_some_and(|reached| reached >= desired.version()),
+        settled,
+        stuck: !settled && gave_up,
         host_heard: heard,
         running: None,
     };

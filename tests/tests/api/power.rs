@@ -93,6 +93,29 @@ async fn a_server_that_powered_itself_off_comes_back_by_start() {
 }
 
 #[tokio::test]
+async fn a_start_that_its_host_gave_up_is_offline_and_can_be_tried_again() {
+    let world = World::online().await;
+    world.post("stop", json!({})).await;
+    world.host.obey().await;
+    world.post("start", json!({})).await;
+    world.host.fail(csp_shared::observed::FaultCode::ImageUnreachable).await;
+    assert_eq!(world.status().await, "Starting", "its host tries again");
+    world.post("stop", json!({})).await;
+    world.host.obey().await;
+    let first = world.post("start", json!({})).await;
+    world.host.fail(csp_shared::observed::FaultCode::HypervisorRefused).await;
+    assert_eq!(world.status().await, "Offline", "nobody is starting it");
+    let path = format!("/actions/{}", first.json["action"]["uuid"].as_str().unwrap());
+    let failed = world.control.api("GET", &path).by(&world.customer).send().await;
+    assert_eq!(failed.data()["error"]["code"], "hypervisor_refused");
+    let again = world.post("start", json!({})).await;
+    assert!(again.json["action"]["uuid"].is_string() && again.json["action"] != first.json["action"], "{}", again.text);
+    assert_eq!(world.status().await, "Starting", "the host holds something newer to try");
+    world.host.obey().await;
+    assert_eq!(world.status().await, "Online");
+}
+
+#[tokio::test]
 async fn during_provisioning_only_destroy_is_accepted() {
     let world = World::ordered().await;
     let before = world.control.books().await;

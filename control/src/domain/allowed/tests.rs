@@ -1,6 +1,10 @@
 //! The table, cell by cell, written out a second time as a customer would ask about it.
 
-use csp_shared::{generation::*, id::ActionId, spec::ServerSpec};
+use csp_shared::{
+    generation::*,
+    id::ActionId,
+    spec::{Power, ServerSpec},
+};
 use proptest::prelude::*;
 
 use super::*;
@@ -17,6 +21,7 @@ const ONLINE: Standing = Standing {
     power: Power::On,
     domain: DomainState::Running,
     settled: true,
+    stuck: false,
     host_heard: true,
     running: None,
 };
@@ -69,6 +74,13 @@ fn each_request_in_each_state_has_its_answer() {
             "+++n+++",
         ),
         ("powered itself off", Standing { domain: DomainState::Off, ..on }, Status::Offline, "++on+++"),
+        (
+            "its start was given up",
+            Standing { domain: DomainState::Off, settled: false, stuck: true, ..on },
+            Status::Offline,
+            "++on+++",
+        ),
+        ("its stop was given up", Standing { stuck: true, ..stopping }, Status::Online, "++on+++"),
         ("stopping", stopping, Status::Stopping, "++on+++"),
         ("stopping, paused", Standing { domain: DomainState::Paused, ..stopping }, Status::Stopping, "++on+++"),
         ("offline", off, Status::Offline, "++on+++"),
@@ -112,15 +124,16 @@ fn any_standing() -> impl Strategy<Value = Standing> {
         Just(DomainState::Unknown)
     ];
     let command = prop::option::of(prop::sample::select(&Command::ALL[..]));
-    let flags = any::<[bool; 4]>();
+    let flags = any::<[bool; 5]>();
     (prop::sample::select(&ServiceStatus::ALL[..]), power, domain, command, flags).prop_map(
-        |(service, power, domain, command, [locked, protect_destroy, settled, host_heard])| Standing {
+        |(service, power, domain, command, [locked, protect_destroy, settled, stuck, host_heard])| Standing {
             service,
             locked,
             protect_destroy,
             power,
             domain,
             settled,
+            stuck: stuck && !settled,
             host_heard,
             running: command.and_then(running),
         },
@@ -178,6 +191,32 @@ proptest! {
         prop_assert!(allow(Ask::Console, &standing).is_err());
     }
 
+    /// What is told of power was seen: nothing is Online, Offline or on its way because somebody wished it.
+    #[test]
+    fn a_status_is_what_was_seen(standing in any_standing()) {
+        let is_told = standing.service == ServiceStatus::Active && !standing.locked;
+        let is_seen = is_told && standing.host_heard && standing.domain != DomainState::Unknown;
+        let down = [DomainState::Off, DomainState::Paused];
+        match standing.status() {
+            Status::Online => prop_assert!(is_seen && standing.domain == DomainState::Running),
+            Status::Offline => prop_assert!(is_seen && down.contains(&standing.domain)),
+            // On its way: seen otherwise than wanted, and its host has not given it up.
+            Status::Starting => prop_assert!(is_seen && down.contains(&standing.domain) && !standing.stuck),
+            Status::Stopping => prop_assert!(is_seen && standing.domain != DomainState::Off),
+            Status::Unknown => prop_assert!(is_told && !is_seen),
+            Status::Provisioning | Status::Suspended | Status::Failed => prop_assert!(!is_told),
+        }
+    }
+
+    /// Whoever sees Offline can start it, whatever was asked before: a start that its host gave up is no dead end.
+    #[test]
+    fn what_is_offline_can_be_started(standing in any_standing()) {
+        let free = !matches!(standing.running.map(|r| r.command), Some(Command::Create | Command::Destroy));
+        if standing.status() == Status::Offline && standing.domain == DomainState::Off && free {
+            prop_assert_eq!(decide(Request::Start, &standing), Ok(Change::PowerOn));
+        }
+    }
+
     /// A screen is shown of what is seen running, and of nothing else.
     #[test]
     fn a_console_is_for_what_is_online(standing in any_standing()) {
@@ -191,7 +230,7 @@ proptest! {
     fn a_restart_never_powers_on(standing in any_standing()) {
         if let Ok(change) = decide(Request::Restart, &standing) {
             prop_assert_eq!(change, Change::Reboot);
-            prop_assert!(standing.power == Power::On && !standing.went_off());
+            prop_assert!(standing.power == Power::On && !standing.stays_down());
         }
     }
 

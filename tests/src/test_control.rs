@@ -19,6 +19,7 @@ use csp_control::{
     config::{AccountLimits, Orders, PublicUrl, RateLimits, toml_text},
     domain::{api_key::KeyTerms, catalog::Catalog, label::Label, scope::Scopes, ssh_key::SshKey, time::Time},
     entropy::SeededEntropy,
+    failpoint::Watch,
     metrics::Metrics,
     operator::{self, catalog_file::CatalogFile},
     service::{
@@ -121,9 +122,22 @@ impl TestControl {
         Self::with(EXAMPLE_CATALOG, change, |path| Store::open(path).unwrap()).await
     }
 
+    /// A control plane that dies where `watch` says so, as a process that is killed: what was asked of it is never answered.
+    pub async fn mortal(watch: Arc<dyn Watch>) -> Self {
+        Self::with(EXAMPLE_CATALOG, |_| (), |path| Store::open_watched(path, Some(watch)).unwrap()).await
+    }
+
+    /// Another process on the same files, with the clock where it was.
+    #[must_use]
+    pub fn restarted(self) -> Self {
+        let Self { app, clock, folder, .. } = self;
+        let settings = (*app.settings).clone();
+        drop(app);
+        // Other random values than the first process had.
+        Self::on(folder, clock, settings, 2, |path| Store::open(path).unwrap())
+    }
+
     async fn with(catalog: &str, change: impl FnOnce(&mut Settings), open: impl FnOnce(&Path) -> Store) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let clock = Arc::new(SetClock::new(NOON));
         let mut settings = Settings {
             public_url: PublicUrl::try_from("https://cybaaspace.com".to_owned()).unwrap(),
             advertise: Some("control.example.com:7443".to_owned().try_into().unwrap()),
@@ -134,13 +148,24 @@ impl TestControl {
             trusted_proxies: vec!["127.0.0.1/32".parse().unwrap()],
         };
         change(&mut settings);
-        let store = open(&folder.path().join("control.db"));
-        let app = App::new(store, clock.clone(), Arc::new(SeededEntropy::new(1)), settings)
-            .with_metrics(Metrics::open(&folder.path().join("metrics.db")));
-        let (customers, operators) = (api::router(app.clone()), operator::router(app.clone()));
-        let control = Self { app, clock, customers, operators, folder };
+        let (folder, clock) = (tempfile::tempdir().unwrap(), Arc::new(SetClock::new(NOON)));
+        let control = Self::on(folder, clock, settings, 1, open);
         control.apply(catalog).await;
         control
+    }
+
+    fn on(
+        folder: TempDir,
+        clock: Arc<SetClock>,
+        settings: Settings,
+        seed: u64,
+        open: impl FnOnce(&Path) -> Store,
+    ) -> Self {
+        let store = open(&folder.path().join("control.db"));
+        let app = App::new(store, clock.clone(), Arc::new(SeededEntropy::new(seed)), settings)
+            .with_metrics(Metrics::open(&folder.path().join("metrics.db")));
+        let (customers, operators) = (api::router(app.clone()), operator::router(app.clone()));
+        Self { app, clock, customers, operators, folder }
     }
 
     /// Makes the catalog what the text says.

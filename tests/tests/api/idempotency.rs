@@ -1,5 +1,12 @@
-//! The same request sent twice, three times, and all at once.
+//! The same request sent twice, three times, all at once, and to a process that died over it. That every route keeps to
+//! it is shown in `isolation/once.rs`.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use csp_control::failpoint::{Moment, Watch};
 use csp_tests::test_control::{Reply, TestControl, TestCustomer};
 use serde_json::{Value, json};
 
@@ -66,7 +73,7 @@ async fn twins_that_arrive_together_order_once() {
     let control = std::sync::Arc::new(TestControl::start().await);
     let _host = control.host("host-1").await;
     let customer = control.customer("ada", "500").await;
-    let twins = (0..16).map(|_| {
+    let twins = (0..64).map(|_| {
         let (control, customer) = (control.clone(), customer.clone());
         tokio::spawn(async move { send(&control, &customer, "twins", &order("a")).await })
     });
@@ -127,4 +134,115 @@ async fn a_stored_answer_is_unreadable_in_the_database() {
         files += 1;
     }
     assert!(files >= 2, "database and log were looked at");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn twins_of_whatever_kind_have_one_effect_and_one_answer() {
+    let control = Arc::new(TestControl::start().await);
+    let host = control.host("host-1").await;
+    let customer = control.customer("ada", "500").await;
+    let ordered = send(&control, &customer, "k", &order("a")).await;
+    host.obey().await;
+    let server = ordered.data()["uuid"].as_str().unwrap().to_owned();
+    let ssh_key = control.ssh_key(customer.account).await;
+    let other = json!({"label": "Desktop", "public_key": csp_tests::test_control::OTHER_PUBLIC_KEY});
+    for (method, path, body) in [
+        ("POST", "/ssh-keys".to_owned(), other),
+        ("DELETE", format!("/ssh-keys/{ssh_key}"), json!({})),
+        ("POST", format!("/servers/{server}/extend"), json!({})),
+        ("POST", format!("/servers/{server}/restart"), json!({})),
+        ("POST", format!("/servers/{server}/destroy"), json!({})),
+    ] {
+        let twins = (0..64).map(|_| {
+            let (control, customer, path, body) = (control.clone(), customer.clone(), path.clone(), body.clone());
+            tokio::spawn(async move {
+                control.api(method, &path).by(&customer).header("idempotency-key", &path).json(&body).send().await
+            })
+        });
+        let mut replies = Vec::new();
+        for twin in twins.collect::<Vec<_>>() {
+            replies.push(twin.await.unwrap());
+        }
+        let first: Vec<_> = replies.iter().filter(|reply| reply.header("idempotent-replayed").is_empty()).collect();
+        assert_eq!(first.len(), 1, "{method} {path}");
+        assert!(replies.iter().all(|reply| reply.status.as_u16() == 200 && reply.text == replies[0].text), "{path}");
+    }
+    let kinds = |list: &Reply| list.data().as_array().unwrap().iter().map(|x| x["command"].clone()).collect::<Vec<_>>();
+    let actions = control.api("GET", "/actions").by(&customer).send().await;
+    assert_eq!(kinds(&actions), ["destroy", "restart", "create"]);
+    let keys = control.api("GET", "/ssh-keys").by(&customer).send().await;
+    assert_eq!(keys.json["total"], json!(1), "one was added and one deleted");
+    let spent = control.api("GET", "/transactions").by(&customer).send().await;
+    assert_eq!(spent.json["total"], json!(3), "a top-up, an order, an extension");
+}
+
+/// Dies at one commit, once it was told to.
+struct Death {
+    moment: Moment,
+    armed: AtomicBool,
+    came: tokio::sync::Notify,
+}
+
+impl Watch for Death {
+    fn dies_at(&self, use_case: &str, moment: Moment) -> bool {
+        let dies = self.armed.load(Ordering::SeqCst) && use_case == "api.servers.order.order" && moment == self.moment;
+        if dies {
+            self.came.notify_one();
+        }
+        dies
+    }
+}
+
+#[tokio::test]
+async fn a_process_that_dies_between_commit_and_answer_leaves_the_answer_behind() {
+    for (moment, replayed) in [(Moment::Before, ""), (Moment::After, "true")] {
+        let death = Arc::new(Death { moment, armed: AtomicBool::new(false), came: tokio::sync::Notify::new() });
+        let control = TestControl::mortal(death.clone()).await;
+        let host = control.host("host-1").await;
+        let customer = control.customer("ada", "50").await;
+        death.armed.store(true, Ordering::SeqCst);
+        let wanted = order("a");
+        tokio::select! {
+            reply = send(&control, &customer, "order-1", &wanted) => panic!("answered: {}", reply.text),
+            () = death.came.notified() => {}
+        }
+        drop(host);
+        let control = control.restarted();
+        let first = send(&control, &customer, "order-1", &order("a")).await;
+        assert_eq!(first.header("idempotent-replayed"), replayed, "{moment:?}: {}", first.text);
+        assert!(first.data()["root_password"].is_string(), "{moment:?}: the only copy of it");
+        let again = send(&control, &customer, "order-1", &order("a")).await;
+        assert_eq!(again.text, first.text, "{moment:?}");
+        let servers = control.api("GET", "/servers").by(&customer).send().await;
+        assert_eq!((&servers.json["total"], &servers.data()[0]["uuid"]), (&json!(1), &first.data()["uuid"]));
+        let balance = control.api("GET", "/balance").by(&customer).send().await;
+        assert_eq!(balance.data()["balance"], json!(43.05), "{moment:?}: paid once");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_of_whatever_kind_leaves_the_key_free() {
+    let control = TestControl::start().await;
+    let host = control.host("host-1").await;
+    let customer = control.customer("ada", "50").await;
+    let ordered = send(&control, &customer, "k", &order("a")).await;
+    let stop = format!("/servers/{}/stop", ordered.data()["uuid"].as_str().unwrap());
+    let ask = |path: &str, body: Value| {
+        control.api("POST", path).by(&customer).header("idempotency-key", "free").json(&body).send()
+    };
+    for (path, body, status) in [
+        (stop.as_str(), json!({}), 409),
+        (stop.as_str(), json!({"force": "yes"}), 422),
+        ("/servers/0192f0c1-0000-7000-8000-000000000001/stop", json!({}), 404),
+        ("/ssh-keys", json!({"label": "x", "public_key": "no key"}), 422),
+    ] {
+        let refused = ask(path, body).await;
+        assert_eq!(refused.status.as_u16(), status, "{path}: {}", refused.text);
+        assert_ne!(refused.code(), "idempotency_key_reused");
+    }
+    host.obey().await;
+    let done = ask(&stop, json!({"force": true})).await;
+    assert_eq!((done.status.as_u16(), done.header("idempotent-replayed")), (200, ""), "{}", done.text);
+    let other = ask(&stop, json!({})).await;
+    assert_eq!((other.status.as_u16(), other.code()), (422, "idempotency_key_reused"), "another body");
 }

@@ -22,3 +22,4 @@ mod rate_limits;
 mod settings;
 mod ssh_keys;
 mod statements;
+mod states;

@@ -88,6 +88,21 @@ fn every_operation_is_described_whole() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
+/// Whoever takes the header runs its effect in `Once`, and only `Once` makes the answer that can be marked as replayed.
+#[test]
+fn every_change_takes_an_idempotency_key_and_says_when_it_replays() {
+    let document = serde_json::to_value(document::document()).unwrap();
+    let mut changes = 0;
+    for (name, operation) in operations(&document) {
+        let takes = operation["parameters"].as_array().into_iter().flatten().any(|p| p["name"] == "Idempotency-Key");
+        let marks = operation["responses"]["200"]["headers"]["Idempotent-Replayed"].is_object();
+        let is_change = !name.starts_with("GET ");
+        assert_eq!((takes, marks), (is_change, is_change), "{name}");
+        changes += u32::from(is_change);
+    }
+    assert!(changes > 10, "{changes} changes");
+}
+
 #[test]
 fn every_code_of_the_registry_is_in_some_operation_or_listed_with_a_reason() {
     let document = serde_json::to_value(document::document()).unwrap();

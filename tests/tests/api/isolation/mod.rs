@@ -3,6 +3,7 @@
 //! What is another account's is not there: the same bytes come back as for what never was (the request's id aside), and
 //! the same statements are run for it, so that not even the time it takes tells them apart.
 
+mod once;
 mod rows;
 
 use std::collections::BTreeSet;

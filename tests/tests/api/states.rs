@@ -1,0 +1,140 @@
+//! What is asked of a server over HTTP, in each state that it can be in: allowed and done, or refused with 409, the state,
+//! what runs, and what would be allowed. The table itself is tried cell by cell in `domain/allowed/tests.rs`.
+
+use csp_control::domain::allowed::{Ask, allowed};
+use csp_shared::{id::ServerId, observed::FaultCode};
+use csp_tests::test_control::{Reply, TestControl, TestCustomer, TestHost};
+use serde_json::{Value, json};
+
+struct World {
+    control: TestControl,
+    host: TestHost,
+    ada: TestCustomer,
+    server: ServerId,
+}
+
+/// How a server comes into a state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Provisioning,
+    Online,
+    Starting,
+    Stopping,
+    Offline,
+    WentOff,
+    GivenUp,
+    Unseen,
+    Failed,
+}
+
+impl World {
+    async fn at(state: State) -> Self {
+        let control = TestControl::start().await;
+        let host = control.host("host-1").await;
+        let ada = control.customer("ada", "50").await;
+        let order = json!({"type": "vps", "package_slug": "starter", "os_image_key": "debian-12", "hostname": "web1"});
+        let reply = control.api("POST", "/servers").by(&ada).json(&order).send().await;
+        let server = reply.data()["uuid"].as_str().unwrap().parse().unwrap();
+        let world = Self { control, host, ada, server };
+        world.reach(state).await;
+        world
+    }
+
+    async fn reach(&self, state: State) {
+        match state {
+            State::Provisioning => return,
+            State::Failed => return self.host.fail(FaultCode::ImageChecksum).await,
+            _ => self.host.obey().await,
+        }
+        if matches!(state, State::Stopping | State::Offline | State::Starting | State::GivenUp) {
+            self.ask("POST", "/stop").await;
+        }
+        if matches!(state, State::Offline | State::Starting | State::GivenUp) {
+            self.host.obey().await;
+        }
+        if matches!(state, State::Starting | State::GivenUp) {
+            self.ask("POST", "/start").await;
+        }
+        match state {
+            State::GivenUp => self.host.fail(FaultCode::HypervisorRefused).await,
+            State::WentOff => self.host.powered_itself_off(&self.control, self.server).await,
+            State::Unseen => self.control.clock.advance(91),
+            _ => {}
+        }
+    }
+
+    async fn ask(&self, method: &str, rest: &str) -> Reply {
+        self.control.api(method, &format!("/servers/{}{rest}", self.server)).by(&self.ada).send().await
+    }
+
+    /// Sends what a column of the table stands for.
+    async fn send(&self, ask: Ask) -> Reply {
+        let (method, rest) = match ask {
+            Ask::Start => ("POST", "/start"),
+            Ask::Stop => ("POST", "/stop"),
+            Ask::Restart => ("POST", "/restart"),
+            Ask::Console => ("POST", "/console"),
+            Ask::Extend => ("POST", "/extend"),
+            Ask::Update => ("PATCH", ""),
+            Ask::Destroy => ("POST", "/destroy"),
+        };
+        self.ask(method, rest).await
+    }
+
+    async fn allowed(&self) -> Vec<Ask> {
+        let (account, server, now) = (self.ada.account, self.server, self.control.app.now());
+        let standing = self.control.app.store.read(move |read| read.server_standing(account, server, now));
+        allowed(&standing.await.unwrap().unwrap())
+    }
+}
+
+async fn every_request_at(state: State, status: &str) {
+    let world = World::at(state).await;
+    let allowed = world.allowed().await;
+    let names: Vec<&str> = allowed.iter().map(|ask| ask.as_str()).collect();
+    let shown = world.ask("GET", "").await;
+    assert_eq!(shown.data()["status"], status, "{state:?}");
+    let running = match &shown.data()["action"] {
+        Value::Null => Value::Null,
+        action => json!({"uuid": action["uuid"], "command": action["command"]}),
+    };
+    let before = world.control.books().await;
+    for ask in Ask::ALL.into_iter().filter(|ask| !allowed.contains(ask)) {
+        let refused = world.send(ask).await;
+        assert_eq!(refused.status.as_u16(), 409, "{state:?} {ask:?}: {}", refused.text);
+        let details = &refused.json["error"]["details"];
+        let told = (&details["status"], &details["service_status"], &details["running_action"], &details["allowed"]);
+        let wanted = (&json!(status), &shown.data()["service_status"], &running, &json!(names));
+        assert_eq!(told, wanted, "{state:?} {ask:?}: {}", refused.text);
+        assert!(["server_busy", "conflict"].contains(&refused.code()), "{state:?} {ask:?}: {}", refused.text);
+        assert_eq!(refused.code() == "server_busy", refused.json["error"]["retryable"] == true);
+    }
+    assert_eq!(world.control.books().await, before, "{state:?}: refusals change nothing");
+    assert_eq!(world.ask("GET", "").await.data()["action"], shown.data()["action"], "{state:?}");
+    for ask in allowed {
+        let world = World::at(state).await;
+        let reply = world.send(ask).await;
+        assert_eq!(reply.status.as_u16(), 200, "{state:?} {ask:?} is listed as allowed: {}", reply.text);
+    }
+}
+
+macro_rules! states {
+    ($($name:ident: $state:ident is $status:literal;)*) => {$(
+        #[tokio::test]
+        async fn $name() {
+            every_request_at(State::$state, $status).await;
+        }
+    )*};
+}
+
+states! {
+    every_request_to_an_ordered_server: Provisioning is "Provisioning";
+    every_request_to_one_that_is_online: Online is "Online";
+    every_request_to_one_that_is_starting: Starting is "Starting";
+    every_request_to_one_that_is_stopping: Stopping is "Stopping";
+    every_request_to_one_that_is_offline: Offline is "Offline";
+    every_request_to_one_that_went_off_by_itself: WentOff is "Offline";
+    every_request_to_one_whose_start_was_given_up: GivenUp is "Offline";
+    every_request_to_one_whose_host_is_silent: Unseen is "Unknown";
+    every_request_to_a_failed_order: Failed is "Failed";
+}

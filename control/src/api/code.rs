@@ -91,6 +91,10 @@ registry! {
         "A service can be paid at most 13 months ahead. Nothing was charged.";
     PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, false,
         "The body is longer than the API accepts.";
+    UriTooLong = "uri_too_long", URI_TOO_LONG, false,
+        "Path and query are longer than 16 KiB.";
+    HeadersTooLarge = "headers_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE, false,
+        "The request has more than 100 headers, or more than 64 KiB of them.";
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, false,
         "The body must be sent with `Content-Type: application/json`.";
     ValidationFailed = "validation_failed", UNPROCESSABLE_ENTITY, false,

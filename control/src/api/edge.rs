@@ -20,6 +20,15 @@ use crate::{clock::Clock, entropy::Entropy};
 /// Echoed in every answer; what a customer quotes when asking for help.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// Longest path and query, in bytes.
+const URI_BYTES_MAX: usize = 16 * 1024;
+/// Most headers of a request.
+const HEADERS_MAX: usize = 100;
+/// Longest they may be together, in bytes.
+const HEADERS_BYTES_MAX: usize = 64 * 1024;
+/// What is read of a request's head at all; a multiple of the bounds here, so that it is us who refuse.
+pub const READ_HEADERS_MAX: usize = 4 * HEADERS_MAX;
+
 /// What the layer draws ids from.
 #[derive(Clone)]
 pub struct Edge {
@@ -52,8 +61,13 @@ pub async fn edge(State(edge): State<Edge>, request: Request, next: Next) -> Res
     let span = tracing::info_span!("request", request_id = %id);
     async move {
         let began = tokio::time::Instant::now();
-        let outcome = AssertUnwindSafe(next.run(request)).catch_unwind().await;
-        let response = outcome.unwrap_or_else(|_| ApiError::plain(Code::Internal).into_response());
+        let response = match too_large(&request) {
+            Some(code) => ApiError::plain(code).into_response(),
+            None => {
+                let outcome = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+                outcome.unwrap_or_else(|_| ApiError::plain(Code::Internal).into_response())
+            }
+        };
         let response = enveloped(response, &id);
         let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(%method, path, status = response.status().as_u16(), took_ms, "answered");
@@ -61,6 +75,16 @@ pub async fn edge(State(edge): State<Edge>, request: Request, next: Next) -> Res
     }
     .instrument(span)
     .await
+}
+
+/// Whether a request's head is larger than anything that we answer.
+fn too_large(request: &Request) -> Option<Code> {
+    let (uri, headers) = (request.uri().path_and_query(), request.headers());
+    if uri.is_some_and(|uri| uri.as_str().len() > URI_BYTES_MAX) {
+        return Some(Code::UriTooLong);
+    }
+    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    (headers.len() > HEADERS_MAX || bytes > HEADERS_BYTES_MAX).then_some(Code::HeadersTooLarge)
 }
 
 /// Renders a refusal, and marks the answer with its id.

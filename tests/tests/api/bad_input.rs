@@ -101,7 +101,7 @@ async fn every_path_tells_which_methods_it_has() {
 async fn garbage_in_a_path_is_nothing_that_exists() {
     let control = TestControl::start().await;
     let customer = control.customer("ada", "0").await;
-    let long = "a".repeat(20_000);
+    let long = "a".repeat(16_000);
     for name in [
         "%00",
         "%ff%fe",
@@ -126,6 +126,23 @@ async fn garbage_in_a_path_is_nothing_that_exists() {
             let shown = &name[..name.len().min(40)];
             assert_eq!((reply.status.as_u16(), reply.code()), (404, "not_found"), "{folder}/{shown}: {}", reply.text);
             assert!(!reply.text.contains("etc/passwd") && !reply.headers.contains_key("set-cookie"), "{shown}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_large_is_refused_whatever_is_asked() {
+    let control = TestControl::start().await;
+    let customer = control.customer("ada", "0").await;
+    for method in ["GET", "POST", "DELETE"] {
+        let long = format!("/servers?x={}", "a".repeat(16 * 1024));
+        let reply = control.api(method, &long).by(&customer).send().await;
+        assert_eq!((reply.status.as_u16(), reply.code()), (414, "uri_too_long"), "{method}");
+        let many = (0..100).fold(control.api(method, "/servers").by(&customer), |send, _| send.header("x-a", "b"));
+        let big = control.api(method, "/servers").by(&customer).header("x-a", &"b".repeat(64 * 1024));
+        for send in [many, big] {
+            let reply = send.send().await;
+            assert_eq!((reply.status.as_u16(), reply.code()), (431, "headers_too_large"), "{method}");
         }
     }
 }

@@ -176,6 +176,28 @@ async fn a_client_that_does_not_read_its_answers_is_given_up() {
 }
 
 #[tokio::test]
+async fn a_large_head_is_answered_in_the_envelope_and_what_is_no_http_with_a_status() {
+    let server = Server::start(|_| ()).await;
+    let many = "X-A: b\r\n".repeat(150);
+    for (request, status, code) in [
+        (format!("GET /api/v1/balance HTTP/1.1\r\nHost: a\r\n{many}\r\n"), "431", "headers_too_large"),
+        (format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(20_000)), "414", "uri_too_long"),
+        ("no request at all\r\n\r\n".to_owned(), "400", ""),
+        (format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(70_000)), "414", ""),
+    ] {
+        let mut stream = server.connect("127.0.0.1").await;
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        let _ = timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("not closed");
+        let answer = String::from_utf8(answer).unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        assert_eq!(answer.contains("\"ok\":false") && answer.contains(code), !code.is_empty(), "{answer}");
+    }
+    let mut next = server.connect("127.0.0.1").await;
+    assert_eq!(server.ask(&mut next).await, Some(200));
+}
+
+#[tokio::test]
 async fn a_stream_of_events_outlives_every_bound_of_a_silent_connection_and_ends_with_the_program() {
     let server = Server::start(|_| ()).await;
     let mut follower = server.connect("127.0.0.1").await;

@@ -4,6 +4,9 @@
 //! connections and says nothing, or never reads its answers, must cost a place for seconds and nobody else's. Plain
 //! HTTP/1.1: proxies speak it to what is behind them.
 //!
+//! What is no HTTP at all, a head above 400 KiB, a URI above 64 KiB or more headers than are read, hyper refuses itself
+//! with a bare status and closes; everything else is answered by the router, in its envelope.
+//!
 //! A trusted proxy brings everybody's requests over few connections and keeps them for the next ones, so it is bounded by
 //! the whole alone and may be idle for longer.
 
@@ -24,7 +27,7 @@ use tokio::{
 use tower::ServiceExt as _;
 
 use self::unstuck::Unstuck;
-use super::{places::Crowd, throttle::Peer};
+use super::{edge::READ_HEADERS_MAX, places::Crowd, throttle::Peer};
 use crate::domain::network::{contain, counted_as};
 
 /// After a connection could not be accepted: the usual cause is that there are no descriptors left for a moment.
@@ -124,7 +127,7 @@ async fn talk(
         }
     });
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(head);
+    builder.timer(TokioTimer::new()).header_read_timeout(head).max_headers(READ_HEADERS_MAX);
     let io = TokioIo::new(Unstuck::new(stream, stuck));
     let mut connection = std::pin::pin!(builder.serve_connection(io, service).with_upgrades());
     let told = async move {

@@ -111,8 +111,8 @@ impl Sheet {
     /// Writes it into the operation that the attribute began.
     fn complete(mut self, operation: &mut Operation) {
         self.codes.extend(own_codes(operation));
-        // Requests are counted before anything else is done with them.
-        self.codes.insert(Code::RateLimited);
+        // Requests are measured and counted before anything else is done with them.
+        self.codes.extend([Code::UriTooLong, Code::HeadersTooLarge, Code::RateLimited]);
         let known = operation.parameters.get_or_insert_default();
         known.splice(0..0, self.parameters.into_iter().map(RefOr::T));
         operation.request_body = self.body.map(RefOr::T);

@@ -1,4 +1,5 @@
-//! `GET /packages`, `GET /packages/{uuid-or-slug}` and `GET /os-images`: what can be ordered.
+//! `GET /locations`, `GET /packages`, `GET /packages/{uuid-or-slug}` and `GET /os-images`: what can be ordered, and where
+//! there is room for it now.
 
 use axum::{
     extract::{FromRequestParts, Path, State},
@@ -21,12 +22,13 @@ use super::{
     envelope::{Answer, List, Money},
     error::{ApiError, Code},
     field::{Faults, Field, Unknown},
-    page::Page,
+    page::{Page, PageQuery},
     query::Query,
     state::App,
 };
 use crate::{
     domain::catalog::{ServiceType, Size},
+    service::look_for_room::{Offer, offers},
     store::{ImageRow, PackageRow, StoreError},
 };
 
@@ -46,6 +48,28 @@ pub struct Package {
     resources: Resources,
     #[schema(minimum = 0, maximum = 1000, example = 5)]
     max_extra_ips: u32,
+    /// Slugs of the locations where an order would find room and an address now. Empty: sold out for the moment.
+    #[schema(example = json!(["fra1"]))]
+    available: Vec<String>,
+}
+
+/// Where servers stand.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Location {
+    #[schema(example = "fra1")]
+    slug: String,
+    #[schema(example = "Frankfurt")]
+    name: String,
+    /// Slugs of the packages that an order would find room and an address for here now.
+    #[schema(example = json!(["starter", "edge"]))]
+    available: Vec<String>,
+}
+
+impl From<Offer> for Location {
+    fn from(offer: Offer) -> Self {
+        let (slug, name) = (offer.location.slug.as_str().to_owned(), offer.location.name);
+        Self { slug, name, available: offer.available }
+    }
 }
 
 /// What a server has, as sold.
@@ -68,9 +92,11 @@ impl From<Size> for Resources {
     }
 }
 
-impl From<PackageRow> for Package {
-    fn from(row: PackageRow) -> Self {
+impl Package {
+    fn new(row: PackageRow, offers: &[Offer]) -> Self {
+        let here = |offer: &&Offer| offer.available.contains(&row.slug);
         Self {
+            available: offers.iter().filter(here).map(|offer| offer.location.slug.as_str().to_owned()).collect(),
             uuid: row.id,
             slug: row.slug,
             kind: ServiceTypeWord(row.kind),
@@ -140,7 +166,7 @@ impl CatalogQuery {
 
 /// List packages
 ///
-/// Active packages, in the order in which the provider shows them.
+/// Active packages, in the order in which the provider shows them, each with the locations that have room for it now.
 #[utoipa::path(get, path = "/packages", operation_id = "list_packages", tag = tags::CATALOG)]
 pub async fn packages(
     State(app): State<App>,
@@ -148,10 +174,17 @@ pub async fn packages(
     Query(query): Query<CatalogQuery>,
 ) -> Result<List<Package>, ApiError> {
     let (kind, page) = query.parse()?;
-    let rows = app.store.read::<_, StoreError>(|read| read.package_list()).await?;
-    let wanted: Vec<PackageRow> = rows.into_iter().filter(|row| kind.is_none_or(|kind| row.kind == kind)).collect();
-    let total = wanted.len() as u64;
-    Ok(List::new(page.cut(wanted).into_iter().map(Package::from).collect(), total, &page))
+    let now = app.now();
+    let read = app.store.read::<_, StoreError>(move |read| {
+        let mut wanted = read.package_list()?;
+        wanted.retain(|row| kind.is_none_or(|kind| row.kind == kind));
+        let total = wanted.len() as u64;
+        let shown = page.cut(wanted);
+        let offers = offers(read, &shown, now)?;
+        Ok((shown.into_iter().map(|row| Package::new(row, &offers)).collect(), total))
+    });
+    let (data, total) = read.await?;
+    Ok(List::new(data, total, &page))
 }
 
 /// The name in a path of a package: its slug, or its uuid.
@@ -201,8 +234,30 @@ pub async fn package(
     _: By<Reads>,
     PackagePath(name): PackagePath,
 ) -> Result<Answer<Package>, ApiError> {
-    let row = app.store.read::<_, StoreError>(move |read| read.package_get(&name)).await?;
-    row.map(|row| Answer::data(row.into())).ok_or_else(no_package)
+    let now = app.now();
+    let read = app.store.read::<_, StoreError>(move |read| {
+        let Some(row) = read.package_get(&name)? else { return Ok(None) };
+        let offers = offers(read, std::slice::from_ref(&row), now)?;
+        Ok(Some(Package::new(row, &offers)))
+    });
+    read.await?.map(Answer::data).ok_or_else(no_package)
+}
+
+/// List locations
+///
+/// Places where servers stand, and which packages an order would find room for there now. What is shown is not reserved:
+/// the next order may take it.
+#[utoipa::path(get, path = "/locations", operation_id = "list_locations", tag = tags::CATALOG)]
+pub async fn locations(
+    State(app): State<App>,
+    _: By<Reads>,
+    Query(query): Query<PageQuery>,
+) -> Result<List<Location>, ApiError> {
+    let (page, now) = (query.page(None)?, app.now());
+    let read = app.store.read::<_, StoreError>(move |read| offers(read, &read.package_list()?, now));
+    let offers = read.await?;
+    let total = offers.len() as u64;
+    Ok(List::new(page.cut(offers).into_iter().map(Location::from).collect(), total, &page))
 }
 
 /// List OS images

@@ -14,6 +14,7 @@ pub mod connections;
 pub mod console;
 pub mod denied;
 pub mod document;
+pub mod dry_run;
 pub mod edge;
 pub mod envelope;
 pub mod error;

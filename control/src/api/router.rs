@@ -57,6 +57,7 @@ pub(super) fn documented() -> OpenApiRouter<App> {
         .routes(route!(transactions::transactions))
         .routes(route!(statements::list))
         .routes(route!(statements::show))
+        .routes(route!(catalog::locations))
         .routes(route!(catalog::packages))
         .routes(route!(catalog::package))
         .routes(route!(catalog::os_images))

@@ -66,7 +66,7 @@ pub fn add_host(tx: &mut Tx<'_>, add: &AddHost, draw: Draw, now: Time) -> Result
     if !(1..=64).contains(&add.cpu_overcommit) {
         return Err(AddHostError::Overcommit);
     }
-    if !tx.location_list()?.contains(&add.location) {
+    if !tx.location_list()?.iter().any(|location| location.slug == add.location) {
         return Err(AddHostError::NoLocation(add.location.as_str().to_owned()));
     }
     let host = match tx.host_by_name(add.name.as_str())? {

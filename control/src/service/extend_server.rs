@@ -7,6 +7,7 @@ use crate::{
     domain::{
         allowed::{Ask, Denied, allow},
         billing::{
+            bill::Bill,
             extend::{TooFar, extend},
             lock::Lock,
         },
@@ -18,14 +19,10 @@ use crate::{
 };
 
 /// An extended service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Extended {
-    /// What the wallet paid.
-    pub charged: Cents,
-    /// What a promotion paid.
-    pub discount: Cents,
-    /// What is left in the wallet.
-    pub balance: Cents,
+    /// What it cost.
+    pub bill: Bill,
     /// Until when the service is paid now.
     pub paid_until: Time,
     /// Whom to wake: its server may start again.
@@ -86,6 +83,6 @@ pub fn extend_server(
     tx.billed_set_paid(server, extension.paid_until)?;
     let unlocked = extension.paid_until > now && lift(tx, server, Lock::Unpaid, now)?;
     let host = tx.placement_get(server)?.map(|place| place.host).filter(|_| unlocked);
-    let discount = extension.quote.discount();
-    Ok(Extended { charged: price, discount, balance: left, paid_until: extension.paid_until, host })
+    let bill = Bill { quote: extension.quote, anchor: service.anchor, before: balance, left };
+    Ok(Extended { bill, paid_until: extension.paid_until, host })
 }

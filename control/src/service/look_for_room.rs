@@ -12,7 +12,7 @@ use crate::{
         slug::Slug,
         time::Time,
     },
-    store::{PackageRow, PoolRow, Read, StoreError},
+    store::{LocationRow, PackageRow, PoolRow, Read, StoreError},
 };
 
 /// An address that is free, and the pool that it is from.
@@ -27,6 +27,29 @@ pub fn need_of(package: &PackageRow) -> Need {
     };
     let size = package.size;
     Need { cpus: size.cpu.into(), ram_mib: size.ram_mb.into(), disk_gib: size.disk_gb.into(), cpu_use }
+}
+
+/// What of what is sold a location could take now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// Where.
+    pub location: LocationRow,
+    /// Slugs of the packages that an order would find room and an address for.
+    pub available: Vec<String>,
+}
+
+/// Which packages are available where: what an order would find if it came now, each taken by itself.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn offers(read: &Read<'_>, packages: &[PackageRow], now: Time) -> Result<Vec<Offer>, StoreError> {
+    let offer = |location: LocationRow| {
+        let room = room_in(read, &location.slug, now)?;
+        let fits = packages.iter().filter(|package| room.place(&need_of(package)).is_ok());
+        let available = fits.map(|package| package.slug.clone()).collect();
+        Ok(Offer { location, available })
+    };
+    read.location_list()?.into_iter().map(offer).collect()
 }
 
 /// What a location has to give.

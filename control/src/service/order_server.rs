@@ -18,7 +18,9 @@ use crate::{
     domain::{
         action::Command,
         billing::{
+            bill::Bill,
             promo::{Code, Promo, PromoRefusal},
+            quote::{Charge, Quote},
             renewal::Prices,
         },
         catalog::ServiceType,
@@ -76,12 +78,8 @@ pub struct Ordered {
     pub action: ActionId,
     /// Whom to wake.
     pub host: HostId,
-    /// What was charged.
-    pub charged: Cents,
-    /// What is left in the wallet.
-    pub balance: Cents,
-    /// What a promotion paid.
-    pub discount: Cents,
+    /// What it cost.
+    pub bill: Bill,
 }
 
 /// Why an order was refused. Nothing was changed.
@@ -188,7 +186,7 @@ pub fn order_server(tx: &mut Tx<'_>, order: &OrderServer, draw: Draw, now: Time)
     if let Some(promo) = &promo {
         tx.promo_use(promo, order.account, server, now)?;
     }
-    charge(tx, server, &mut draw, now)?;
+    let charges = charge(tx, server, &mut draw, now)?;
     let mac = lease(tx, server, &place, &mut draw, now)?;
     let password_hash = order.password_hash.clone().filter(|_| authorized_keys.is_empty());
     let login = Login { ssh_keys: authorized_keys, password_hash };
@@ -205,7 +203,8 @@ pub fn order_server(tx: &mut Tx<'_>, order: &OrderServer, draw: Draw, now: Time)
         deadline_at: Some(now.plus(order.provision_timeout)),
     };
     tx.action_insert(&record, now)?;
-    Ok(Ordered { server, action, host: place.host, charged: first.total, discount: first.discount, balance: left })
+    let bill = Bill { quote: Quote { charges, credits: Vec::new() }, anchor: None, before: balance, left };
+    Ok(Ordered { server, action, host: place.host, bill })
 }
 
 /// The chosen key, then those that came with the order, each once.
@@ -244,14 +243,14 @@ fn place(
     tx.lease_free_rested(now)?;
     let mut locations = tx.location_list()?;
     if let Some(wanted) = &order.location {
-        locations.retain(|location| location == wanted);
+        locations.retain(|location| location.slug == *wanted);
         if locations.is_empty() {
             return Err(OrderError::NoLocation(wanted.as_str().to_owned()));
         }
     }
     let mut lacking = NoRoom::Host;
     for location in &locations {
-        match room_in(tx, location, now)?.place(need) {
+        match room_in(tx, &location.slug, now)?.place(need) {
             Ok((host, (pool, address))) => return Ok(Place { host, pool: pool.clone(), address: *address }),
             Err(NoRoom::Address) => lacking = NoRoom::Address,
             Err(NoRoom::Host) => {}
@@ -272,12 +271,13 @@ fn promo(tx: &Tx<'_>, order: &OrderServer, code: &Code, package: &PackageRow, no
 }
 
 /// Pays the first period, which begins when the server was seen running.
-fn charge(tx: &mut Tx<'_>, server: ServerId, draw: &mut Draw, now: Time) -> Result<(), OrderError> {
+fn charge(tx: &mut Tx<'_>, server: ServerId, draw: &mut Draw, now: Time) -> Result<Vec<Charge>, OrderError> {
     let gone = || StoreError::Damaged(format!("server {server} is gone within its order"));
     let service = tx.billed_get(server)?.ok_or_else(gone)?;
     // The balance was looked at before, and a server's id is new: what fails here is the store.
-    let paid = pay_periods(tx, &service, &service.prices(now).charges(0), draw, now);
-    paid.map_err(|why| OrderError::Store(PostError::into_store(why)))
+    let charges = service.prices(now).charges(0);
+    let paid = pay_periods(tx, &service, &charges, draw, now);
+    paid.map(|()| charges).map_err(|why| OrderError::Store(PostError::into_store(why)))
 }
 
 fn lease(tx: &mut Tx<'_>, server: ServerId, place: &Place, draw: &mut Draw, now: Time) -> Result<Mac, StoreError> {

@@ -53,6 +53,15 @@ pub struct ImageRow {
     pub file: Image,
 }
 
+/// A location in use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocationRow {
+    /// Its key.
+    pub slug: Slug,
+    /// For people.
+    pub name: String,
+}
+
 /// A pool that leases.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolRow {
@@ -186,8 +195,8 @@ impl Read<'_> {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn location_list(&self) -> Result<Vec<Slug>, StoreError> {
-        let sql = "SELECT slug FROM locations WHERE active = 1 ORDER BY id";
-        self.many(sql, [], |r| row::checked(r, 0, Slug::parse))
+    pub fn location_list(&self) -> Result<Vec<LocationRow>, StoreError> {
+        let sql = "SELECT slug, name FROM locations WHERE active = 1 ORDER BY id";
+        self.many(sql, [], |r| Ok(LocationRow { slug: row::checked(r, 0, Slug::parse)?, name: r.get(1)? }))
     }
 }

@@ -142,8 +142,33 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
+        self.run(f, Lasting::Kept).await
+    }
+
+    /// Runs one use case as [`Store::write`] would at this moment, and takes back all that it wrote: its answer is what the
+    /// same closure would have answered, and nothing else comes of it.
+    ///
+    /// # Errors
+    /// What the closure refuses, or that the store could not be asked.
+    pub async fn rehearse<T, E>(&self, f: impl Fn(&mut Tx<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.run(f, Lasting::TakenBack).await
+    }
+
+    async fn run<T, E>(
+        &self,
+        f: impl Fn(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        lasting: Lasting,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
         let (reply, answer) = oneshot::channel();
-        let job = Box::new(Write { f, outcome: None, reply });
+        let job = Box::new(Write { f, lasting, outcome: None, reply });
         match &*self.engine {
             Engine::Threaded { writer, .. } => writer.try_send(job).map_err(|refused| match refused {
                 TrySendError::Full(_) => StoreError::Busy,
@@ -208,8 +233,8 @@ trait Job: Send {
     fn fail(&mut self, why: StoreError);
     /// Gives the answer.
     fn answer(self: Box<Self>);
-    /// Whose it is, as the compiler calls it.
-    fn closure(&self) -> &'static str;
+    /// Whose it is, as the compiler calls it; nothing when it writes nothing that lasts, so that nobody dies over it.
+    fn closure(&self) -> Option<&'static str>;
 }
 
 /// Whether the process is to go on.
@@ -226,8 +251,16 @@ impl Inline {
     }
 }
 
+/// What becomes of what a closure wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lasting {
+    Kept,
+    TakenBack,
+}
+
 struct Write<F, T, E> {
     f: F,
+    lasting: Lasting,
     outcome: Option<Result<T, E>>,
     reply: oneshot::Sender<Result<T, E>>,
 }
@@ -242,7 +275,7 @@ where
         // A bug in one use case must not end the writer for all of them.
         let outcome =
             catch_unwind(AssertUnwindSafe(|| (self.f)(tx))).unwrap_or_else(|_| Err(StoreError::Panicked.into()));
-        self.outcome.insert(outcome).is_ok()
+        self.outcome.insert(outcome).is_ok() && self.lasting == Lasting::Kept
     }
 
     fn fail(&mut self, why: StoreError) {
@@ -255,8 +288,8 @@ where
         let _ = self.reply.send(outcome);
     }
 
-    fn closure(&self) -> &'static str {
-        std::any::type_name::<F>()
+    fn closure(&self) -> Option<&'static str> {
+        (self.lasting == Lasting::Kept).then(std::any::type_name::<F>)
     }
 }
 
@@ -337,7 +370,9 @@ fn run_once(
         }
     }
     let dies_at = |moment| {
-        let dies = |job: &dyn Job, watch: &dyn Watch| watch.dies_at(&failpoint::use_case(job.closure()), moment);
+        let dies = |job: &dyn Job, watch: &dyn Watch| {
+            job.closure().is_some_and(|closure| watch.dies_at(&failpoint::use_case(closure), moment))
+        };
         watch.is_some_and(|watch| batch.iter().any(|job| dies(job.as_ref(), watch)))
     };
     if dies_at(Moment::Before) {

@@ -43,7 +43,7 @@ pub use self::{
     api_key::{ApiKeyRow, NewApiKey},
     audit::PlacedServer,
     billed::Billed,
-    catalog::{ImageRow, PackageRow, PoolRow},
+    catalog::{ImageRow, LocationRow, PackageRow, PoolRow},
     catalog_apply::{CatalogChange, ChangeKind},
     console_ticket::ConsoleTicket,
     engine::Store,

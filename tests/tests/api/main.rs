@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 mod actions;
+mod availability;
 mod bad_input;
 mod billing;
 mod connections;
+mod dry_run;
 mod envelope;
 mod events;
 mod idempotency;

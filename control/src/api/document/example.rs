@@ -113,8 +113,12 @@ fn of_array(array: &Array, schemas: &Schemas) -> Value {
     }
 }
 
-/// What may be null: a value where it is a plain one, null where it is an object, which is there only at times.
+/// What may be null: a value where it is a plain one, null where it is an object, which is there only at times. Of several
+/// things that it may be, the first.
 fn of_nullable(items: &[RefOr<Schema>], schemas: &Schemas) -> Value {
+    if let (Some(first), true) = (items.first(), items.iter().all(|item| !of(item, schemas).is_null())) {
+        return of(first, schemas);
+    }
     let plain = items.iter().map(|item| of(item, schemas)).find(|value| !value.is_null() && !value.is_object());
     plain.unwrap_or(Value::Null)
 }

@@ -55,7 +55,7 @@ pub mod tags {
     pub const ALL: &[(&str, &str)] = &[
         (ACCOUNT, "Who asks, with which key, and what they may have."),
         (WALLET, "What is in the prepaid wallet, and what moved through it."),
-        (CATALOG, "What can be ordered: packages and operating systems."),
+        (CATALOG, "What can be ordered, and where: packages, operating systems, locations."),
         (SSH_KEYS, "Public keys that a new server lets in."),
         (SERVERS, "Ordering servers, looking at them, powering them, removing them."),
         (ACTIONS, "What was asked of servers, and how far it is."),

@@ -113,6 +113,8 @@ schemas! {
         .description(Some(event_kinds()));
     /// A UUID in a query.
     UuidText = text().pattern(exactly(UUID)).examples([UUID_EXAMPLE]);
+    /// True or false in a query.
+    Flag = ObjectBuilder::new().schema_type(Type::Boolean).examples([true]);
     /// `?range=`
     RangeText = text().enum_values(Some(Range::ALL.map(Range::as_str))).examples(["24h"]);
     /// A name in catalogs.

@@ -7,20 +7,26 @@
 
 use std::{collections::BTreeSet, future::Future};
 
+use axum::{
+    extract::Request,
+    middleware::{Next, from_fn},
+    response::{IntoResponse as _, Response},
+};
 use utoipa::{
     ToSchema,
     openapi::{
         Ref, RefOr, Schema,
         content::Content,
-        path::{Operation, Parameter},
+        path::{Operation, Parameter, ParameterIn},
         request_body::RequestBody,
+        schema::OneOfBuilder,
     },
 };
 use utoipa_axum::router::UtoipaMethodRouter;
 
 use super::refusals;
 use crate::{
-    api::{code::Code, state::App},
+    api::{code::Code, error::ApiError, field::inert, state::App},
     domain::scope::Alternatives,
 };
 
@@ -84,6 +90,13 @@ impl Sheet {
     /// The body of its success.
     pub fn answers(&mut self, schema: impl Into<RefOr<Schema>>) {
         self.answer = Some(schema.into());
+    }
+
+    /// Another body that its success may have.
+    pub fn answers_or(&mut self, schema: impl Into<RefOr<Schema>>) {
+        let first = self.answer.take();
+        let either = first.into_iter().chain([schema.into()]).fold(OneOfBuilder::new(), OneOfBuilder::item);
+        self.answers(either);
     }
 
     /// The body of its success in another media type.
@@ -175,7 +188,17 @@ signed!(A B C D E G H);
 signed!(A B C D E G H I);
 
 /// A route whose operation has everything that its handler's signature says. Used by [`route`].
-pub fn described((mut schemas, mut paths, router): UtoipaMethodRouter<App>, sheet: Sheet) -> UtoipaMethodRouter<App> {
+///
+/// A change that takes no query refuses one: whoever writes `?dry_run=true` where that is unknown does not mean the deed.
+pub fn described(
+    (mut schemas, mut paths, mut router): UtoipaMethodRouter<App>,
+    mut sheet: Sheet,
+) -> UtoipaMethodRouter<App> {
+    let changes = paths.paths.values().any(|item| item.get.is_none());
+    if changes && sheet.parameters.iter().all(|parameter| parameter.parameter_in != ParameterIn::Query) {
+        sheet.refuses(&[Code::ValidationFailed]);
+        router = router.layer(from_fn(without_query));
+    }
     let mut sheet = Some(sheet);
     for item in paths.paths.values_mut() {
         for operation in super::verbs_mut(item) {
@@ -187,6 +210,12 @@ pub fn described((mut schemas, mut paths, router): UtoipaMethodRouter<App>, shee
         }
     }
     (schemas, paths, router)
+}
+
+async fn without_query(request: Request, next: Next) -> Response {
+    let Some(query) = request.uri().query().filter(|query| !query.is_empty()) else { return next.run(request).await };
+    let name = query.split(['=', '&']).next().unwrap_or_default();
+    ApiError::field(Code::ValidationFailed, &inert(name), "is unknown: this request takes no query").into_response()
 }
 
 /// One handler as a route: `route!(wallet::balance)`.

@@ -11,10 +11,11 @@ use crate::{
         auth::{By, Spends},
         body::JsonBody,
         document::{schemas::OptionalMonths, tags},
+        dry_run::{DryRun, Priced, Quoted},
         envelope::{Answer, Money, When},
         error::{ApiError, Code},
         field::{Faults, Field, Unknown},
-        idempotency::{Answered, Effect, IdempotencyKey, Once},
+        idempotency::{Effect, IdempotencyKey, Once},
         state::App,
     },
     domain::billing::extend::MONTHS_MAX,
@@ -69,17 +70,20 @@ pub async fn extend(
     By { customer, .. }: By<Spends>,
     ServerPath(server): ServerPath,
     key: IdempotencyKey,
+    dry_run: DryRun,
     body: JsonBody<ExtendBody>,
-) -> Result<Answered<ExtendedAnswer>, ApiError> {
+) -> Result<Quoted<ExtendedAnswer>, ApiError> {
     let once = Once::new(&app, &key, &customer, &body);
     let months = body.value.parse()?;
     let (draw, now) = (app.draw(), app.now());
-    once.run(&app, move |tx| {
-        let Extended { charged, discount, balance, paid_until, host } =
+    once.run_priced(&app, dry_run, move |tx| {
+        let Extended { bill, paid_until, host } =
             extend_server(tx, customer.account, server, months, draw.clone(), now)?;
+        let (charged, discount, balance) = (bill.quote.charged(), bill.quote.discount(), bill.left);
         let (charged, discount, balance) = (Money(charged), Money(discount), Money(balance));
         let data = ExtendedAnswer { uuid: server, charged, discount, balance, billing_date: When(paid_until) };
-        Ok(Effect { answer: Answer::data(data).with_message("Service extended."), wake: host })
+        let effect = Effect { answer: Answer::data(data).with_message("Service extended."), wake: host };
+        Ok(Priced { effect, bill })
     })
     .await
 }

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::view::ServerAnswer;
 use crate::{
     api::{
-        actions::queued::{Accepted, Queued, example},
+        actions::queued::{Queued, example},
         auth::{By, Spends},
         body::JsonBody,
         document::{
@@ -18,6 +18,7 @@ use crate::{
             },
             tags,
         },
+        dry_run::{DryRun, Priced, Quoted},
         error::{ApiError, Code},
         field::{Faults, Field, Unknown},
         idempotency::{Effect, IdempotencyKey, Once},
@@ -187,7 +188,7 @@ fn inline_keys(faults: &mut Faults, field: Field<Vec<Field<String>>>) -> Vec<Ssh
 /// Order a server
 ///
 /// Creates a server from a package and an OS image, paid from the prepaid wallet. Without an SSH key the answer holds a
-/// root password that is shown this once.
+/// root password that is shown this once. `?dry_run=true` answers what it would cost, after looking for a place as well.
 #[utoipa::path(
     post,
     path = "/servers",
@@ -212,8 +213,9 @@ pub async fn order(
     State(app): State<App>,
     By { customer, .. }: By<Spends>,
     key: IdempotencyKey,
+    dry_run: DryRun,
     body: JsonBody<OrderBody>,
-) -> Result<Accepted<ServerAnswer>, ApiError> {
+) -> Result<Quoted<ServerAnswer, Queued<ServerAnswer>>, ApiError> {
     let once = Once::new(&app, &key, &customer, &body);
     let wanted = body.value.parse()?;
     let has_key = wanted.ssh_key.is_some() || !wanted.inline_keys.is_empty();
@@ -235,13 +237,14 @@ pub async fn order(
         limits: app.settings.limits,
     };
     let (draw, now) = (app.draw(), app.now());
-    once.run(&app, move |tx| {
+    once.run_priced(&app, dry_run, move |tx| {
         let ordered = order_server(tx, &order, draw.clone(), now)?;
         let gone = || StoreError::Damaged(format!("server {} is gone right after its order", ordered.server));
         let (view, _) = tx.server_view(order.account, ordered.server, now)?.ok_or_else(gone)?;
         let answer = ServerAnswer::from(view).with_root_password(plain.clone());
         let queued = Queued::message(tx, order.account, Some(ordered.action), ORDERED)?;
-        Ok(Effect { answer: queued.with(answer), wake: Some(ordered.host) })
+        let effect = Effect { answer: queued.with(answer), wake: Some(ordered.host) };
+        Ok(Priced { effect, bill: ordered.bill })
     })
     .await
 }

@@ -4,6 +4,7 @@
 //! to be charged and credits on lines that were paid. A use case posts it, a dry run shows it, and nothing else knows how
 //! an amount comes about. `docs/billing.md` says the same in words, with sums that a test works out again.
 
+pub mod bill;
 pub mod clock;
 pub mod destroy;
 pub mod extend;

@@ -62,6 +62,7 @@ pub const ROWS: &[Row] = &[
     row("GET", "/transactions", Names::Nothing, none),
     row("GET", "/statements", Names::Nothing, none),
     row("GET", "/statements/{month}", Names::Nothing, none),
+    row("GET", "/locations", Names::Nothing, none),
     row("GET", "/packages", Names::Nothing, none),
     row("GET", "/packages/{uuid_or_slug}", Names::Nothing, none),
     row("GET", "/os-images", Names::Nothing, none),

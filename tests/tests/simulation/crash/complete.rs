@@ -51,7 +51,7 @@ fn writers_in(code: &str) -> BTreeSet<String> {
             function = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
         }
         let writes = line.contains(".write(") && !line.contains(".write(true)");
-        if writes || line.contains("once.run(") {
+        if writes || line.contains("once.run(") || line.contains("once.run_priced(") {
             found.insert(function.clone());
         }
     }
@@ -87,6 +87,6 @@ fn every_commit_and_every_kind_of_step_is_died_at() {
 #[test]
 fn a_write_is_found_wherever_it_stands_in_its_function() {
     let code = "async fn first() {\n  a.store\n    .write(move |tx| b(tx))\n}\nfn second() { x.write(true) }\n\
-                fn third() { once.run(&app, f) }\n// fn fourth() { store.write( }\n";
-    assert_eq!(writers_in(code).into_iter().collect::<Vec<_>>(), ["first", "third"]);
+                fn third() { once.run(&app, f) }\nfn priced() { once.run_priced(&app, d, f) }\n// fn fourth() { store.write( }\n";
+    assert_eq!(writers_in(code).into_iter().collect::<Vec<_>>(), ["first", "priced", "third"]);
 }

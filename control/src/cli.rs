@@ -4,6 +4,7 @@ mod audit;
 mod client;
 mod init;
 mod ledger;
+mod notices;
 mod operate;
 mod payments;
 mod serve;
@@ -97,6 +98,9 @@ enum Command {
     /// Customers' servers
     #[command(subcommand)]
     Server(ServerCommand),
+    /// What the provider has to say to customers
+    #[command(subcommand)]
+    Notice(notices::NoticeCommand),
     /// Compare the store with what is on the hosts; exit code 1 when something differs
     Audit,
     /// Where every cent went

@@ -49,6 +49,8 @@ ids! {
     ImageId,
     /// An address leased to a server.
     LeaseId,
+    /// Something that the provider has to say.
+    NoticeId,
     /// Something that is sold.
     PackageId,
     /// A rented server; also the name of its libvirt domain.

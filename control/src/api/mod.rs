@@ -22,6 +22,7 @@ pub mod events;
 pub mod field;
 pub mod held;
 pub mod idempotency;
+pub mod notices;
 pub mod page;
 pub mod places;
 pub mod query;

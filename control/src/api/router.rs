@@ -34,7 +34,7 @@ use super::{
     account, actions, catalog, console,
     document::{self, sheet::route},
     edge::edge,
-    events, servers, ssh_keys,
+    events, notices, servers, ssh_keys,
     state::App,
     statements, throttle, transactions, wallet,
 };
@@ -80,5 +80,6 @@ pub(super) fn documented() -> OpenApiRouter<App> {
         .routes(route!(actions::list::account))
         .routes(route!(actions::show::show))
         .routes(route!(events::events))
+        .routes(route!(notices::list))
         .routes(route!(document::serve::openapi))
 }

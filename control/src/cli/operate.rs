@@ -59,6 +59,7 @@ pub(super) fn run(command: Command, config: &Config, json: bool) -> Result<(), C
         }
         Command::Host(command) => host(&client, &output, command),
         Command::Server(command) => server(&client, &output, command),
+        Command::Notice(command) => super::notices::run(&client, command, json),
         Command::Audit => super::audit::run(&client, json),
         Command::Ledger(command) => super::ledger::run(&client, command, json),
     }

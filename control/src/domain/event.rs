@@ -4,13 +4,14 @@
 //! about, so nothing can change without a word. It holds what any key that may read can see anyway: no secret, nothing of
 //! another account, nothing of the provider's hosts. A kind, once published, keeps its name and its meaning.
 
-use csp_shared::id::{ActionId, ServerId};
+use csp_shared::id::{ActionId, NoticeId, ServerId};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::{
     action::{self, Command},
     money::Cents,
+    notice,
     server::{ServiceStatus, Status},
 };
 
@@ -57,6 +58,8 @@ kinds! {
     ActionSuperseded = "action.superseded", "A later request took the action's place. `data`: command.";
     BalanceCredited = "balance.credited", "Money came into the wallet. `data`: amount, balance, description.";
     BalanceDebited = "balance.debited", "Money left the wallet. `data`: amount, balance, description.";
+    NoticePublished = "notice.published",
+        "The provider has something to say; `GET /notices` has it in full. `data`: notice_uuid, kind, title.";
 }
 
 /// What a follower is told in place of events that are not kept any more. No kind: it is written nowhere.
@@ -101,6 +104,12 @@ struct Data<'a> {
     balance: Option<Cents>,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notice_uuid: Option<NoticeId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -178,6 +187,12 @@ impl Event {
         Self { action: Some(action), ..Self::server(kind, server, &data) }
     }
 
+    /// The provider has something to say.
+    pub fn notice_published(notice: NoticeId, kind: notice::Kind, title: &str) -> Self {
+        let (notice_uuid, kind, title) = (Some(notice), Some(kind.as_str()), Some(title));
+        Self::account(Kind::NoticePublished, &Data { notice_uuid, kind, title, ..Data::default() })
+    }
+
     /// Money moved.
     pub fn balance(
         is_credit: bool,
@@ -241,7 +256,7 @@ mod tests {
     fn every_kind_has_a_name_of_its_own_and_says_what_it_means() {
         for (at, kind) in Kind::ALL.iter().enumerate() {
             let (subject, what) = kind.as_str().split_once('.').unwrap();
-            assert!(["server", "action", "balance"].contains(&subject) && !what.is_empty(), "{kind:?}");
+            assert!(["server", "action", "balance", "notice"].contains(&subject) && !what.is_empty(), "{kind:?}");
             assert!(kind.meaning().ends_with('.'), "{kind:?}");
             assert!(Kind::ALL.iter().skip(at + 1).all(|other| other.as_str() != kind.as_str()), "{kind:?}");
         }

@@ -18,6 +18,7 @@ pub mod ledger;
 pub mod limits;
 pub mod money;
 pub mod network;
+pub mod notice;
 pub mod password;
 pub mod payment;
 pub mod period;

@@ -9,6 +9,7 @@ pub mod hosts;
 pub mod keys;
 pub mod ledger;
 pub mod limits;
+pub mod notices;
 pub mod payments;
 pub mod request;
 pub mod servers;
@@ -42,6 +43,8 @@ pub fn router(app: App) -> Router {
         .route("/hosts", get(hosts::list).post(hosts::add))
         .route("/audit", get(audit::run))
         .route("/ledger/verify", get(ledger::verify))
+        .route("/notices", get(notices::list).post(notices::publish))
+        .route("/notices/{uuid}/end", post(notices::end))
         .route("/servers", get(servers::list))
         .route("/servers/{uuid}", get(servers::show));
     Router::new().nest(wire::PREFIX, routes).with_state(app).layer(layer)

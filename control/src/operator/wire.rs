@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::catalog_file::CatalogFile;
 
+pub mod notices;
 pub mod payments;
 
 /// Where the operator API begins.

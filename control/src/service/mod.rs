@@ -25,6 +25,7 @@ pub mod open_console;
 pub mod open_dispute;
 pub mod open_session;
 pub mod order_server;
+pub mod publish_notice;
 pub mod read_statement;
 pub mod record_alive;
 pub mod record_report;

@@ -18,6 +18,7 @@ mod host_session;
 mod idempotency;
 mod lease;
 mod ledger;
+mod notice;
 mod payment;
 mod period;
 mod placement;
@@ -53,6 +54,7 @@ pub use self::{
     idempotency::StoredAnswer,
     lease::{Lease, LeaseRole, LeaseState, NewLease},
     ledger::{LedgerPlace, ServicePlace},
+    notice::NoticeRow,
     payment::{Dispute, NewDispute, PaymentRow},
     placement::{Placement, PlacementState},
     server::{NewServer, Server},

@@ -61,12 +61,12 @@ impl Tx<'_> {
 
 #[tokio::test]
 async fn a_rehearsal_answers_what_a_write_would_and_leaves_nothing_behind() {
+    const NUMBER: u128 = 7;
     let fresh = fresh();
     for store in [Store::open(&fresh.path).unwrap(), Store::open_inline(&fresh.path).unwrap()] {
-        let number = 7;
         let opened = |tx: &mut Tx<'_>| {
-            open_account(tx, number)?;
-            top_up(tx, number, 500, "r")
+            open_account(tx, NUMBER)?;
+            top_up(tx, NUMBER, 500, "r")
         };
         assert_eq!(store.rehearse(opened).await.unwrap(), Cents::new(500).unwrap());
         assert_eq!(
@@ -74,9 +74,9 @@ async fn a_rehearsal_answers_what_a_write_would_and_leaves_nothing_behind() {
             Cents::new(500).unwrap(),
             "nothing of the first one is there"
         );
-        let refused = store.rehearse(|tx| top_up(tx, number, 500, "r")).await;
+        let refused = store.rehearse(|tx| top_up(tx, NUMBER, 500, "r")).await;
         assert!(refused.is_err(), "no such account: what would be refused is");
-        let found = store.read::<_, StoreError>(move |read| read.account_get(account(number))).await.unwrap();
+        let found = store.read::<_, StoreError>(move |read| read.account_get(account(NUMBER))).await.unwrap();
         assert_eq!(found, None);
     }
 }

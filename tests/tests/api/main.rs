@@ -15,6 +15,7 @@ mod keys;
 mod limits;
 mod lists;
 mod metrics;
+mod notices;
 mod openapi;
 mod operator;
 mod orders;

@@ -48,7 +48,7 @@ pub mod tags {
     pub const ACTIONS: &str = "Actions";
     /// What happened.
     pub const EVENTS: &str = "Events";
-    /// This description.
+    /// What the provider says, and this description.
     pub const META: &str = "Meta";
 
     /// Each with its introduction.
@@ -60,7 +60,7 @@ pub mod tags {
         (SERVERS, "Ordering servers, looking at them, powering them, removing them."),
         (ACTIONS, "What was asked of servers, and how far it is."),
         (EVENTS, "What happened to the account and its servers, to read or to follow."),
-        (META, "This description."),
+        (META, "What the provider has to say, and this description."),
     ];
 }
 

@@ -26,6 +26,7 @@ use crate::{
         allowed::Ask,
         catalog::ServiceType,
         event,
+        notice::Kind as NoticeKind,
         scope::Scope,
         server::{ServiceStatus, Status},
         server_label::LABELS_MAX,
@@ -272,6 +273,8 @@ words! {
     ScopeWord(Scope::ALL) = Read;
     /// How far an action is.
     ActionStatusWord(ActionStatus::ALL) = Done;
+    /// What a notice is about.
+    NoticeKindWord(NoticeKind::ALL) = Maintenance;
     /// How far back a curve goes.
     RangeWord(Range::ALL) = Hour;
     /// What can be asked of a server.

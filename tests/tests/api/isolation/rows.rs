@@ -66,6 +66,7 @@ pub const ROWS: &[Row] = &[
     row("GET", "/packages", Names::Nothing, none),
     row("GET", "/packages/{uuid_or_slug}", Names::Nothing, none),
     row("GET", "/os-images", Names::Nothing, none),
+    row("GET", "/notices", Names::Nothing, none),
     row("GET", "/ssh-keys", Names::Nothing, none),
     row("POST", "/ssh-keys", Names::Nothing, ssh_key),
     row("PATCH", "/ssh-keys/{uuid}", Names::SshKey, label),

@@ -61,6 +61,9 @@ impl Stage {
         let other = self.operate(&format!("/accounts/{account}/keys"), &json!({"label": "a mistake"})).await;
         let other = other["data"]["uuid"].as_str().unwrap().to_owned();
         self.operate(&format!("/keys/{other}/revoke"), &json!({})).await;
+        let notice = json!({"kind": "info", "title": "Welcome", "text": "We are open."});
+        let notice = self.operate("/notices", &notice).await["data"]["uuid"].as_str().unwrap().to_owned();
+        self.operate(&format!("/notices/{notice}/end"), &json!({})).await;
         let key = json!({"label": "Laptop", "public_key": PUBLIC_KEY});
         self.operate(&format!("/accounts/{account}/ssh-keys"), &key).await;
         self.ssh_key = self.customer("GET", "/ssh-keys", None).await["data"][0]["uuid"].clone();

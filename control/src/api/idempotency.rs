@@ -184,7 +184,8 @@ fn key(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
     let mut values = headers.get_all(KEY).iter();
     let (first, second) = (values.next(), values.next());
     let Some(value) = first else { return Ok(None) };
-    let good = |text: &&str| (1..=KEY_CHARS_MAX).contains(&text.len());
+    // A tab is no part of it, though HTTP lets one through.
+    let good = |text: &&str| (1..=KEY_CHARS_MAX).contains(&text.len()) && !text.contains('\t');
     match value.to_str().ok().filter(good) {
         Some(text) if second.is_none() => Ok(Some(text)),
         _ => {
@@ -210,7 +211,7 @@ mod tests {
         assert_eq!(key(&headers(&[])).unwrap(), None);
         assert_eq!(key(&headers(&[b"order 17"])).unwrap(), Some("order 17"));
         let long = "a".repeat(256);
-        for bad in [&[b"a".as_slice(), b"b"] as &[&[u8]], &[b""], &[b"\xff"], &[long.as_bytes()]] {
+        for bad in [&[b"a".as_slice(), b"b"] as &[&[u8]], &[b""], &[b"\xff"], &[b"a\tb"], &[long.as_bytes()]] {
             assert_eq!(key(&headers(bad)).unwrap_err().code, Code::BadRequest, "{bad:?}");
         }
     }

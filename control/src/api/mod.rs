@@ -13,6 +13,7 @@ pub mod code;
 pub mod connections;
 pub mod console;
 pub mod denied;
+pub mod docs;
 pub mod document;
 pub mod dry_run;
 pub mod edge;

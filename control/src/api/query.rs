@@ -3,7 +3,10 @@
 use axum::{extract::FromRequestParts, http::request::Parts};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use utoipa::{IntoParams, openapi::path::ParameterIn};
+use utoipa::{
+    IntoParams,
+    openapi::{RefOr, Schema, Type, path::ParameterIn, schema::SchemaType},
+};
 
 use super::{
     document::sheet::{Part, Sheet},
@@ -38,9 +41,25 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     }
 }
 
+/// An empty text counts as absent, in a query as in a body.
+fn may_be_empty(schema: &mut RefOr<Schema>) {
+    let RefOr::T(Schema::Object(object)) = schema else { return };
+    if object.schema_type != SchemaType::Type(Type::String) {
+        return;
+    }
+    object.min_length = None;
+    if let Some(words) = &mut object.enum_values {
+        words.push("".into());
+    }
+    if let Some(inner) = object.pattern.as_deref().and_then(|text| text.strip_prefix('^')?.strip_suffix('$')) {
+        object.pattern = Some(format!("^({inner})?$"));
+    }
+}
+
 impl<T: IntoParams> Part for Query<T> {
     fn describe(sheet: &mut Sheet) {
-        for parameter in T::into_params(|| Some(ParameterIn::Query)) {
+        for mut parameter in T::into_params(|| Some(ParameterIn::Query)) {
+            parameter.schema.iter_mut().for_each(may_be_empty);
             sheet.parameter(parameter);
         }
         sheet.refuses(&[Code::BadRequest, Code::ValidationFailed]);

@@ -31,7 +31,7 @@ use axum::{Router, middleware::from_fn_with_state};
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{
-    account, actions, catalog, console,
+    account, actions, catalog, console, docs,
     document::{self, sheet::route},
     edge::edge,
     events, notices, servers, ssh_keys,
@@ -42,11 +42,12 @@ use super::{
 /// Where the API begins.
 pub const PREFIX: &str = "/api/v1";
 
-/// The customer API, and the console's page.
+/// The customer API, its documentation, and the console's page.
 pub fn router(app: App) -> Router {
     let (counted, layer) = (from_fn_with_state(app.clone(), throttle::count), from_fn_with_state(app.edge(), edge));
     let (routes, _) = documented().split_for_parts();
-    Router::new().nest(PREFIX, routes).merge(console::routes()).with_state(app).layer(counted).layer(layer)
+    let pages = console::routes().merge(docs::routes(&app.settings.public_url));
+    Router::new().nest(PREFIX, routes).merge(pages).with_state(app).layer(counted).layer(layer)
 }
 
 /// Every route, with its document.

@@ -6,6 +6,7 @@ mod availability;
 mod bad_input;
 mod billing;
 mod connections;
+mod docs;
 mod dry_run;
 mod envelope;
 mod events;

@@ -9,7 +9,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema, openapi::path::ParameterIn};
+use utoipa::{
+    IntoParams, ToSchema,
+    openapi::{ContentBuilder, ObjectBuilder, Type, path::ParameterIn},
+};
 
 use super::{
     auth::{By, ReadsWallet},
@@ -166,6 +169,9 @@ fn missing() -> ApiError {
     ApiError::new(Code::NotFound, "The account has no statement of this month; GET /statements lists them.")
 }
 
+const CSV_EXAMPLE: &str = "date,cause,amount,balance,description,server_uuid,transaction_uuid\n\
+                           2026-06-01 00:00:00,,,0.00,Opening balance,,\n";
+
 /// A statement in the format that was asked for.
 pub struct Formatted(Format, Account, Statement);
 
@@ -211,6 +217,10 @@ fn typed(kind: &'static str, body: String) -> Response {
 impl Part for Formatted {
     fn describe(sheet: &mut Sheet) {
         Answer::<StatementAnswer>::describe(sheet);
+        for (media, example) in [("text/csv", CSV_EXAMPLE), ("text/html", "<!doctype html> …")] {
+            let text = ObjectBuilder::new().schema_type(Type::String);
+            sheet.answers_also(media, ContentBuilder::new().schema(Some(text)).example(Some(example.into())).build());
+        }
     }
 }
 

@@ -306,6 +306,32 @@ fn a_request_that_is_under_way_ends_before_the_program_does() {
 }
 
 #[test]
+fn who_follows_events_is_let_go_in_order_when_the_program_stops() {
+    let setup = Setup::new();
+    let running = Running::start(&setup);
+    let account = setup.say(&["account", "create", "--name", "Ada"]).trim().to_owned();
+    let key = setup.say(&["key", "create", &account]).trim().to_owned();
+    let mut stream = running.open();
+    let request = format!(
+        "GET /api/v1/events HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {key}\r\nAccept: text/event-stream\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut seen = String::new();
+    let mut lines = BufReader::new(stream.try_clone().unwrap());
+    while !seen.contains("retry: ") {
+        assert_ne!(lines.read_line(&mut seen).unwrap(), 0, "{seen}");
+    }
+    setup.say(&["credit", &account, "7", "--reference", "r"]);
+    while !seen.contains("\"balance\":7.00") {
+        assert_ne!(lines.read_line(&mut seen).unwrap(), 0, "{seen}");
+    }
+    running.signal("TERM");
+    lines.read_to_string(&mut seen).unwrap();
+    assert!(seen.ends_with("\r\n0\r\n\r\n"), "ended, and not cut off: {seen}");
+    assert!(running.ended().success());
+}
+
+#[test]
 fn what_was_answered_survives_a_kill() {
     let setup = Setup::new();
     let running = Running::start(&setup);

@@ -95,6 +95,15 @@ impl Page {
     }
 }
 
+/// The rows that are shown, of which one more was asked for than that, and the cursor of the part that follows.
+pub fn shown<T>(mut rows: Vec<T>, most: u32, cursor: impl Fn(&T) -> String) -> (Vec<T>, Option<String>) {
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    let has_more = rows.len() > most;
+    rows.truncate(most);
+    let next = rows.last().filter(|_| has_more).map(cursor);
+    (rows, next)
+}
+
 /// A bound that the store's integers hold.
 pub const WHOLE_NUMBER_MAX: u64 = 1_000_000_000;
 
@@ -129,6 +138,14 @@ mod tests {
     #[test]
     fn without_a_limit_a_list_is_whole() {
         assert_eq!(read(None, None).0.cut(vec![1, 2, 3]), [1, 2, 3]);
+    }
+
+    #[test]
+    fn a_part_has_a_next_one_only_when_there_is_more() {
+        let next = |rows: &[u8], most| shown(rows.to_vec(), most, u8::to_string);
+        assert_eq!(next(&[3, 2, 1], 2), (vec![3, 2], Some("2".to_owned())));
+        assert_eq!(next(&[3, 2], 2), (vec![3, 2], None));
+        assert_eq!(next(&[], 2), (vec![], None));
     }
 
     #[test]

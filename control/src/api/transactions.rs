@@ -14,7 +14,7 @@ use super::{
     envelope::{List, Money, When},
     error::{ApiError, Code},
     field::{Faults, Field, Unknown},
-    page::Page,
+    page::{Page, shown},
     query::Query,
     state::App,
 };
@@ -160,10 +160,7 @@ pub async fn transactions(
         })
         .await?;
     let unknown = || ApiError::field(Code::ValidationFailed, "cursor", "is no cursor of this list");
-    let (total, mut rows) = found.ok_or_else(unknown)?;
-    let shown = usize::try_from(limit).unwrap_or(usize::MAX);
-    let has_more = rows.len() > shown;
-    rows.truncate(shown);
-    let next = rows.last().filter(|_| has_more).map(|row| row.id.to_string());
+    let (total, rows) = found.ok_or_else(unknown)?;
+    let (rows, next) = shown(rows, limit, |row| row.id.to_string());
     Ok(List::new(rows.into_iter().map(Transaction::from).collect(), total, &page).with_next(next))
 }

@@ -16,7 +16,7 @@ use crate::{
         envelope::List,
         error::{ApiError, Code},
         field::{Faults, Field, Unknown},
-        page::{Page, WHOLE_MAX},
+        page::{Page, WHOLE_MAX, shown},
         query::Query,
         servers::{ServerPath, missing},
         state::App,
@@ -183,11 +183,9 @@ async fn part(app: &App, account: AccountId, wanted: Wanted) -> Result<List<Acti
         })
         .await?;
     let unknown = || ApiError::field(Code::ValidationFailed, "cursor", NO_CURSOR);
-    let (total, mut actions) = found.ok_or_else(unknown)?;
-    let shown = usize::try_from(most).unwrap_or(usize::MAX);
-    let has_more = actions.len() > shown;
-    actions.truncate(shown);
-    let next = actions.last().filter(|_| has_more).map(|action| action.id.to_string());
+    let (total, actions) = found.ok_or_else(unknown)?;
+    let (actions, next) = shown(actions, most, |action| action.id.to_string());
+    let is_cut = next.is_some() && page.limit().is_none();
     let list = List::new(actions.into_iter().map(ActionAnswer::from).collect(), total, &page).with_next(next);
-    Ok(if has_more && page.limit().is_none() { list.cut() } else { list })
+    Ok(if is_cut { list.cut() } else { list })
 }

@@ -1,6 +1,7 @@
 //! The command line: `init`, `serve`, and the operator's commands, which are clients of the operator API.
 
 mod audit;
+mod billing;
 mod client;
 mod init;
 mod ledger;
@@ -101,6 +102,15 @@ enum Command {
     /// What the provider has to say to customers
     #[command(subcommand)]
     Notice(notices::NoticeCommand),
+    /// Renewals, reminders, suspensions and deletions by the clock
+    #[command(subcommand)]
+    Scheduler(billing::SchedulerCommand),
+    /// What servers cost from when on
+    #[command(subcommand)]
+    Price(billing::PriceCommand),
+    /// Letters to customers that no mail server took
+    #[command(subcommand)]
+    Mail(billing::MailCommand),
     /// Compare the store with what is on the hosts; exit code 1 when something differs
     Audit,
     /// Where every cent went
@@ -268,6 +278,10 @@ enum ServerCommand {
         /// Which
         server: ServerId,
     },
+    /// Power a server off over its owner's wish, for a reason; each reason is lifted on its own
+    Lock(billing::LockArguments),
+    /// Lift a reason
+    Unlock(billing::LockArguments),
 }
 
 /// Why a command did not do what it was asked.
@@ -289,6 +303,8 @@ enum CommandError {
     Differences(usize),
     #[error("the ledger contradicts itself in {0} places, told above: keep a copy of the database and report it")]
     Ledger(usize),
+    #[error("billing stands still because the clock jumped; look at the clock, then `csp-control scheduler resume`")]
+    SchedulerStopped,
     #[error("cannot write to standard output")]
     Print(#[source] std::io::Error),
 }

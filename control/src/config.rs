@@ -5,7 +5,9 @@
 //! silently skipped is found months later, on the day that its setting was meant for.
 
 pub mod account_limits;
+pub mod billing;
 pub mod listen;
+pub mod mail;
 pub mod rate_limits;
 pub mod template;
 pub mod toml_text;
@@ -19,7 +21,10 @@ use std::{
 use ipnet::IpNet;
 use serde::Deserialize;
 
-pub use self::{account_limits::AccountLimits, listen::Listen, rate_limits::RateLimits, url::PublicUrl};
+pub use self::{
+    account_limits::AccountLimits, billing::Billing, listen::Listen, mail::Mail, rate_limits::RateLimits,
+    url::PublicUrl,
+};
 
 /// Where the configuration is when nobody says otherwise.
 pub const DEFAULT_FILE: &str = "/etc/csp/control.toml";
@@ -44,6 +49,11 @@ pub struct Config {
     /// Bounds of an order.
     #[serde(default)]
     pub orders: Orders,
+    /// The life of services.
+    #[serde(default)]
+    pub billing: Billing,
+    /// The server that takes letters to customers; without it none are written.
+    pub mail: Option<Mail>,
     /// How many of each thing an account may usually have.
     #[serde(default)]
     pub account_limits: AccountLimits,
@@ -162,6 +172,19 @@ impl Advertise {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The part before the port, without brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        let host = self.0.rsplit_once(':').map_or(self.0.as_str(), |(host, _)| host);
+        host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host)
+    }
+
+    /// The port; not 0.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.0.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or_default()
     }
 }
 

@@ -12,6 +12,7 @@ pub mod domain;
 pub mod entropy;
 pub mod failpoint;
 pub mod fleet;
+pub mod mail;
 pub mod metrics;
 pub mod operator;
 pub mod schedule;

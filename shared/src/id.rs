@@ -49,6 +49,8 @@ ids! {
     ImageId,
     /// An address leased to a server.
     LeaseId,
+    /// A letter to a customer.
+    MailId,
     /// Something that the provider has to say.
     NoticeId,
     /// Something that is sold.

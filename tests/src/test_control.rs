@@ -17,11 +17,15 @@ use csp_control::{
     api::{self, App, Settings},
     clock::SetClock,
     config::{AccountLimits, Orders, PublicUrl, RateLimits, toml_text},
-    domain::{api_key::KeyTerms, catalog::Catalog, label::Label, scope::Scopes, ssh_key::SshKey, time::Time},
+    domain::{
+        api_key::KeyTerms, billing::rules::Rules, catalog::Catalog, label::Label, scope::Scopes, ssh_key::SshKey,
+        time::Time,
+    },
     entropy::SeededEntropy,
     failpoint::Watch,
     metrics::Metrics,
     operator::{self, catalog_file::CatalogFile},
+    schedule::billing::{self, Looked},
     service::{
         add_ssh_key::add_ssh_key,
         apply_catalog::apply_catalog,
@@ -143,6 +147,7 @@ impl TestControl {
             advertise: Some("control.example.com:7443".to_owned().try_into().unwrap()),
             pins: [KeyPin::of(b"current"), KeyPin::of(b"next")],
             orders: Orders::default(),
+            billing: Rules::default(),
             limits: AccountLimits::default().limits(),
             rate_limits: RateLimits::generous(),
             trusted_proxies: vec!["127.0.0.1/32".parse().unwrap()],
@@ -249,6 +254,28 @@ impl TestControl {
     /// A request to the operator API.
     pub fn operator(&self, method: &str, path: &str) -> Send {
         Send::new(self.operators.clone(), method, format!("{}{path}", operator::wire::PREFIX))
+    }
+
+    /// Lets the scheduler look once.
+    pub async fn bill(&self) -> Looked {
+        let rules = self.app.settings.billing;
+        billing::look(&self.app.store, &*self.app.entropy, &rules, self.app.now()).await.unwrap()
+    }
+
+    /// Lets time pass, with a look of the scheduler at each end of at most `step` seconds.
+    pub async fn pass(&self, seconds: i64, step: i64) {
+        let until = self.app.now().plus(seconds);
+        while self.app.now() < until {
+            self.clock.advance(step.min(until.0 - self.app.now().0));
+            assert_eq!(self.bill().await.stopped, None, "time passes too fast");
+        }
+    }
+
+    /// What happened to an account, by kind, with the data of each.
+    pub async fn events(&self, account: AccountId) -> Vec<(String, Value)> {
+        let read = move |read: &csp_control::store::Read<'_>| read.event_list(account, 0, 10_000);
+        let events = self.app.store.read(read).await.unwrap();
+        events.into_iter().map(|event| (event.kind, serde_json::from_str(&event.data).unwrap())).collect()
     }
 
     /// What the books say now.

@@ -37,7 +37,7 @@ impl From<Denied> for ApiError {
         let code = match denied.why {
             Why::Busy => Code::ServerBusy,
             Why::Protected => Code::Protected,
-            Why::Suspended | Why::Failed | Why::Off | Why::NotOnline | Why::Gone => Code::Conflict,
+            Why::Suspended | Why::Abuse | Why::Failed | Why::Off | Why::NotOnline | Why::Gone => Code::Conflict,
         };
         let standing = &denied.standing;
         let state = StateDetails {

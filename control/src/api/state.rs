@@ -9,7 +9,7 @@ use super::{edge::Edge, held::Held, throttle::Throttle};
 use crate::{
     clock::Clock,
     config::{Advertise, Orders, PublicUrl, RateLimits},
-    domain::{draw::Draw, limits::Limits, time::Time},
+    domain::{billing::rules::Rules, draw::Draw, limits::Limits, time::Time},
     entropy::Entropy,
     fleet::Wake,
     metrics::Metrics,
@@ -51,6 +51,8 @@ pub struct Settings {
     pub pins: [KeyPin; 2],
     /// Bounds of an order.
     pub orders: Orders,
+    /// The life of services.
+    pub billing: Rules,
     /// How many of each thing an account may usually have.
     pub limits: Limits,
     /// How often somebody may ask.

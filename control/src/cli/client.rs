@@ -98,6 +98,16 @@ impl<'a> Client<'a> {
         self.call(Method::POST, path, body.into(), PATIENCE)
     }
 
+    /// A command that takes as long as there are servers.
+    pub(super) fn post_patiently<A: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<A, ClientError> {
+        let body = serde_json::to_vec(body).map_err(|error| ClientError::Answer(error.to_string()))?;
+        self.call(Method::POST, path, body.into(), LONG_PATIENCE)
+    }
+
     fn call<A: DeserializeOwned>(
         &self,
         method: Method,

@@ -59,6 +59,9 @@ pub(super) fn run(command: Command, config: &Config, json: bool) -> Result<(), C
         }
         Command::Host(command) => host(&client, &output, command),
         Command::Server(command) => server(&client, &output, command),
+        Command::Scheduler(command) => super::billing::scheduler(&client, &command, json),
+        Command::Price(command) => super::billing::price(&client, command, json),
+        Command::Mail(command) => super::billing::mail(&client, &command, json),
         Command::Notice(command) => super::notices::run(&client, command, json),
         Command::Audit => super::audit::run(&client, json),
         Command::Ledger(command) => super::ledger::run(&client, command, json),
@@ -213,6 +216,8 @@ fn server(client: &Client<'_>, output: &Output, command: ServerCommand) -> Resul
             let show: wire::ServerShow = client.get(&format!("/servers/{server}"))?;
             output.show(&show, show_text)
         }
+        ServerCommand::Lock(lock) => output.show(&lock.send(client, "lock")?, super::billing::locked),
+        ServerCommand::Unlock(lock) => output.show(&lock.send(client, "unlock")?, super::billing::locked),
     }
 }
 

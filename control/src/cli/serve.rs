@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use csp_shared::secret::Secret;
 use tokio::{
     net::{TcpListener, UnixListener},
     signal::unix::{SignalKind, signal},
@@ -25,14 +26,15 @@ use crate::{
         self, App, Settings,
         connections::{self, ConnectionBounds},
     },
-    clock::SystemClock,
+    clock::{Clock, SystemClock},
     config::{
-        Config, ConfigError,
+        Config, ConfigError, Mail,
         listen::{ListenError, PassedSockets},
     },
     domain::time::MINUTE,
     entropy::SystemEntropy,
     fleet::{Bounds, ControlKeys, Listener, StoreHosts},
+    mail::{outbox, smtp::Smtp},
     metrics::Metrics,
     operator::{
         self,
@@ -67,6 +69,10 @@ pub(super) enum ServeError {
     Keys(#[source] csp_link::key_file::KeyFileError),
     #[error("cannot set up TLS for the hosts")]
     Tls(#[source] csp_link::tls::TlsError),
+    #[error("cannot read {} (it is [mail] password_file)", path.display())]
+    MailPassword { path: PathBuf, source: io::Error },
+    #[error("cannot set up [mail]")]
+    Mail(#[source] lettre::transport::smtp::Error),
     #[error("cannot start")]
     Runtime(#[source] io::Error),
 }
@@ -88,6 +94,7 @@ struct Open {
     api: TcpListener,
     fleet: TcpListener,
     operator: UnixListener,
+    courier: Option<Smtp>,
     lock: File,
 }
 
@@ -100,6 +107,7 @@ fn open(config: &Config, mut sockets: PassedSockets) -> Result<Open, ServeError>
         advertise: config.fleet.advertise.clone(),
         pins: keys.pins(),
         orders: config.orders.clone(),
+        billing: config.billing.rules(config.mail.is_some()),
         limits: config.account_limits.limits(),
         rate_limits: config.rate_limits,
         trusted_proxies: config.api.trusted_proxies.clone(),
@@ -112,8 +120,20 @@ fn open(config: &Config, mut sockets: PassedSockets) -> Result<Open, ServeError>
         api: sockets.open(&config.api.listen, "[api] listen")?,
         fleet: sockets.open(&config.fleet.listen, "[fleet] listen")?,
         operator: socket::listen(&config.operator.socket)?,
+        courier: config.mail.as_ref().map(courier).transpose()?,
         lock,
     })
+}
+
+/// How letters are handed over. That the server answers is not asked here: it may be away for a day.
+fn courier(mail: &Mail) -> Result<Smtp, ServeError> {
+    let read = |path: &PathBuf| {
+        let fail = |source| ServeError::MailPassword { path: path.clone(), source };
+        let text = std::fs::read_to_string(path).map_err(fail)?;
+        Ok::<_, ServeError>(Secret::new(text.lines().next().unwrap_or_default().to_owned()))
+    };
+    let password = mail.password_file.as_ref().map(read).transpose()?;
+    Smtp::new(mail, password.as_ref()).map_err(ServeError::Mail)
 }
 
 /// The database that `init` made. One that is missing is never made here: a ledger that was lost must not be replaced
@@ -138,7 +158,7 @@ fn lock(data_dir: &Path) -> Result<File, ServeError> {
 }
 
 async fn serve(config: &Config, sockets: PassedSockets) -> Result<(), ServeError> {
-    let Open { app, keys, api, fleet, operator, lock } = open(config, sockets)?;
+    let Open { app, keys, api, fleet, operator, courier, lock } = open(config, sockets)?;
     let at = (place(&api), place(&fleet));
     let (stop, stopped) = watch::channel(false);
     let told = |mut stopped: watch::Receiver<bool>| async move {
@@ -163,12 +183,24 @@ async fn serve(config: &Config, sockets: PassedSockets) -> Result<(), ServeError
         schedule::run(app.store.clone(), app.clock.clone(), app.entropy.clone(), app.key_uses.clone(), move |host| {
             wake.wake(host);
         });
+    let wake = app.wake.clone();
+    let billed = schedule::billing::run(
+        app.store.clone(),
+        app.clock.clone(),
+        app.entropy.clone(),
+        app.settings.billing,
+        move |host| wake.wake(host),
+        |state| notify(sd_notify::NotifyState::Status(state)),
+    );
+    let posted = post(app.store.clone(), app.clock.clone(), courier);
     let swept = schedule::keep_metrics(app.store.clone(), app.clock.clone(), app.metrics.clone());
     let fed = watchdog::feed(app.store.clone(), || notify(sd_notify::NotifyState::Watchdog));
     let until = told(stopped.clone());
     tasks.spawn(async move {
         tokio::select! {
             () = clockwork => {}
+            () = billed => {}
+            () = posted => {}
             () = swept => {}
             () = fed => {}
             () = until => {}
@@ -197,6 +229,14 @@ async fn serve(config: &Config, sockets: PassedSockets) -> Result<(), ServeError
     tracing::info!("stopped");
     drop(lock);
     Ok(())
+}
+
+/// Sends letters for ever, where any are sent.
+async fn post(store: Store, clock: Arc<dyn Clock>, courier: Option<Smtp>) {
+    match courier {
+        Some(courier) => outbox::run(store, clock, courier).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Where a listener really is: port 0 and passed sockets are known only now.

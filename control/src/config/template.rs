@@ -66,6 +66,26 @@ provision_timeout_minutes = 30
 # How many minutes an address rests after its host has proved that it is unused.
 quarantine_minutes = 60
 
+[billing]
+# How many days a server is kept that was suspended because its paid time ended; at most 27. Then it is deleted.
+grace_days = 7
+# What a destroyed server gives back of its paid time: "none", "unstarted" (periods that have not begun) or "prorata".
+destroy_credit = "unstarted"
+# After so many hours without a look at the clock, or a jump of it by as much, nothing is renewed, suspended or deleted
+# until `csp-control scheduler resume`.
+clock_jump_hours = 72
+
+# Letters to customers: reminders before their servers are suspended or deleted, and new prices. Without this section none
+# are written, and the event in a customer's account counts as the reminder.
+# [mail]
+# server = "mail.example.com:587"
+# "starttls", "tls" (usually port 465), or "none" for a relay on this machine.
+# tls = "starttls"
+# from = "Example Hosting <billing@example.com>"
+# user = "billing"
+# The password on its first line, readable for the service's user alone.
+# password_file = "/etc/csp/mail-password"
+
 [account_limits]
 # How many of each thing an account may have; `csp-control account limits` gives one account other numbers.
 servers = 25
@@ -124,9 +144,9 @@ mod tests {
         };
         let config = Config::parse(&render(&choices), "template").unwrap();
         assert_eq!(config.data_dir, choices.data_dir);
-        assert_eq!(config.fleet.advertise, None);
+        assert_eq!((&config.fleet.advertise, &config.mail), (&None, &None));
         assert_eq!((config.log, config.orders), Default::default());
-        assert_eq!((config.account_limits, config.rate_limits), Default::default());
+        assert_eq!((config.account_limits, config.rate_limits, config.billing), Default::default());
         let connections = (config.api.connections_max, config.api.connections_per_address_max);
         assert_eq!(connections, (4096, 256));
         assert_eq!(config.api.trusted_proxies, crate::config::loopback());

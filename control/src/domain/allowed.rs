@@ -9,6 +9,7 @@ use csp_shared::observed::DomainState;
 
 use super::{
     action::Command,
+    billing::lock::Lock,
     server::{ServiceStatus, Standing},
 };
 
@@ -68,8 +69,10 @@ pub enum Situation {
     UnseenUp,
     /// Its host is silent or cannot tell; it was wanted off, or had gone off.
     UnseenDown,
-    /// A lock is on it.
+    /// A lock is on it: unpaid, or for the operator's own reasons.
     Suspended,
+    /// It is locked as an abuse, whatever else it is locked for.
+    Abuse,
     /// Its order failed.
     Failed,
     /// Removed, or being removed.
@@ -84,9 +87,13 @@ impl Situation {
             ServiceStatus::Destroyed => return Self::Gone,
             ServiceStatus::Failed => return Self::Failed,
             ServiceStatus::Provisioning => return Self::Busy,
-            ServiceStatus::Suspended => return Self::Suspended,
-            ServiceStatus::Active if standing.locked => return Self::Suspended,
-            ServiceStatus::Active => {}
+            ServiceStatus::Active | ServiceStatus::Suspended => {}
+        }
+        if standing.locks.has(Lock::Abuse) {
+            return Self::Abuse;
+        }
+        if standing.service == ServiceStatus::Suspended || !standing.locks.is_empty() {
+            return Self::Suspended;
         }
         match standing.running.map(|running| running.command) {
             Some(Command::Destroy) => return Self::Gone,
@@ -123,6 +130,8 @@ pub enum Why {
     Busy,
     /// A lock is on it.
     Suspended,
+    /// It is locked as an abuse: nothing of it is deleted, so that what happened can be looked into.
+    Abuse,
     /// The order failed: there is nothing to power.
     Failed,
     /// `restart` does not power on, so that who may only restart cannot.
@@ -139,7 +148,7 @@ pub enum Why {
 #[rustfmt::skip]
 fn row(situation: Situation) -> [(Ask, Cell); 7] {
     use Cell::{Guarded, No, Yes};
-    use Why::{Busy, Failed, Gone, NotOnline, Off, Suspended};
+    use Why::{Abuse, Busy, Failed, Gone, NotOnline, Off, Suspended};
     let [start, stop, restart, console, extend, update, destroy] = match situation {
         //                       start          stop           restart        console        extend       update     destroy
         Situation::Busy       => [No(Busy),      No(Busy),      No(Busy),      No(Busy),      No(Busy),    Yes,       Guarded],
@@ -150,6 +159,7 @@ fn row(situation: Situation) -> [(Ask, Cell); 7] {
         Situation::UnseenUp   => [Yes,           Yes,           Yes,           No(NotOnline), Yes,         Yes,       Guarded],
         Situation::UnseenDown => [Yes,           Yes,           No(Off),       No(NotOnline), Yes,         Yes,       Guarded],
         Situation::Suspended  => [No(Suspended), No(Suspended), No(Suspended), No(Suspended), Yes,         Yes,       Guarded],
+        Situation::Abuse      => [No(Suspended), No(Suspended), No(Suspended), No(Suspended), Yes,         Yes,       No(Abuse)],
         Situation::Failed     => [No(Failed),    No(Failed),    No(Failed),    No(Failed),    No(Failed),  Yes,       Guarded],
         Situation::Gone       => [No(Gone),      No(Gone),      No(Gone),      No(Gone),      No(Gone),    No(Gone),  No(Gone)],
     };
@@ -177,6 +187,7 @@ impl fmt::Display for Denied {
                 write!(f, "the server is busy with `{}`", command.as_str())
             }
             Why::Suspended => f.write_str("the server is suspended"),
+            Why::Abuse => f.write_str("the server is locked while an abuse is looked into; ask your provider"),
             Why::Failed => f.write_str("the server's order failed and was refunded; destroy it and order again"),
             Why::Off => f.write_str("a restart switches nothing on, and the server is off or is to be; use start"),
             Why::NotOnline => {

@@ -10,9 +10,11 @@ use serde_json::value::RawValue;
 
 use super::{
     action::{self, Command},
+    billing::{life::Reminding, price::Announced},
     money::Cents,
     notice,
     server::{ServiceStatus, Status},
+    time::Time,
 };
 
 macro_rules! kinds {
@@ -49,6 +51,11 @@ kinds! {
     ServerStatusChanged = "server.status_changed",
         "The server's host saw it go Online or Offline. `data`: status, previous_status.";
     ServerUpdated = "server.updated", "The owner changed the server's own data. `data`: fields, the names of what changed.";
+    ServerReminder = "server.reminder",
+        "The paid time of a server ends or has ended, and it does not renew by itself as things stand. `data`: reminder (before_7, before_3, before_1, suspended, grace_3, grace_1), paid_until, amount (of its next period), and in the grace time delete_at.";
+    ServerRenewed = "server.renewed", "A server's paid time became longer, by itself or by request. `data`: paid_until.";
+    ServerPriceAnnounced = "server.price_announced",
+        "A server's price changes for what is paid from effective_at on. `data`: amount, previous_amount, effective_at.";
     ServerDestroyed = "server.destroyed",
         "The server is gone from the account; the action of `destroy` ends when its host has proved it.";
     ActionQueued = "action.queued", "Something was asked of a server. `data`: command.";
@@ -110,6 +117,16 @@ struct Data<'a> {
     kind: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     title: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reminder: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paid_until: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delete_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "exact")]
+    previous_amount: Option<Cents>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effective_at: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -165,6 +182,28 @@ impl Event {
     /// A server's owner changed the named fields.
     pub fn server_updated(server: ServerId, fields: &[&str]) -> Self {
         Self::server(Kind::ServerUpdated, server, &Data { fields: Some(fields), ..Data::default() })
+    }
+
+    /// A server's owner is told about the end of its paid time.
+    pub fn reminder(server: ServerId, reminder: &Reminding) -> Self {
+        let Reminding { kind, paid_until, delete_at, amount } = *reminder;
+        let (paid_until, delete_at) = (Some(paid_until.to_string()), delete_at.map(|at| at.to_string()));
+        let data =
+            Data { reminder: Some(kind.as_str()), paid_until, delete_at, amount: Some(amount), ..Data::default() };
+        Self::server(Kind::ServerReminder, server, &data)
+    }
+
+    /// A server is paid for longer.
+    pub fn server_renewed(server: ServerId, paid_until: Time) -> Self {
+        Self::server(Kind::ServerRenewed, server, &Data { paid_until: Some(paid_until.to_string()), ..Data::default() })
+    }
+
+    /// A server will have another price.
+    pub fn price_announced(server: ServerId, before: Cents, announced: &Announced) -> Self {
+        let (amount, previous_amount) = (Some(announced.price), Some(before));
+        let effective_at = Some(announced.effective_at.to_string());
+        let data = Data { amount, previous_amount, effective_at, ..Data::default() };
+        Self::server(Kind::ServerPriceAnnounced, server, &data)
     }
 
     /// An action is at this status now.

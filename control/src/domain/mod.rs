@@ -15,6 +15,7 @@ pub mod failure;
 pub mod hostname;
 pub mod label;
 pub mod ledger;
+pub mod letter;
 pub mod limits;
 pub mod money;
 pub mod network;

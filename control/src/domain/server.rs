@@ -11,6 +11,7 @@ use csp_shared::{
 use super::{
     action::Command,
     allowed::{Ask, Denied, allow},
+    billing::lock::LockSet,
 };
 
 /// Where a service stands.
@@ -109,8 +110,8 @@ impl Status {
 pub struct Standing {
     /// Of the service.
     pub service: ServiceStatus,
-    /// Whether a lock is on it.
-    pub locked: bool,
+    /// Why it is locked.
+    pub locks: LockSet,
     /// Whether its owner protected it from being destroyed.
     pub protect_destroy: bool,
     /// What its owner wants.
@@ -162,7 +163,7 @@ impl Standing {
             ServiceStatus::Provisioning => return Status::Provisioning,
             ServiceStatus::Failed | ServiceStatus::Destroyed => return Status::Failed,
             ServiceStatus::Suspended => return Status::Suspended,
-            ServiceStatus::Active if self.locked => return Status::Suspended,
+            ServiceStatus::Active if !self.locks.is_empty() => return Status::Suspended,
             ServiceStatus::Active => {}
         }
         if !self.host_heard {
@@ -285,10 +286,11 @@ pub fn changed(mut spec: ServerSpec, change: Change) -> ServerSpec {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::billing::lock::Lock;
 
     const ONLINE: Standing = Standing {
         service: ServiceStatus::Active,
-        locked: false,
+        locks: LockSet::NONE,
         protect_destroy: false,
         power: Power::On,
         domain: DomainState::Running,
@@ -341,7 +343,7 @@ mod tests {
             (Standing { power: Power::Off, domain: DomainState::Off, ..ONLINE }, Status::Offline),
             (Standing { host_heard: false, ..ONLINE }, Status::Unknown),
             (Standing { domain: DomainState::Unknown, ..ONLINE }, Status::Unknown),
-            (Standing { locked: true, ..ONLINE }, Status::Suspended),
+            (Standing { locks: LockSet::of(&[Lock::Operator]), ..ONLINE }, Status::Suspended),
             (Standing { service: ServiceStatus::Provisioning, host_heard: false, ..ONLINE }, Status::Provisioning),
             (Standing { service: ServiceStatus::Failed, ..ONLINE }, Status::Failed),
         ];

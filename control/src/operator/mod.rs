@@ -3,12 +3,14 @@
 
 pub mod accounts;
 pub mod audit;
+pub mod billing;
 pub mod catalog;
 pub mod catalog_file;
 pub mod hosts;
 pub mod keys;
 pub mod ledger;
 pub mod limits;
+pub mod mails;
 pub mod notices;
 pub mod payments;
 pub mod request;
@@ -42,10 +44,20 @@ pub fn router(app: App) -> Router {
         .route("/keys/{uuid}/revoke", post(keys::revoke))
         .route("/hosts", get(hosts::list).post(hosts::add))
         .route("/audit", get(audit::run))
+        .route("/scheduler", get(billing::scheduler))
+        .route("/scheduler/resume", post(billing::resume))
+        .route("/prices", post(billing::announce))
+        .route("/mails", get(mails::list))
+        .route("/mails/{uuid}/retry", post(mails::retry))
+        .route("/mails/{uuid}/told", post(mails::told))
         .route("/ledger/verify", get(ledger::verify))
         .route("/notices", get(notices::list).post(notices::publish))
         .route("/notices/{uuid}/end", post(notices::end))
         .route("/servers", get(servers::list))
-        .route("/servers/{uuid}", get(servers::show));
+        .route("/servers/{uuid}", get(servers::show))
+        .route("/servers/{uuid}/lock", post(billing::lock))
+        .route("/servers/{uuid}/unlock", post(billing::unlock))
+        .route("/servers/{uuid}/price/fix", post(billing::fix))
+        .route("/servers/{uuid}/price/release", post(billing::release));
     Router::new().nest(wire::PREFIX, routes).with_state(app).layer(layer)
 }

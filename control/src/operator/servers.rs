@@ -52,14 +52,15 @@ pub async fn show(State(app): State<App>, Path(server): Path<ServerId>) -> Resul
         .read::<_, StoreError>(move |read| {
             let Some(view) = read.server_view_any(server, now)? else { return Ok(None) };
             let (desired, observation) = (read.spec_get(server)?, read.observation_get(server)?);
-            Ok(Some((view, desired, observation, read.action_list(server)?)))
+            Ok(Some((view, desired, observation, read.action_list(server)?, read.billed_locks(server)?)))
         })
         .await?;
     let missing = || ApiError::new(Code::NotFound, format!("There is no server {server}."));
-    let (view, desired, observation, actions) = found.ok_or_else(missing)?;
+    let (view, desired, observation, actions, locks) = found.ok_or_else(missing)?;
     let database = wire::DatabaseSays {
         failure_code: view.failure.clone().map(|(code, _)| code),
         paid_until: view.paid_until.map(|at| at.to_string()),
+        locks: super::billing::shown(locks),
         server: shown(view),
         desired: desired.map(without_secrets),
         actions: actions.into_iter().rev().map(action).collect(),

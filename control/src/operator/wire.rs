@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::catalog_file::CatalogFile;
 
+pub mod billing;
 pub mod notices;
 pub mod payments;
 
@@ -319,6 +320,8 @@ pub struct DatabaseSays {
     pub failure_code: Option<String>,
     /// UTC; null before the first Online.
     pub paid_until: Option<String>,
+    /// Why it is locked.
+    pub locks: Vec<billing::Lock>,
     /// What its host is to bring about. Password hashes and user data are left out.
     pub desired: Option<Desired>,
     /// Newest first.

@@ -3,16 +3,15 @@
 
 use csp_shared::id::{AccountId, ActionId, HostId, ServerId};
 
-use super::fail_order::{bury, refund};
+use super::remove_server::remove;
 use crate::{
     domain::{
-        action::{Command, Status as ActionStatus},
         allowed::{Ask, Denied, allow},
+        billing::destroy::DestroyCredit,
         draw::Draw,
-        server::ServiceStatus,
         time::Time,
     },
-    store::{NewAction, PlacementState, StoreError, Tx},
+    store::{StoreError, Tx},
 };
 
 /// An accepted request.
@@ -38,7 +37,7 @@ pub enum DestroyError {
     Store(#[from] StoreError),
 }
 
-/// Removes a server.
+/// Removes a server. `policy` says what of its paid time comes back.
 ///
 /// # Errors
 /// When the account has no such server, or has protected it.
@@ -46,6 +45,7 @@ pub fn destroy_server(
     tx: &mut Tx<'_>,
     account: AccountId,
     server: ServerId,
+    policy: DestroyCredit,
     draw: Draw,
     now: Time,
 ) -> Result<Destroying, DestroyError> {
@@ -53,21 +53,5 @@ pub fn destroy_server(
     let standing = tx.server_standing(account, server, now)?.ok_or(DestroyError::NotFound)?;
     allow(Ask::Destroy, &standing)?;
     let found = tx.server_get(server)?.ok_or(DestroyError::NotFound)?;
-    let (host, wanted) = bury(tx, &found, now)?;
-    if found.service == ServiceStatus::Provisioning {
-        // Never seen running, so its only period never began and goes back whole.
-        refund(tx, &found, &mut draw, now)?;
-    }
-    tx.server_set_service(server, ServiceStatus::Destroyed, None, now)?;
-    for overtaken in tx.action_open(server)? {
-        tx.action_end(overtaken.id, ActionStatus::Superseded, None, now)?;
-    }
-    let action = ActionId(draw.uuid(now));
-    let record = NewAction { id: action, account, server, command: Command::Destroy, wanted, deadline_at: None };
-    tx.action_insert(&record, now)?;
-    // A failed order's host may have proved before that nothing is left.
-    if tx.placement_get(server)?.is_some_and(|place| place.state == PlacementState::Released) {
-        tx.action_end(action, ActionStatus::Done, None, now)?;
-    }
-    Ok(Destroying { action, host })
+    Ok(remove(tx, &found, policy, &mut draw, now)?)
 }

@@ -1,8 +1,13 @@
-//! Extends a service by some months, at today's prices. Who pays late pays from the old expiry on, and is unlocked.
+//! Extends a service by some months, at today's prices. What is due renews first, if it may; else who pays late pays from
+//! the old expiry on, and is unlocked.
 
 use csp_shared::id::{AccountId, HostId, ServerId};
 
-use super::{lock_server::lift, pay_periods::pay_periods};
+use super::{
+    lock_server::lift,
+    pay_periods::pay_periods,
+    renew_service::{UpToDate, up_to_date},
+};
 use crate::{
     domain::{
         allowed::{Ask, Denied, allow},
@@ -10,6 +15,7 @@ use crate::{
             bill::Bill,
             extend::{TooFar, extend},
             lock::Lock,
+            rules::Rules,
         },
         draw::Draw,
         money::Cents,
@@ -21,7 +27,7 @@ use crate::{
 /// An extended service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Extended {
-    /// What it cost.
+    /// What it cost, a renewal that was due among it.
     pub bill: Bill,
     /// Until when the service is paid now.
     pub paid_until: Time,
@@ -63,6 +69,7 @@ pub fn extend_server(
     account: AccountId,
     server: ServerId,
     months: u32,
+    rules: &Rules,
     draw: Draw,
     now: Time,
 ) -> Result<Extended, ExtendError> {
@@ -70,6 +77,8 @@ pub fn extend_server(
     let (_, standing) = tx.server_view(account, server, now)?.ok_or(ExtendError::NotFound)?;
     allow(Ask::Extend, &standing).map_err(ExtendError::Denied)?;
     let service = tx.billed_get(server)?.ok_or(ExtendError::NotFound)?;
+    let before = tx.account_get(account)?.map_or(Cents::ZERO, |account| account.balance);
+    let UpToDate { service, renewed, host: woken, .. } = up_to_date(tx, service, rules, &mut draw, now)?;
     // What is not provisioning was seen running once.
     let never_ran = || StoreError::Damaged(format!("server {server} is in service and never ran"));
     let paid = service.paid().ok_or_else(never_ran)?;
@@ -80,9 +89,13 @@ pub fn extend_server(
     let left = balance.minus(price).ok_or_else(|| ExtendError::InsufficientBalance { price, missing: missing() })?;
     pay_periods(tx, &service, &extension.quote.charges, &mut draw, now).map_err(PostError::into_store)?;
     tx.billed_use_prices(&service, now, now)?;
-    tx.billed_set_paid(server, extension.paid_until)?;
+    tx.billed_set_paid(&service, extension.paid_until, now)?;
+    // This was not foreseen by what ends soon.
+    tx.billed_look_again(account, now)?;
     let unlocked = extension.paid_until > now && lift(tx, server, Lock::Unpaid, now)?;
-    let host = tx.placement_get(server)?.map(|place| place.host).filter(|_| unlocked);
-    let bill = Bill { quote: extension.quote, anchor: service.anchor, before: balance, left };
+    let host = tx.placement_get(server)?.map(|place| place.host).filter(|_| unlocked).or(woken);
+    let mut quote = renewed;
+    quote.append(extension.quote);
+    let bill = Bill { quote, anchor: service.anchor, before, left };
     Ok(Extended { bill, paid_until: extension.paid_until, host })
 }

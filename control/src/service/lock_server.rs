@@ -62,8 +62,7 @@ pub fn lock_server(
     let changed = match is_on {
         true => lock(tx, server, reason, note, now)?,
         false => {
-            // What ran out meanwhile was not renewed. It is unpaid from here on, and has the whole grace time.
-            if service.paid_until.is_some_and(|until| now >= until) && service.locks.has(reason) {
+            if service.locks.lifting_leaves_unpaid(reason, service.paid_until, now) {
                 lock(tx, server, Lock::Unpaid, None, now)?;
             }
             lift(tx, server, reason, now)?

@@ -4,8 +4,10 @@
 
 pub mod add_host;
 pub mod add_ssh_key;
+pub mod announce_price;
 pub mod apply_catalog;
 pub mod audit_world;
+pub mod bill_service;
 pub mod change_power;
 pub mod change_server;
 pub mod close_dispute;
@@ -20,6 +22,7 @@ pub mod expire_orders;
 pub mod extend_server;
 pub mod lock_server;
 pub mod money_in;
+pub mod note_delivery;
 pub mod note_key_uses;
 pub mod open_console;
 pub mod open_dispute;
@@ -31,14 +34,21 @@ pub mod record_alive;
 pub mod record_report;
 pub mod refund_payment;
 pub mod rename_ssh_key;
+pub mod renew_service;
+pub mod resume_scheduler;
 pub mod revoke_key;
 pub mod set_account_limits;
+pub mod settle_mail;
 pub mod verify_ledger;
+pub mod watch_clock;
 
 mod check_limit;
 mod fail_order;
+mod keep_promise;
 pub mod look_for_room;
 mod pay_periods;
+mod remove_server;
+mod write_letter;
 
 #[cfg(test)]
 mod tests;

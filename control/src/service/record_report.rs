@@ -9,7 +9,7 @@ use csp_shared::{
     spec::Desired,
 };
 
-use super::expire_orders::fail_order;
+use super::{expire_orders::fail_order, keep_promise::keep_promise};
 use crate::{
     domain::{
         action::{Command, Progress, Status as ActionStatus, progress},
@@ -92,7 +92,7 @@ pub fn record_report(
         for action in tx.action_open(seen.server)? {
             recorded.wake |= move_action(tx, &action, seen, &mut draw, now)?;
         }
-        give_back(tx, host, seen, quarantine, now)?;
+        give_back(tx, host, seen, quarantine, &mut draw, now)?;
         if let (Some((account, before)), Some((_, after))) = (before, tx.server_status(seen.server, now)?)
             && let Some(event) = Event::status_seen(seen.server, before, after)
         {
@@ -138,8 +138,15 @@ fn begin_service(tx: &mut Tx<'_>, action: &OpenAction, now: Time) -> Result<(), 
     tx.period_begin(server.id, now, period::months_after(now, 1))
 }
 
-/// Gives back what a buried server held, once its host proved that nothing of it is left.
-fn give_back(tx: &mut Tx<'_>, host: HostId, seen: &Observed, quarantine: i64, now: Time) -> Result<(), StoreError> {
+/// Gives back what a buried server held, and what is due of its paid time, once its host proved that nothing of it is left.
+fn give_back(
+    tx: &mut Tx<'_>,
+    host: HostId,
+    seen: &Observed,
+    quarantine: i64,
+    draw: &mut Draw,
+    now: Time,
+) -> Result<(), StoreError> {
     if !seen.remains.is_nothing() {
         return Ok(());
     }
@@ -153,6 +160,7 @@ fn give_back(tx: &mut Tx<'_>, host: HostId, seen: &Observed, quarantine: i64, no
     tx.lease_rest(seen.server, now.plus(quarantine))?;
     for action in tx.action_open(seen.server)?.iter().filter(|action| action.command == Command::Destroy) {
         tx.action_end(action.id, ActionStatus::Done, None, now)?;
+        keep_promise(tx, seen.server, action.id, draw, now)?;
     }
     Ok(())
 }

@@ -32,6 +32,7 @@ use crate::{
         address::Pool,
         allowed::Why,
         api_key::KeyTerms,
+        billing::destroy::DestroyCredit,
         catalog::{AddressPool, Catalog, Location, OsImage, Package, ServiceType, Size},
         draw::Draw,
         hostname::Hostname,
@@ -234,7 +235,10 @@ impl World {
 
     async fn destroy(&self, server: ServerId, now: Time) {
         let (account, draw) = (self.account, self.entropy.draw());
-        self.store.write(move |tx| destroy_server(tx, account, server, draw.clone(), now)).await.unwrap();
+        self.store
+            .write(move |tx| destroy_server(tx, account, server, DestroyCredit::default(), draw.clone(), now))
+            .await
+            .unwrap();
     }
 }
 

@@ -139,7 +139,7 @@ impl Tx<'_> {
         if self.run(sql, (id.to_string(), now.0))? == 1 {
             let sql = "SELECT a.uuid FROM api_keys k JOIN accounts a ON a.id = k.account_id WHERE k.uuid = ?1";
             let account = self.one(sql, [id.to_string()], |r| row::parsed(r, 0))?;
-            self.told.insert(account);
+            self.news.told.insert(account);
         }
         Ok(())
     }

@@ -6,14 +6,14 @@ use rusqlite::Row;
 use super::{Read, StoreError, Tx, row};
 use crate::domain::{
     billing::{
-        extend::PaidSoFar,
+        extend::{PaidSoFar, period},
         lock::{Lock, Locks},
         price::{Announced, Price},
         promo::{Discount, Duration, Terms},
         renewal::{Prices, Renewal},
     },
     catalog::ServiceType,
-    money::Cents,
+    event::Event,
     server::ServiceStatus,
     time::Time,
 };
@@ -59,11 +59,24 @@ impl Billed {
         Prices { package: self.price.at(at), ips, promo: self.promo }
     }
 
+    /// The period that a renewal pays next: its ordinal, and its beginning, whose prices count (BILLING 11). Before first
+    /// Online it is the one that would begin now.
+    #[must_use]
+    pub fn next_period(&self, now: Time) -> (u32, Time) {
+        match self.paid() {
+            Some(paid) => {
+                let ordinal = paid.next(now);
+                (ordinal, period(paid.anchor, ordinal).from())
+            }
+            None => (self.last.saturating_add(1), now),
+        }
+    }
+
     /// What its next period costs, as things stand.
     #[must_use]
     pub fn renewal(&self, now: Time) -> Renewal {
-        let at = self.paid_until.map_or(now, |until| until.max(now));
-        self.prices(at).renewal(self.last.saturating_add(1))
+        let (ordinal, begins) = self.next_period(now);
+        self.prices(begins).renewal(ordinal)
     }
 
     /// How far it is paid; nothing before first Online.
@@ -131,6 +144,16 @@ impl Read<'_> {
         found.into_iter().map(|billed| self.billed_filled(billed)).collect()
     }
 
+    /// Why a server is locked: reason, since when, and what the operator noted.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn billed_locks(&self, server: ServerId) -> Result<Vec<(Lock, Time, Option<String>)>, StoreError> {
+        let sql = "SELECT k.reason, k.since, k.note FROM server_locks k JOIN servers s ON s.id = k.server_id \
+                   WHERE s.uuid = ?1 ORDER BY k.since, k.reason";
+        self.many(sql, [server.to_string()], |r| Ok((row::chosen(r, 0, Lock::parse)?, row::time(r, 1)?, r.get(2)?)))
+    }
+
     fn billed_filled(&self, mut billed: Billed) -> Result<Billed, StoreError> {
         let id = billed.id.to_string();
         let sql = "SELECT l.uuid, l.monthly_cents FROM leases l JOIN nics n ON n.id = l.nic_id \
@@ -155,41 +178,22 @@ impl Read<'_> {
         let sql = "SELECT u.percent, u.amount_cents, u.duration FROM promo_uses u JOIN servers s ON s.id = u.server_id \
                    WHERE s.uuid = ?1 AND u.released_at IS NULL";
         billed.promo = self.maybe(sql, [&id], terms)?;
-        let sql = "SELECT k.reason, k.since FROM server_locks k JOIN servers s ON s.id = k.server_id WHERE s.uuid = ?1";
-        let locks = self.many(sql, [&id], |r| Ok((row::chosen(r, 0, Lock::parse)?, row::time(r, 1)?)))?;
-        billed.locks = Locks(locks);
+        let locks = self.billed_locks(billed.id)?;
+        billed.locks = Locks(locks.into_iter().map(|(lock, since, _)| (lock, since)).collect());
         Ok(billed)
     }
 }
 
 impl Tx<'_> {
-    /// Notes until when a service is paid; the scheduler looks at it again.
+    /// Notes until when a service is paid, and takes back letters that say otherwise; the scheduler looks at it again.
     ///
     /// # Errors
     /// When the store cannot keep it.
-    pub fn billed_set_paid(&mut self, server: ServerId, paid_until: Time) -> Result<(), StoreError> {
+    pub fn billed_set_paid(&mut self, service: &Billed, paid_until: Time, now: Time) -> Result<(), StoreError> {
+        self.mail_withdraw(service.id)?;
         let sql = "UPDATE servers SET paid_until = ?2, billing_look_at = 0 WHERE uuid = ?1";
-        self.run(sql, (server.to_string(), paid_until.0)).map(drop)
-    }
-
-    /// Makes announced prices that are in force by `at` what was sold: a period was paid at them.
-    ///
-    /// # Errors
-    /// When the store cannot keep it.
-    pub fn billed_use_prices(&mut self, billed: &Billed, at: Time, now: Time) -> Result<(), StoreError> {
-        let sold = |price: &Price| (price.at(at) != price.sold).then(|| price.at(at).get());
-        if let Some(cents) = sold(&billed.price) {
-            let sql = "UPDATE servers SET package_monthly_cents = ?2 WHERE uuid = ?1";
-            self.run(sql, (billed.id.to_string(), cents))?;
-        }
-        for (lease, price) in &billed.ips {
-            if let Some(cents) = sold(price) {
-                self.run("UPDATE leases SET monthly_cents = ?2 WHERE uuid = ?1", (lease.to_string(), cents))?;
-            }
-        }
-        let sql = "UPDATE price_changes SET ended = 'applied', ended_at = ?3 WHERE ended IS NULL AND effective_at <= ?2 \
-                   AND server_id = (SELECT id FROM servers WHERE uuid = ?1)";
-        self.run(sql, (billed.id.to_string(), at.0, now.0)).map(drop)
+        self.run(sql, (service.id.to_string(), paid_until.0))?;
+        self.event_put(service.account, &Event::server_renewed(service.id, paid_until), now)
     }
 
     /// Locks a server for a reason, or lifts that reason; answers whether it was otherwise before.
@@ -214,19 +218,7 @@ impl Tx<'_> {
             false => self.run("DELETE FROM server_locks WHERE server_id = ?1 AND reason = ?2", (key, lock.as_str()))?,
         };
         self.run("UPDATE servers SET billing_look_at = 0 WHERE id = ?1", [key])?;
+        self.news.billing = true;
         Ok(touched > 0)
-    }
-
-    /// Fixes the price of a server's package, or lets it go with announcements again; open announcements end.
-    ///
-    /// # Errors
-    /// When the store cannot keep it.
-    pub fn billed_fix_price(&mut self, server: ServerId, price: Option<Cents>, now: Time) -> Result<(), StoreError> {
-        let sql = "UPDATE servers SET package_monthly_cents = coalesce(?2, package_monthly_cents), \
-                   price_fixed = ?2 IS NOT NULL WHERE uuid = ?1";
-        self.run(sql, (server.to_string(), price.map(Cents::get)))?;
-        let sql = "UPDATE price_changes SET ended = 'void', ended_at = ?2 WHERE ended IS NULL AND lease_id IS NULL \
-                   AND server_id = (SELECT id FROM servers WHERE uuid = ?1)";
-        self.run(sql, (server.to_string(), now.0)).map(drop)
     }
 }

@@ -16,6 +16,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0003_customer_api.sql"),
     include_str!("migrations/0004_billing.sql"),
     include_str!("migrations/0005_payments.sql"),
+    include_str!("migrations/0006_scheduler.sql"),
 ];
 
 /// Statements kept prepared on a connection: an unprepared one costs half again as much (measured).

@@ -7,7 +7,6 @@
 //! * `Inline` is the same without a thread, for deterministic simulation.
 
 use std::{
-    collections::BTreeSet,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::{
@@ -22,9 +21,9 @@ use rusqlite::{
     Connection,
     trace::{TraceEvent, TraceEventCodes},
 };
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, oneshot, watch};
 
-use super::{Read, StoreError, Tx, connection, signal::Signals};
+use super::{News, Read, StoreError, Tx, connection, signal::Signals};
 use crate::failpoint::{self, Moment, Watch};
 
 /// Closures in one transaction.
@@ -131,6 +130,12 @@ impl Store {
     #[must_use]
     pub fn follow(&self, account: AccountId) -> watch::Receiver<()> {
         self.signals.follow(account)
+    }
+
+    /// Wakes whoever bills, after each commit by which a service must be looked at now. It carries no data either.
+    #[must_use]
+    pub fn billing_bell(&self) -> Arc<Notify> {
+        self.signals.billing_bell()
     }
 
     /// Runs one use case. Whatever it answers is durable, and a refusal leaves no trace.
@@ -312,8 +317,8 @@ fn run_batch(desk: &mut Desk, batch: Vec<Box<dyn Job>>) -> Life {
     let mut waiting = batch;
     while !waiting.is_empty() {
         match run_once(&desk.connection, &mut waiting, desk.watch.as_deref()) {
-            Ok(told) => {
-                desk.signals.tell(&told);
+            Ok(news) => {
+                desk.signals.tell(&news);
                 answered.append(&mut waiting);
             }
             // One closure took the transaction with it: its own answer stands, the others run again.
@@ -343,13 +348,9 @@ enum Lost {
     Life,
 }
 
-/// One transaction; answers of which accounts it wrote events.
-fn run_once(
-    connection: &Connection,
-    batch: &mut [Box<dyn Job>],
-    watch: Option<&dyn Watch>,
-) -> Result<BTreeSet<AccountId>, Lost> {
-    let mut told = BTreeSet::new();
+/// One transaction; answers whom it concerns.
+fn run_once(connection: &Connection, batch: &mut [Box<dyn Job>], watch: Option<&dyn Watch>) -> Result<News, Lost> {
+    let mut news = News::default();
     connection.execute_batch("BEGIN IMMEDIATE").map_err(Lost::All)?;
     for (index, job) in batch.iter_mut().enumerate() {
         connection.execute_batch("SAVEPOINT job").map_err(Lost::All)?;
@@ -366,7 +367,7 @@ fn run_once(
             return Err(give_up(connection, why));
         }
         if keep {
-            told.append(&mut tx.told);
+            news.append(tx.news);
         }
     }
     let dies_at = |moment| {
@@ -380,7 +381,7 @@ fn run_once(
         return Err(Lost::Life);
     }
     connection.execute_batch("COMMIT").map_err(|why| give_up(connection, why))?;
-    if dies_at(Moment::After) { Err(Lost::Life) } else { Ok(told) }
+    if dies_at(Moment::After) { Err(Lost::Life) } else { Ok(news) }
 }
 
 fn give_up(connection: &Connection, why: rusqlite::Error) -> Lost {

@@ -82,7 +82,7 @@ impl Tx<'_> {
         let sql = "INSERT INTO events (account_id, position, kind, server_id, action_id, data, created_at) \
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
         self.run(sql, (key, position, event.kind.as_str(), server, action, &event.data, now.0))?;
-        self.told.insert(account);
+        self.news.told.insert(account);
         Ok(())
     }
 

@@ -129,6 +129,17 @@ fn lease(r: &Row<'_>) -> Result<Lease, StoreError> {
 }
 
 impl Read<'_> {
+    /// The extra addresses of a server that are in use or held, and since when it or another has had each.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn lease_extra_since(&self, server: ServerId) -> Result<Vec<(LeaseId, Time)>, StoreError> {
+        let sql = "SELECT l.uuid, l.created_at FROM leases l JOIN nics n ON n.id = l.nic_id \
+                   JOIN servers s ON s.id = n.server_id \
+                   WHERE s.uuid = ?1 AND l.role = 'extra' AND l.state IN ('leased', 'held') ORDER BY l.id";
+        self.many(sql, [server.to_string()], |r| Ok((row::parsed(r, 0)?, row::time(r, 1)?)))
+    }
+
     /// Addresses leased from a pool that cannot be leased again now.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ mod action;
 mod api_key;
 mod audit;
 mod billed;
+mod billed_due;
 mod catalog;
 mod catalog_apply;
 mod connection;
@@ -18,12 +19,16 @@ mod host_session;
 mod idempotency;
 mod lease;
 mod ledger;
+mod mail;
 mod notice;
 mod payment;
 mod period;
 mod placement;
+mod price;
 mod promo;
+mod reminder;
 mod row;
+mod scheduler;
 mod server;
 mod server_settings;
 mod server_view;
@@ -54,9 +59,11 @@ pub use self::{
     idempotency::StoredAnswer,
     lease::{Lease, LeaseRole, LeaseState, NewLease},
     ledger::{LedgerPlace, ServicePlace},
+    mail::{MailRow, NewMail},
     notice::NoticeRow,
     payment::{Dispute, NewDispute, PaymentRow},
     placement::{Placement, PlacementState},
+    scheduler::SchedulerRow,
     server::{NewServer, Server},
     server_view::{ServerFilter, ServerIp, ServerView},
     spec::Observation,
@@ -88,13 +95,28 @@ impl<'c> Read<'c> {
 /// A write transaction of one use case.
 pub struct Tx<'c> {
     read: Read<'c>,
+    news: News,
+}
+
+/// Whom a transaction concerns: they are woken after its commit.
+#[derive(Debug, Default)]
+struct News {
     /// Accounts of which an event was written, or a key was ended: whoever follows them is woken after the commit.
     told: BTreeSet<AccountId>,
+    /// The scheduler has to look at a service now.
+    billing: bool,
+}
+
+impl News {
+    fn append(&mut self, mut other: Self) {
+        self.told.append(&mut other.told);
+        self.billing |= other.billing;
+    }
 }
 
 impl<'c> Tx<'c> {
     fn new(connection: &'c Connection) -> Self {
-        Self { read: Read::new(connection), told: BTreeSet::new() }
+        Self { read: Read::new(connection), news: News::default() }
     }
 }
 

@@ -45,9 +45,10 @@ impl Tx<'_> {
     pub fn server_settings_put(&mut self, server: ServerId, settings: &ServerSettings) -> Result<(), StoreError> {
         let key = self.key_of("servers", &server.to_string())?;
         let Protection { destroy, reinstall } = settings.protection;
-        let sql = "UPDATE servers SET hostname = ?2, auto_renew = ?3, protect_destroy = ?4, protect_reinstall = ?5 \
-                   WHERE id = ?1";
+        let sql = "UPDATE servers SET hostname = ?2, auto_renew = ?3, protect_destroy = ?4, protect_reinstall = ?5, \
+                   billing_look_at = 0 WHERE id = ?1";
         self.run(sql, (key, settings.hostname.as_str(), settings.auto_renew, destroy, reinstall))?;
+        self.news.billing = true;
         self.run("DELETE FROM server_labels WHERE server_id = ?1", [key])?;
         for (name, value) in &settings.labels {
             let sql = "INSERT INTO server_labels (server_id, name, value) VALUES (?1, ?2, ?3)";

@@ -11,7 +11,10 @@ use rusqlite::Row;
 
 use super::{Action, Lease, LeaseState, Read, StoreError, row};
 use crate::domain::{
-    billing::renewal::Renewal,
+    billing::{
+        lock::{Lock, LockSet},
+        renewal::Renewal,
+    },
     catalog::{ServiceType, Size},
     hostname::Hostname,
     money::Cents,
@@ -52,6 +55,8 @@ pub struct ServerView {
     pub paid_until: Option<Time>,
     /// Whether it renews by itself.
     pub auto_renew: bool,
+    /// Why it is locked.
+    pub locks: LockSet,
     /// What its next period costs.
     pub renewal: Renewal,
     /// Its owner's words about it.
@@ -91,7 +96,7 @@ struct Base {
 }
 
 const VIEWS: &str = "SELECT s.uuid, a.uuid, s.hostname, s.type, s.service_status, \
-                     EXISTS (SELECT 1 FROM server_locks k WHERE k.server_id = s.id), \
+                     (SELECT group_concat(k.reason) FROM server_locks k WHERE k.server_id = s.id), \
                      pk.uuid, pk.slug, pk.name, s.package_monthly_cents, s.cpu, s.ram_mb, s.disk_gb, \
                      im.uuid, im.key, im.name, im.version, s.paid_until, s.auto_renew, s.created_at, \
                      sp.body, o.body, o.seen_at, h.seen_at, l.slug, h.name, s.protect_destroy, s.protect_reinstall \
@@ -142,6 +147,13 @@ impl ServerFilter {
     }
 }
 
+fn locks(r: &Row<'_>) -> Result<LockSet, StoreError> {
+    let reasons: Option<String> = r.get(5)?;
+    let known = |name: &str| Lock::parse(name).ok_or_else(|| StoreError::Damaged(name.to_owned()));
+    let locks: Result<Vec<Lock>, _> = reasons.iter().flat_map(|all| all.split(',')).map(known).collect();
+    Ok(LockSet::of(&locks?))
+}
+
 fn base(r: &Row<'_>, now: Time) -> Result<Base, StoreError> {
     let json = |why: serde_json::Error| StoreError::Damaged(why.to_string());
     let desired: Desired = serde_json::from_str(&r.get::<_, String>(20)?).map_err(json)?;
@@ -159,7 +171,7 @@ fn base(r: &Row<'_>, now: Time) -> Result<Base, StoreError> {
     });
     let standing = Standing {
         service,
-        locked: r.get(5)?,
+        locks: locks(r)?,
         protect_destroy: r.get(26)?,
         power: if let Desired::Present(spec) = &desired { spec.power } else { Power::ForcedOff },
         domain: observed.as_ref().map_or(DomainState::Unknown, |seen| seen.domain),
@@ -183,6 +195,7 @@ fn base(r: &Row<'_>, now: Time) -> Result<Base, StoreError> {
         ips: Vec::new(),
         paid_until: row::time_maybe(r, 17)?,
         auto_renew: r.get(18)?,
+        locks: standing.locks,
         renewal: Renewal::default(),
         labels: Labels::new(),
         protection: Protection { destroy: r.get(26)?, reinstall: r.get(27)? },

@@ -2,17 +2,20 @@
 //! saves time, and whoever waits also looks by the clock.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use csp_shared::id::AccountId;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
+
+use super::News;
 
 /// Who waits for what. Clones reach the same ones.
 #[derive(Clone, Default)]
 pub(super) struct Signals {
     by_account: Arc<Mutex<HashMap<AccountId, watch::Sender<()>>>>,
+    billing: Arc<Notify>,
 }
 
 impl Signals {
@@ -21,8 +24,17 @@ impl Signals {
         self.lock().entry(account).or_insert_with(|| watch::channel(()).0).subscribe()
     }
 
-    /// Wakes those who follow these accounts. To be called after the commit. Forgets accounts that nobody follows any more.
-    pub(super) fn tell(&self, accounts: &BTreeSet<AccountId>) {
+    /// Rings when a service must be looked at.
+    pub(super) fn billing_bell(&self) -> Arc<Notify> {
+        Arc::clone(&self.billing)
+    }
+
+    /// Wakes those whom a transaction concerns. To be called after the commit. Forgets accounts that nobody follows any more.
+    pub(super) fn tell(&self, news: &News) {
+        let accounts = &news.told;
+        if news.billing {
+            self.billing.notify_one();
+        }
         if accounts.is_empty() {
             return;
         }
@@ -42,7 +54,13 @@ impl Signals {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+
+    fn news(number: u128) -> News {
+        News { told: BTreeSet::from([account(number)]), billing: false }
+    }
 
     fn account(number: u128) -> AccountId {
         AccountId(uuid::Uuid::from_u128(number))
@@ -52,8 +70,8 @@ mod tests {
     fn only_who_follows_the_account_is_woken_and_two_signals_are_one() {
         let signals = Signals::default();
         let (mut one, two) = (signals.follow(account(1)), signals.follow(account(2)));
-        signals.tell(&BTreeSet::from([account(1)]));
-        signals.tell(&BTreeSet::from([account(1)]));
+        signals.tell(&news(1));
+        signals.tell(&news(1));
         assert!(one.has_changed().unwrap() && !two.has_changed().unwrap());
         one.mark_unchanged();
         assert!(!one.has_changed().unwrap());
@@ -63,7 +81,7 @@ mod tests {
     fn accounts_that_nobody_follows_are_forgotten() {
         let signals = Signals::default();
         drop(signals.follow(account(1)));
-        signals.tell(&BTreeSet::from([account(1)]));
+        signals.tell(&news(1));
         assert!(signals.lock().is_empty());
     }
 }

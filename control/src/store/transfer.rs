@@ -6,7 +6,7 @@ use csp_shared::id::{AccountId, TransferId};
 use super::{Read, StoreError, Tx, row};
 use crate::domain::{
     event::Event,
-    ledger::{Book, Cause, Holder, Transfer},
+    ledger::{Book, Cause, CauseKind, Holder, Transfer},
     money::Cents,
     time::Time,
 };
@@ -123,6 +123,10 @@ impl Tx<'_> {
         self.transfer_insert(transfer, id, Some(after), now)?;
         let told = Event::balance(credit, transfer.amount, after, &transfer.description, transfer.server);
         self.event_put(account, &told, now)?;
+        // A renewal was foreseen by whoever comes after it.
+        if transfer.cause.kind() != CauseKind::Renewal {
+            self.billed_look_again(account, now)?;
+        }
         Ok(after)
     }
 

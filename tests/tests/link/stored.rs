@@ -11,6 +11,7 @@ use csp_control::{
     config::AccountLimits,
     domain::{
         address::Pool,
+        billing::destroy::DestroyCredit,
         catalog::{AddressPool, Catalog, Location, OsImage, Package, ServiceType, Size},
         draw::Draw,
         hostname::Hostname,
@@ -189,7 +190,12 @@ async fn an_order_travels_to_its_host_and_back_and_so_does_its_end() {
 
     let (account, server) = (stored.account, ordered.server);
     agent.hands.answer_with(Observed::clone);
-    stored.store.write(move |tx| destroy_server(tx, account, server, draw(11), NOW)).await.map(drop).unwrap();
+    stored
+        .store
+        .write(move |tx| destroy_server(tx, account, server, DestroyCredit::default(), draw(11), NOW))
+        .await
+        .map(drop)
+        .unwrap();
     stored.control.wake.wake(ordered.host);
     for _ in 0..2000 {
         let placement = stored.store.read(move |read| read.placement_get(server)).await.unwrap().unwrap();

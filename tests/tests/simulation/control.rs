@@ -8,8 +8,10 @@ use csp_control::{
     config::{AccountLimits, Orders, PublicUrl, RateLimits},
     domain::{
         address::Pool,
+        billing::rules::Rules,
         catalog::{AddressPool, Catalog, Location, OsImage, Package, ServiceType, Size},
         label::Label,
+        letter::Delivery,
         money::Cents,
         slug::Slug,
         time::Time,
@@ -17,6 +19,7 @@ use csp_control::{
     entropy::{Entropy, SeededEntropy},
     failpoint::Watch,
     fleet::{Hosts, News, StoreHosts},
+    mail::{Courier, outbox::send_due},
     schedule,
     service::{
         add_host::{AddHost, add_host},
@@ -24,7 +27,7 @@ use csp_control::{
         create_account::create_account,
         credit_account::{CreditAccount, credit_account},
     },
-    store::{HostClass, Store},
+    store::{HostClass, MailRow, Store},
 };
 use csp_shared::{
     generation::SessionEpoch,
@@ -43,6 +46,15 @@ pub const CREDIT: i64 = 20_000;
 /// None: an address that is given back without proof is then leased again while its old holder is still there.
 pub const QUARANTINE: i64 = 0;
 pub const PROVISION_TIMEOUT: i64 = 1800;
+
+/// A mail server that takes nothing for now: what is told is told by the operator.
+struct Busy;
+
+impl Courier for Busy {
+    async fn carry(&self, _: &MailRow) -> Delivery {
+        Delivery::Later("451 busy".to_owned())
+    }
+}
 
 pub struct Control {
     path: PathBuf,
@@ -108,6 +120,7 @@ impl Control {
             advertise: Some("control.example.com:7443".to_owned().try_into().unwrap()),
             pins: [KeyPin::of(b"current"), KeyPin::of(b"next")],
             orders: Orders::default(),
+            billing: Rules { has_mail: true, ..Rules::default() },
             limits: AccountLimits::default().limits(),
             rate_limits: RateLimits::generous(),
             trusted_proxies: Vec::new(),
@@ -198,5 +211,8 @@ impl Control {
 
     pub async fn tick(&self) {
         schedule::tick(&self.store, &*self.entropy, &self.app.key_uses, self.now()).await.unwrap();
+        let rules = &self.app.settings.billing;
+        schedule::billing::look(&self.store, &*self.entropy, rules, self.now()).await.unwrap();
+        send_due(&self.store, &Busy, &*self.clock).await.unwrap();
     }
 }

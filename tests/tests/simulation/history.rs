@@ -6,7 +6,7 @@ use csp_agent::machine::OffCause;
 use csp_control::{
     clock::SetClock,
     config::AccountLimits,
-    domain::{catalog::ServiceType, hostname::Hostname, server::Request, time::Time},
+    domain::{billing::destroy::DestroyCredit, catalog::ServiceType, hostname::Hostname, server::Request, time::Time},
     entropy::{Entropy, SeededEntropy},
     service::{
         change_power::change_power,
@@ -179,7 +179,10 @@ impl History {
         let (draw, now) = (self.control.entropy.draw(), self.control.now());
         let store = &self.control.store;
         let done = if request == Request::Destroy {
-            store.write(move |tx| destroy_server(tx, account, server, draw.clone(), now)).await.is_ok()
+            store
+                .write(move |tx| destroy_server(tx, account, server, DestroyCredit::default(), draw.clone(), now))
+                .await
+                .is_ok()
         } else {
             store.write(move |tx| change_power(tx, account, server, request, draw.clone(), now)).await.is_ok()
         };

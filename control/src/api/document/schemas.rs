@@ -24,6 +24,7 @@ use crate::{
     domain::{
         action::{Command, Status as ActionStatus},
         allowed::Ask,
+        billing::lock::Lock,
         catalog::ServiceType,
         event,
         notice::Kind as NoticeKind,
@@ -265,6 +266,8 @@ macro_rules! words {
 words! {
     /// Virtual or dedicated.
     ServiceTypeWord(ServiceType::ALL) = Vps;
+    /// Why a server is locked.
+    LockWord(Lock::ALL) = Unpaid;
     /// How far a service is.
     ServiceStatusWord(ServiceStatus::SHOWN) = Active;
     /// What was observed of a server.

@@ -19,7 +19,8 @@ use crate::{
 
 /// Destroy a server
 ///
-/// Queues its removal, with all its data. It is hidden at once. An order that never ran is refunded.
+/// Queues its removal, with all its data. It is hidden at once. An order that never ran is refunded; what comes back of paid
+/// time, as the provider decided, is in the wallet once the removal is done.
 #[utoipa::path(
     post,
     path = "/servers/{uuid}/destroy",
@@ -39,9 +40,9 @@ pub async fn destroy(
 ) -> Result<Accepted, ApiError> {
     let once = Once::new(&app, &key, &customer, &body);
     body.value.parse()?;
-    let (draw, now) = (app.draw(), app.now());
+    let (draw, now, policy) = (app.draw(), app.now(), app.settings.billing.destroy_credit);
     once.run(&app, move |tx| {
-        let destroying = destroy_server(tx, customer.account, server, draw.clone(), now)?;
+        let destroying = destroy_server(tx, customer.account, server, policy, draw.clone(), now)?;
         let answer = Queued::message(tx, customer.account, Some(destroying.action), "Destroy has been queued.")?;
         Ok(Effect { answer, wake: Some(destroying.host) })
     })

@@ -14,7 +14,7 @@ use crate::{
     api::{
         actions::view::{ActionAnswer, Failure},
         catalog::Resources,
-        document::schemas::{ServiceStatusWord, ServiceTypeWord, StatusWord},
+        document::schemas::{LockWord, ServiceStatusWord, ServiceTypeWord, StatusWord},
         envelope::{Money, When},
         state::App,
     },
@@ -50,6 +50,9 @@ pub struct ServerAnswer {
     #[schema(required)]
     billing_date: Option<When>,
     auto_renew: bool,
+    /// Why it is suspended; each reason is lifted on its own.
+    #[schema(example = json!([]))]
+    locks: Vec<LockWord>,
     /// The owner's own words about it.
     #[schema(example = json!({"env": "production"}))]
     labels: BTreeMap<String, String>,
@@ -195,6 +198,7 @@ impl From<ServerView> for ServerAnswer {
             location: view.location,
             billing_date: view.paid_until.map(When),
             auto_renew: view.auto_renew,
+            locks: view.locks.iter().map(LockWord).collect(),
             labels: view
                 .labels
                 .iter()

@@ -8,7 +8,10 @@ use csp_shared::{
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::server::{Change, Request, Running, Status, changed, decide};
+use crate::domain::{
+    billing::lock::LockSet,
+    server::{Change, Request, Running, Status, changed, decide},
+};
 
 fn running(command: Command) -> Option<Running> {
     Some(Running { action: ActionId("0192f0c1-0000-7000-8000-000000000001".parse().unwrap()), command })
@@ -16,7 +19,7 @@ fn running(command: Command) -> Option<Running> {
 
 const ONLINE: Standing = Standing {
     service: ServiceStatus::Active,
-    locked: false,
+    locks: LockSet::NONE,
     protect_destroy: false,
     power: Power::On,
     domain: DomainState::Running,
@@ -26,12 +29,13 @@ const ONLINE: Standing = Standing {
     running: None,
 };
 
-/// `+` is allowed; a letter says why not: busy, suspended, failed, off, not online, protected, gone.
+/// `+` is allowed; a letter says why not: busy, suspended, abuse, failed, off, not online, protected, gone.
 fn cells(standing: &Standing) -> String {
     let cell = |ask| match allow(ask, standing).map_err(|denied| denied.why) {
         Ok(()) => '+',
         Err(Why::Busy) => 'b',
         Err(Why::Suspended) => 's',
+        Err(Why::Abuse) => 'a',
         Err(Why::Failed) => 'f',
         Err(Why::Off) => 'o',
         Err(Why::NotOnline) => 'n',
@@ -57,6 +61,11 @@ fn each_request_in_each_state_has_its_answer() {
     let starting = Standing { domain: DomainState::Off, settled: false, running: running(Command::Start), ..on };
     let restarting = Standing { settled: false, running: running(Command::Restart), ..on };
     let stopping = Standing { power: Power::Off, settled: false, running: running(Command::Stop), ..on };
+    let locked = |locks: &[Lock], standing| Standing {
+        service: ServiceStatus::Suspended,
+        locks: LockSet::of(locks),
+        ..standing
+    };
     let dying = Standing { running: running(Command::Destroy), ..forced };
     let table = [
         // s start, t stop, r restart, c console, e extend, u update, d destroy
@@ -95,9 +104,15 @@ fn each_request_in_each_state_has_its_answer() {
         ),
         ("its host cannot tell", Standing { domain: DomainState::Unknown, ..on }, Status::Unknown, "+++n+++"),
         ("suspended", Standing { service: ServiceStatus::Suspended, ..on }, Status::Suspended, "ssss+++"),
-        ("locked, online", Standing { locked: true, ..on }, Status::Suspended, "ssss+++"),
-        ("locked, offline", Standing { locked: true, ..off }, Status::Suspended, "ssss+++"),
-        ("locked, starting", Standing { locked: true, ..starting }, Status::Suspended, "ssss+++"),
+        ("unpaid, online", locked(&[Lock::Unpaid], on), Status::Suspended, "ssss+++"),
+        ("unpaid, offline", locked(&[Lock::Unpaid], off), Status::Suspended, "ssss+++"),
+        ("unpaid, starting", locked(&[Lock::Unpaid], starting), Status::Suspended, "ssss+++"),
+        ("by the operator", locked(&[Lock::Operator], on), Status::Suspended, "ssss+++"),
+        ("by the operator, and unpaid", locked(&[Lock::Operator, Lock::Unpaid], off), Status::Suspended, "ssss+++"),
+        ("abuse", locked(&[Lock::Abuse], on), Status::Suspended, "ssss++a"),
+        ("abuse, and unpaid", locked(&[Lock::Abuse, Lock::Unpaid], off), Status::Suspended, "ssss++a"),
+        ("abuse, and the operator", locked(&[Lock::Abuse, Lock::Operator], off), Status::Suspended, "ssss++a"),
+        ("all three", locked(&Lock::ALL, starting), Status::Suspended, "ssss++a"),
         ("failed", failed, Status::Failed, "fffff++"),
         ("being destroyed", dying, Status::Offline, "ggggggg"),
         ("destroyed", Standing { service: ServiceStatus::Destroyed, ..forced }, Status::Failed, "ggggggg"),
@@ -124,11 +139,12 @@ fn any_standing() -> impl Strategy<Value = Standing> {
         Just(DomainState::Unknown)
     ];
     let command = prop::option::of(prop::sample::select(&Command::ALL[..]));
-    let flags = any::<[bool; 5]>();
-    (prop::sample::select(&ServiceStatus::ALL[..]), power, domain, command, flags).prop_map(
-        |(service, power, domain, command, [locked, protect_destroy, settled, stuck, host_heard])| Standing {
+    let flags = any::<[bool; 4]>();
+    let locks = prop::sample::subsequence(&Lock::ALL[..], 0..=Lock::ALL.len());
+    (prop::sample::select(&ServiceStatus::ALL[..]), power, domain, command, locks, flags).prop_map(
+        |(service, power, domain, command, locks, [protect_destroy, settled, stuck, host_heard])| Standing {
             service,
-            locked,
+            locks: LockSet::of(&locks),
             protect_destroy,
             power,
             domain,
@@ -178,10 +194,10 @@ proptest! {
 
     /// Whatever is asked of a locked server, its spec stays as it was: nothing powers it on, or off and on.
     #[test]
-    fn no_request_starts_what_is_locked(standing in any_standing(), request in any_request(), suspended in any::<bool>()) {
+    fn no_request_starts_what_is_locked(standing in any_standing(), request in any_request(), suspended in any::<bool>(), lock in prop::sample::select(&Lock::ALL[..])) {
         let standing = match suspended {
             true => Standing { service: ServiceStatus::Suspended, ..standing },
-            false => Standing { locked: true, service: ServiceStatus::Active, ..standing },
+            false => Standing { locks: LockSet::of(&[lock]), service: ServiceStatus::Active, ..standing },
         };
         if let Ok(change) = decide(request, &standing) {
             prop_assert_eq!(change, Change::Remove);
@@ -194,7 +210,7 @@ proptest! {
     /// What is told of power was seen: nothing is Online, Offline or on its way because somebody wished it.
     #[test]
     fn a_status_is_what_was_seen(standing in any_standing()) {
-        let is_told = standing.service == ServiceStatus::Active && !standing.locked;
+        let is_told = standing.service == ServiceStatus::Active && standing.locks.is_empty();
         let is_seen = is_told && standing.host_heard && standing.domain != DomainState::Unknown;
         let down = [DomainState::Off, DomainState::Paused];
         match standing.status() {
@@ -244,10 +260,11 @@ proptest! {
         }
     }
 
-    /// Only protection keeps a server that is there from being destroyed.
+    /// Only protection, and an abuse that is looked into, keep a server that is there from being destroyed.
     #[test]
     fn destroy_is_accepted_in_every_unprotected_state(standing in any_standing()) {
         let gone = Situation::of(&standing) == Situation::Gone;
-        prop_assert_eq!(decide(Request::Destroy, &standing).is_ok(), !gone && !standing.protect_destroy);
+        let is_kept = standing.protect_destroy || Situation::of(&standing) == Situation::Abuse;
+        prop_assert_eq!(decide(Request::Destroy, &standing).is_ok(), !gone && !is_kept);
     }
 }

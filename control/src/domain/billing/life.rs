@@ -5,7 +5,10 @@
 //! minute in which they were suspended.
 
 use super::lock::{Lock, Locks};
-use crate::domain::time::{DAY, Time};
+use crate::domain::{
+    money::Cents,
+    time::{DAY, Time},
+};
 
 /// Grace is always shorter, so that the month which was not paid covers it (BILLING 6).
 pub const GRACE_DAYS_MAX: u32 = 27;
@@ -64,6 +67,19 @@ impl Reminder {
             Self::Suspended => 0,
         }
     }
+}
+
+/// What a reminder says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Reminding {
+    /// Which.
+    pub kind: Reminder,
+    /// The end of paid time that it is about.
+    pub paid_until: Time,
+    /// When the server will be deleted at the earliest; only once it is suspended.
+    pub delete_at: Option<Time>,
+    /// What its next period costs.
+    pub amount: Cents,
 }
 
 /// A reminder that was written.

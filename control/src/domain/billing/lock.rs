@@ -27,10 +27,50 @@ impl Lock {
         }
     }
 
+    fn bit(self) -> u8 {
+        match self {
+            Self::Unpaid => 1,
+            Self::Abuse => 2,
+            Self::Operator => 4,
+        }
+    }
+
     /// Reads what [`Lock::as_str`] wrote.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|lock| lock.as_str() == text)
+    }
+}
+
+/// The reasons that stand, without their beginnings: what decides about requests.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct LockSet(u8);
+
+impl LockSet {
+    /// No reason.
+    pub const NONE: Self = Self(0);
+
+    /// These reasons.
+    #[must_use]
+    pub fn of(locks: &[Lock]) -> Self {
+        locks.iter().fold(Self::NONE, |set, lock| Self(set.0 | lock.bit()))
+    }
+
+    /// Whether this reason stands.
+    #[must_use]
+    pub fn has(self, lock: Lock) -> bool {
+        self.0 & lock.bit() != 0
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self == Self::NONE
+    }
+
+    /// The reasons, in the order of [`Lock::ALL`].
+    pub fn iter(self) -> impl Iterator<Item = Lock> {
+        Lock::ALL.into_iter().filter(move |lock| self.has(*lock))
     }
 }
 
@@ -55,5 +95,12 @@ impl Locks {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Whether lifting a reason leaves the server unpaid from now on. What ran out under it was not renewed, and nobody
+    /// was told: so it has the whole grace time from here.
+    #[must_use]
+    pub fn lifting_leaves_unpaid(&self, lifted: Lock, paid_until: Option<Time>, now: Time) -> bool {
+        self.has(lifted) && !self.has(Lock::Unpaid) && paid_until.is_some_and(|until| now >= until)
     }
 }

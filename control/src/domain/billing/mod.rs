@@ -18,6 +18,7 @@ pub mod promo;
 pub mod proration;
 pub mod quote;
 pub mod renewal;
+pub mod rules;
 
 #[cfg(test)]
 mod documented;

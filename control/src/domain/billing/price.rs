@@ -40,6 +40,12 @@ pub enum PriceRefusal {
         /// When it could begin.
         earliest: Time,
     },
+    /// A promise that is a rise.
+    #[error("a price can be fixed at {most} or less: more would be a rise without its notice")]
+    AboveToldPrice {
+        /// What was told.
+        most: Cents,
+    },
     /// A beginning in the past.
     #[error("a price cannot begin in the past")]
     Past,
@@ -61,6 +67,17 @@ impl Price {
         let in_force = self.announced.iter().filter(|announced| !self.fixed && announced.effective_at <= at);
         // Of two that begin together the later one: it is what the customer heard last.
         in_force.max_by_key(|announced| announced.effective_at).map_or(self.sold, |announced| announced.price)
+    }
+
+    /// The price that the operator may promise to keep: the lowest that the customer has or was told of, or less.
+    ///
+    /// # Errors
+    /// When it is more: that would be a rise without its notice.
+    pub fn fix(&self, wished: Option<Cents>, now: Time) -> Result<Cents, PriceRefusal> {
+        let to_come = self.announced.iter().filter(|announced| !self.fixed && announced.effective_at > now);
+        let most = to_come.map(|announced| announced.price).fold(self.at(now), Cents::min);
+        let price = wished.unwrap_or(most);
+        if price > most { Err(PriceRefusal::AboveToldPrice { most }) } else { Ok(price) }
     }
 
     /// Announces a price, to begin at `wished` or as soon as it may.

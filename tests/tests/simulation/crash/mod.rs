@@ -58,6 +58,11 @@ fn rent_is_paid_once_whatever_dies() {
 }
 
 #[test]
+fn a_server_expires_step_by_step_whatever_dies() {
+    die_everywhere("expiring", scenarios::expiring);
+}
+
+#[test]
 fn what_a_customer_keeps_is_changed_once_whatever_dies() {
     die_everywhere("belongings", scenarios::belongings);
 }

@@ -18,7 +18,8 @@ use super::{
 };
 
 /// Every scenario, for those who want to know what all of them cross.
-pub const ALL: [super::Scenario; 9] = [set_up, belongings, payments, renting, life, failing, late, power_cut, unruly];
+pub const ALL: [super::Scenario; 10] =
+    [set_up, belongings, payments, renting, expiring, life, failing, late, power_cut, unruly];
 
 type Played<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
@@ -58,6 +59,34 @@ pub fn renting(stage: &mut Stage) -> Played<'_> {
         let extended = stage.customer("POST", &format!("/servers/{server}/extend"), Some(&json!({"months": 2}))).await;
         assert_eq!(extended["ok"], true, "{extended}");
         stage.history.extra.insert(server, 2 * PRICE);
+    })
+}
+
+/// A server from its first price to its deletion for want of payment: locked, unlocked, renewed, suspended. Days pass by
+/// leaps, so the clock is doubted each time.
+pub fn expiring(stage: &mut Stage) -> Played<'_> {
+    Box::pin(async {
+        stage.furnished().await;
+        let server = stage.running().await;
+        let path = |what: &str| format!("/servers/{server}/{what}");
+        stage.operate(&path("price/fix"), &json!({})).await;
+        stage.operate(&path("price/release"), &json!({})).await;
+        stage.operate("/prices", &json!({"package": "starter", "price": "5.00"})).await;
+        stage.operate(&path("lock"), &json!({"reason": "operator", "note": "a look at it"})).await;
+        stage.operate(&path("unlock"), &json!({"reason": "operator"})).await;
+        stage.until(server, "Online").await;
+
+        stage.days(31).await;
+        stage.history.extra.insert(server, 500);
+        assert_eq!(stage.show(server).await["data"]["renewal"]["total"], 5.0);
+        let change = json!({"auto_renew": false});
+        stage.customer("PATCH", &format!("/servers/{server}"), Some(&change)).await;
+        stage.days(31).await;
+        for days in [6, 1] {
+            stage.tell().await;
+            stage.days(days).await;
+        }
+        stage.until_released(server, ServiceStatus::Destroyed).await;
     })
 }
 

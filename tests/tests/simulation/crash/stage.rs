@@ -8,7 +8,7 @@ use axum::{
 use csp_control::{
     api,
     config::toml_text,
-    domain::server::ServiceStatus,
+    domain::{server::ServiceStatus, time::DAY},
     fleet::Hosts as _,
     operator::{
         self,
@@ -106,7 +106,7 @@ impl Stage {
             if let Some(uuid) = known["data"][0]["uuid"].as_str() {
                 return uuid.to_owned();
             }
-            let new = json!({"name": "Someone", "email": null});
+            let new = json!({"name": "Someone", "email": "someone@example.com"});
             self.request(true, "POST", "/accounts", Some(&new), None).await;
         }
         panic!("no account could be opened");
@@ -121,6 +121,30 @@ impl Stage {
             return answer;
         }
         panic!("nobody answered {path}");
+    }
+
+    /// Lets days pass while nobody looks, and believes the clock after it.
+    pub async fn days(&mut self, days: i64) {
+        self.history.wait(days * DAY).await;
+        // Whoever died over the first look comes to the same doubt.
+        self.history.wait(60).await;
+        self.operate("/scheduler/resume", &json!({})).await;
+        self.history.wait(60).await;
+        self.history.wait(60).await;
+    }
+
+    /// Tells customers what no mail server took.
+    pub async fn tell(&mut self) {
+        for _ in 0..TRIES {
+            let Some(letters) = self.request(true, "GET", "/mails", None, None).await else { continue };
+            let letters = letters["data"].as_array().unwrap().clone();
+            for letter in &letters {
+                let path = format!("/mails/{}", letter["uuid"].as_str().unwrap());
+                self.operate(&format!("{path}/retry"), &json!({})).await;
+                self.operate(&format!("{path}/told"), &json!({})).await;
+            }
+            return assert!(!letters.is_empty(), "something was to be told");
+        }
     }
 
     /// A request of the customer under an idempotency key, sent again until there is an answer.

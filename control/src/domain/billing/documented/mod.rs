@@ -1,7 +1,9 @@
 //! Runs the examples of `docs/billing.md`, so that the document cannot say what the code does not do.
 //!
 //! Amounts are compared with what the domain decides, and every sum that stands behind an `=` is worked out again here,
-//! with fractions and one rounding, by code that the domain does not know.
+//! with fractions and one rounding, by code that the domain does not know. [`lives`] runs what happens by the clock.
+
+mod lives;
 
 use std::collections::BTreeMap;
 
@@ -19,7 +21,7 @@ use super::{
 };
 use crate::domain::{billing::line::Thing, money::Cents, time::Time};
 
-const DOCUMENT: &str = include_str!("../../../../docs/billing.md");
+const DOCUMENT: &str = include_str!("../../../../../docs/billing.md");
 
 #[test]
 fn every_example_of_the_document_is_what_the_code_decides() {

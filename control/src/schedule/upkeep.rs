@@ -1,13 +1,8 @@
-//! What runs by the clock: orders that ran out of time, addresses that rested enough, answers and events that are too old.
-//!
-//! Each is a use case that looks at the store, so running it late, twice or after a crash does the same once.
-
-use std::{sync::Arc, time::Duration};
+//! What nobody pays for: orders that ran out of time, addresses that rested enough, answers and events that are too old.
 
 use csp_shared::id::HostId;
 
 use crate::{
-    clock::Clock,
     domain::time::{DAY, Time},
     entropy::Entropy,
     metrics::Metrics,
@@ -17,12 +12,6 @@ use crate::{
     },
     store::{Store, StoreError},
 };
-
-/// Between two looks.
-const EVERY: Duration = Duration::from_secs(5);
-
-/// Between two looks for samples of servers that are gone.
-const FORGET_EVERY: Duration = Duration::from_secs(60);
 
 /// How long a failed order stays visible to its owner, in seconds (CONTRACT, servers).
 const FAILED_VISIBLE_SECONDS: i64 = 7 * DAY;
@@ -88,33 +77,4 @@ pub async fn forget_samples(store: &Store, metrics: &Metrics, now: Time) -> Resu
     let visible = store.read::<_, StoreError>(|read| read.server_ids_visible()).await?;
     metrics.keep_only(visible, now);
     Ok(())
-}
-
-/// Has samples forgotten, for ever.
-pub async fn keep_metrics(store: Store, clock: Arc<dyn Clock>, metrics: Metrics) {
-    loop {
-        tokio::time::sleep(FORGET_EVERY).await;
-        if let Err(why) = forget_samples(&store, &metrics, clock.now()).await {
-            tracing::warn!(%why, "samples of servers that are gone could not be looked for; trying again");
-        }
-    }
-}
-
-/// Looks for ever. `wake` tells a host's connection to read the store.
-pub async fn run(
-    store: Store,
-    clock: Arc<dyn Clock>,
-    entropy: Arc<dyn Entropy>,
-    key_uses: Arc<KeyUses>,
-    wake: impl Fn(HostId) + Send,
-) {
-    let mut ticker = tokio::time::interval(EVERY);
-    ticker.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        ticker.tick().await;
-        match tick(&store, &*entropy, &key_uses, clock.now()).await {
-            Ok(hosts) => hosts.into_iter().for_each(&wake),
-            Err(why) => tracing::warn!(%why, "the scheduler could not work; it tries again in a moment"),
-        }
-    }
 }

@@ -1,0 +1,189 @@
+//! `scheduler`, `price`, `mail`, `server lock`: the life of services, as far as an operator has a word in it.
+
+use clap::{Args, Subcommand, ValueEnum};
+use csp_shared::id::{MailId, ServerId};
+use serde_json::json;
+
+use super::{
+    CommandError,
+    client::{Client, ClientError},
+    text::{or_dash, say, say_json, table},
+};
+use crate::operator::wire::billing::{
+    AnnouncePrice, Announced, FixPrice, LockServer, Locked, Mail, Scheduler, ServerPrice,
+};
+
+/// `scheduler`
+#[derive(Debug, Subcommand)]
+pub(super) enum SchedulerCommand {
+    /// Show whether services are billed; exit code 1 when the clock had jumped and nothing is
+    Status,
+    /// Believe the clock, and bill again what fell due meanwhile
+    Resume,
+}
+
+/// `server lock`, `server unlock`
+#[derive(Debug, Args)]
+pub(super) struct LockArguments {
+    /// Which
+    server: ServerId,
+    /// Abuse: nothing of it renews or is deleted. Operator: your own reasons
+    #[arg(long)]
+    reason: Reason,
+    /// For operators
+    #[arg(long)]
+    note: Option<String>,
+}
+
+/// Why a server is locked.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Reason {
+    /// It does harm
+    Abuse,
+    /// The operator's own reasons
+    Operator,
+}
+
+impl LockArguments {
+    pub(super) fn send(self, client: &Client<'_>, what: &str) -> Result<Locked, ClientError> {
+        let reason = match self.reason {
+            Reason::Abuse => "abuse",
+            Reason::Operator => "operator",
+        };
+        let asked = LockServer { reason: reason.to_owned(), note: self.note };
+        client.post(&format!("/servers/{}/{what}", self.server), &asked)
+    }
+}
+
+pub(super) fn locked(done: &Locked) -> String {
+    let first = if done.changed { "Done." } else { "It was so already." };
+    let locks: Vec<&str> = done.locks.iter().map(|lock| lock.reason.as_str()).collect();
+    match locks.as_slice() {
+        [] => format!("{first} The server is not locked."),
+        locks => format!("{first} The server is locked: {}.", locks.join(", ")),
+    }
+}
+
+/// `price`
+#[derive(Debug, Subcommand)]
+pub(super) enum PriceCommand {
+    /// Announce another price and tell the owners; a rise begins 30 days later at the earliest
+    Announce {
+        /// USD a month, as 25 or 25.50
+        price: String,
+        /// For all servers of this package
+        #[arg(long, conflicts_with = "server", required_unless_present = "server")]
+        package: Option<String>,
+        /// For one server
+        #[arg(long)]
+        server: Option<ServerId>,
+        /// From when on, UTC: 2027-01-01 or "2027-01-01 12:00:00" [default: as soon as it may]
+        #[arg(long = "from", value_name = "TIME")]
+        effective_at: Option<String>,
+    },
+    /// Promise one server its price: announcements pass it by
+    Fix {
+        /// Which
+        server: ServerId,
+        /// USD a month; not more than it is [default: what it is]
+        price: Option<String>,
+    },
+    /// Let a fixed price go with announcements again
+    Release {
+        /// Which
+        server: ServerId,
+    },
+}
+
+/// `mail`
+#[derive(Debug, Subcommand)]
+pub(super) enum MailCommand {
+    /// Show letters that no mail server took
+    List,
+    /// Try a letter again from the start
+    Retry {
+        /// Which
+        letter: MailId,
+    },
+    /// Note that you told its recipient in another way
+    Told {
+        /// Which
+        letter: MailId,
+    },
+}
+
+pub(super) fn scheduler(client: &Client<'_>, command: &SchedulerCommand, json: bool) -> Result<(), CommandError> {
+    let shown: Scheduler = match command {
+        SchedulerCommand::Status => client.get("/scheduler")?,
+        SchedulerCommand::Resume => client.post("/scheduler/resume", &json!({}))?,
+    };
+    if json {
+        say_json(&shown)?
+    } else {
+        say(&scheduler_text(&shown))?
+    }
+    if shown.state == "running" { Ok(()) } else { Err(CommandError::SchedulerStopped) }
+}
+
+fn scheduler_text(shown: &Scheduler) -> String {
+    let Scheduler { due, letters_waiting, letters_given_up, .. } = shown;
+    let seen = or_dash(shown.seen_at.as_deref());
+    let state = match (&shown.stopped_at, shown.jumped_seconds) {
+        (Some(at), by) => format!(
+            "Stopped: the clock showed {at} UTC, {} s away from the last look at {seen} UTC.\n",
+            by.unwrap_or_default()
+        ),
+        (None, _) => format!("Running; last look noted at {seen} UTC.\n"),
+    };
+    format!("{state}Services due: {due}. Letters waiting: {letters_waiting}, given up: {letters_given_up}.")
+}
+
+pub(super) fn price(client: &Client<'_>, command: PriceCommand, json: bool) -> Result<(), CommandError> {
+    let shown: ServerPrice = match command {
+        PriceCommand::Announce { price, package, server, effective_at } => {
+            let asked = AnnouncePrice { server_uuid: server, package, price, effective_at };
+            let done: Announced = client.post_patiently("/prices", &asked)?;
+            return if json { say_json(&done) } else { say(&announced(&done)) };
+        }
+        PriceCommand::Fix { server, price } => {
+            client.post(&format!("/servers/{server}/price/fix"), &FixPrice { price })?
+        }
+        PriceCommand::Release { server } => client.post(&format!("/servers/{server}/price/release"), &json!({}))?,
+    };
+    if json {
+        return say_json(&shown);
+    }
+    let how = if shown.fixed { "fixed" } else { "not fixed" };
+    say(&format!("The price is {} USD a month, {how}.", shown.price))
+}
+
+fn announced(done: &Announced) -> String {
+    let passed = done.passed_by.iter().map(|one| format!("passed by: {}  {}\n", one.server, one.reason));
+    let passed: String = passed.collect();
+    match &done.effective_at {
+        Some(at) => format!("{passed}Announced to the owners of {} servers; it begins by {at} UTC.", done.announced),
+        None => format!("{passed}Announced to nobody."),
+    }
+}
+
+pub(super) fn mail(client: &Client<'_>, command: &MailCommand, json: bool) -> Result<(), CommandError> {
+    let letters: Vec<Mail> = match command {
+        MailCommand::List => client.get("/mails")?,
+        MailCommand::Retry { letter } => vec![client.post(&format!("/mails/{letter}/retry"), &json!({}))?],
+        MailCommand::Told { letter } => vec![client.post(&format!("/mails/{letter}/told"), &json!({}))?],
+    };
+    if json {
+        return say_json(&letters);
+    }
+    let row = |m: &Mail| {
+        [
+            m.uuid.to_string(),
+            m.state.clone(),
+            m.tries.to_string(),
+            m.recipient.clone(),
+            m.subject.clone(),
+            or_dash(m.last_error.as_deref()),
+        ]
+    };
+    say(&table(["LETTER", "STATE", "TRIES", "TO", "ABOUT", "WHY"], &letters.iter().map(row).collect::<Vec<_>>()))
+}

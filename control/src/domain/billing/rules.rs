@@ -1,0 +1,23 @@
+//! What the provider decided about the life of a service, from the configuration.
+
+use super::destroy::DestroyCredit;
+use crate::domain::time::DAY;
+
+/// What the provider decided.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rules {
+    /// How long, in seconds, a suspended service is kept; less than 28 days.
+    pub grace: i64,
+    /// What a destroyed server gives back.
+    pub destroy_credit: DestroyCredit,
+    /// How far, in seconds, the clock may move while nobody looks at it.
+    pub clock_jump_max: i64,
+    /// Letters are sent: a reminder counts once a mail server took it. Without, its event counts at once.
+    pub has_mail: bool,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self { grace: 7 * DAY, destroy_credit: DestroyCredit::default(), clock_jump_max: 3 * DAY, has_mail: false }
+    }
+}

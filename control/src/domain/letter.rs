@@ -1,0 +1,137 @@
+//! What customers are written. Plain text; whatever stands in it was parsed before, and the mail's builder encodes the rest.
+
+use super::{
+    billing::{
+        life::{Reminder, Reminding},
+        price::Announced,
+    },
+    money::Cents,
+    time::{DAY, MINUTE, Time},
+};
+
+/// A letter.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Letter {
+    /// One line.
+    pub subject: String,
+    /// Lines.
+    pub body: String,
+}
+
+/// About the end of a server's paid time.
+#[must_use]
+pub fn reminder(hostname: &str, package: &str, said: &Reminding) -> Letter {
+    let Reminding { kind, paid_until, delete_at, amount } = said;
+    let subject = match kind {
+        Reminder::Before7 | Reminder::Before3 | Reminder::Before1 => {
+            format!("{hostname} is paid until {paid_until} UTC")
+        }
+        Reminder::Suspended => format!("{hostname} is suspended"),
+        Reminder::Grace3 | Reminder::Grace1 => format!("{hostname} will be deleted"),
+    };
+    let what = match (kind, delete_at) {
+        (Reminder::Before7 | Reminder::Before3 | Reminder::Before1, _) | (_, None) => format!(
+            "Your server {hostname} ({package}) is paid until {paid_until} UTC. As things stand it will not be renewed: \
+             it will be suspended then, and deleted some days later."
+        ),
+        (Reminder::Suspended, Some(at)) => format!(
+            "The paid time of your server {hostname} ({package}) ended on {paid_until} UTC. It is powered off, and its \
+             data is kept. Unless it is paid for, it will be deleted with all its data on {at} UTC."
+        ),
+        (Reminder::Grace3 | Reminder::Grace1, Some(at)) => format!(
+            "Your server {hostname} ({package}) was suspended because its paid time ended on {paid_until} UTC. It will \
+             be deleted with all its data on {at} UTC, or a little later."
+        ),
+    };
+    let cure = format!(
+        "The next month costs {amount} USD. Top up your balance and leave automatic renewal on, or extend the server \
+         yourself. If you no longer need it, you can destroy it now."
+    );
+    Letter { subject, body: format!("{what}\n\n{cure}\n") }
+}
+
+/// About a price that will be another.
+#[must_use]
+pub fn price(hostname: &str, package: &str, before: Cents, announced: &Announced) -> Letter {
+    let Announced { price, effective_at } = announced;
+    Letter {
+        subject: format!("The price of {hostname} changes"),
+        body: format!(
+            "Your server {hostname} ({package}) costs {before} USD a month. What is paid for it from {effective_at} UTC \
+             on costs {price} USD a month. What is paid already stays as it is.\n"
+        ),
+    }
+}
+
+/// What a mail server said to a letter.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Delivery {
+    /// It took it.
+    Taken,
+    /// Not now: no answer, a line that was cut, a server that is busy.
+    Later(String),
+    /// Not ever: there is nobody of that address, for example.
+    Refused(String),
+}
+
+/// What becomes of a letter after a try.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Fate {
+    /// What it says counts as told.
+    Told,
+    /// It is tried again then.
+    Again(Time),
+    /// It is given up, and an operator has to look.
+    GivenUp,
+}
+
+/// Decides what becomes of a letter after one more try, the one numbered `tries`.
+#[must_use]
+pub fn fate(delivery: &Delivery, tries: u32, written_at: Time, now: Time) -> Fate {
+    match delivery {
+        Delivery::Taken => Fate::Told,
+        Delivery::Refused(_) => Fate::GivenUp,
+        Delivery::Later(_) if now >= written_at.plus(TRIED_SECONDS) => Fate::GivenUp,
+        Delivery::Later(_) => Fate::Again(now.plus(pause(tries))),
+    }
+}
+
+/// How long after `tries` vain tries, in seconds, a letter is tried again.
+fn pause(tries: u32) -> i64 {
+    const MINUTES: [i64; 6] = [1, 5, 15, 30, 60, 120];
+    let at = usize::try_from(tries.saturating_sub(1)).unwrap_or(usize::MAX);
+    MINUTES.get(at).copied().unwrap_or(240) * MINUTE
+}
+
+/// How long, in seconds, a letter is tried before it is given up (RFC 5321, 4.5.4.1, asks for four to five days).
+const TRIED_SECONDS: i64 = 5 * DAY;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reminder_says_what_will_happen_when_and_what_to_do() {
+        let (paid_until, amount) = (Time(1_781_092_800), "6.95".parse().unwrap());
+        for kind in Reminder::ALL {
+            let delete_at = (kind >= Reminder::Suspended).then(|| paid_until.plus(7 * DAY));
+            let letter = reminder("web1", "Starter", &Reminding { kind, paid_until, delete_at, amount });
+            assert!(letter.subject.contains("web1") && !letter.subject.contains('\n'), "{letter:?}");
+            assert!(letter.body.contains("2026-06-10 12:00:00 UTC") && letter.body.contains("6.95 USD"), "{letter:?}");
+            assert_eq!(letter.body.contains("2026-06-17 12:00:00 UTC"), delete_at.is_some(), "{letter:?}");
+        }
+    }
+
+    #[test]
+    fn a_letter_is_tried_often_at_first_and_for_days() {
+        let tried: Vec<i64> = (1..=8).map(|tries| pause(tries) / 60).collect();
+        assert_eq!(tried, [1, 5, 15, 30, 60, 120, 240, 240]);
+        assert_eq!(pause(u32::MAX), 240 * 60);
+        let (later, written) = (Delivery::Later("busy".to_owned()), Time(0));
+        assert_eq!(fate(&later, 1, written, Time(0)), Fate::Again(Time(60)));
+        assert_eq!(fate(&later, 40, written, Time(5 * DAY - 1)), Fate::Again(Time(5 * DAY - 1 + 240 * 60)));
+        assert_eq!(fate(&later, 41, written, Time(5 * DAY)), Fate::GivenUp);
+        assert_eq!(fate(&Delivery::Refused(String::new()), 1, written, Time(0)), Fate::GivenUp);
+        assert_eq!(fate(&Delivery::Taken, 1, written, Time(9 * DAY)), Fate::Told);
+    }
+}

@@ -1,0 +1,187 @@
+//! `/scheduler`, locks and prices: the life of services, as far as an operator has a word in it.
+
+use axum::extract::{Path, State};
+use csp_shared::id::ServerId;
+
+use super::{
+    request::Json,
+    wire::billing::{
+        AnnouncePrice, Announced, FixPrice, Lock as LockSays, LockServer, Locked, PassedBy, Scheduler, ServerPrice,
+    },
+};
+use crate::{
+    api::{
+        App,
+        envelope::Answer,
+        error::{ApiError, Code},
+        field::Faults,
+    },
+    domain::{billing::lock::Lock, label::Label, money::Cents, slug::Slug, time::Time},
+    service::{
+        announce_price::{self, PriceError, announce_price, fix_price, release_price},
+        lock_server::{LockError, lock_server},
+        resume_scheduler::resume_scheduler,
+    },
+    store::StoreError,
+};
+
+/// `GET /scheduler`
+pub async fn scheduler(State(app): State<App>) -> Result<Answer<Scheduler>, ApiError> {
+    let now = app.now();
+    let read = move |read: &crate::store::Read<'_>| {
+        Ok::<_, StoreError>((read.scheduler_get()?, read.billed_due(now)?.len(), read.mail_list()?))
+    };
+    let (row, due, letters) = app.store.read(read).await?;
+    let letters_given_up = letters.iter().filter(|letter| letter.refused_at.is_some()).count();
+    Ok(Answer::data(Scheduler {
+        state: if row.stopped_at.is_some() { "stopped" } else { "running" }.to_owned(),
+        seen_at: row.seen_at.map(|at| at.to_string()),
+        stopped_at: row.stopped_at.map(|at| at.to_string()),
+        jumped_seconds: row.jumped,
+        due,
+        letters_waiting: letters.len() - letters_given_up,
+        letters_given_up,
+    }))
+}
+
+/// `POST /scheduler/resume`
+pub async fn resume(State(app): State<App>) -> Result<Answer<Scheduler>, ApiError> {
+    let now = app.now();
+    app.store.write(move |tx| resume_scheduler(tx, now)).await?;
+    scheduler(State(app)).await
+}
+
+/// `POST /servers/{uuid}/lock`
+pub async fn lock(
+    State(app): State<App>,
+    Path(server): Path<ServerId>,
+    Json(asked): Json<LockServer>,
+) -> Result<Answer<Locked>, ApiError> {
+    set_lock(app, server, asked, true).await
+}
+
+/// `POST /servers/{uuid}/unlock`
+pub async fn unlock(
+    State(app): State<App>,
+    Path(server): Path<ServerId>,
+    Json(asked): Json<LockServer>,
+) -> Result<Answer<Locked>, ApiError> {
+    set_lock(app, server, asked, false).await
+}
+
+async fn set_lock(app: App, server: ServerId, asked: LockServer, is_on: bool) -> Result<Answer<Locked>, ApiError> {
+    let mut faults = Faults::default();
+    let reason = Lock::parse(&asked.reason).ok_or("must be abuse or operator");
+    let reason = faults.parsed(Code::ValidationFailed, "reason", reason);
+    let note = asked.note.as_deref().map(Label::parse).transpose();
+    let note = faults.parsed(Code::ValidationFailed, "note", note);
+    let (Some(reason), Some(note)) = (reason, note) else { return Err(faults.refusal()) };
+    let now = app.now();
+    let write = move |tx: &mut crate::store::Tx<'_>| {
+        let done = lock_server(tx, server, reason, is_on, note.as_ref().map(Label::as_str), now)?;
+        Ok::<_, LockError>((done, tx.billed_locks(server)?))
+    };
+    let (done, locks) = app.store.write(write).await?;
+    if let Some(host) = done.host {
+        app.wake.wake(host);
+    }
+    Ok(Answer::data(Locked { changed: done.changed, locks: shown(locks) }))
+}
+
+/// Reasons as they are shown.
+pub(super) fn shown(locks: Vec<(Lock, Time, Option<String>)>) -> Vec<LockSays> {
+    let one = |(lock, since, note): (Lock, Time, _)| LockSays {
+        reason: lock.as_str().to_owned(),
+        since: since.to_string(),
+        note,
+    };
+    locks.into_iter().map(one).collect()
+}
+
+/// `POST /prices`. Each server is a transaction of its own: told again, it goes on where it was interrupted.
+pub async fn announce(State(app): State<App>, Json(asked): Json<AnnouncePrice>) -> Result<Answer<Announced>, ApiError> {
+    let mut faults = Faults::default();
+    let price = faults.parsed(Code::ValidationFailed, "price", asked.price.parse::<Cents>());
+    let effective_at = asked.effective_at.as_deref().map(str::parse::<Time>).transpose();
+    let effective_at = faults.parsed(Code::ValidationFailed, "effective_at", effective_at);
+    let package = asked.package.as_deref().map(Slug::parse).transpose();
+    let package = faults.parsed(Code::ValidationFailed, "package", package);
+    let (Some(price), Some(effective_at), Some(package)) = (price, effective_at, package) else {
+        return Err(faults.refusal());
+    };
+    let now = app.now();
+    let has_mail = app.settings.billing.has_mail;
+    let new = |server| announce_price::AnnouncePrice { server, price, effective_at, has_mail };
+    match (asked.server_uuid, package) {
+        (Some(server), None) => {
+            let announced = announce_one(&app, new(server), now).await?;
+            let (effective_at, passed_by) = (Some(announced.to_string()), Vec::new());
+            Ok(Answer::data(Announced { effective_at, announced: 1, passed_by }))
+        }
+        (None, Some(package)) => {
+            let servers = app.store.read(move |read| read.price_holders(&package)).await?;
+            let (mut latest, mut announced, mut passed_by) = (None, 0, Vec::new());
+            for server in servers {
+                match announce_one(&app, new(server), now).await {
+                    Ok(at) => {
+                        latest = latest.max(Some(at));
+                        announced += 1;
+                    }
+                    Err(PriceError::Store(why)) => return Err(why.into()),
+                    Err(why) => passed_by.push(PassedBy { server, reason: why.to_string() }),
+                }
+            }
+            Ok(Answer::data(Announced { effective_at: latest.map(|at| at.to_string()), announced, passed_by }))
+        }
+        _ => Err(ApiError::field(Code::ValidationFailed, "server_uuid", "name either a server or a package")),
+    }
+}
+
+async fn announce_one(app: &App, new: announce_price::AnnouncePrice, now: Time) -> Result<Time, PriceError> {
+    let draw = app.draw();
+    let announced = app.store.write(move |tx| announce_price(tx, &new, draw.clone(), now)).await?;
+    Ok(announced.effective_at)
+}
+
+/// `POST /servers/{uuid}/price/fix`
+pub async fn fix(
+    State(app): State<App>,
+    Path(server): Path<ServerId>,
+    Json(asked): Json<FixPrice>,
+) -> Result<Answer<ServerPrice>, ApiError> {
+    let mut faults = Faults::default();
+    let price = asked.price.as_deref().map(str::parse::<Cents>).transpose();
+    let Some(price) = faults.parsed(Code::ValidationFailed, "price", price) else { return Err(faults.refusal()) };
+    let now = app.now();
+    let price = app.store.write(move |tx| fix_price(tx, server, price, now)).await?;
+    Ok(Answer::data(ServerPrice { server, price: price.to_string(), fixed: true }))
+}
+
+/// `POST /servers/{uuid}/price/release`
+pub async fn release(State(app): State<App>, Path(server): Path<ServerId>) -> Result<Answer<ServerPrice>, ApiError> {
+    let now = app.now();
+    let price = app.store.write(move |tx| release_price(tx, server, now)).await?;
+    Ok(Answer::data(ServerPrice { server, price: price.to_string(), fixed: false }))
+}
+
+impl From<LockError> for ApiError {
+    fn from(error: LockError) -> Self {
+        let reason = error.to_string();
+        match error {
+            LockError::NotInService(_) => Self::new(Code::NotFound, reason),
+            LockError::Unpaid => Self::field(Code::ValidationFailed, "reason", reason),
+            LockError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<PriceError> for ApiError {
+    fn from(error: PriceError) -> Self {
+        let reason = error.to_string();
+        match error {
+            PriceError::NotInService(_) => Self::new(Code::NotFound, reason),
+            PriceError::Refused(_) => Self::field(Code::ValidationFailed, "price", reason),
+            PriceError::Store(error) => error.into(),
+        }
+    }
+}

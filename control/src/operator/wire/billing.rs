@@ -1,0 +1,132 @@
+//! The life of services: plain types, used on both ends.
+
+use csp_shared::id::{AccountId, MailId, ServerId};
+use serde::{Deserialize, Serialize};
+
+/// `GET /scheduler` and `POST /scheduler/resume`
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Scheduler {
+    /// `running` or `stopped`.
+    pub state: String,
+    /// The latest time that it saw on the clock, UTC; null before its first look.
+    pub seen_at: Option<String>,
+    /// What the clock showed when it stopped, UTC.
+    pub stopped_at: Option<String>,
+    /// By how many seconds the clock had jumped.
+    pub jumped_seconds: Option<i64>,
+    /// Services that wait for a look.
+    pub due: usize,
+    /// Letters that wait for a mail server.
+    pub letters_waiting: usize,
+    /// Letters that were given up; `csp-control mail list` shows them.
+    pub letters_given_up: usize,
+}
+
+/// `POST /servers/{uuid}/lock` and `/unlock`
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockServer {
+    /// `abuse` or `operator`.
+    pub reason: String,
+    /// For operators.
+    #[serde(default)]
+    pub note: Option<String>,
+}
+
+/// What became of it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Locked {
+    /// Whether anything changed.
+    pub changed: bool,
+    /// Why the server is locked now.
+    pub locks: Vec<Lock>,
+}
+
+/// A reason that a server is locked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lock {
+    /// `unpaid`, `abuse` or `operator`.
+    pub reason: String,
+    /// UTC.
+    pub since: String,
+    /// What the operator noted.
+    pub note: Option<String>,
+}
+
+/// `POST /prices`
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AnnouncePrice {
+    /// For one server.
+    #[serde(default)]
+    pub server_uuid: Option<ServerId>,
+    /// For all servers of a package, by its slug.
+    #[serde(default)]
+    pub package: Option<String>,
+    /// Of a month, USD.
+    pub price: String,
+    /// From when on, UTC; left out: as soon as it may.
+    #[serde(default)]
+    pub effective_at: Option<String>,
+}
+
+/// What became of an announcement.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Announced {
+    /// From when on, UTC; the latest of all servers.
+    pub effective_at: Option<String>,
+    /// Servers whose owners were told.
+    pub announced: usize,
+    /// Servers that it passes by, each with the reason.
+    pub passed_by: Vec<PassedBy>,
+}
+
+/// A server that keeps its price.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct PassedBy {
+    /// Which.
+    pub server: ServerId,
+    /// Why.
+    pub reason: String,
+}
+
+/// `POST /servers/{uuid}/price/fix`
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FixPrice {
+    /// USD; left out: what it is.
+    #[serde(default)]
+    pub price: Option<String>,
+}
+
+/// The price of a server.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ServerPrice {
+    /// Which.
+    pub server: ServerId,
+    /// Of a month, USD.
+    pub price: String,
+    /// Announcements pass it by.
+    pub fixed: bool,
+}
+
+/// A letter that no mail server took.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Mail {
+    /// Its id.
+    pub uuid: MailId,
+    /// Whose.
+    pub account: AccountId,
+    /// Where to.
+    pub recipient: String,
+    /// What about.
+    pub subject: String,
+    /// `waiting` or `given_up`.
+    pub state: String,
+    /// How often it was tried in vain.
+    pub tries: u32,
+    /// Why.
+    pub last_error: Option<String>,
+    /// UTC.
+    pub created_at: String,
+}

@@ -1,0 +1,36 @@
+//! Pays what an action was to give back, once it is done (BILLING 4). The amount was fixed when it was accepted.
+
+use csp_shared::id::{ActionId, ServerId, TransferId};
+
+use crate::{
+    domain::{
+        draw::Draw,
+        ledger::{Book, Cause, Holder, Transfer},
+        money::Cents,
+        time::Time,
+    },
+    store::{PostError, StoreError, Tx},
+};
+
+/// Pays what a removal gives back. Doing it again pays nothing: the promise is gone with its payment.
+pub(super) fn keep_promise(
+    tx: &mut Tx<'_>,
+    server: ServerId,
+    action: ActionId,
+    draw: &mut Draw,
+    now: Time,
+) -> Result<(), StoreError> {
+    let sum = tx.credit_keep(action)?;
+    let amount =
+        Cents::new(sum).map_err(|why| StoreError::Damaged(format!("action {action} gives back {sum}: {why}")))?;
+    let Some(found) = tx.server_get(server)? else { return Ok(()) };
+    let back = Transfer {
+        from: Holder::Book(Book::Revenue),
+        to: Holder::Wallet(found.account),
+        amount,
+        cause: Cause::DestroyCredit(action),
+        server: Some(server),
+        description: "Unused time of a destroyed server".to_owned(),
+    };
+    tx.transfer_post(&back, TransferId(draw.uuid(now)), now).map(drop).map_err(PostError::into_store)
+}

@@ -1,0 +1,55 @@
+//! The part that destroying a server and deleting an unpaid one share: tombstone, what is given back, and the action that
+//! ends when its host has proved that nothing is left.
+
+use csp_shared::id::ActionId;
+
+use super::{
+    destroy_server::Destroying,
+    fail_order::{bury, refund},
+    keep_promise::keep_promise,
+};
+use crate::{
+    domain::{
+        action::{Command, Status as ActionStatus},
+        billing::destroy::{DestroyCredit, credit},
+        draw::Draw,
+        server::ServiceStatus,
+        time::Time,
+    },
+    store::{NewAction, PlacementState, Server, StoreError, Tx},
+};
+
+/// Removes a server for good. What is given back of its paid time is fixed here, and paid when the action is done
+/// (BILLING 4 and 10).
+pub(super) fn remove(
+    tx: &mut Tx<'_>,
+    server: &Server,
+    policy: DestroyCredit,
+    draw: &mut Draw,
+    now: Time,
+) -> Result<Destroying, StoreError> {
+    let (host, wanted) = bury(tx, server, now)?;
+    if server.service == ServiceStatus::Provisioning {
+        // Never seen running, so its only period never began and goes back whole.
+        refund(tx, server, draw, now)?;
+    }
+    tx.server_set_service(server.id, ServiceStatus::Destroyed, None, now)?;
+    for overtaken in tx.action_open(server.id)? {
+        tx.action_end(overtaken.id, ActionStatus::Superseded, None, now)?;
+    }
+    let action = ActionId(draw.uuid(now));
+    let (account, command) = (server.account, Command::Destroy);
+    let record = NewAction { id: action, account, server: server.id, command, wanted, deadline_at: None };
+    tx.action_insert(&record, now)?;
+    if server.anchor_at.is_some() {
+        let added = tx.lease_extra_since(server.id)?;
+        let quote = credit(&tx.period_list(server.id, now)?, policy, &added, now);
+        tx.credit_promise(action, &quote.credits, now)?;
+    }
+    // A failed order's host may have proved before that nothing is left.
+    if tx.placement_get(server.id)?.is_some_and(|place| place.state == PlacementState::Released) {
+        tx.action_end(action, ActionStatus::Done, None, now)?;
+        keep_promise(tx, server.id, action, draw, now)?;
+    }
+    Ok(Destroying { action, host })
+}

@@ -1,0 +1,76 @@
+//! What services cost from when on: prices as sold, and changes that were announced.
+
+use csp_shared::id::ServerId;
+
+use super::{Billed, Read, StoreError, Tx, row};
+use crate::domain::{
+    billing::price::{Announced, Price},
+    money::Cents,
+    slug::Slug,
+    time::Time,
+};
+
+impl Read<'_> {
+    /// The services in use that were sold as this package, oldest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn price_holders(&self, package: &Slug) -> Result<Vec<ServerId>, StoreError> {
+        let sql = "SELECT s.uuid FROM servers s JOIN packages k ON k.id = s.package_id \
+                   WHERE k.slug = ?1 AND s.service_status IN ('active', 'suspended') ORDER BY s.id";
+        self.many(sql, [package.as_str()], |r| row::parsed(r, 0))
+    }
+}
+
+impl Tx<'_> {
+    /// Makes announced prices that are in force by `at` what was sold: a period was paid at them.
+    ///
+    /// # Errors
+    /// When the store cannot keep it.
+    pub fn billed_use_prices(&mut self, billed: &Billed, at: Time, now: Time) -> Result<(), StoreError> {
+        let sold = |price: &Price| (price.at(at) != price.sold).then(|| price.at(at).get());
+        if let Some(cents) = sold(&billed.price) {
+            let sql = "UPDATE servers SET package_monthly_cents = ?2 WHERE uuid = ?1";
+            self.run(sql, (billed.id.to_string(), cents))?;
+        }
+        for (lease, price) in &billed.ips {
+            if let Some(cents) = sold(price) {
+                self.run("UPDATE leases SET monthly_cents = ?2 WHERE uuid = ?1", (lease.to_string(), cents))?;
+            }
+        }
+        let sql = "UPDATE price_changes SET ended = 'applied', ended_at = ?3 WHERE ended IS NULL AND effective_at <= ?2 \
+                   AND server_id = (SELECT id FROM servers WHERE uuid = ?1)";
+        self.run(sql, (billed.id.to_string(), at.0, now.0)).map(drop)
+    }
+
+    /// Announces a price for a service's package. The database itself holds a rise back for thirty days.
+    ///
+    /// # Errors
+    /// When the store cannot keep it.
+    pub fn billed_announce(
+        &mut self,
+        server: ServerId,
+        before: Cents,
+        announced: &Announced,
+        now: Time,
+    ) -> Result<(), StoreError> {
+        let key = self.key_of("servers", &server.to_string())?;
+        let sql = "INSERT INTO price_changes (server_id, old_cents, new_cents, notified_at, effective_at) \
+                   VALUES (?1, ?2, ?3, ?4, ?5)";
+        self.insert(sql, (key, before.get(), announced.price.get(), now.0, announced.effective_at.0))?;
+        self.run("UPDATE servers SET billing_look_at = 0 WHERE id = ?1", [key]).map(drop)
+    }
+
+    /// Fixes the price of a server's package, or lets it go with announcements again; open announcements end.
+    ///
+    /// # Errors
+    /// When the store cannot keep it.
+    pub fn billed_fix_price(&mut self, server: ServerId, price: Option<Cents>, now: Time) -> Result<(), StoreError> {
+        let sql = "UPDATE servers SET package_monthly_cents = coalesce(?2, package_monthly_cents), \
+                   price_fixed = ?2 IS NOT NULL, billing_look_at = 0 WHERE uuid = ?1";
+        self.run(sql, (server.to_string(), price.map(Cents::get)))?;
+        let sql = "UPDATE price_changes SET ended = 'void', ended_at = ?2 WHERE ended IS NULL AND lease_id IS NULL \
+                   AND server_id = (SELECT id FROM servers WHERE uuid = ?1)";
+        self.run(sql, (server.to_string(), now.0)).map(drop)
+    }
+}

@@ -17,9 +17,10 @@ use std::{collections::BTreeSet, os::unix::fs::PermissionsExt, path::Path, time:
 use csp_agent::{
     check::{self, Verdict},
     config::{Config, Network, Reserve, VirtType},
-    host_machine::HostMachine,
-    hypervisor::process,
+    host_machine::{HostMachine, setup},
+    hypervisor::{process, tuning::CpuGroups},
     machine::{Epochs, HostEvent, Machine, Mark, OffCause, Seen, SeenState, SeenTap, Stamp},
+    storage::tool::Tool,
 };
 use csp_shared::{
     generation::{BootEpoch, DiskEpoch, Generation, Incarnation, StartEpoch, Version},
@@ -27,7 +28,7 @@ use csp_shared::{
     mac::Mac,
     observed::{FaultCode, Remains},
     sha256::Sha256,
-    spec::{CpuUse, Image, ImageFormat, Login, Nic, NicAddress, NicNetwork, Power, ServerSpec},
+    spec::{CpuUse, GuestLimits, Image, ImageFormat, Login, Nic, NicAddress, NicNetwork, Power, ServerSpec},
 };
 use host_support::in_private_network;
 use libvirt_host::LibvirtHost;
@@ -48,8 +49,14 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const SEED: Mark = Mark(1);
 const FILTERS: Mark = Mark(2);
 const DEFINITION: Mark = Mark(3);
-/// jmp $
-const HANGS: &[u8] = &[0xeb, 0xfe];
+const LIMITS: GuestLimits = GuestLimits {
+    cpu_weight: Some(50),
+    cpu_percent_max: Some(80),
+    disk_iops_max: Some(500),
+    disk_mib_per_second_max: Some(20),
+};
+/// mov dx, 0x3f8; mov al, 'x'; again: out dx, al; jmp again: it never ends, and fills its serial console meanwhile.
+const HANGS: &[u8] = &[0xba, 0xf8, 0x03, 0xb0, b'x', 0xee, 0xeb, 0xfd];
 /// mov dx, 0x604; mov ax, 0x2000; out dx, ax; jmp $ — the ACPI register of q35 that switches the machine off.
 const POWERS_OFF: &[u8] = &[0xba, 0x04, 0x06, 0xb8, 0x00, 0x20, 0xef, 0xeb, 0xfe];
 
@@ -69,8 +76,10 @@ fn a_server_lives_and_ends_on_a_real_host() {
             let hanging = Web::serve(disk_of(HANGS), Behaviour::Plain);
             let spec = spec(&hanging, DiskEpoch(1));
             it_is_brought_about(&machine, &spec).await;
+            it_is_held_to_its_bounds();
             no_other_user_reads_it(home.path());
             a_restart_of_libvirtd_changes_nothing(&machine, &mut host).await;
+            its_console_is_bounded(home.path()).await;
             ends_are_told_apart(&machine).await;
             no_other_user_reads_it(home.path());
             a_guest_that_powers_off_is_seen_to(&machine).await;
@@ -146,6 +155,7 @@ fn spec(web: &Web, disk_epoch: DiskEpoch) -> ServerSpec {
             dns: Vec::new(),
         }],
         user_data: None,
+        limits: LIMITS,
     }
 }
 
@@ -195,6 +205,43 @@ async fn it_is_brought_about(machine: &HostMachine, spec: &ServerSpec) {
     assert!(refused.detail.contains("running"), "{refused:?}");
 }
 
+/// By QEMU itself, by libvirt's sandbox, and by control groups where this kernel has them for processors.
+fn it_is_held_to_its_bounds() {
+    let pid = process::find(SERVER).unwrap()[0];
+    let arguments = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap();
+    assert!(arguments.contains("-sandbox\0on,"), "{arguments}");
+    let virsh = Tool::new("virsh", PATIENCE).args(["-c", "qemu:///system", "blkdeviotune", &SERVER.to_string(), "vda"]);
+    let told = String::from_utf8(virsh.run().unwrap()).unwrap();
+    let bound = |name: &str| {
+        let line = told.lines().find(|line| line.split(':').next().is_some_and(|n| n.trim() == name));
+        line.and_then(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
+    };
+    assert_eq!((bound("total_iops_sec"), bound("total_bytes_sec")), (Some(500), Some(20 << 20)), "{told}");
+
+    let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+    let held = |controller: &str, root: &str, file: &str| {
+        let own = groups.lines().find_map(|line| line.split_once(controller)).unwrap().1;
+        let above = Path::new(own.trim_start_matches('/')).ancestors();
+        let files = above.map(|group| Path::new(root).join(group).join(file));
+        files
+            .filter_map(|file| std::fs::read_to_string(file).ok())
+            .map(|text| text.trim().to_owned())
+            .collect::<Vec<_>>()
+    };
+    match setup::cpu_groups() {
+        CpuGroups::None => eprintln!("this kernel has no control groups for processors; their bounds were not tried"),
+        CpuGroups::V1 => {
+            let told = held(":cpu:", "/sys/fs/cgroup/cpu", "cpu.cfs_quota_us");
+            assert!(told.contains(&"80000".to_owned()), "{told:?} {groups}");
+            assert!(held(":cpu:", "/sys/fs/cgroup/cpu", "cpu.shares").contains(&"512".to_owned()));
+        }
+        CpuGroups::V2 => {
+            assert!(held("0::", "/sys/fs/cgroup", "cpu.max").contains(&"80000 100000".to_owned()), "{groups}");
+            assert!(held("0::", "/sys/fs/cgroup", "cpu.weight").contains(&"50".to_owned()));
+        }
+    }
+}
+
 async fn bring_about(machine: &HostMachine, spec: &ServerSpec) {
     machine.fetch_image(&spec.image).await.unwrap();
     machine.create_disk(spec).await.unwrap();
@@ -229,6 +276,20 @@ async fn a_restart_of_libvirtd_changes_nothing(machine: &HostMachine, host: &mut
     assert_eq!(tokio::time::timeout(PATIENCE, machine.event()).await.unwrap(), HostEvent::Everything);
     host.restart_libvirtd();
     wait_for(machine, |state| state == SeenState::Running).await;
+}
+
+/// virtlogd begins another file at 2 MiB and keeps three: what a guest writes there fills no disk.
+async fn its_console_is_bounded(home: &Path) {
+    let console = home.join(format!("pool/consoles/{SERVER}.log"));
+    let rotated = console.with_extension("log.0");
+    for _ in 0..PATIENCE.as_millis() / 100 {
+        if rotated.exists() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let length = |path: &Path| std::fs::metadata(path).unwrap().len();
+    assert!(length(&rotated) <= 2 << 20 && length(&console) <= 2 << 20, "{}", length(&console));
 }
 
 async fn ends_are_told_apart(machine: &HostMachine) {

@@ -96,6 +96,9 @@ pub struct ServerSpec {
     /// field was there stays what it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_data: Option<Secret>,
+    /// What it may use of its host at most. Left out when there is no bound, for the same reason.
+    #[serde(default, skip_serializing_if = "GuestLimits::is_none")]
+    pub limits: GuestLimits,
 }
 
 impl ServerSpec {
@@ -103,6 +106,35 @@ impl ServerSpec {
     #[must_use]
     pub fn should_run(&self) -> bool {
         self.power == Power::On && !self.locked
+    }
+}
+
+/// What a guest may use of its host, beside its size. `None`: no bound of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GuestLimits {
+    /// Its share where guests want more processor time than there is, against 100 of a guest without one (1 to 10000).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_weight: Option<u32>,
+    /// Processor time of the whole guest, in percent of one of the host's processors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_percent_max: Option<u32>,
+    /// Requests to its disk a second, reads and writes together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk_iops_max: Option<u32>,
+    /// MiB that its disk moves in a second, read and written together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk_mib_per_second_max: Option<u32>,
+}
+
+impl GuestLimits {
+    /// No bound at all.
+    pub const NONE: Self =
+        Self { cpu_weight: None, cpu_percent_max: None, disk_iops_max: None, disk_mib_per_second_max: None };
+
+    /// Whether there is no bound.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == Self::NONE
     }
 }
 

@@ -21,7 +21,10 @@ use csp_shared::{
     sample::{DiskMoved, Memory, NetworkMoved, Sample},
     secret::Secret,
     sha256::Sha256,
-    spec::{CpuUse, Desired, Image, ImageFormat, Login, Nic, NicAddress, NicNetwork, Power, ServerSpec, Tombstone},
+    spec::{
+        CpuUse, Desired, GuestLimits, Image, ImageFormat, Login, Nic, NicAddress, NicNetwork, Power, ServerSpec,
+        Tombstone,
+    },
 };
 use proptest::prelude::*;
 
@@ -79,11 +82,22 @@ fn spec() -> ServerSpec {
             dns: vec!["203.0.113.1".parse().unwrap()],
         }],
         user_data: None,
+        limits: GuestLimits::NONE,
     }
 }
 
 fn with_user_data() -> ServerSpec {
     ServerSpec { user_data: Some(Secret::new("#cloud-config\nruncmd: [ls]\n".to_owned())), ..spec() }
+}
+
+fn with_limits() -> ServerSpec {
+    let limits = GuestLimits {
+        cpu_weight: Some(50),
+        cpu_percent_max: Some(150),
+        disk_iops_max: Some(2_000),
+        disk_mib_per_second_max: Some(200),
+    };
+    ServerSpec { limits, ..spec() }
 }
 
 fn observed() -> Observed {
@@ -231,6 +245,7 @@ fn what_the_control_plane_says_stays_as_it_is() {
         ("welcome", ToAgent::Welcome { session: SESSION, host: host(), samples: false }),
         ("welcome_to_samples", ToAgent::Welcome { session: SESSION, host: host(), samples: true }),
         ("desired", ToAgent::Desired { desired }),
+        ("desired_with_limits", ToAgent::Desired { desired: vec![Desired::Present(Box::new(with_limits()))] }),
         ("desired_with_user_data", ToAgent::Desired { desired: vec![Desired::Present(Box::new(with_user_data()))] }),
         ("open_console", ToAgent::OpenConsole { stream: Secret::new("stream".to_owned()), server: server() }),
         ("refused", ToAgent::Refused { reason: Refusal::BadToken, message: "make a new one".to_owned() }),

@@ -5,7 +5,10 @@ use csp_shared::{
     id::ServerId,
     mac::Mac,
     sha256::Sha256,
-    spec::{CpuUse, Desired, Image, ImageFormat, Login, Nic, NicAddress, NicNetwork, Power, ServerSpec, Tombstone},
+    spec::{
+        CpuUse, Desired, GuestLimits, Image, ImageFormat, Login, Nic, NicAddress, NicNetwork, Power, ServerSpec,
+        Tombstone,
+    },
 };
 use uuid::Uuid;
 
@@ -48,6 +51,7 @@ pub fn server_spec(number: u8) -> ServerSpec {
             dns: Vec::new(),
         }],
         user_data: None,
+        limits: GuestLimits::NONE,
     }
 }
 

@@ -7,6 +7,7 @@ pub mod bridge;
 pub mod clock;
 pub mod control;
 pub mod filters;
+pub mod limits;
 pub mod pool;
 pub mod report;
 pub mod virt;
@@ -27,6 +28,7 @@ pub async fn run(config: &Config) -> Report {
     findings.push(filters::judge(&filters::probe().await));
     findings.push(bridge::judge(&config.network.public_bridge, &bridge::probe().await));
     findings.push(pool::judge(&pool::probe(config).await));
+    findings.push(limits::judge(limits::probe()));
     findings.push(clock::judge(clock::probe()));
     findings.push(control::judge(&control::probe(&config.state_dir).await));
     Report { findings }

@@ -337,6 +337,7 @@ impl Machine for HostMachine {
             vnc_socket: &socket,
             serial_log: &place.serial_log,
             pinned_to: &pins,
+            cpu_groups: setup::cpu_groups(),
         };
         let xml = plan.to_xml().map_err(|error| internal("write the domain's XML", &error))?;
         self.on_libvirt(move |libvirt| libvirt.define(&xml)).await

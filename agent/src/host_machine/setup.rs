@@ -11,12 +11,15 @@ use std::{
 use nix::unistd::User;
 use uuid::Uuid;
 
-use crate::{machine::BootId, storage::tool::Tool};
+use crate::{hypervisor::tuning::CpuGroups, machine::BootId, storage::tool::Tool};
 
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 const FRESH_UUID: &str = "/proc/sys/kernel/random/uuid";
 const MACHINE_ID: &str = "/etc/machine-id";
 const ONLINE_CPUS: &str = "/sys/devices/system/cpu/online";
+/// The second version's list of what it controls, and the first version's folder for processors.
+const GROUPS_V2: &str = "/sys/fs/cgroup/cgroup.controllers";
+const GROUPS_V1: &str = "/sys/fs/cgroup/cpu";
 /// There when systemd is the init of this system (sd_booted(3)).
 const SYSTEMD: &str = "/run/systemd/system";
 /// Debian and Fedora. Whoever runs QEMU as somebody else has that in qemu.conf; root needs no folder of its own.
@@ -55,6 +58,17 @@ pub fn online_cpus() -> io::Result<Vec<u32>> {
     let text = std::fs::read_to_string(ONLINE_CPUS)?;
     parse_cpu_list(text.trim())
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("{ONLINE_CPUS} says {text:?}")))
+}
+
+/// Which bounds of processors this host can hold (cgroups(7)).
+#[must_use]
+pub fn cpu_groups() -> CpuGroups {
+    match std::fs::read_to_string(GROUPS_V2) {
+        Ok(controllers) if controllers.split_whitespace().any(|name| name == "cpu") => CpuGroups::V2,
+        Ok(_) => CpuGroups::None,
+        Err(_) if Path::new(GROUPS_V1).is_dir() => CpuGroups::V1,
+        Err(_) => CpuGroups::None,
+    }
 }
 
 /// Reads a list as the kernel writes it: `0-3,8`.

@@ -11,7 +11,11 @@ use std::{io, path::Path};
 
 use csp_shared::{message::Virt, spec::ServerSpec};
 
-use super::{metadata::Metadata, xml::Element};
+use super::{
+    metadata::Metadata,
+    tuning::{self, CpuGroups},
+    xml::Element,
+};
 use crate::{
     network::tap_name::TapName,
     storage::image_cache::{CachedImage, format_name},
@@ -49,6 +53,8 @@ pub struct DomainPlan<'a> {
     pub serial_log: &'a Path,
     /// One processor of the host for each of the guest's, or none.
     pub pinned_to: &'a [u32],
+    /// What bounds of processors the host can hold.
+    pub cpu_groups: CpuGroups,
 }
 
 impl DomainPlan<'_> {
@@ -65,7 +71,7 @@ impl DomainPlan<'_> {
             .child(Element::new("metadata").child(self.metadata.element()))
             .child(Element::new("memory").with("unit", "MiB").text(spec.ram_mib))
             .child(Element::new("vcpu").with("placement", "static").text(spec.cpus))
-            .children(self.pinning())
+            .children(tuning::cputune(spec, self.cpu_groups, self.pinned_to))
             .child(os())
             .child(Element::new("features").child(Element::new("acpi")).child(Element::new("apic")))
             .child(cpu(self.virt))
@@ -77,12 +83,6 @@ impl DomainPlan<'_> {
             .child(no_sleep())
             .child(self.devices())
             .to_text()
-    }
-
-    fn pinning(&self) -> Option<Element> {
-        let pins = self.pinned_to.iter().enumerate();
-        let pins = pins.map(|(vcpu, cpu)| Element::new("vcpupin").with("vcpu", vcpu).with("cpuset", cpu));
-        (!self.pinned_to.is_empty()).then(|| Element::new("cputune").children(pins))
     }
 
     fn devices(&self) -> Element {
@@ -129,6 +129,7 @@ impl DomainPlan<'_> {
             .child(file(self.disk))
             .child(base)
             .child(Element::new("target").with("dev", DISK_TARGET).with("bus", "virtio"))
+            .children(tuning::iotune(&self.spec.limits))
             .child(Element::new("boot").with("order", 1))
     }
 
@@ -230,6 +231,7 @@ mod tests {
             vnc_socket: Path::new("/run/csp-agent/vnc/server.sock"),
             serial_log: Path::new("/pool/serial/server.log"),
             pinned_to,
+            cpu_groups: CpuGroups::V2,
         }
         .to_xml()
         .unwrap()
@@ -238,6 +240,21 @@ mod tests {
     #[test]
     fn the_definition_of_a_server_is_the_known_one() {
         insta::assert_snapshot!(xml(&spec(), Virt::Kvm, &[]));
+    }
+
+    #[test]
+    fn a_bounded_server_differs_in_its_bounds_alone() {
+        let mut bounded = spec();
+        bounded.limits = csp_shared::spec::GuestLimits {
+            cpu_weight: Some(50),
+            cpu_percent_max: Some(150),
+            disk_iops_max: Some(2_000),
+            disk_mib_per_second_max: Some(200),
+        };
+        let free = xml(&spec(), Virt::Kvm, &[]);
+        let bounded = xml(&bounded, Virt::Kvm, &[]);
+        let differing: Vec<&str> = bounded.lines().filter(|line| !free.contains(line)).collect();
+        insta::assert_snapshot!(differing.join("\n"));
     }
 
     #[test]

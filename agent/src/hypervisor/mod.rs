@@ -11,6 +11,7 @@ pub mod power_state;
 pub mod probe;
 pub mod process;
 pub mod stats;
+pub mod tuning;
 pub mod xml;
 
 use std::{io, path::PathBuf};

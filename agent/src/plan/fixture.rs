@@ -7,7 +7,10 @@ use csp_shared::{
     id::ServerId,
     mac::Mac,
     sha256::Sha256,
-    spec::{CpuUse, Desired, Image, ImageFormat, Login, Nic, NicAddress, NicNetwork, Power, ServerSpec, Tombstone},
+    spec::{
+        CpuUse, Desired, GuestLimits, Image, ImageFormat, Login, Nic, NicAddress, NicNetwork, Power, ServerSpec,
+        Tombstone,
+    },
 };
 
 use super::{
@@ -57,6 +60,7 @@ pub(crate) fn spec() -> ServerSpec {
             dns: Vec::new(),
         }],
         user_data: None,
+        limits: GuestLimits::NONE,
     }
 }
 

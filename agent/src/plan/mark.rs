@@ -24,7 +24,9 @@ pub fn filters(spec: &ServerSpec, taps: &[Mac], setup: Mark) -> Mark {
 pub fn definition(spec: &ServerSpec, setup: Mark) -> Mark {
     let nics: Vec<_> = spec.nics.iter().map(|nic| (&nic.name, nic.mac, nic.network)).collect();
     let machine = (spec.cpus, spec.ram_mib, spec.cpu_use);
-    Mark::of(&("definition", setup, spec.server, machine, nics, spec.disk_epoch, seed(spec, setup)))
+    let mark = Mark::of(&("definition", setup, spec.server, machine, nics, spec.disk_epoch, seed(spec, setup)));
+    // As with user data: a server without bounds keeps the mark that it was defined with.
+    if spec.limits.is_none() { mark } else { Mark::of(&(mark, spec.limits)) }
 }
 
 /// The spec's adapters, in order.

@@ -5,7 +5,7 @@ use csp_shared::{
     id::ServerId,
     mac::Mac,
     sha256::Sha256,
-    spec::{CpuUse, Image, ImageFormat, Login, Nic, NicAddress, NicNetwork, Power, ServerSpec},
+    spec::{CpuUse, GuestLimits, Image, ImageFormat, Login, Nic, NicAddress, NicNetwork, Power, ServerSpec},
 };
 use uuid::Uuid;
 
@@ -46,5 +46,6 @@ pub(crate) fn spec() -> ServerSpec {
             dns: vec![[203, 0, 113, 1].into()],
         }],
         user_data: None,
+        limits: GuestLimits::NONE,
     }
 }

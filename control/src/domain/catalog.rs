@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, net::IpAddr};
 
-use csp_shared::{limits::IMAGE_BYTES_MAX, spec::Image};
+use csp_shared::{
+    limits::IMAGE_BYTES_MAX,
+    spec::{GuestLimits, Image},
+};
 
 use super::{
     address::Pool,
@@ -78,6 +81,8 @@ pub struct Package {
     pub monthly: Cents,
     /// What it gives.
     pub size: Size,
+    /// What a guest of it may use of its host at most.
+    pub limits: GuestLimits,
     /// How many extra addresses a server of it may have.
     pub extra_ips_max: u32,
 }
@@ -245,6 +250,20 @@ fn check_package(package: &Package) -> Result<(), BadCatalog> {
     let good = (1..=512).contains(&cpu) && (64..=16_777_216).contains(&ram_mb) && (1..=1_048_576).contains(&disk_gb);
     if !good || package.extra_ips_max > 64 {
         let why = "cpu is 1 to 512, ram_mb 64 to 16777216, disk_gb 1 to 1048576, extra_ips_max at most 64";
+        return Err(BadCatalog::Package(package.slug.as_str().to_owned(), why));
+    }
+    let GuestLimits { cpu_weight, cpu_percent_max, disk_iops_max, disk_mib_per_second_max } = package.limits;
+    let within = |bound: Option<u32>, least, most| bound.is_none_or(|bound| (least..=most).contains(&bound));
+    let weight_is_good = within(cpu_weight, 1, 10_000);
+    // Less than that and the guest's own clock stands still for too long to work.
+    let percent_is_good = within(cpu_percent_max, 5, u32::from(cpu) * 100);
+    if !weight_is_good
+        || !percent_is_good
+        || !within(disk_iops_max, 50, 10_000_000)
+        || !within(disk_mib_per_second_max, 1, 1_000_000)
+    {
+        let why = "cpu_weight is 1 to 10000, max_cpu_percent 5 to 100 times its cpu, max_disk_iops 50 to 10000000, \
+                   max_disk_mib_per_second 1 to 1000000";
         return Err(BadCatalog::Package(package.slug.as_str().to_owned(), why));
     }
     Ok(())

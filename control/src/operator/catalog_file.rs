@@ -10,7 +10,7 @@ use std::{
 
 use csp_shared::{
     sha256::Sha256,
-    spec::{Image, ImageFormat},
+    spec::{GuestLimits, Image, ImageFormat},
 };
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -70,6 +70,16 @@ pub struct PackageEntry {
     pub monthly_price: Price,
     #[serde(default)]
     pub max_extra_ips: u32,
+    /// Left out: 100, as every guest has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_weight: Option<u32>,
+    /// Of one processor, for the whole guest. Left out, as the following: no bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_cpu_percent: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_disk_iops: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_disk_mib_per_second: Option<u32>,
 }
 
 /// `[[images]]`
@@ -232,6 +242,12 @@ fn package(entry: PackageEntry) -> Package {
         name: entry.name.0,
         monthly: entry.monthly_price.0,
         size: Size { cpu: entry.cpu, ram_mb: entry.ram_mb, disk_gb: entry.disk_gb },
+        limits: GuestLimits {
+            cpu_weight: entry.cpu_weight,
+            cpu_percent_max: entry.max_cpu_percent,
+            disk_iops_max: entry.max_disk_iops,
+            disk_mib_per_second_max: entry.max_disk_mib_per_second,
+        },
         extra_ips_max: entry.max_extra_ips,
     }
 }
@@ -402,6 +418,8 @@ mod tests {
             ("monthly_price = 6.95", "monthly_price = 6.955", "monthly_price"),
             ("monthly_price = 6.95", "monthly_price = -1", "monthly_price"),
             ("monthly_price = 6.95", "monthly_price = true", "monthly_price"),
+            ("max_disk_iops = 2000", "max_disk_iops = \"many\"", "max_disk_iops"),
+            ("max_disk_iops = 2000", "max_disk_iops = -1", "max_disk_iops"),
             ("slug = \"starter\"", "slug = \"Starter!\"", "slug"),
             ("slug = \"starter\"", "slug = \"starter\"\nprice = 1", "unknown field `price`"),
             ("type = \"vps\"", "type = \"cloud\"", "type"),
@@ -414,6 +432,18 @@ mod tests {
             let fault = read(&text).unwrap_err().to_string();
             assert!(fault.starts_with("catalog.toml, line ") && fault.contains(name), "{to}: {fault}");
         }
+    }
+
+    #[test]
+    fn bounds_that_no_guest_could_live_with_are_refused_with_their_package() {
+        for bound in ["cpu_weight = 0", "max_cpu_percent = 4", "max_cpu_percent = 201", "max_disk_mib_per_second = 0"] {
+            let file = read(&EXAMPLE.replacen("max_disk_iops = 2000", bound, 1)).unwrap();
+            let refused = Catalog::from(file).check().unwrap_err().to_string();
+            assert!(refused.contains("`starter`") && refused.contains("max_cpu_percent"), "{bound}: {refused}");
+        }
+        let file = read(&EXAMPLE.replacen("max_disk_iops = 2000", "max_cpu_percent = 200", 1)).unwrap();
+        let starter = Catalog::from(file).packages.remove(0);
+        assert_eq!((starter.limits.cpu_percent_max, starter.limits.disk_mib_per_second_max), (Some(200), Some(200)));
     }
 
     #[test]

@@ -343,5 +343,6 @@ fn first_spec(
         login,
         nics: vec![nic],
         user_data: order.user_data.as_ref().map(|data| data.text().clone()),
+        limits: package.limits,
     }
 }

@@ -6,7 +6,7 @@ use csp_shared::{
     key_pin::KeyPin,
     message::{Capacity, Enrol, Hello, Inventory, Virt},
     observed::{DomainState, Fault, FaultCode, Observed, Remains},
-    spec::Desired,
+    spec::{Desired, GuestLimits},
 };
 
 use super::{
@@ -61,6 +61,8 @@ struct World {
     _folder: tempfile::TempDir,
 }
 
+const LIMITS: GuestLimits = GuestLimits { disk_iops_max: Some(500), ..GuestLimits::NONE };
+
 fn catalog() -> Catalog {
     let label = |text| Label::parse(text).unwrap();
     let slug = |text| Slug::parse(text).unwrap();
@@ -78,6 +80,7 @@ fn catalog() -> Catalog {
             name: label("Starter"),
             monthly: Cents::new(400).unwrap(),
             size: Size { cpu: 1, ram_mb: 1024, disk_gb: 10 },
+            limits: LIMITS,
             extra_ips_max: 5,
         }],
         images: vec![OsImage {
@@ -259,6 +262,19 @@ async fn an_order_pays_leases_and_becomes_active_when_its_host_saw_it_run() {
     world.settle(ordered.server, later.plus(5)).await;
     let again = world.view(ordered.server, later.plus(5)).await.unwrap();
     assert_eq!(again.paid_until, view.paid_until, "a second Online begins no second period");
+}
+
+#[tokio::test]
+async fn a_server_keeps_the_bounds_that_it_was_sold_with() {
+    let world = World::new().await;
+    let server = world.order(NOW).await.unwrap().server;
+    let mut tighter = catalog();
+    tighter.packages[0].limits = GuestLimits { disk_iops_max: Some(50), ..LIMITS };
+    let draw: Draw = world.entropy.draw();
+    world.store.write(move |tx| apply_catalog(tx, &tighter, false, draw.clone(), NOW)).await.unwrap();
+    let spec = world.store.read(move |read| read.spec_get(server)).await.unwrap();
+    let Some(Desired::Present(spec)) = spec else { panic!("no spec") };
+    assert_eq!(spec.limits, LIMITS);
 }
 
 #[tokio::test]

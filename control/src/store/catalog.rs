@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use csp_shared::{
     id::{ImageId, PackageId},
-    spec::{Image, ImageFormat},
+    spec::{GuestLimits, Image, ImageFormat},
 };
 use ipnet::Ipv4Net;
 use rusqlite::Row;
@@ -32,6 +32,8 @@ pub struct PackageRow {
     pub monthly: Cents,
     /// What it gives.
     pub size: Size,
+    /// What a guest of it may use of its host at most.
+    pub limits: GuestLimits,
     /// How many extra addresses a server of it may have.
     pub extra_ips_max: u32,
 }
@@ -77,7 +79,8 @@ pub struct PoolRow {
     pub extra_monthly: Cents,
 }
 
-const PACKAGES: &str = "SELECT uuid, slug, type, name, monthly_cents, cpu, ram_mb, disk_gb, extra_ips_max FROM packages \
+const PACKAGES: &str = "SELECT uuid, slug, type, name, monthly_cents, cpu, ram_mb, disk_gb, extra_ips_max, \
+                        cpu_weight, cpu_percent_max, disk_iops_max, disk_mib_per_second_max FROM packages \
                         WHERE active = 1";
 const IMAGES: &str =
     "SELECT uuid, key, type, name, version, url, sha256, format, size_bytes FROM images WHERE active = 1";
@@ -94,6 +97,12 @@ fn package(r: &Row<'_>) -> Result<PackageRow, StoreError> {
         monthly: row::cents(r, 4)?,
         size: Size { cpu: row::number(r, 5)?, ram_mb: row::number(r, 6)?, disk_gb: row::number(r, 7)? },
         extra_ips_max: row::number(r, 8)?,
+        limits: GuestLimits {
+            cpu_weight: row::number_maybe(r, 9)?,
+            cpu_percent_max: row::number_maybe(r, 10)?,
+            disk_iops_max: row::number_maybe(r, 11)?,
+            disk_mib_per_second_max: row::number_maybe(r, 12)?,
+        },
     })
 }
 

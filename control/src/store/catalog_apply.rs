@@ -179,6 +179,7 @@ fn location(location: &Location) -> Entry {
 
 fn package(position: usize, package: &Package) -> Entry {
     let text = |text: &str| Value::from(text.to_owned());
+    let bound = |bound: Option<u32>| Value::from(bound.map(i64::from));
     let columns = vec![
         ("type", text(package.kind.as_str())),
         ("name", text(package.name.as_str())),
@@ -187,6 +188,10 @@ fn package(position: usize, package: &Package) -> Entry {
         ("ram_mb", Value::from(i64::from(package.size.ram_mb))),
         ("disk_gb", Value::from(i64::from(package.size.disk_gb))),
         ("extra_ips_max", Value::from(i64::from(package.extra_ips_max))),
+        ("cpu_weight", bound(package.limits.cpu_weight)),
+        ("cpu_percent_max", bound(package.limits.cpu_percent_max)),
+        ("disk_iops_max", bound(package.limits.disk_iops_max)),
+        ("disk_mib_per_second_max", bound(package.limits.disk_mib_per_second_max)),
         ("position", Value::from(i64::try_from(position).unwrap_or(i64::MAX))),
     ];
     (package.slug.as_str().to_owned(), columns)

@@ -100,6 +100,12 @@ pub(super) fn number<T: TryFrom<i64>>(row: &Row<'_>, column: usize) -> Result<T,
     T::try_from(number).map_err(|_| StoreError::Damaged(number.to_string()))
 }
 
+/// A number column that may be null and else must fit.
+pub(super) fn number_maybe<T: TryFrom<i64>>(row: &Row<'_>, column: usize) -> Result<Option<T>, StoreError> {
+    let number: Option<i64> = row.get(column)?;
+    number.map(|number| T::try_from(number).map_err(|_| StoreError::Damaged(number.to_string()))).transpose()
+}
+
 /// A column of cents.
 pub(super) fn cents(row: &Row<'_>, column: usize) -> Result<Cents, StoreError> {
     let number: i64 = row.get(column)?;

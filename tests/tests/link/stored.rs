@@ -39,7 +39,7 @@ use csp_shared::{
     message::Refusal,
     observed::{DomainState, Fault, FaultCode, Observed, Remains},
     sha256::Sha256,
-    spec::{CpuUse, Image, ImageFormat},
+    spec::{CpuUse, GuestLimits, Image, ImageFormat},
 };
 
 use crate::rig::{Agent, BOUNDS, Control, Hands, MACHINE, until};
@@ -80,6 +80,7 @@ fn catalog() -> Catalog {
             name: label("Starter"),
             monthly: Cents::new(500).unwrap(),
             size: Size { cpu: 1, ram_mb: 1024, disk_gb: 10 },
+            limits: GuestLimits::NONE,
             extra_ips_max: 1,
         }],
         images: vec![OsImage { key: slug("debian-12"), kind: None, name: label("Debian"), version: label("12"), file }],

@@ -36,7 +36,7 @@ use csp_shared::{
     limits::SPECS_PER_FRAME_MAX,
     message::{Enrol, Message, ToAgent, ToControl},
     sha256::Sha256,
-    spec::{Image, ImageFormat},
+    spec::{GuestLimits, Image, ImageFormat},
 };
 
 use super::{fuse::Fuse, wire::Wire};
@@ -85,6 +85,7 @@ fn catalog() -> Catalog {
             name: label("Starter"),
             monthly: Cents::new(PRICE).unwrap(),
             size: Size { cpu: 1, ram_mb: 1024, disk_gb: 10 },
+            limits: GuestLimits::NONE,
             extra_ips_max: 5,
         }],
         images: vec![OsImage { key: slug("debian-12"), kind: None, name: label("Debian"), version: label("12"), file }],

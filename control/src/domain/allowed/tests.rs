@@ -186,6 +186,7 @@ fn spec(power: Power) -> ServerSpec {
         login: Login { ssh_keys: vec![], password_hash: None },
         nics: vec![],
         user_data: None,
+        limits: csp_shared::spec::GuestLimits::NONE,
     }
 }
 

@@ -80,6 +80,7 @@ fn spec(server: ServerId, power: Power) -> ServerSpec {
             dns: vec![],
         }],
         user_data: None,
+        limits: csp_shared::spec::GuestLimits::NONE,
     }
 }
 

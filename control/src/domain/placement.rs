@@ -1,5 +1,7 @@
 //! Which host takes a new server, and whether a location can take one at all.
 
+use std::cmp::Reverse;
+
 use csp_shared::{id::HostId, spec::CpuUse};
 
 /// What a server needs of a host.
@@ -30,6 +32,8 @@ pub struct HostLoad {
     pub disk_gib: u64,
     /// Promised so far.
     pub promised: Promised,
+    /// Servers of the account that orders which stand on it: so many fall with it at once.
+    pub own: u32,
 }
 
 /// What is promised on a host.
@@ -57,13 +61,15 @@ impl HostLoad {
     }
 }
 
-/// The host with the most memory left, so that load spreads; the oldest among equals, so that the choice is stable.
+/// The host with the fewest servers of the same account, so that a host that falls takes as little as possible from each
+/// customer; among equals the one with the most memory left, so that load spreads; then the oldest, so that the choice is
+/// stable.
 #[must_use]
 pub fn choose<'a>(hosts: &'a [HostLoad], need: &Need) -> Option<&'a HostLoad> {
     hosts
         .iter()
         .filter(|host| host.has_room(need))
-        .min_by_key(|host| (std::cmp::Reverse(host.ram_mib.saturating_sub(host.promised.ram_mib)), host.host))
+        .min_by_key(|host| (host.own, Reverse(host.ram_mib.saturating_sub(host.promised.ram_mib)), host.host))
 }
 
 /// What a location has to give: its hosts with their loads, and an address that is free, if one is.
@@ -105,7 +111,8 @@ mod tests {
 
     fn host(id: u128, ram_mib: u64, servers: u32) -> HostLoad {
         let promised = Promised { servers, ..Promised::default() };
-        HostLoad { host: HostId(Uuid::from_u128(id)), class: CpuUse::Shared, cpus: 8, ram_mib, disk_gib: 100, promised }
+        let host = HostId(Uuid::from_u128(id));
+        HostLoad { host, class: CpuUse::Shared, cpus: 8, ram_mib, disk_gib: 100, promised, own: 0 }
     }
     const NEED: Need = Need { cpus: 2, ram_mib: 1024, disk_gib: 20, cpu_use: CpuUse::Shared };
 
@@ -136,7 +143,32 @@ mod tests {
         assert!(choose(&[dedicated(0)], &NEED).is_none(), "a dedicated host takes no shared server");
     }
 
+    #[test]
+    fn a_customers_servers_stand_apart_as_long_as_there_is_room() {
+        let with = |id, ram_mib, own| HostLoad { own, ..host(id, ram_mib, own) };
+        let chosen = |hosts: &[HostLoad]| choose(hosts, &NEED).map(|h| h.host.0.as_u128());
+        assert_eq!(chosen(&[with(1, 8192, 1), with(2, 4096, 0)]), Some(2), "though the other has more room");
+        assert_eq!(chosen(&[with(1, 4096, 2), with(2, 8192, 2), with(3, 8192, 3)]), Some(2));
+        assert_eq!(chosen(&[with(1, 8192, 7), with(2, 512, 0)]), Some(1), "room comes first");
+    }
+
     proptest! {
+        /// However many hosts and orders: between two hosts that could both take the next one, no account has two more
+        /// servers on one than on the other.
+        #[test]
+        fn an_accounts_servers_are_spread_evenly(hosts in 1u128..6, orders in 1usize..30) {
+            let mut loads: Vec<HostLoad> = (1..=hosts).map(|id| HostLoad { cpus: 1000, ..host(id, 1 << 20, 0) }).collect();
+            let need = Need { disk_gib: 1, ..NEED };
+            for _ in 0..orders {
+                let chosen = choose(&loads, &need).map(|h| h.host);
+                let taken = loads.iter_mut().find(|h| Some(h.host) == chosen).unwrap();
+                taken.own += 1;
+                taken.promised.ram_mib += need.ram_mib;
+            }
+            let counts: Vec<u32> = loads.iter().map(|h| h.own).collect();
+            prop_assert!(counts.iter().max().unwrap() - counts.iter().min().unwrap() <= 1, "{counts:?}");
+        }
+
         #[test]
         fn no_host_is_ever_promised_beyond_what_it_has(orders in proptest::collection::vec((1u32..5, 1u64..3000, 1u64..60), 1..40)) {
             let mut hosts = [host(1, 4096, 0), host(2, 8192, 0)];

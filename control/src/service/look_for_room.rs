@@ -3,7 +3,7 @@
 
 use std::net::Ipv4Addr;
 
-use csp_shared::spec::CpuUse;
+use csp_shared::{id::AccountId, spec::CpuUse};
 
 use crate::{
     domain::{
@@ -44,7 +44,7 @@ pub struct Offer {
 /// When the store cannot be read.
 pub fn offers(read: &Read<'_>, packages: &[PackageRow], now: Time) -> Result<Vec<Offer>, StoreError> {
     let offer = |location: LocationRow| {
-        let room = room_in(read, &location.slug, now)?;
+        let room = room_in(read, &location.slug, None, now)?;
         let fits = packages.iter().filter(|package| room.place(&need_of(package)).is_ok());
         let available = fits.map(|package| package.slug.clone()).collect();
         Ok(Offer { location, available })
@@ -52,12 +52,18 @@ pub fn offers(read: &Read<'_>, packages: &[PackageRow], now: Time) -> Result<Vec
     read.location_list()?.into_iter().map(offer).collect()
 }
 
-/// What a location has to give.
+/// What a location has to give: to `account`, whose servers are to stand apart, or to anybody.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn room_in(read: &Read<'_>, location: &Slug, now: Time) -> Result<Room<FreeAddress>, StoreError> {
-    Ok(Room { hosts: read.host_loads(location.as_str(), now)?, address: free_address(read, location, now)? })
+pub fn room_in(
+    read: &Read<'_>,
+    location: &Slug,
+    account: Option<AccountId>,
+    now: Time,
+) -> Result<Room<FreeAddress>, StoreError> {
+    let hosts = read.host_loads(location.as_str(), account, now)?;
+    Ok(Room { hosts, address: free_address(read, location, now)? })
 }
 
 /// The lowest free address of the oldest pool that has one.

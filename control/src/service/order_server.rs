@@ -250,7 +250,7 @@ fn place(
     }
     let mut lacking = NoRoom::Host;
     for location in &locations {
-        match room_in(tx, &location.slug, now)?.place(need) {
+        match room_in(tx, &location.slug, Some(order.account), now)?.place(need) {
             Ok((host, (pool, address))) => return Ok(Place { host, pool: pool.clone(), address: *address }),
             Err(NoRoom::Address) => lacking = NoRoom::Address,
             Err(NoRoom::Host) => {}

@@ -1,6 +1,11 @@
 //! Hosts, as the operator knows them, and what is promised on each.
 
-use csp_shared::{id::HostId, key_pin::KeyPin, limits::SILENCE_SECONDS_MAX, spec::CpuUse};
+use csp_shared::{
+    id::{AccountId, HostId},
+    key_pin::KeyPin,
+    limits::SILENCE_SECONDS_MAX,
+    spec::CpuUse,
+};
 use rusqlite::Row;
 
 use super::{Read, StoreError, Tx, row};
@@ -177,18 +182,28 @@ impl Read<'_> {
         self.maybe(&format!("{HOSTS} WHERE h.name = ?1"), [name], host)
     }
 
-    /// Hosts of a location that are in service, heard of, and have told what they hold, with what is promised on each.
+    /// Hosts of a location that are in service, heard of, and have told what they hold, with what is promised on each, and
+    /// how much of that to `account`.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn host_loads(&self, location: &str, now: Time) -> Result<Vec<HostLoad>, StoreError> {
+    pub fn host_loads(
+        &self,
+        location: &str,
+        account: Option<AccountId>,
+        now: Time,
+    ) -> Result<Vec<HostLoad>, StoreError> {
         let sql = "SELECT h.uuid, h.class, h.cpus * h.cpu_overcommit, h.ram_mib, h.disk_gib, count(p.id), \
-                   coalesce(sum(p.cpus), 0), coalesce(sum(p.ram_mib), 0), coalesce(sum(p.disk_gib), 0) \
+                   coalesce(sum(p.cpus), 0), coalesce(sum(p.ram_mib), 0), coalesce(sum(p.disk_gib), 0), \
+                   (SELECT count(*) FROM accounts a JOIN servers s ON s.account_id = a.id \
+                    JOIN placements o ON o.server_id = s.id \
+                    WHERE a.uuid = ?3 AND o.host_id = h.id AND o.state = 'active') \
                    FROM hosts h JOIN locations l ON l.id = h.location_id \
                    LEFT JOIN placements p ON p.host_id = h.id AND p.state <> 'released' \
                    WHERE l.slug = ?1 AND l.active = 1 AND h.state = 'active' AND h.seen_at >= ?2 AND h.session > 0 \
                    AND h.inventory_session = h.session GROUP BY h.id ORDER BY h.id";
-        self.many(sql, (location, now.plus(-SILENCE_SECONDS_MAX).0), |r| {
+        let account = account.map(|account| account.to_string());
+        self.many(sql, (location, now.plus(-SILENCE_SECONDS_MAX).0, account), |r| {
             Ok(HostLoad {
                 host: row::parsed(r, 0)?,
                 class: row::chosen(r, 1, HostClass::parse)?.cpu_use(),
@@ -201,6 +216,7 @@ impl Read<'_> {
                     ram_mib: row::number(r, 7)?,
                     disk_gib: row::number(r, 8)?,
                 },
+                own: row::number(r, 9)?,
             })
         })
     }

@@ -246,7 +246,7 @@ async fn a_token_opens_once_for_ten_minutes_and_again_for_the_machine_that_used_
 async fn a_host_that_falls_silent_and_comes_back_is_counted_again() {
     let stored = Stored::start().await;
     stored.enrol("agent").await.unwrap();
-    let loads = |now: Time| stored.store.read(move |read| read.host_loads("lab", now));
+    let loads = |now: Time| stored.store.read(move |read| read.host_loads("lab", None, now));
     assert!(loads(NOW).await.unwrap().is_empty(), "enrolled, never seen");
     let agent = stored.agent("agent", Hands::default());
     until("the host is known", || agent.hands.heard() == 1).await;

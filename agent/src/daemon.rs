@@ -183,6 +183,7 @@ fn hello(facts: &HostFacts) -> Hello {
         agent_version: env!("CARGO_PKG_VERSION").to_owned(),
         capacity: facts.capacity,
         virt: facts.virt,
+        passwords: true,
     }
 }
 

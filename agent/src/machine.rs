@@ -19,8 +19,9 @@ use csp_shared::{
     generation::{BootEpoch, DiskEpoch, StartEpoch},
     id::ServerId,
     mac::Mac,
-    message::{Capacity, Orphan, Virt},
+    message::{Capacity, Orphan, PasswordRefusal, Virt},
     observed::{Fault, Remains},
+    secret::Secret,
     sha256::Sha256,
     spec::{Image, ServerSpec},
 };
@@ -130,8 +131,10 @@ pub struct Seen {
     /// the version of the layouts in this build. When it changes, filters are replaced at once, the rest at the next
     /// cold boot.
     pub setup: Mark,
-    /// The pool is mounted and carries its id file. When `false`, `image` and `disks` mean nothing.
+    /// The pool is mounted, carries its id file and takes writes. When `false`, `image` and `disks` mean nothing.
     pub pool: bool,
+    /// It is mounted and takes none.
+    pub pool_read_only: bool,
     /// The image that was asked about is in the cache, verified.
     pub image: bool,
     /// Disks of the server under their final names, outside the trash.
@@ -268,6 +271,16 @@ pub trait Machine: Send + Sync + 'static {
     fn screen(&self, server: ServerId) -> Option<PathBuf> {
         let _ = server;
         None
+    }
+
+    /// Asks the guest agent to give root the password with this crypt(5) hash. Guests in memory have no agent.
+    fn set_password(
+        &self,
+        server: ServerId,
+        hash: &Secret,
+    ) -> impl Future<Output = Result<(), PasswordRefusal>> + Send {
+        let _ = (server, hash);
+        std::future::ready(Err(PasswordRefusal::NoGuestAgent))
     }
 
     /// Fetches the image into the cache and verifies it. Cancel safe: a newer spec drops the future in its middle, and

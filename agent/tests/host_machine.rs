@@ -26,7 +26,9 @@ use csp_shared::{
     generation::{BootEpoch, DiskEpoch, Generation, Incarnation, StartEpoch, Version},
     id::ServerId,
     mac::Mac,
+    message::PasswordRefusal,
     observed::{FaultCode, Remains},
+    secret::Secret,
     sha256::Sha256,
     spec::{CpuUse, GuestLimits, Image, ImageFormat, Login, Nic, NicAddress, NicNetwork, Power, ServerSpec},
 };
@@ -46,6 +48,8 @@ use web::{Behaviour, Web};
 const SERVER: ServerId = ServerId(Uuid::from_u128(0x0199_d5c4_8d7e_7000_8000_0000_0000_00aa));
 const MAC: Mac = Mac([0x0a, 0xc5, 0, 0, 0, 1]);
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Less than a libvirtd that hangs is given.
+const UNHURRIED: Duration = Duration::from_secs(20);
 const SEED: Mark = Mark(1);
 const FILTERS: Mark = Mark(2);
 const DEFINITION: Mark = Mark(3);
@@ -59,6 +63,17 @@ const LIMITS: GuestLimits = GuestLimits {
 const HANGS: &[u8] = &[0xba, 0xf8, 0x03, 0xb0, b'x', 0xee, 0xeb, 0xfd];
 /// mov dx, 0x604; mov ax, 0x2000; out dx, ax; jmp $ — the ACPI register of q35 that switches the machine off.
 const POWERS_OFF: &[u8] = &[0xba, 0x04, 0x06, 0xb8, 0x00, 0x20, 0xef, 0xeb, 0xfe];
+
+/// Writes zeros from sector 2048 on, 32 KiB a turn, by the BIOS (int 0x13, function 0x43) with the packet at 0x7c20.
+const FILLS: &[u8] = &[
+    0x31, 0xc0, 0x8e, 0xd8, // xor ax, ax; mov ds, ax
+    0xbe, 0x20, 0x7c, 0xb8, 0x00, 0x43, 0xb2, 0x80, 0xcd,
+    0x13, // again: mov si, 0x7c20; mov ax, 0x4300; mov dl, 0x80; int 0x13
+    0x66, 0x83, 0x06, 0x28, 0x7c, 0x40, // add dword [0x7c28], 64
+    0xeb, 0xee, // jmp again
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // up to 0x7c20
+    0x10, 0, 0x40, 0, 0, 0x80, 0, 0, 0, 0x08, 0, 0, 0, 0, 0, 0,
+];
 
 #[test]
 fn a_server_lives_and_ends_on_a_real_host() {
@@ -79,12 +94,14 @@ fn a_server_lives_and_ends_on_a_real_host() {
             it_is_held_to_its_bounds();
             no_other_user_reads_it(home.path());
             a_restart_of_libvirtd_changes_nothing(&machine, &mut host).await;
+            a_libvirtd_that_hangs_is_told_and_holds_nothing_else_up(&machine, &spec, &host).await;
             its_console_is_bounded(home.path()).await;
             ends_are_told_apart(&machine).await;
             no_other_user_reads_it(home.path());
             a_guest_that_powers_off_is_seen_to(&machine).await;
             it_is_removed_without_a_trace(&machine, home.path()).await;
             no_other_user_reads_it(home.path());
+            a_guest_that_fills_its_pool_waits_for_room(home.path()).await;
         });
     });
 }
@@ -203,6 +220,10 @@ async fn it_is_brought_about(machine: &HostMachine, spec: &ServerSpec) {
     assert!(machine.orphans(&BTreeSet::from([SERVER])).await.unwrap().is_empty());
     let refused = machine.undefine(SERVER).await.unwrap_err();
     assert!(refused.detail.contains("running"), "{refused:?}");
+    let password = Secret::new("$6$salt$hash".to_owned());
+    let other = ServerId(Uuid::from_u128(9));
+    assert_eq!(machine.set_password(SERVER, &password).await, Err(PasswordRefusal::NoGuestAgent));
+    assert_eq!(machine.set_password(other, &password).await, Err(PasswordRefusal::NotRunning));
 }
 
 /// By QEMU itself, by libvirt's sandbox, and by control groups where this kernel has them for processors.
@@ -276,6 +297,76 @@ async fn a_restart_of_libvirtd_changes_nothing(machine: &HostMachine, host: &mut
     assert_eq!(tokio::time::timeout(PATIENCE, machine.event()).await.unwrap(), HostEvent::Everything);
     host.restart_libvirtd();
     wait_for(machine, |state| state == SeenState::Running).await;
+}
+
+/// For longer than its keepalive allows: whoever needs it hears so, whoever does not goes on, and so do screens.
+async fn a_libvirtd_that_hangs_is_told_and_holds_nothing_else_up(
+    machine: &HostMachine,
+    spec: &ServerSpec,
+    host: &LibvirtHost,
+) {
+    host.hang_libvirtd();
+    let looks = futures_util::future::join_all((0..8).map(|_| machine.see(SERVER, None)));
+    let beside = async {
+        machine.set_filters(spec, FILTERS).await.unwrap();
+        machine.link_up(spec).await.unwrap();
+        machine.fetch_image(&spec.image).await.unwrap();
+        let mut screen = tokio::net::UnixStream::connect(machine.screen(SERVER).unwrap()).await.unwrap();
+        let mut greeting = [0; 4];
+        tokio::io::AsyncReadExt::read_exact(&mut screen, &mut greeting).await.unwrap();
+        assert_eq!(&greeting, b"RFB ");
+    };
+    let (seen, beside) = tokio::join!(looks, tokio::time::timeout(UNHURRIED, beside));
+    host.unhang_libvirtd();
+    beside.expect("what needs no libvirt does not wait for it");
+    for seen in seen {
+        assert_eq!(seen.unwrap_err().code, FaultCode::HypervisorAway);
+    }
+    wait_for(machine, |state| state == SeenState::Running).await;
+}
+
+/// It writes all over its disk, which is larger than what its pool can hold.
+async fn a_guest_that_fills_its_pool_waits_for_room(home: &Path) {
+    let small = home.join("small");
+    std::fs::create_dir(&small).unwrap();
+    nix::mount::mount(Some("tmpfs"), &small, Some("tmpfs"), nix::mount::MsFlags::empty(), Some("size=48m,mode=0711"))
+        .unwrap();
+    let config = Config { pool_dir: small.join("pool"), state_dir: home.join("small-state"), ..config(home) };
+    let machine = HostMachine::open(config.clone()).unwrap();
+    let web = Web::serve(disk_of(FILLS), Behaviour::Plain);
+    let mut spec = spec(&web, DiskEpoch(1));
+    spec.image.sha256 = Sha256::of(&disk_of(FILLS));
+    spec.limits = GuestLimits::NONE;
+    machine.facts().await.unwrap();
+    let filler = small.join("filler");
+    // Made by hand, since the agent promises no more than its pool has.
+    let image = config.pool_dir.join("disks").join(format!("{SERVER}.1.qcow2"));
+    machine.fetch_image(&spec.image).await.unwrap();
+    let base = std::fs::read_dir(config.pool_dir.join("images")).unwrap().next().unwrap().unwrap().path();
+    let overlay = Tool::new("qemu-img", PATIENCE).args(["create", "-q", "-f", "qcow2", "-F", "raw", "-b"]);
+    overlay.arg(base).arg(&image).arg("1G").run().unwrap();
+    std::fs::set_permissions(&image, PermissionsExt::from_mode(0o600)).unwrap();
+    std::fs::write(&filler, vec![1; 16 << 20]).unwrap();
+    bring_about(&machine, &spec).await;
+    wait_for(&machine, |state| state == SeenState::Paused).await;
+    let occupied = |path: &Path| std::os::unix::fs::MetadataExt::blocks(&std::fs::metadata(path).unwrap()) * 512;
+    let before = occupied(&image);
+    machine.resume(SERVER).await.unwrap();
+    wait_for(&machine, |state| state == SeenState::Paused).await;
+
+    std::fs::remove_file(&filler).unwrap();
+    machine.resume(SERVER).await.unwrap();
+    for _ in 0..PATIENCE.as_millis() / 100 {
+        if occupied(&image) > before + (8 << 20) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(occupied(&image) > before + (8 << 20), "it went on where there was room: {before}");
+    machine.force_stop(SERVER).await.unwrap();
+    machine.undefine(SERVER).await.unwrap();
+    machine.remove_taps(SERVER).await.unwrap();
+    machine.remove_filters(SERVER).await.unwrap();
 }
 
 /// virtlogd begins another file at 2 MiB and keeps three: what a guest writes there fills no disk.

@@ -8,6 +8,7 @@ mod web;
 use std::{collections::BTreeSet, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
 use csp_agent::{
+    host_machine,
     machine::Mark,
     storage::{
         disk::{DiskError, Disks},
@@ -25,8 +26,13 @@ use csp_agent::{
 use csp_shared::{
     generation::DiskEpoch,
     id::ServerId,
+    observed::FaultCode,
     sha256::Sha256,
     spec::{Image, ImageFormat},
+};
+use nix::{
+    mount::{MsFlags, mount},
+    sched::{CloneFlags, unshare},
 };
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -332,6 +338,29 @@ fn without_its_pool_nothing_is_made_or_listed() {
     assert!(matches!(disks.create(SERVER, ONE, 1, &base), Err(DiskError::Pool(_))));
     assert!(matches!(disks.retire(SERVER, ONE, TrashTime(0)), Err(DiskError::Pool(_))));
     assert_eq!(std::fs::read_dir(home.path().join("pool")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_pool_that_takes_no_writes_is_told_by_name_and_used_again_when_it_does() {
+    let thread = std::thread::spawn(|| {
+        let none: Option<&str> = None;
+        unshare(CloneFlags::CLONE_FS | CloneFlags::CLONE_NEWNS).expect("needs root: mounts of its own");
+        mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).unwrap();
+        let home = tempfile::tempdir().unwrap();
+        let dir = home.path().join("pool");
+        std::fs::create_dir(&dir).unwrap();
+        mount(Some("tmpfs"), &dir, Some("tmpfs"), MsFlags::empty(), none).unwrap();
+        let disks = Disks::new(pool(&home, 0));
+        let again = |flags| mount(none, &dir, none, MsFlags::MS_REMOUNT | flags, none).unwrap();
+        again(MsFlags::MS_RDONLY);
+        let refused = disks.list(SERVER).unwrap_err();
+        assert!(refused.to_string().contains("mounted read-only"), "{refused}");
+        assert_eq!(host_machine::fault::of(&refused).code, FaultCode::PoolReadOnly);
+        again(MsFlags::empty());
+        assert!(disks.list(SERVER).unwrap().is_empty());
+        nix::mount::umount(&dir).unwrap();
+    });
+    thread.join().unwrap();
 }
 
 #[test]

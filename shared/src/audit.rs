@@ -17,11 +17,6 @@ use crate::{
     sha256::Sha256,
 };
 
-/// Ties an answer to its question. Unique within a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct AuditId(pub u64);
-
 /// One thing on a host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]

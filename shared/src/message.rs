@@ -16,6 +16,8 @@
 //!            of another connection)             the screen's bytes in binary frames)
 //!                                    <-   Audit (when an operator asks)
 //!   AuditAnswer*                     ->
+//!                                    <-   SetPassword (if Hello offered)
+//!   PasswordSet                      ->
 //! ```
 //!
 //! No message carries a command line, a path or XML. Unknown fields are ignored and unknown messages refused, so that
@@ -24,7 +26,7 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
-    audit::{AuditId, Holding},
+    audit::Holding,
     generation::SessionEpoch,
     id::{HostId, ServerId},
     limits::{FRAME_BYTES_MAX, REPORTS_PER_FRAME_MAX, SAMPLES_PER_FRAME_MAX, SPECS_PER_FRAME_MAX},
@@ -79,12 +81,41 @@ pub enum ToControl {
         /// From [`ToAgent::Welcome`].
         session: SessionEpoch,
         /// From the question.
-        request: AuditId,
+        request: QuestionId,
         /// At most [`REPORTS_PER_FRAME_MAX`].
         holdings: Vec<Holding>,
         /// Nothing follows: with this part all is told.
         last: bool,
     },
+    /// What came of [`ToAgent::SetPassword`].
+    PasswordSet {
+        /// From [`ToAgent::Welcome`].
+        session: SessionEpoch,
+        /// From the question.
+        request: QuestionId,
+        /// Why it was not set; none when it was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        refusal: Option<PasswordRefusal>,
+    },
+}
+
+/// Ties an answer to its question. Unique within a session and kind of question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct QuestionId(pub u64);
+
+/// Why a guest has no new password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PasswordRefusal {
+    /// The host has no such server, or it does not run.
+    NotRunning,
+    /// No guest agent answers in it: not installed, stopped, or the guest is still booting.
+    NoGuestAgent,
+    /// The guest agent will not: it has no root, or may not set passwords.
+    Refused,
+    /// The host could not ask.
+    HostTrouble,
 }
 
 /// What the control plane says.
@@ -115,7 +146,7 @@ pub enum ToAgent {
     /// Look at everything and tell what is there. Changes nothing and delays nothing.
     Audit {
         /// Goes into the answer.
-        request: AuditId,
+        request: QuestionId,
     },
     /// Somebody may see the server's screen: dial once more and say [`ToControl::Console`] there.
     OpenConsole {
@@ -123,6 +154,15 @@ pub enum ToAgent {
         stream: Secret,
         /// Whose screen.
         server: ServerId,
+    },
+    /// Ask the server's guest agent to give root this password. Sent only to an agent whose Hello offered it.
+    SetPassword {
+        /// Goes into the answer.
+        request: QuestionId,
+        /// Whose guest.
+        server: ServerId,
+        /// crypt(5) hash of the password, method `6`.
+        hash: Secret,
     },
     /// The connection ends, and why.
     Refused {
@@ -182,6 +222,9 @@ pub struct Hello {
     pub capacity: Capacity,
     /// How it runs guests.
     pub virt: Virt,
+    /// It understands [`ToAgent::SetPassword`]. One that is older than that message would refuse it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub passwords: bool,
 }
 
 /// What a host has, before anything is placed on it.
@@ -293,7 +336,7 @@ impl Message for ToControl {
             Self::Inventory(inventory) | Self::InventoryPart(inventory) => {
                 inventory.servers.len().max(inventory.orphans.len())
             }
-            Self::Enrol(_) | Self::Hello(_) | Self::Alive { .. } | Self::Console { .. } => 0,
+            Self::Enrol(_) | Self::Hello(_) | Self::Alive { .. } | Self::Console { .. } | Self::PasswordSet { .. } => 0,
         };
         (len, REPORTS_PER_FRAME_MAX)
     }

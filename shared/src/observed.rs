@@ -97,6 +97,8 @@ pub enum FaultCode {
     PoolFull,
     /// The pool is not mounted, or is another one.
     PoolMissing,
+    /// The pool takes no writes: remounted after an error of its file system, or by hand.
+    PoolReadOnly,
     /// A disk that held a customer's data is not there. Never replaced by an empty one.
     DiskMissing,
     /// libvirt refused the domain.
@@ -125,6 +127,7 @@ impl FaultCode {
             Self::ImageUnreachable
             | Self::PoolFull
             | Self::PoolMissing
+            | Self::PoolReadOnly
             | Self::HypervisorAway
             | Self::NetworkRefused
             | Self::Internal => false,
@@ -141,6 +144,7 @@ impl FaultCode {
             Self::ImageInvalid => "image_invalid",
             Self::PoolFull => "pool_full",
             Self::PoolMissing => "pool_missing",
+            Self::PoolReadOnly => "pool_read_only",
             Self::DiskMissing => "disk_missing",
             Self::HypervisorRefused => "hypervisor_refused",
             Self::HypervisorAway => "hypervisor_away",

@@ -5,7 +5,7 @@
 use std::fmt::Debug;
 
 use csp_shared::{
-    audit::{AuditId, HeldDomain, HeldFilters, HeldSpec, HeldTap, Holding, HostPart, PoolFile},
+    audit::{HeldDomain, HeldFilters, HeldSpec, HeldTap, Holding, HostPart, PoolFile},
     compat::PROTOCOL,
     generation::{BootEpoch, DiskEpoch, Generation, Incarnation, SessionEpoch, StartEpoch, Version},
     id::{HostId, ServerId},
@@ -15,7 +15,8 @@ use csp_shared::{
     },
     mac::Mac,
     message::{
-        Capacity, Enrol, FrameError, Hello, Inventory, Message, Orphan, Refusal, ToAgent, ToControl, Virt, batches,
+        Capacity, Enrol, FrameError, Hello, Inventory, Message, Orphan, PasswordRefusal, QuestionId, Refusal, ToAgent,
+        ToControl, Virt, batches,
     },
     observed::{Activity, DomainState, Fault, FaultCode, Observed, Remains},
     sample::{DiskMoved, Memory, NetworkMoved, Sample},
@@ -208,6 +209,7 @@ fn what_an_agent_says_stays_as_it_is() {
         agent_version: "0.1.0".to_owned(),
         capacity: Capacity { cpus: 32, ram_mib: 257_000, disk_gib: 3500 },
         virt: Virt::Kvm,
+        passwords: false,
     };
     let enrol =
         Enrol { protocol: PROTOCOL, token: Secret::new("join-token".to_owned()), machine_id: hello.machine_id.clone() };
@@ -215,6 +217,16 @@ fn what_an_agent_says_stays_as_it_is() {
     let messages = [
         ("enrol", ToControl::Enrol(enrol)),
         ("hello", ToControl::Hello(hello.clone())),
+        ("hello_with_passwords", ToControl::Hello(Hello { passwords: true, ..hello.clone() })),
+        ("password_set", ToControl::PasswordSet { session: SESSION, request: QuestionId(4), refusal: None }),
+        (
+            "password_refused",
+            ToControl::PasswordSet {
+                session: SESSION,
+                request: QuestionId(4),
+                refusal: Some(PasswordRefusal::NoGuestAgent),
+            },
+        ),
         ("inventory_part", ToControl::InventoryPart(inventory.clone())),
         ("inventory", ToControl::Inventory(inventory)),
         ("reports", ToControl::Reports { session: SESSION, reports: vec![observed(), idle] }),
@@ -222,7 +234,7 @@ fn what_an_agent_says_stays_as_it_is() {
         ("alive_with_capacity", ToControl::Alive { session: SESSION, capacity: Some(hello.capacity) }),
         (
             "audit_answer",
-            ToControl::AuditAnswer { session: SESSION, request: AuditId(3), holdings: holdings(), last: true },
+            ToControl::AuditAnswer { session: SESSION, request: QuestionId(3), holdings: holdings(), last: true },
         ),
         (
             "samples",
@@ -241,7 +253,15 @@ fn what_the_control_plane_says_stays_as_it_is() {
         vec![Desired::Present(Box::new(spec())), Desired::Absent(Tombstone { server: server(), version: version(4) })];
     let messages = [
         ("enrolled", ToAgent::Enrolled { host: host() }),
-        ("audit", ToAgent::Audit { request: AuditId(3) }),
+        (
+            "set_password",
+            ToAgent::SetPassword {
+                request: QuestionId(4),
+                server: server(),
+                hash: Secret::new("$6$salt$hash".to_owned()),
+            },
+        ),
+        ("audit", ToAgent::Audit { request: QuestionId(3) }),
         ("welcome", ToAgent::Welcome { session: SESSION, host: host(), samples: false }),
         ("welcome_to_samples", ToAgent::Welcome { session: SESSION, host: host(), samples: true }),
         ("desired", ToAgent::Desired { desired }),

@@ -251,6 +251,7 @@ impl Machine for FakeMachine {
             host_stopping: host.stopping,
             setup: Mark(0),
             pool,
+            pool_read_only: false,
             image: pool && image.is_some_and(|image| host.images.contains(&image.sha256)),
             disks: if pool { held.disks.into_keys().collect() } else { BTreeSet::new() },
             seed: held.seed.filter(|_| pool),

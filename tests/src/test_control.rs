@@ -45,7 +45,7 @@ use tempfile::TempDir;
 
 pub use self::{
     request::{Message, Reply, Send, Stream},
-    test_host::TestHost,
+    test_host::{TestGuests, TestHost},
 };
 
 /// The moment at which the contract's examples are set: 2026-06-10 12:00:00.

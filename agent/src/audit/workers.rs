@@ -6,9 +6,10 @@ use csp_shared::{
     audit::Holding,
     id::ServerId,
     limits::HEARTBEAT_SECONDS,
-    message::{Capacity, Orphan},
+    message::{Capacity, Orphan, PasswordRefusal},
     observed::Observed,
     sample::Sample,
+    secret::Secret,
     spec::Desired,
 };
 
@@ -68,6 +69,10 @@ impl Workers for HostWorkers {
 
     async fn screen(&self, server: ServerId) -> Option<PathBuf> {
         self.supervisor.screen(server).await
+    }
+
+    async fn set_password(&self, server: ServerId, hash: Secret) -> Result<(), PasswordRefusal> {
+        self.supervisor.set_password(server, hash).await
     }
 
     fn control_heard(&self) {

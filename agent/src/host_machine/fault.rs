@@ -40,6 +40,7 @@ pub fn story(error: &(dyn Error + 'static)) -> String {
 fn of_io(source: &std::io::Error) -> FaultCode {
     match source.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => FaultCode::PoolFull,
+        ErrorKind::ReadOnlyFilesystem => FaultCode::PoolReadOnly,
         _ => FaultCode::Internal,
     }
 }
@@ -52,6 +53,7 @@ impl Coded for PoolError {
             | Self::NotEmpty { .. }
             | Self::NoNote { .. }
             | Self::Io { .. } => FaultCode::PoolMissing,
+            Self::ReadOnly { .. } => FaultCode::PoolReadOnly,
         }
     }
 }

@@ -21,12 +21,13 @@ use csp_shared::{
     generation::{DiskEpoch, StartEpoch},
     id::ServerId,
     mac::Mac,
-    message::{Capacity, Orphan, Virt},
+    message::{Capacity, Orphan, PasswordRefusal, Virt},
     observed::{Fault, FaultCode},
+    secret::Secret,
     spec::{CpuUse, Image, NicNetwork, ServerSpec},
 };
 use tokio::{
-    sync::{Mutex, OnceCell, mpsc},
+    sync::{Mutex, OnceCell, Semaphore, mpsc},
     task::JoinSet,
 };
 
@@ -54,8 +55,12 @@ use crate::{
 
 /// How long a call of libvirt may take before the worker is told that it is away. A start under load takes seconds.
 const LIBVIRT_LIMIT: Duration = Duration::from_secs(60);
+/// A guest agent has five seconds to answer, and libvirt as long to find it; who asked gives up a little later.
+const GUEST_AGENT_LIMIT: Duration = Duration::from_secs(12);
 /// A probe guest, where libvirt first has to find out what QEMU can do.
 const PROBE_LIMIT: Duration = Duration::from_secs(120);
+/// Calls of libvirt at once. While it hangs each of them holds a thread, and threads are needed for other work too.
+const LIBVIRT_CALLS_MAX: usize = 64;
 const GIB_SHIFT: u32 = 30;
 const HOUR_SECONDS: u64 = 3600;
 
@@ -65,6 +70,7 @@ pub struct HostMachine {
     config: Config,
     boot: BootId,
     libvirt: Arc<Libvirt>,
+    libvirt_calls: Arc<Semaphore>,
     events: Mutex<mpsc::Receiver<HostEvent>>,
     taps: Taps,
     storing: Storing,
@@ -104,6 +110,7 @@ impl HostMachine {
         Ok(Self {
             boot,
             libvirt: Arc::new(libvirt),
+            libvirt_calls: Arc::new(Semaphore::new(LIBVIRT_CALLS_MAX)),
             events: Mutex::new(events),
             taps: Taps::new(links, config.network.public_bridge.clone()),
             storing,
@@ -166,8 +173,17 @@ impl HostMachine {
         limit: Duration,
         call: impl FnOnce(&Libvirt) -> Result<T, HypervisorError> + Send + 'static,
     ) -> Result<T, Fault> {
-        let libvirt = Arc::clone(&self.libvirt);
-        let called = tokio::time::timeout(limit, blocking(move || call(&libvirt))).await;
+        let (libvirt, calls) = (Arc::clone(&self.libvirt), Arc::clone(&self.libvirt_calls));
+        let called = tokio::time::timeout(limit, async {
+            // Nobody closes it. The place goes along into the thread: a call that nobody waits for any more holds it.
+            let place = calls.acquire_owned().await;
+            blocking(move || {
+                let _place = place;
+                call(&libvirt)
+            })
+            .await
+        })
+        .await;
         let called = called.unwrap_or_else(|_| Err(fault::of(&HypervisorError::TooSlow("a call of libvirt"))));
         // What it refuses for one server it refuses while it works.
         let away = called.as_ref().err().filter(|fault| fault.code == FaultCode::HypervisorAway);
@@ -230,6 +246,7 @@ impl Machine for HostMachine {
             host_stopping,
             setup: self.setup_mark(virt),
             pool: stored.pool,
+            pool_read_only: stored.read_only,
             image: stored.image,
             disks: stored.disks,
             seed: stored.seed,
@@ -248,6 +265,15 @@ impl Machine for HostMachine {
 
     fn screen(&self, server: ServerId) -> Option<std::path::PathBuf> {
         Some(self.vnc.socket(server))
+    }
+
+    async fn set_password(&self, server: ServerId, hash: &Secret) -> Result<(), PasswordRefusal> {
+        let (libvirt, hash) = (Arc::clone(&self.libvirt), hash.clone());
+        let asked = tokio::task::spawn_blocking(move || libvirt.set_root_password(server, &hash));
+        match tokio::time::timeout(GUEST_AGENT_LIMIT, asked).await {
+            Ok(Ok(done)) => done,
+            _ => Err(PasswordRefusal::HostTrouble),
+        }
     }
 
     async fn event(&self) -> HostEvent {

@@ -47,6 +47,7 @@ pub(super) struct Store {
 #[derive(Debug, Default)]
 pub(super) struct Stored {
     pub pool: bool,
+    pub read_only: bool,
     pub image: bool,
     pub disks: BTreeSet<DiskEpoch>,
     pub seed: Option<Mark>,
@@ -107,7 +108,7 @@ impl Storing {
         match &opened {
             Err(error) if !self.missing_told.swap(true, Ordering::SeqCst) => {
                 let detail = fault::story(error);
-                tracing::warn!(detail, "the pool is missing; nothing is started from it and nothing is made in it");
+                tracing::warn!(detail, "the pool cannot be used; nothing is started from it and nothing is made in it");
             }
             Ok(_) if self.missing_told.swap(false, Ordering::SeqCst) => tracing::info!("the pool is back"),
             _ => {}
@@ -153,6 +154,7 @@ impl Storing {
             let cached = image.map(|image| store.images.cached(&image)).transpose()?.flatten();
             Ok(Stored {
                 pool: true,
+                read_only: false,
                 image: cached.is_some(),
                 disks: store.disks.list(server)?,
                 seed: store.seeds.see(server)?,
@@ -160,6 +162,7 @@ impl Storing {
         });
         match seen.await {
             Err(fault) if fault.code == FaultCode::PoolMissing => Ok(Stored::default()),
+            Err(fault) if fault.code == FaultCode::PoolReadOnly => Ok(Stored { read_only: true, ..Stored::default() }),
             seen => seen,
         }
     }

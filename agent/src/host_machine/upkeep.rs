@@ -44,7 +44,7 @@ async fn round(storing: &Storing, clock: &Arc<TrashClock>, keep: Duration) -> Ve
             failed.extend(stuck.iter().map(|error| super::fault::story(error)));
         }
         // The log has a line about it already.
-        Err(Fault { code: FaultCode::PoolMissing, .. }) => {}
+        Err(Fault { code: FaultCode::PoolMissing | FaultCode::PoolReadOnly, .. }) => {}
         Err(fault) => failed.push(fault.detail),
     }
     failed

@@ -233,7 +233,7 @@ impl Libvirt {
     }
 
     /// Does something with the server's domain; `None` when there is none.
-    fn on_domain<T>(
+    pub(super) fn on_domain<T>(
         &self,
         server: ServerId,
         doing: &str,

@@ -4,6 +4,7 @@ pub mod connection;
 pub mod counters;
 pub mod domain_xml;
 pub mod events;
+pub mod guest_agent;
 pub mod libvirt;
 pub mod listing;
 pub mod metadata;

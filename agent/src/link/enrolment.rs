@@ -149,9 +149,11 @@ async fn ask(join: &Join, machine_id: String, own: &Identity, dial: &impl Dial) 
     match answer.map_err(EnrolError::Answer)? {
         ToAgent::Enrolled { host } => Ok(host),
         ToAgent::Refused { reason, message } => Err(EnrolError::Refused { reason, message }),
-        ToAgent::Welcome { .. } | ToAgent::Desired { .. } | ToAgent::Audit { .. } | ToAgent::OpenConsole { .. } => {
-            Err(EnrolError::OutOfOrder)
-        }
+        ToAgent::Welcome { .. }
+        | ToAgent::Desired { .. }
+        | ToAgent::Audit { .. }
+        | ToAgent::OpenConsole { .. }
+        | ToAgent::SetPassword { .. } => Err(EnrolError::OutOfOrder),
     }
 }
 

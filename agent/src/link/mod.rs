@@ -6,6 +6,7 @@
 //!   dial      TCP, TLS with pinned keys, websocket
 //!   session   Hello, Welcome, Inventory; then two loops, one for each direction
 //!   backoff   how long to wait, a pure function
+//!   passwords asks guests to take a new password, and tells whether they did
 //! console     one more connection for each screen that is watched
 //! workers     what the link asks of the rest of the agent
 //! ```
@@ -18,6 +19,7 @@ pub mod connection;
 mod console;
 pub mod dial;
 pub mod enrolment;
+mod passwords;
 mod session;
 pub mod workers;
 

@@ -13,11 +13,11 @@ use std::{convert::Infallible, future::Future, time::Duration};
 
 use csp_link::frames::{LinkError, Receiver, Sender};
 use csp_shared::{
-    audit::{AuditId, Holding},
+    audit::Holding,
     generation::SessionEpoch,
     id::HostId,
     limits::{HEARTBEAT_SECONDS, REPORTS_PER_FRAME_MAX, SAMPLES_PER_FRAME_MAX},
-    message::{Capacity, Hello, Inventory, Orphan, Refusal, ToAgent, ToControl, batches},
+    message::{Capacity, Hello, Inventory, Orphan, PasswordRefusal, QuestionId, Refusal, ToAgent, ToControl, batches},
     observed::Observed,
     sample::Sample,
 };
@@ -27,7 +27,11 @@ use tokio::{
 };
 use tracing::info;
 
-use super::{console::Ask, workers::Workers};
+use super::{
+    console::Ask,
+    passwords::{self, Wanted},
+    workers::Workers,
+};
 use crate::worker::Stopped;
 
 /// How long the control plane may take to answer a Hello; its store may be busy after a restart.
@@ -88,9 +92,11 @@ pub(super) async fn greet(
         ToAgent::Welcome { session, host: found, samples } if found == host => Ok(Opened { session, samples }),
         ToAgent::Welcome { host: found, .. } => Err(Left::OtherHost { found, expected: host }),
         ToAgent::Refused { reason, message } => Err(Left::Refused { reason, message }),
-        ToAgent::Enrolled { .. } | ToAgent::Desired { .. } | ToAgent::Audit { .. } | ToAgent::OpenConsole { .. } => {
-            Err(Left::OutOfOrder)
-        }
+        ToAgent::Enrolled { .. }
+        | ToAgent::Desired { .. }
+        | ToAgent::Audit { .. }
+        | ToAgent::OpenConsole { .. }
+        | ToAgent::SetPassword { .. } => Err(Left::OutOfOrder),
     }
 }
 
@@ -105,19 +111,37 @@ pub(super) async fn pump(
     let (ask, asked) = mpsc::channel(QUESTIONS_MAX);
     let (answer, answers) = mpsc::channel(1);
     let (size, sizes) = mpsc::channel(1);
+    let (want, wanted) = mpsc::channel(passwords::WAITING_MAX);
+    let (set, sets) = mpsc::channel(1);
+    let asks = Asks { audits: ask, screens, passwords: want };
     tokio::select! {
-        ended = listen(workers, receiver, &ask, screens) => ended,
-        ended = speak(opened, workers, sender, answers, sizes) => ended,
+        ended = listen(workers, receiver, &asks) => ended,
+        ended = speak(opened, workers, sender, Told { answers, sizes, sets }) => ended,
+        never = passwords::serve(workers, wanted, set) => match never {},
         never = look(workers, asked, answer) => match never {},
         never = measure(workers, size) => match never {},
     }
 }
 
+/// Where questions go.
+struct Asks<'a> {
+    audits: mpsc::Sender<QuestionId>,
+    screens: &'a mpsc::Sender<Ask>,
+    passwords: mpsc::Sender<Wanted>,
+}
+
+/// Where answers come from.
+struct Told {
+    answers: mpsc::Receiver<(QuestionId, Vec<Holding>)>,
+    sizes: mpsc::Receiver<Capacity>,
+    sets: mpsc::Receiver<(QuestionId, Option<PasswordRefusal>)>,
+}
+
 /// Answers questions one after the other, beside everything else: a look takes as long as libvirt likes.
 async fn look(
     workers: &impl Workers,
-    mut asked: mpsc::Receiver<AuditId>,
-    answer: mpsc::Sender<(AuditId, Vec<Holding>)>,
+    mut asked: mpsc::Receiver<QuestionId>,
+    answer: mpsc::Sender<(QuestionId, Vec<Holding>)>,
 ) -> Infallible {
     while let Some(request) = asked.recv().await {
         let holdings = workers.audit().await;
@@ -138,12 +162,7 @@ async fn measure(workers: &impl Workers, size: mpsc::Sender<Capacity>) -> Infall
     }
 }
 
-async fn listen(
-    workers: &impl Workers,
-    receiver: &mut Receiver,
-    ask: &mpsc::Sender<AuditId>,
-    screens: &mpsc::Sender<Ask>,
-) -> Result<Infallible, Left> {
+async fn listen(workers: &impl Workers, receiver: &mut Receiver, asks: &Asks<'_>) -> Result<Infallible, Left> {
     loop {
         match receiver.receive().await? {
             // An empty list ends what a session begins with: from now on this host knows all that it should be.
@@ -153,9 +172,12 @@ async fn listen(
                 workers.accept(desired).await?;
             }
             // With so many open already, the asker hears nothing and asks again.
-            ToAgent::Audit { request } => drop(ask.try_send(request)),
+            ToAgent::Audit { request } => drop(asks.audits.try_send(request)),
             // The same: a console that is not dialled back is given up.
-            ToAgent::OpenConsole { stream, server } => drop(screens.try_send(Ask { stream, server })),
+            ToAgent::OpenConsole { stream, server } => drop(asks.screens.try_send(Ask { stream, server })),
+            ToAgent::SetPassword { request, server, hash } => {
+                drop(asks.passwords.try_send(Wanted { request, server, hash }));
+            }
             ToAgent::Refused { reason, message } => return Err(Left::Refused { reason, message }),
             ToAgent::Enrolled { .. } | ToAgent::Welcome { .. } => return Err(Left::OutOfOrder),
         }
@@ -166,23 +188,23 @@ async fn speak(
     Opened { session, samples }: Opened,
     workers: &impl Workers,
     sender: &mut Sender,
-    mut answers: mpsc::Receiver<(AuditId, Vec<Holding>)>,
-    mut sizes: mpsc::Receiver<Capacity>,
+    mut told: Told,
 ) -> Result<Infallible, Left> {
     let (servers, orphans) = meanwhile_alive(session, sender, workers.inventory()).await??;
     send_inventory(session, servers, orphans, sender).await?;
     loop {
-        let told = async {
+        let news = async {
             tokio::select! {
                 reports = workers.next_reports(REPORTS_PER_FRAME_MAX) => News::Reports(reports),
-                Some((request, holdings)) = answers.recv() => News::Audit(request, holdings),
-                Some(capacity) = sizes.recv() => News::Size(capacity),
+                Some((request, holdings)) = told.answers.recv() => News::Audit(request, holdings),
+                Some(capacity) = told.sizes.recv() => News::Size(capacity),
+                Some((request, refusal)) = told.sets.recv() => News::Password(request, refusal),
             }
         };
         let news = async {
             tokio::select! {
                 biased; // Nothing waits for a sample, and what matters waits for one short frame of them at most.
-                news = told => news,
+                news = news => news,
                 samples = workers.next_samples(SAMPLES_PER_FRAME_MAX), if samples => News::Samples(samples),
             }
         };
@@ -194,6 +216,9 @@ async fn speak(
             }
             News::Audit(request, holdings) => send_answer(session, request, holdings, sender).await?,
             News::Samples(samples) => sender.send(&ToControl::Samples { session, samples }).await?,
+            News::Password(request, refusal) => {
+                sender.send(&ToControl::PasswordSet { session, request, refusal }).await?;
+            }
             News::Size(capacity) => sender.send(&ToControl::Alive { session, capacity: Some(capacity) }).await?,
         }
     }
@@ -202,14 +227,15 @@ async fn speak(
 /// Something to tell.
 enum News {
     Reports(Vec<Observed>),
-    Audit(AuditId, Vec<Holding>),
+    Audit(QuestionId, Vec<Holding>),
+    Password(QuestionId, Option<PasswordRefusal>),
     Size(Capacity),
     Samples(Vec<Sample>),
 }
 
 async fn send_answer(
     session: SessionEpoch,
-    request: AuditId,
+    request: QuestionId,
     holdings: Vec<Holding>,
     sender: &mut Sender,
 ) -> Result<(), LinkError> {

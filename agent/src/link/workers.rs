@@ -5,9 +5,10 @@ use std::{future::Future, path::PathBuf};
 use csp_shared::{
     audit::Holding,
     id::ServerId,
-    message::{Capacity, Orphan},
+    message::{Capacity, Orphan, PasswordRefusal},
     observed::Observed,
     sample::Sample,
+    secret::Secret,
     spec::Desired,
 };
 
@@ -32,6 +33,12 @@ pub trait Workers: Clone + Send + Sync + 'static {
     fn screen(&self, server: ServerId) -> impl Future<Output = Option<PathBuf>> + Send {
         let _ = server;
         std::future::ready(None)
+    }
+
+    /// Asks a server's guest agent to give root the password with this crypt(5) hash. Takes seconds where the guest hangs.
+    fn set_password(&self, server: ServerId, hash: Secret) -> impl Future<Output = Result<(), PasswordRefusal>> + Send {
+        let _ = (server, hash);
+        std::future::ready(Err(PasswordRefusal::NotRunning))
     }
 
     /// Waits for samples and takes at most `limit` of them. Cancel safe; what was taken and not delivered is lost.

@@ -13,6 +13,8 @@ use crate::machine::Seen;
 pub enum DiskState {
     /// The pool is not there, so nothing is known.
     PoolMissing,
+    /// The pool takes no writes, so nothing can be done in it.
+    PoolReadOnly,
     /// It is there.
     Ready,
     /// It was never there and is to be made.
@@ -27,7 +29,9 @@ pub fn state(spec: &ServerSpec, seen: &Seen, notes: &Notes) -> DiskState {
     // What a disk or a domain says counts as much as the note: the notes may be what was lost.
     let defined = seen.domain.map(|domain| domain.epochs.disk);
     let newest_known = notes.disk_started.max(seen.disks.last().copied()).max(defined);
-    if !seen.pool {
+    if seen.pool_read_only {
+        DiskState::PoolReadOnly
+    } else if !seen.pool {
         DiskState::PoolMissing
     } else if seen.disks.contains(&spec.disk_epoch) {
         DiskState::Ready

@@ -71,6 +71,7 @@ pub(crate) fn bare() -> Seen {
         host_stopping: false,
         setup: Mark(7),
         pool: true,
+        pool_read_only: false,
         image: false,
         disks: BTreeSet::new(),
         seed: None,

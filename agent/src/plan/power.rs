@@ -1,6 +1,9 @@
 //! Power has a memory: why a guest is off, whether it is to be started, and how it is stopped.
 
-use csp_shared::{observed::Activity, spec::ServerSpec};
+use csp_shared::{
+    observed::{Activity, Fault, FaultCode},
+    spec::ServerSpec,
+};
 
 use super::{
     Plan, Situation, Wait,
@@ -43,14 +46,21 @@ fn stopping(at_ms: u64) -> Wait {
     Wait::Until { at_ms, activity: Some(Activity::Stopping) }
 }
 
-/// Lets a paused guest go on, but not over and over.
+/// Lets a paused guest go on, but not over and over. One that pauses again has a cause: a full pool is the only one for
+/// which QEMU stops a guest of ours.
 pub(super) fn resume(s: Situation<'_>) -> Plan {
     let at_ms = s.course.resumed_ms.map_or(0, |resumed_ms| resumed_ms + RESUME_AGAIN_MS);
-    if s.now_ms >= at_ms {
+    let plan = if s.now_ms >= at_ms {
         Plan::of(vec![Step::Resume])
     } else {
         Plan::waiting(Vec::new(), Wait::Until { at_ms, activity: Some(Activity::Starting) })
+    };
+    // A pause long after the last one is another story.
+    if s.course.resumed_ms.is_none_or(|resumed_ms| s.now_ms >= resumed_ms + 2 * RESUME_AGAIN_MS) {
+        return plan;
     }
+    let why = "the guest is paused: the pool has no room for what it writes; it goes on when there is";
+    Plan { fault: Some(Fault::new(FaultCode::PoolFull, why)), ..plan }
 }
 
 /// Remembers that the guest runs as it should, and takes over a newer start epoch without a reboot.

@@ -151,6 +151,10 @@ fn stands_in_the_way(disk: DiskState) -> Option<Plan> {
         DiskState::PoolMissing => {
             Some(Plan::faulty(FaultCode::PoolMissing, "the pool is not mounted, or it is another one"))
         }
+        DiskState::PoolReadOnly => Some(Plan::faulty(
+            FaultCode::PoolReadOnly,
+            "the pool is mounted read-only; a guest that runs is left running",
+        )),
         DiskState::Missing => {
             Some(Plan::faulty(FaultCode::DiskMissing, "a disk of this epoch was started once and is not in the pool"))
         }

@@ -78,11 +78,12 @@ prop_compose! {
         spec in Just(spec),
     ) -> World {
         let mut world = World::new(&spec);
-        let [image, seed, filters, filters_are_old, obeys, stray, _, _] = flags;
+        let [image, seed, filters, filters_are_old, obeys, stray, read_only, _] = flags;
         world.obeys = obeys;
         world.notes.disk_started = started;
         world.notes.power = power;
         world.seen.pool = pool;
+        world.seen.pool_read_only = !pool && read_only;
         world.seen.disks = if pool { disks } else { Default::default() };
         world.seen.image = pool && image;
         world.seen.seed = seed.then(|| mark::seed(&spec, Mark(7)));
@@ -104,8 +105,8 @@ prop_compose! {
 
 /// Where a world may come to rest with a fault: what no agent can mend by itself.
 fn is_excused(world: &World) -> bool {
-    use FaultCode::{CrashLoop, DiskMissing, NetworkRefused, PoolMissing};
-    let codes = [PoolMissing, DiskMissing, CrashLoop, NetworkRefused];
+    use FaultCode::{CrashLoop, DiskMissing, NetworkRefused, PoolMissing, PoolReadOnly};
+    let codes = [PoolMissing, PoolReadOnly, DiskMissing, CrashLoop, NetworkRefused];
     world.plan().fault.is_some_and(|fault| codes.contains(&fault.code) || world.has_stray())
 }
 

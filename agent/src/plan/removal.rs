@@ -21,8 +21,11 @@ pub fn plan(seen: &Seen) -> Plan {
         steps.extend(seen.seed.map(|_| Step::RemoveSeed));
         Plan::of(steps)
     } else {
-        let fault =
-            Plan::faulty(FaultCode::PoolMissing, "the pool is not mounted: the server's disk may still be there");
-        Plan { steps, ..fault }
+        let (code, why) = if seen.pool_read_only {
+            (FaultCode::PoolReadOnly, "the pool is mounted read-only: the server's disk is still there")
+        } else {
+            (FaultCode::PoolMissing, "the pool is not mounted: the server's disk may still be there")
+        };
+        Plan { steps, ..Plan::faulty(code, why) }
     }
 }

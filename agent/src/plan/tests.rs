@@ -277,6 +277,28 @@ fn a_paused_guest_is_told_to_go_on_but_not_over_and_over() {
     world.turn();
     world = world.sees(|seen| seen.domain.as_mut().unwrap().state = SeenState::Paused);
     assert!(matches!(world.plan().wait, Some(Wait::Until { .. })));
+    assert_eq!(world.plan().fault.unwrap().code, FaultCode::PoolFull, "and that it does not is told by name");
+    world.now_ms += 30_000;
+    assert_eq!(world.plan().steps, [Step::Resume], "it is tried again");
+    world.turn();
+    assert!(world.settle().is_settled(), "there was room");
+}
+
+#[test]
+fn a_pool_that_takes_no_writes_is_told_by_name_and_no_guest_is_touched_for_it() {
+    let read_only = |seen: &mut crate::machine::Seen| {
+        (seen.pool, seen.pool_read_only) = (false, true);
+        seen.disks.clear();
+    };
+    let runs = running().sees(read_only);
+    let reinstall = runs.clone().wants(|spec| spec.disk_epoch = DiskEpoch(2));
+    let new = World::new(&spec()).sees(read_only);
+    for world in [&runs, &reinstall, &new] {
+        assert_eq!((world.plan().steps, world.plan().fault.unwrap().code), (vec![], FaultCode::PoolReadOnly));
+    }
+    let mut gone = runs.wants_gone();
+    assert_eq!(gone.settle().fault.unwrap().code, FaultCode::PoolReadOnly);
+    assert!(gone.seen.remains().disk && !gone.seen.remains().domain);
 }
 
 #[test]

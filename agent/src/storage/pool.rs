@@ -49,6 +49,12 @@ pub enum PoolError {
         /// The pool.
         path: PathBuf,
     },
+    /// Nothing can be written to it.
+    #[error("{} is mounted read-only: look for errors of its file system or disk (`dmesg`), then mount it anew", path.display())]
+    ReadOnly {
+        /// The pool.
+        path: PathBuf,
+    },
     /// No pool yet.
     #[error("{} is not there: this host never had a pool; `csp-agent run` makes it", path.display())]
     NoNote {
@@ -138,13 +144,19 @@ impl Pool {
     /// Whether the pool is there now.
     ///
     /// # Errors
-    /// When it is not mounted, or another one is.
+    /// When it is not mounted, another one is, or it takes no writes.
     pub fn check(&self) -> Result<(), PoolError> {
         match read_id(&self.dir.join(ID_FILE))? {
-            Some(found) if found == self.id => Ok(()),
+            Some(found) if found == self.id => self.check_writable(),
             Some(found) => Err(PoolError::OtherId { path: self.dir.clone(), found, wanted: self.id }),
             None => Err(PoolError::NoId { path: self.dir.clone() }),
         }
+    }
+
+    fn check_writable(&self) -> Result<(), PoolError> {
+        let stat = nix::sys::statvfs::statvfs(&self.dir).map_err(|errno| io_at(&self.dir, errno.into()))?;
+        let is_read_only = stat.flags().contains(nix::sys::statvfs::FsFlags::ST_RDONLY);
+        if is_read_only { Err(PoolError::ReadOnly { path: self.dir.clone() }) } else { Ok(()) }
     }
 
     /// Where images are.

@@ -8,8 +8,9 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use csp_shared::{
     id::ServerId,
-    message::Orphan,
+    message::{Orphan, PasswordRefusal},
     observed::{Fault, Observed},
+    secret::Secret,
     spec::Desired,
 };
 use tokio::{
@@ -58,6 +59,7 @@ enum Order {
     Inventory(oneshot::Sender<(Vec<Observed>, Vec<Orphan>)>),
     Rescan,
     Screen(ServerId, oneshot::Sender<Option<PathBuf>>),
+    Password(ServerId, Secret, oneshot::Sender<Result<(), PasswordRefusal>>),
     Facts(oneshot::Sender<Result<HostFacts, Fault>>),
     Ping(oneshot::Sender<()>),
 }
@@ -127,6 +129,17 @@ impl Supervisor {
         let (done, answer) = oneshot::channel();
         self.orders.send(Order::Screen(server, done)).await.ok()?;
         answer.await.ok()?
+    }
+
+    /// Asks the server's guest agent to give root the password with this crypt(5) hash.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn set_password(&self, server: ServerId, hash: Secret) -> Result<(), PasswordRefusal> {
+        let (done, answer) = oneshot::channel();
+        let asked = self.orders.send(Order::Password(server, hash, done)).await;
+        asked.map_err(|_| PasswordRefusal::HostTrouble)?;
+        answer.await.unwrap_or(Err(PasswordRefusal::HostTrouble))
     }
 
     /// What the host itself is, or why it cannot tell (libvirt is away).

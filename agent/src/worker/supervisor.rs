@@ -6,7 +6,13 @@ use std::{
     time::Duration,
 };
 
-use csp_shared::{generation::Version, id::ServerId, message::Orphan, observed::Observed, spec::Desired};
+use csp_shared::{
+    generation::Version,
+    id::ServerId,
+    message::{Orphan, PasswordRefusal},
+    observed::Observed,
+    spec::Desired,
+};
 use futures_util::future::join_all;
 use tokio::{
     sync::{mpsc, watch},
@@ -94,6 +100,15 @@ impl<M: Machine, B: Backing> Actor<M, B> {
                     let record = shared.host.specs.get(server).await;
                     let is_ours = record.is_some_and(|record| matches!(record.desired, Desired::Present(_)));
                     answer.send(shared.host.machine.screen(server).filter(|_| is_ours))
+                });
+            }
+            Order::Password(server, hash, answer) => {
+                let shared = Arc::clone(&self.shared);
+                tokio::spawn(async move {
+                    let record = shared.host.specs.get(server).await;
+                    let is_ours = record.is_some_and(|record| matches!(record.desired, Desired::Present(_)));
+                    let set = async { shared.host.machine.set_password(server, &hash).await };
+                    answer.send(if is_ours { set.await } else { Err(PasswordRefusal::NotRunning) })
                 });
             }
             Order::Rescan => self.wake(HostEvent::Everything),

@@ -109,7 +109,8 @@ pub(super) async fn converge_for_ever<M: Machine, B: Backing>(
                 wait_for(wait, &wake, &mut control_heard).await;
             }
             Next::Idle => {
-                let no_pool = look.observed.fault.as_ref().is_some_and(|fault| fault.code == FaultCode::PoolMissing);
+                let away = [FaultCode::PoolMissing, FaultCode::PoolReadOnly];
+                let no_pool = look.observed.fault.as_ref().is_some_and(|fault| away.contains(&fault.code));
                 let wait = if no_pool { POOL_AGAIN } else { LOOK_AGAIN };
                 wait_for(wait, &wake, &mut control_heard).await;
             }

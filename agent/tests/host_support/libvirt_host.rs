@@ -64,6 +64,15 @@ impl LibvirtHost {
         self.libvirtd = Daemon::start("libvirtd", Path::new("/run/libvirt/libvirt-sock"));
     }
 
+    /// As when it waits for ever for something.
+    pub fn hang_libvirtd(&self) {
+        self.libvirtd.signal(Signal::SIGSTOP);
+    }
+
+    pub fn unhang_libvirtd(&self) {
+        self.libvirtd.signal(Signal::SIGCONT);
+    }
+
     pub fn stop_libvirtd(&mut self) {
         self.libvirtd.stop();
     }
@@ -109,9 +118,15 @@ impl Daemon {
         daemon
     }
 
+    fn signal(&self, signal: Signal) {
+        let child = self.child.as_ref().unwrap();
+        kill(Pid::from_raw(child.id() as i32), signal).unwrap();
+    }
+
     fn stop(&mut self) {
         let Some(mut child) = self.child.take() else { return };
         let _ = kill(Pid::from_raw(child.id() as i32), Signal::SIGTERM);
+        let _ = kill(Pid::from_raw(child.id() as i32), Signal::SIGCONT); // of a test that failed in between
         for _ in 0..600 {
             if child.try_wait().unwrap().is_some() {
                 let _ = std::fs::remove_file(&self.socket);

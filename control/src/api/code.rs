@@ -89,6 +89,10 @@ registry! {
         "The account has as many of these as it may have; `error.details.limit` says how many. Remove one, or ask the provider for more.";
     PaidTooFarAhead = "paid_too_far_ahead", CONFLICT, false,
         "A service can be paid at most 13 months ahead. Nothing was charged.";
+    GuestAgentMissing = "guest_agent_missing", CONFLICT, true,
+        "No guest agent answers in the server. Install and start `qemu-guest-agent` in it, or wait until it has booted.";
+    GuestRefused = "guest_refused", CONFLICT, false,
+        "The server's guest agent refused. The guest has no such user, or its agent may not do this.";
     PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, false,
         "The body is longer than the API accepts.";
     UriTooLong = "uri_too_long", URI_TOO_LONG, false,
@@ -125,6 +129,8 @@ registry! {
         "Something went wrong on our side. Nothing was changed, or it is shown by the next GET.";
     Unavailable = "unavailable", SERVICE_UNAVAILABLE, true,
         "The service cannot store changes right now. Reading works; try again in a moment.";
+    HostUnreachable = "host_unreachable", SERVICE_UNAVAILABLE, true,
+        "The server's host cannot be asked right now. The server itself goes on; try again in a moment.";
 }
 
 impl Code {

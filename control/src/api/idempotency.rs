@@ -32,7 +32,7 @@ use super::{
 };
 use crate::{
     domain::time::Time,
-    store::{StoreError, StoredAnswer, Tx},
+    store::{Read, StoreError, StoredAnswer, Tx},
 };
 
 /// What the client sends.
@@ -84,6 +84,16 @@ pub struct Effect<B> {
 pub struct Answered<T, B = Answer<T>> {
     response: Response,
     body: PhantomData<fn() -> (T, B)>,
+}
+
+impl<T, B> Answered<T, B> {
+    fn of(body: Vec<u8>, replayed: bool) -> Self {
+        let mut response = json(body);
+        if replayed {
+            response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+        }
+        Self { response, body: PhantomData }
+    }
 }
 
 impl<T, B> IntoResponse for Answered<T, B> {
@@ -144,11 +154,23 @@ impl Once {
         if let Some(host) = outcome.wake {
             app.wake.wake(host);
         }
-        let mut response = json(outcome.body);
-        if outcome.replayed {
-            response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
-        }
-        Ok(Answered { response, body: PhantomData })
+        Ok(Answered::of(outcome.body, outcome.replayed))
+    }
+
+    /// The answer that was given before, or the request back. For effects beyond the store, which the transaction of the
+    /// answer cannot hold: only who has the turn at the thing concerned asks.
+    ///
+    /// # Errors
+    /// When the key belongs to another request.
+    pub async fn replayed<T>(self, app: &App) -> Result<Result<Answered<T>, Self>, ApiError> {
+        let (body, this) = app.store.read(move |read| self.look(read).map(|body| (body, self))).await?;
+        Ok(body.map(|body| Answered::of(body, true)).ok_or(this))
+    }
+
+    fn look(&self, read: &Read<'_>) -> Result<Option<Vec<u8>>, ApiError> {
+        let Some(sealed) = &self.sealed else { return Ok(None) };
+        let stored = read.idempotency_get(self.account, sealed.keys.lookup, self.now)?;
+        stored.map(|stored| sealed.replay(&stored)).transpose()
     }
 
     fn attempt<B: Serialize>(
@@ -158,8 +180,8 @@ impl Once {
     ) -> Result<Outcome, ApiError> {
         let first = |done: Effect<B>| Outcome { body: render(&done.answer), wake: done.wake, replayed: false };
         let Some(sealed) = &self.sealed else { return effect(tx).map(first) };
-        if let Some(stored) = tx.idempotency_get(self.account, sealed.keys.lookup, self.now)? {
-            return sealed.replay(&stored).map(|body| Outcome { body, wake: None, replayed: true });
+        if let Some(body) = self.look(tx)? {
+            return Ok(Outcome { body, wake: None, replayed: true });
         }
         let done = effect(tx).map(first)?;
         let unsealed = || StoreError::Damaged("an answer could not be sealed".to_owned());

@@ -35,6 +35,7 @@ pub mod state;
 pub mod statements;
 pub mod throttle;
 pub mod transactions;
+pub mod turns;
 pub mod wallet;
 
 pub use self::{

@@ -77,6 +77,7 @@ pub(super) fn documented() -> OpenApiRouter<App> {
         .routes(route!(servers::extend::extend))
         .routes(route!(servers::destroy::destroy))
         .routes(route!(servers::console::console))
+        .routes(route!(servers::reset_password::reset_password))
         .routes(route!(actions::list::server))
         .routes(route!(actions::list::account))
         .routes(route!(actions::show::show))

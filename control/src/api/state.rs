@@ -5,7 +5,7 @@ use std::sync::Arc;
 use csp_shared::key_pin::KeyPin;
 use ipnet::IpNet;
 
-use super::{edge::Edge, held::Held, throttle::Throttle};
+use super::{edge::Edge, held::Held, throttle::Throttle, turns::Turns};
 use crate::{
     clock::Clock,
     config::{Advertise, Orders, PublicUrl, RateLimits},
@@ -36,6 +36,8 @@ pub struct App {
     pub held: Arc<Held>,
     /// When keys were used last.
     pub key_uses: Arc<KeyUses>,
+    /// Who changes what lies outside the store, one at a time.
+    pub turns: Turns,
     /// What the configuration says.
     pub settings: Arc<Settings>,
 }
@@ -68,7 +70,8 @@ impl App {
         let throttle = Arc::new(Throttle::new(&settings.rate_limits, clock.clone()));
         let (held, key_uses, settings) = (Arc::default(), Arc::default(), Arc::new(settings));
         let metrics = Metrics::without_history();
-        Self { store, wake: Wake::default(), metrics, clock, entropy, throttle, held, key_uses, settings }
+        let turns = Turns::default();
+        Self { store, wake: Wake::default(), metrics, clock, entropy, throttle, held, key_uses, turns, settings }
     }
 
     /// The same, with samples kept there.

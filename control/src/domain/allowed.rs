@@ -191,7 +191,7 @@ impl fmt::Display for Denied {
             Why::Failed => f.write_str("the server's order failed and was refunded; destroy it and order again"),
             Why::Off => f.write_str("a restart switches nothing on, and the server is off or is to be; use start"),
             Why::NotOnline => {
-                write!(f, "the server is {}; its console opens when it is Online", self.standing.status().as_str())
+                write!(f, "the server is {}; this needs it to be Online", self.standing.status().as_str())
             }
             Why::Protected => f.write_str("the server is protected from being destroyed; lift that first"),
             Why::Gone => f.write_str("the server is being removed"),

@@ -56,6 +56,7 @@ kinds! {
     ServerRenewed = "server.renewed", "A server's paid time became longer, by itself or by request. `data`: paid_until.";
     ServerPriceAnnounced = "server.price_announced",
         "A server's price changes for what is paid from effective_at on. `data`: amount, previous_amount, effective_at.";
+    ServerPasswordReset = "server.password_reset", "The guest took a new root password that the owner asked for.";
     ServerDestroyed = "server.destroyed",
         "The server is gone from the account; the action of `destroy` ends when its host has proved it.";
     ActionQueued = "action.queued", "Something was asked of a server. `data`: command.";
@@ -204,6 +205,11 @@ impl Event {
         let effective_at = Some(announced.effective_at.to_string());
         let data = Data { amount, previous_amount, effective_at, ..Data::default() };
         Self::server(Kind::ServerPriceAnnounced, server, &data)
+    }
+
+    /// A guest has a new root password.
+    pub fn password_reset(server: ServerId) -> Self {
+        Self::server(Kind::ServerPasswordReset, server, &Data::default())
     }
 
     /// An action is at this status now.

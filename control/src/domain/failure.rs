@@ -25,6 +25,7 @@ pub fn explain(code: FaultCode) -> &'static str {
         FaultCode::ImageInvalid => "The image cannot be used; the provider was told.",
         FaultCode::PoolFull => "The host has no room for the disk.",
         FaultCode::PoolMissing => "The host's storage is not there; the provider was told.",
+        FaultCode::PoolReadOnly => "The host's storage takes no writes; the provider was told.",
         FaultCode::DiskMissing => "The server's disk was not found; the provider was told, and nothing was changed.",
         FaultCode::HypervisorRefused | FaultCode::HypervisorAway => "The host could not start the server.",
         FaultCode::NetworkRefused => "The host could not connect the server to its network.",

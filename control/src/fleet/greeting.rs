@@ -10,7 +10,7 @@ use super::{
     ended::Ended,
     hosts::{Hosts, Opened},
     intake,
-    wake::{Leave, Registration, Wake},
+    wake::{Leave, Offers, Registration, Wake},
 };
 
 /// Reads the first message and answers it. The peer proved the key `pin`, no more; the caller bounds the time.
@@ -33,10 +33,11 @@ pub(super) async fn greet<H: Hosts>(
         }
         ToControl::Hello(hello) => {
             intake::hello(&hello)?;
+            let offers = Offers { passwords: hello.passwords };
             let opened = hosts.open_session(hello, pin).await?;
             let Opened { host, session } = opened;
             // The older session goes before the newer one speaks.
-            let registration = wake.register(host, session).ok_or(Ended::Left(Leave::Superseded))?;
+            let registration = wake.register(host, session, offers).ok_or(Ended::Left(Leave::Superseded))?;
             sender.send(&ToAgent::Welcome { session, host, samples: true }).await?;
             Ok((opened, registration))
         }
@@ -47,6 +48,7 @@ pub(super) async fn greet<H: Hosts>(
         | ToControl::Reports { .. }
         | ToControl::Alive { .. }
         | ToControl::Samples { .. }
+        | ToControl::PasswordSet { .. }
         | ToControl::AuditAnswer { .. } => Err(Ended::out_of_order("a connection begins with Hello or Enrol")),
     }
 }

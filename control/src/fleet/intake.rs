@@ -120,6 +120,7 @@ mod tests {
             agent_version: "0.1.0".to_owned(),
             capacity: Capacity { cpus: 1, ram_mib: 1, disk_gib: 1 },
             virt: Virt::Kvm,
+            passwords: false,
         }
     }
 

@@ -5,7 +5,7 @@
 //!   greeting  the first message decides: an enrolment, or a host
 //!   session   two loops, one for each direction
 //!     hosts   what a session asks of the rest of the control plane, behind one trait (store_hosts is the real one)
-//!   questions what an audit asks a host, and its answer
+//!   questions what an audit asks a host, or the owner of a guest, and the answer
 //! console_relay  viewers and the connections that hosts dial for them
 //! wake        signals without data: "host H has something to read", "host H has to go"
 //! ```
@@ -31,7 +31,7 @@ pub use self::{
     hosts::{Hosts, HostsError, News, Opened},
     identity::ControlKeys,
     listener::{Bounds, Listener},
-    questions::NoAnswer,
+    questions::{NewPassword, NoAnswer},
     store_hosts::StoreHosts,
-    wake::Wake,
+    wake::{Offers, Registration, Wake},
 };

@@ -25,6 +25,7 @@ use super::{
     intake,
     listener::Bounds,
     outbox::Outbox,
+    questions::NewPassword,
     wake::Registration,
 };
 
@@ -83,6 +84,7 @@ impl<H: Hosts> Session<'_, H> {
                 | ToControl::Reports { .. }
                 | ToControl::Samples { .. }
                 | ToControl::Console { .. }
+                | ToControl::PasswordSet { .. }
                 | ToControl::AuditAnswer { .. } => {
                     return Err(Ended::out_of_order("after Welcome comes the inventory"));
                 }
@@ -113,6 +115,10 @@ impl<H: Hosts> Session<'_, H> {
                     self.check(session)?;
                     self.registration.answered(request, holdings, last);
                 }
+                ToControl::PasswordSet { session, request, refusal } => {
+                    self.check(session)?;
+                    self.registration.password_set(request, refusal);
+                }
                 ToControl::Enrol(_)
                 | ToControl::Hello(_)
                 | ToControl::InventoryPart(_)
@@ -139,6 +145,9 @@ impl<H: Hosts> Session<'_, H> {
                     self.send_news(&mut outbox, sender).await?;
                 }
                 request = self.registration.question() => sender.send(&ToAgent::Audit { request }).await?,
+                (request, NewPassword { server, hash }) = self.registration.password() => {
+                    sender.send(&ToAgent::SetPassword { request, server, hash }).await?;
+                }
                 open_console = asks.next() => sender.send(&open_console).await?,
                 _ = ping.tick() => sender.ping().await?,
             }

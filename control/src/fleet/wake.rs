@@ -10,14 +10,16 @@ use std::{
 };
 
 use csp_shared::{
-    audit::{AuditId, Holding},
+    audit::Holding,
     generation::SessionEpoch,
-    id::HostId,
+    id::{HostId, ServerId},
+    message::{PasswordRefusal, QuestionId},
+    secret::Secret,
 };
 use tokio::sync::{Notify, watch};
 
 use super::console_relay::Consoles;
-use super::questions::{self, NoAnswer, Questions};
+use super::questions::{self, Audits, NewPassword, NoAnswer, Passwords};
 
 /// Why a session has to go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,12 +44,27 @@ struct Live {
     session: SessionEpoch,
     woken: Arc<Notify>,
     questions: Arc<Questions>,
+    offers: Offers,
     leave: watch::Sender<Option<Leave>>,
+}
+
+/// What a host may be asked over its session.
+#[derive(Debug, Default)]
+struct Questions {
+    audits: Audits,
+    passwords: Passwords,
+}
+
+/// What a host's agent understands, by its Hello.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Offers {
+    /// [`csp_shared::message::ToAgent::SetPassword`].
+    pub passwords: bool,
 }
 
 /// A session's own end of its signals. Dropped with it.
 #[derive(Debug)]
-pub(super) struct Registration {
+pub struct Registration {
     host: HostId,
     session: SessionEpoch,
     wake: Wake,
@@ -78,7 +95,26 @@ impl Wake {
     pub async fn audit(&self, host: HostId, limit: Duration) -> Result<Vec<Holding>, NoAnswer> {
         let questions = self.lock().get(&host).map(|live| Arc::downgrade(&live.questions));
         let questions = questions.ok_or(NoAnswer::NotConnected)?;
-        let asked = questions.upgrade().ok_or(NoAnswer::Gone)?.open()?;
+        let asked = questions.upgrade().ok_or(NoAnswer::Gone)?.audits.open(())?;
+        questions::answer_within(asked, limit).await
+    }
+
+    /// Asks a host to give a guest's root a new password, and waits at most `limit` for the answer: why it did not.
+    ///
+    /// # Errors
+    /// When it does not answer: then nobody knows which password the guest has.
+    pub async fn set_password(
+        &self,
+        host: HostId,
+        server: ServerId,
+        hash: Secret,
+        limit: Duration,
+    ) -> Result<Option<PasswordRefusal>, NoAnswer> {
+        let asked = match self.lock().get(&host) {
+            None => return Err(NoAnswer::NotConnected),
+            Some(live) if !live.offers.passwords => return Err(NoAnswer::TooOld),
+            Some(live) => live.questions.passwords.open(NewPassword { server, hash })?,
+        };
         questions::answer_within(asked, limit).await
     }
 
@@ -103,7 +139,8 @@ impl Wake {
 
     /// Takes the host's place from its older session. None when a newer one is already there: two connections may
     /// pass each other between the store and here.
-    pub(super) fn register(&self, host: HostId, session: SessionEpoch) -> Option<Registration> {
+    #[must_use]
+    pub fn register(&self, host: HostId, session: SessionEpoch, offers: Offers) -> Option<Registration> {
         let mut sessions = self.lock();
         if let Some(older) = sessions.get(&host) {
             if older.session >= session {
@@ -114,7 +151,7 @@ impl Wake {
         let woken = Arc::new(Notify::new());
         let (leave, told) = watch::channel(None);
         let questions = Arc::<Questions>::default();
-        sessions.insert(host, Live { session, woken: woken.clone(), questions: questions.clone(), leave });
+        sessions.insert(host, Live { session, woken: woken.clone(), questions: questions.clone(), offers, leave });
         Some(Registration { host, session, wake: self.clone(), woken, questions, leave: told })
     }
 
@@ -141,13 +178,26 @@ impl Registration {
     }
 
     /// The next question to this host. Cancel safe.
-    pub(super) async fn question(&self) -> AuditId {
-        self.questions.next().await
+    pub(super) async fn question(&self) -> QuestionId {
+        self.questions.audits.next().await.0
     }
 
     /// Hands an answer, or a part of it, to whoever asked.
-    pub(super) fn answered(&self, request: AuditId, holdings: Vec<Holding>, last: bool) {
-        self.questions.answer(request, holdings, last);
+    pub(super) fn answered(&self, request: QuestionId, holdings: Vec<Holding>, last: bool) {
+        self.questions.audits.answer(request, |so_far| questions::add_holdings(so_far, holdings, last));
+    }
+
+    /// The next guest that is to have a new password. Cancel safe.
+    pub async fn password(&self) -> (QuestionId, NewPassword) {
+        self.questions.passwords.next().await
+    }
+
+    /// Hands on what came of it.
+    pub fn password_set(&self, request: QuestionId, refusal: Option<PasswordRefusal>) {
+        self.questions.passwords.answer(request, |told| {
+            *told = refusal;
+            Ok(true)
+        });
     }
 
     /// Signals this session from inside: what it just recorded may have changed what the host should be.
@@ -176,10 +226,10 @@ mod tests {
     #[tokio::test]
     async fn a_newer_session_ends_the_older_and_not_the_other_way_round() {
         let wake = Wake::default();
-        let first = wake.register(host(), SessionEpoch(1)).unwrap();
-        let second = wake.register(host(), SessionEpoch(2)).unwrap();
+        let first = wake.register(host(), SessionEpoch(1), Offers::default()).unwrap();
+        let second = wake.register(host(), SessionEpoch(2), Offers::default()).unwrap();
         assert_eq!(first.told_to_leave().await, Leave::Superseded);
-        assert!(wake.register(host(), SessionEpoch(1)).is_none());
+        assert!(wake.register(host(), SessionEpoch(1), Offers::default()).is_none());
         drop(first);
         assert_eq!(wake.connected(), [host()], "the older one's end does not unregister the newer");
         drop(second);
@@ -189,7 +239,7 @@ mod tests {
     #[tokio::test]
     async fn a_signal_that_comes_before_the_wait_is_not_lost() {
         let wake = Wake::default();
-        let session = wake.register(host(), SessionEpoch(1)).unwrap();
+        let session = wake.register(host(), SessionEpoch(1), Offers::default()).unwrap();
         wake.wake(host());
         wake.wake(host());
         session.woken().await;

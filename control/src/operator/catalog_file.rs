@@ -436,7 +436,7 @@ mod tests {
 
     #[test]
     fn bounds_that_no_guest_could_live_with_are_refused_with_their_package() {
-        for bound in ["cpu_weight = 0", "max_cpu_percent = 4", "max_cpu_percent = 201", "max_disk_mib_per_second = 0"] {
+        for bound in ["cpu_weight = 0", "max_cpu_percent = 4", "max_cpu_percent = 201", "cpu_weight = 10001"] {
             let file = read(&EXAMPLE.replacen("max_disk_iops = 2000", bound, 1)).unwrap();
             let refused = Catalog::from(file).check().unwrap_err().to_string();
             assert!(refused.contains("`starter`") && refused.contains("max_cpu_percent"), "{bound}: {refused}");

@@ -35,6 +35,7 @@ pub mod record_report;
 pub mod refund_payment;
 pub mod rename_ssh_key;
 pub mod renew_service;
+pub mod reset_password;
 pub mod resume_scheduler;
 pub mod revoke_key;
 pub mod set_account_limits;

@@ -143,6 +143,7 @@ impl World {
             agent_version: "0.1.0".to_owned(),
             capacity: Capacity { cpus: 2, ram_mib: 2048, disk_gib: 100 },
             virt: Virt::Qemu,
+            passwords: false,
         };
         let host = self.host;
         self.session = self

@@ -1,21 +1,25 @@
 //! A host that does what it is told at once. It speaks through the door that the fleet's listener uses.
 
+use std::sync::{Arc, Mutex};
+
 use csp_control::{
     domain::slug::Slug,
-    fleet::{Hosts as _, StoreHosts},
+    fleet::{Hosts as _, NewPassword, Offers, StoreHosts},
     service::add_host::{AddHost, add_host},
     store::HostClass,
 };
 use csp_shared::{
     compat::PROTOCOL,
     generation::SessionEpoch,
-    id::HostId,
+    id::{HostId, ServerId},
     key_pin::KeyPin,
-    message::{Capacity, Enrol, Hello, Inventory, Virt},
+    message::{Capacity, Enrol, Hello, Inventory, PasswordRefusal, Virt},
     observed::{DomainState, Fault, FaultCode, Observed, Remains},
     sample::Sample,
     spec::Desired,
 };
+
+use tokio::task::JoinHandle;
 
 use super::TestControl;
 
@@ -53,6 +57,7 @@ impl TestHost {
             agent_version: "0.1.0".to_owned(),
             capacity: Capacity { cpus: 16, ram_mib: 65_536, disk_gib: 1_000 },
             virt: Virt::Kvm,
+            passwords: false,
         };
         let opened = hosts.open_session(hello.clone(), pin).await.unwrap();
         let inventory = Inventory { session: opened.session, servers: vec![], orphans: vec![] };
@@ -77,6 +82,29 @@ impl TestHost {
         self.hosts.alive(self.host, self.session, None).await.unwrap();
     }
 
+    /// Answers for its guests from now on, until what is returned is dropped.
+    #[must_use]
+    pub fn with_guests(&self, control: &TestControl) -> TestGuests {
+        let offers = Offers { passwords: true };
+        let session = control.app.wake.register(self.host, self.session, offers).expect("no newer session");
+        let book = Arc::<Mutex<GuestBook>>::default();
+        let kept = book.clone();
+        let task = tokio::spawn(async move {
+            loop {
+                let (request, NewPassword { server, hash }) = session.password().await;
+                let refusal = {
+                    let mut book = kept.lock().unwrap();
+                    if book.refusal.is_none() {
+                        book.taken.push((server, hash.reveal().to_owned()));
+                    }
+                    book.refusal
+                };
+                session.password_set(request, refusal);
+            }
+        });
+        TestGuests { book, task }
+    }
+
     /// Brings about all that it was not told of before, and reports it.
     pub async fn obey(&self) {
         self.report(settled).await;
@@ -95,7 +123,7 @@ impl TestHost {
     }
 
     /// Reports that a running server powered itself off.
-    pub async fn powered_itself_off(&self, control: &TestControl, server: csp_shared::id::ServerId) {
+    pub async fn powered_itself_off(&self, control: &TestControl, server: ServerId) {
         let desired = control.app.store.read(move |read| read.spec_get(server)).await.unwrap().unwrap();
         let seen = Observed { domain: DomainState::Off, ..settled(&desired) };
         let _ = self.hosts.record_reports(self.host, self.session, vec![seen]).await.unwrap();
@@ -105,6 +133,37 @@ impl TestHost {
         let wanted = self.hosts.unreported(self.host).await.unwrap();
         let reports = wanted.iter().map(how).collect();
         let _ = self.hosts.record_reports(self.host, self.session, reports).await.unwrap();
+    }
+}
+
+/// Guests that take every new password, or none.
+pub struct TestGuests {
+    book: Arc<Mutex<GuestBook>>,
+    task: JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct GuestBook {
+    refusal: Option<PasswordRefusal>,
+    taken: Vec<(ServerId, String)>,
+}
+
+impl TestGuests {
+    /// Refuses from now on, or takes again.
+    pub fn refuse(&self, refusal: Option<PasswordRefusal>) {
+        self.book.lock().unwrap().refusal = refusal;
+    }
+
+    /// The hashes that were taken, oldest first.
+    #[must_use]
+    pub fn taken(&self) -> Vec<(ServerId, String)> {
+        self.book.lock().unwrap().taken.clone()
+    }
+}
+
+impl Drop for TestGuests {
+    fn drop(&mut self) {
+        self.task.abort();
     }
 }
 

@@ -22,6 +22,7 @@ mod notices;
 mod openapi;
 mod operator;
 mod orders;
+mod passwords;
 mod payments;
 mod power;
 mod rate_limits;

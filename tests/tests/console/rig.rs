@@ -176,6 +176,7 @@ pub fn hello() -> Hello {
         agent_version: "0.1.0".to_owned(),
         capacity: Capacity { cpus: 16, ram_mib: 65_536, disk_gib: 1_000 },
         virt: Virt::Kvm,
+        passwords: false,
     }
 }
 

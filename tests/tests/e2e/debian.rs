@@ -66,6 +66,13 @@ fn a_real_debian_is_what_was_ordered_when_its_first_boot_ends() {
     let host = lab.host_of(&server);
     let ping = r#"{"execute":"guest-ping"}"#;
     lab.run(&["exec", &host, "--", "virsh", "qemu-agent-command", &server.uuid, ping]);
+
+    let (status, reset) = lab.call("POST", &format!("/servers/{}/reset-password", server.uuid), None);
+    assert_eq!(status, 200, "{reset}");
+    let shadow = lab.ssh(&server, "grep ^root: /etc/shadow");
+    let hash = shadow.trim().split(':').nth(1).unwrap();
+    let plain = reset["data"]["root_password"].as_str().unwrap();
+    sha_crypt::sha512_check(plain, hash).expect("the guest's root has the password that was shown");
     lab.destroy(&server);
 }
 

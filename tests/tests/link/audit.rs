@@ -5,9 +5,9 @@ use std::time::Duration;
 use csp_control::fleet::NoAnswer;
 use csp_link::key_file::Identity;
 use csp_shared::{
-    audit::{AuditId, Holding},
+    audit::Holding,
     generation::SessionEpoch,
-    message::{Inventory, ToAgent, ToControl},
+    message::{Inventory, QuestionId, ToAgent, ToControl},
 };
 
 use crate::{
@@ -83,7 +83,7 @@ async fn an_answer_of_another_session_or_to_no_question_changes_nothing() {
     let image = |file: &str| vec![Holding::Image { file: file.to_owned() }];
     let answer =
         |session, request, file| ToControl::AuditAnswer { session, request, holdings: image(file), last: true };
-    client.sender.send(&answer(session, AuditId(request.0 + 1), "unasked")).await.unwrap();
+    client.sender.send(&answer(session, QuestionId(request.0 + 1), "unasked")).await.unwrap();
     client.sender.send(&answer(session, request, "asked \u{1b}[2J")).await.unwrap();
     assert_eq!(asked.await.unwrap(), Ok(image("asked  [2J")), "and it cannot steer a terminal");
     client.sender.send(&answer(SessionEpoch(session.0 + 1), request, "foreign")).await.unwrap();

@@ -294,6 +294,7 @@ pub fn hello(machine: &str) -> Hello {
         agent_version: "0.1.0".to_owned(),
         capacity: Capacity { cpus: 4, ram_mib: 8192, disk_gib: 100 },
         virt: Virt::Qemu,
+        passwords: false,
     }
 }
 

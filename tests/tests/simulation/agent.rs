@@ -90,6 +90,7 @@ impl SimHost {
             agent_version: "0.1.0".to_owned(),
             capacity: facts.capacity,
             virt: Virt::Qemu,
+            passwords: false,
         };
         self.wire.to_control.push_back(ToControl::Hello(hello).encode());
     }
@@ -113,7 +114,10 @@ impl SimHost {
                 process.heard = true;
             }
             ToAgent::Refused { .. } => self.hang_up(),
-            ToAgent::Enrolled { .. } | ToAgent::Audit { .. } | ToAgent::OpenConsole { .. } => {
+            ToAgent::Enrolled { .. }
+            | ToAgent::Audit { .. }
+            | ToAgent::OpenConsole { .. }
+            | ToAgent::SetPassword { .. } => {
                 panic!("nobody asked to enrol, audits or watches a screen")
             }
         }

@@ -6,6 +6,7 @@ pub mod extend;
 pub mod metrics;
 pub mod order;
 pub mod power;
+pub mod reset_password;
 pub mod show;
 pub mod update;
 pub mod view;

@@ -250,7 +250,7 @@ pub async fn order(
 }
 
 /// Hashing takes some milliseconds of a processor, so it is done off the threads that answer requests.
-async fn root_password(app: &App) -> Result<RootPassword, ApiError> {
+pub(super) async fn root_password(app: &App) -> Result<RootPassword, ApiError> {
     let mut draw = app.draw();
     let made = tokio::task::spawn_blocking(move || password::make(&mut draw)).await;
     made.map_err(ApiError::internal)?.map_err(ApiError::internal)

@@ -12,7 +12,7 @@ use csp_control::{
     api::document::{self, Row as Operation},
     domain::scope::Scope,
 };
-use csp_tests::test_control::{NOON, Reply, Statements, TestControl, TestCustomer};
+use csp_tests::test_control::{NOON, Reply, Statements, TestControl, TestCustomer, TestGuests};
 use serde_json::{Value, json};
 
 use self::rows::{Names, OPEN, ROWS, Row};
@@ -30,6 +30,8 @@ struct Scene {
     server: String,
     ssh_key: String,
     action: String,
+    /// They answer as long as the scene stands.
+    _guests: TestGuests,
 }
 
 impl Scene {
@@ -43,7 +45,8 @@ impl Scene {
         let server = ordered.data()["uuid"].as_str().unwrap().to_owned();
         let action = ordered.json["action"]["uuid"].as_str().unwrap().to_owned();
         host.obey().await;
-        Self { control, statements, ada, eve, server, ssh_key, action }
+        let guests = host.with_guests(&control);
+        Self { control, statements, ada, eve, server, ssh_key, action, _guests: guests }
     }
 
     /// What of Ada's the row's path names.

@@ -81,6 +81,7 @@ pub const ROWS: &[Row] = &[
     row("GET", "/actions/{uuid}", Names::Action, none),
     row("GET", "/events", Names::Nothing, none),
     row("POST", "/servers/{uuid}/console", Names::Server, none),
+    row("POST", "/servers/{uuid}/reset-password", Names::Server, none),
     row("POST", "/servers/{uuid}/extend", Names::Server, none),
     row("POST", "/servers/{uuid}/restart", Names::Server, none),
     row("POST", "/servers/{uuid}/stop", Names::Server, none),

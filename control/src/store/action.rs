@@ -132,13 +132,13 @@ impl Read<'_> {
         self.many(&sql, [server.to_string()], open)
     }
 
-    /// Actions that should have ended by now, oldest first.
+    /// Actions that should have ended by now, the longest overdue first.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn action_overdue(&self, now: Time) -> Result<Vec<OpenAction>, StoreError> {
         let sql = format!(
-            "{ACTIONS} WHERE x.status IN ('queued', 'running') AND x.deadline_at <= ?1 ORDER BY x.id LIMIT 100"
+            "{ACTIONS} WHERE x.status IN ('queued', 'running') AND x.deadline_at <= ?1 ORDER BY x.deadline_at, x.id LIMIT 100"
         );
         self.many(&sql, [now.0], open)
     }

@@ -18,6 +18,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0005_payments.sql"),
     include_str!("migrations/0006_scheduler.sql"),
     include_str!("migrations/0007_guest_limits.sql"),
+    include_str!("migrations/0008_indexes.sql"),
 ];
 
 /// Statements kept prepared on a connection: an unprepared one costs half again as much (measured).

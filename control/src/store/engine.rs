@@ -115,7 +115,11 @@ impl Store {
     pub fn open_traced(path: &Path, mut ear: impl FnMut(&str) + Send + 'static) -> Result<Self, StoreError> {
         let mut connection = connection::open(path)?;
         let tell = move |event: TraceEvent<'_>| {
-            if let TraceEvent::Stmt(_, statement) = event {
+            // Looking at a plan is no question of anybody's.
+            if let TraceEvent::Stmt(_, statement) = event
+                && !statement.starts_with("EXPLAIN")
+                && !statement.contains("sqlite_schema")
+            {
                 ear(statement);
             }
         };

@@ -24,6 +24,8 @@ mod notice;
 mod payment;
 mod period;
 mod placement;
+#[cfg(debug_assertions)]
+mod plan;
 mod price;
 mod promo;
 mod reminder;

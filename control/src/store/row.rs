@@ -2,19 +2,26 @@
 
 use std::str::FromStr;
 
-use rusqlite::{OptionalExtension, Params, Row};
+use rusqlite::{CachedStatement, OptionalExtension, Params, Row};
 
 use super::{Read, StoreError, Tx};
 use crate::domain::{money::Cents, time::Time};
 
 impl Read<'_> {
+    /// The one way to a statement.
+    fn statement(&self, sql: &str) -> Result<CachedStatement<'_>, StoreError> {
+        #[cfg(debug_assertions)]
+        super::plan::look(self.connection, sql)?;
+        Ok(self.connection.prepare_cached(sql)?)
+    }
+
     pub(super) fn one<T, P: Params>(
         &self,
         sql: &str,
         params: P,
         read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut statement = self.statement(sql)?;
         let mut rows = statement.query(params)?;
         read(rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?)
     }
@@ -25,7 +32,7 @@ impl Read<'_> {
         params: P,
         read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
-        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut statement = self.statement(sql)?;
         let mut rows = statement.query(params)?;
         rows.next()?.map(read).transpose()
     }
@@ -36,7 +43,7 @@ impl Read<'_> {
         params: P,
         mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
-        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut statement = self.statement(sql)?;
         let mut rows = statement.query(params)?;
         let mut all = Vec::new();
         while let Some(row) = rows.next()? {
@@ -52,7 +59,7 @@ impl Read<'_> {
 
     /// The internal key of a row that must be there.
     pub(super) fn key_of(&self, table: &'static str, uuid: &str) -> Result<i64, StoreError> {
-        let mut statement = self.connection.prepare_cached(&format!("SELECT id FROM {table} WHERE uuid = ?1"))?;
+        let mut statement = self.statement(&format!("SELECT id FROM {table} WHERE uuid = ?1"))?;
         let key = statement.query_row([uuid], |row| row.get(0)).optional()?;
         key.ok_or_else(|| StoreError::Damaged(format!("no row {uuid} in {table}")))
     }
@@ -61,12 +68,12 @@ impl Read<'_> {
 impl Tx<'_> {
     /// Runs a statement; answers how many rows it touched.
     pub(super) fn run<P: Params>(&self, sql: &str, params: P) -> Result<usize, StoreError> {
-        Ok(self.connection.prepare_cached(sql)?.execute(params)?)
+        Ok(self.statement(sql)?.execute(params)?)
     }
 
     /// Inserts a row; answers its internal key.
     pub(super) fn insert<P: Params>(&self, sql: &str, params: P) -> Result<i64, StoreError> {
-        Ok(self.connection.prepare_cached(sql)?.insert(params)?)
+        Ok(self.statement(sql)?.insert(params)?)
     }
 }
 

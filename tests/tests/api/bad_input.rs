@@ -235,3 +235,90 @@ async fn names_that_act_on_whoever_looks_are_refused_and_markup_stays_text() {
     assert_eq!(list.header("content-type"), JSON);
     assert_eq!(list.header("x-content-type-options"), "nosniff", "no browser takes it for a page");
 }
+
+/// Whether a refusal repeats a character that acts on whoever looks at it.
+fn acts_back(message: &str) -> bool {
+    message.chars().any(|c| ACTING.iter().any(|acting| acting.chars().nth(1) == Some(c)))
+}
+
+#[tokio::test]
+async fn no_field_of_any_body_takes_or_repeats_what_acts_on_its_reader() {
+    let control = TestControl::start().await;
+    let customer = control.customer("ada", "50").await;
+    let before = control.books().await;
+    let document = serde_json::to_value(document::document()).unwrap();
+    let mut tried = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (verb, operation) in item.as_object().unwrap() {
+            let name = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].as_str();
+            let Some(name) = name.and_then(|reference| reference.rsplit('/').next()) else { continue };
+            let fields = document["components"]["schemas"][name]["properties"].as_object();
+            for field in fields.into_iter().flatten().map(|(field, _)| field) {
+                for text in ACTING {
+                    // As the field itself, in a list, as a name and as a value within it.
+                    for value in [json!(text), json!([text]), json!({*text: "a"}), json!({"a": text}), json!([[text]])]
+                    {
+                        let send = control.api(&verb.to_uppercase(), &path.replace("{uuid}", ABSENT)).by(&customer);
+                        let reply = send.json(&json!({field: value})).send().await;
+                        let message = reply.json["message"].as_str().unwrap_or_default();
+                        // What names nothing that is there may be told so before its body is looked at.
+                        assert!([404, 422].contains(&reply.status.as_u16()), "{verb} {path} {field}: {}", reply.text);
+                        assert!(!acts_back(message), "{verb} {path} {field} {value}: {message:?}");
+                        tried += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(tried > 1000, "{tried}");
+    assert_eq!(control.books().await, before);
+}
+
+#[tokio::test]
+async fn no_query_repeats_what_acts_on_its_reader_and_none_is_too_much() {
+    let control = TestControl::start().await;
+    let customer = control.customer("ada", "0").await;
+    let document = serde_json::to_value(document::document()).unwrap();
+    let encoded = |text: &str| text.bytes().map(|byte| format!("%{byte:02x}")).collect::<String>();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let Some(operation) = item.get("get") else { continue };
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        let path = path.replace("{uuid_or_slug}", "starter").replace("{month}", "2026-06").replace("{uuid}", ABSENT);
+        for name in parameters.filter(|parameter| parameter["in"] == "query").map(|p| p["name"].as_str().unwrap()) {
+            for text in ACTING.iter().copied().chain(["\u{fffd}", "-0", "0x10", "1e400", "9".repeat(400).as_str(), "%"])
+            {
+                let reply = control.api("GET", &format!("{path}?{name}={}", encoded(text))).by(&customer).send().await;
+                let message = reply.json["message"].as_str().unwrap_or_default();
+                // Some of what is no number is a good name.
+                let status = reply.status.as_u16();
+                let good = status == 200 && !ACTING.contains(&text);
+                assert!([404, 422].contains(&status) || good, "{path} {name}={text:?}: {}", reply.text);
+                assert!(!acts_back(message), "{path} {name}: {message:?}");
+            }
+        }
+        let many: String = (0..2000).map(|number| format!("x{number}=1&")).collect();
+        let reply = control.api("GET", &format!("{path}?{many}")).by(&customer).send().await;
+        let short = reply.status.is_success() || reply.text.len() < 8000;
+        assert!(reply.status.as_u16() < 500 && short, "{path}: {}", reply.text.len());
+    }
+}
+
+#[tokio::test]
+async fn numbers_that_are_none_are_named_and_move_nothing() {
+    let control = TestControl::start().await;
+    let host = control.host("host-1").await;
+    let customer = control.customer("ada", "50").await;
+    let order = json!({"type": "vps", "package_slug": "starter", "os_image_key": "debian-12", "hostname": "a"});
+    let ordered = control.api("POST", "/servers").by(&customer).json(&order).send().await;
+    let path = format!("/servers/{}/extend", ordered.data()["uuid"].as_str().unwrap());
+    host.obey().await;
+    let before = control.books().await;
+    for number in ["0", "-1", "13", "1.0", "1.5", "1e0", "1e400", "18446744073709551616", "\"1\"", "true", "[1]", "{}"]
+    {
+        let send = control.api("POST", &path).by(&customer).header("content-type", JSON);
+        let reply = send.body(format!("{{\"months\":{number}}}")).send().await;
+        let status = reply.status.as_u16();
+        assert!(status == 422 && reply.fields() == ["months"] || status == 400, "{number}: {}", reply.text);
+    }
+    assert_eq!(control.books().await, before);
+}

@@ -25,6 +25,7 @@ mod orders;
 mod passwords;
 mod payments;
 mod power;
+mod races;
 mod rate_limits;
 mod settings;
 mod ssh_keys;

@@ -11,6 +11,7 @@ mod console;
 mod crash;
 mod debian;
 mod failed_orders;
+mod generated_client;
 mod metrics;
 mod reboot;
 mod rig;

@@ -1,21 +1,16 @@
-//! Images, disks and seeds on real files, with the real qemu-img and xorriso, and a web server that misbehaves.
+//! Disks and seeds on real files, with the real qemu-img and xorriso.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
-
-#[path = "host_support/web.rs"]
-mod web;
 
 use std::{collections::BTreeSet, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
 use csp_agent::{
-    host_machine,
+    host_machine::{self, fault::Coded},
     machine::Mark,
     storage::{
         disk::{DiskError, Disks},
-        download::DownloadError,
-        image_cache::{CachedImage, ImageCache, ImageError},
+        image_cache::CachedImage,
         pool::Pool,
-        qcow2,
         room::Room,
         seed::SeedFiles,
         seed_image::Seeds,
@@ -23,156 +18,21 @@ use csp_agent::{
         trash_clock::TrashTime,
     },
 };
-use csp_shared::{
-    generation::DiskEpoch,
-    id::ServerId,
-    observed::FaultCode,
-    sha256::Sha256,
-    spec::{Image, ImageFormat},
-};
+use csp_shared::{generation::DiskEpoch, id::ServerId, observed::FaultCode, spec::ImageFormat};
 use nix::{
     mount::{MsFlags, mount},
     sched::{CloneFlags, unshare},
 };
 use tempfile::TempDir;
 use uuid::Uuid;
-use web::{Behaviour, Web};
 
 const SERVER: ServerId = ServerId(Uuid::from_u128(0x0199_d5c4_8d7e_7000_8000_0000_0000_00bb));
 const OTHER: ServerId = ServerId(Uuid::from_u128(0x0199_d5c4_8d7e_7000_8000_0000_0000_00bc));
 const LIMIT: Duration = Duration::from_secs(60);
-const ENDLESS: Room = Room { total: u64::MAX, available: u64::MAX, promised: 0, trash: 0, occupied: 0, reserve: 0 };
 const ONE: DiskEpoch = DiskEpoch(1);
 
 fn pool(home: &TempDir, reserve_bytes: u64) -> Pool {
     Pool::open(home.path().join("pool"), &home.path().join("note"), Uuid::from_u128(1), reserve_bytes).unwrap()
-}
-
-/// A qcow2 image of 64 MiB as qemu-img writes it.
-fn qcow2_bytes(home: &TempDir, options: &[&str]) -> Vec<u8> {
-    let path = home.path().join("image.qcow2");
-    let create = Tool::new("qemu-img", LIMIT).args(["create", "-q", "-f", "qcow2"]).args(options);
-    create.arg(&path).arg("64M").run().unwrap();
-    std::fs::read(path).unwrap()
-}
-
-fn image(url: String, bytes: &[u8], format: ImageFormat) -> Image {
-    Image { sha256: Sha256::of(bytes), url, format, size_bytes: bytes.len() as u64 }
-}
-
-fn cache(home: &TempDir) -> ImageCache {
-    ImageCache::new(pool(home, 0).images())
-}
-
-#[tokio::test]
-async fn an_image_is_fetched_once_for_all_who_want_it_and_kept_read_only() {
-    let home = tempfile::tempdir().unwrap();
-    let bytes = qcow2_bytes(&home, &[]);
-    let web = Web::serve(bytes.clone(), Behaviour::Plain);
-    let (cache, image) = (cache(&home), image(web.url(), &bytes, ImageFormat::Qcow2));
-    let fetches = (0..8).map(|_| cache.ensure(&image, ENDLESS));
-    for fetched in futures_util::future::join_all(fetches).await {
-        let fetched = fetched.unwrap();
-        assert_eq!((fetched.virtual_bytes, fetched.format), (64 << 20, ImageFormat::Qcow2));
-        assert_eq!(std::fs::metadata(&fetched.path).unwrap().permissions().mode() & 0o777, 0o444);
-    }
-    assert_eq!(web.requests(), 1);
-    assert_eq!(cache.cached(&image).unwrap().unwrap().virtual_bytes, 64 << 20);
-}
-
-#[tokio::test]
-async fn a_connection_that_breaks_is_resumed_where_it_stopped() {
-    let home = tempfile::tempdir().unwrap();
-    let bytes: Vec<u8> = (0..3_000_000u32).map(|number| (number % 251) as u8).collect();
-    let web = Web::serve(bytes.clone(), Behaviour::BreaksAfter(1_000_000));
-    let (cache, image) = (cache(&home), image(web.url(), &bytes, ImageFormat::Raw));
-    let fetched = cache.ensure(&image, ENDLESS).await.unwrap();
-    assert_eq!(std::fs::read(fetched.path).unwrap(), bytes);
-    assert!(web.ranges().iter().any(|range| range.starts_with("bytes=") && range != "bytes=0-"), "{:?}", web.ranges());
-}
-
-#[tokio::test]
-async fn a_server_without_ranges_is_read_from_the_beginning_again() {
-    let home = tempfile::tempdir().unwrap();
-    let bytes = vec![7; 1_000_000];
-    let web = Web::serve(bytes.clone(), Behaviour::IgnoresRanges);
-    let (cache, image) = (cache(&home), image(web.url(), &bytes, ImageFormat::Raw));
-    let part = format!("{}.part", cache.path(&image).display());
-    std::fs::write(part, b"an older try").unwrap();
-    assert_eq!(std::fs::read(cache.ensure(&image, ENDLESS).await.unwrap().path).unwrap(), bytes);
-}
-
-#[tokio::test]
-async fn a_fetch_that_is_given_up_ends_and_the_next_goes_on() {
-    let home = tempfile::tempdir().unwrap();
-    let bytes = vec![7; 4_000_000];
-    let web = Web::serve(bytes.clone(), Behaviour::Slow);
-    let (cache, image) = (cache(&home), image(web.url(), &bytes, ImageFormat::Raw));
-    let given_up = tokio::time::timeout(Duration::from_millis(200), cache.ensure(&image, ENDLESS)).await;
-    assert!(given_up.is_err(), "it should have been too slow for this");
-    web.behave(Behaviour::Plain);
-    let fetched = tokio::time::timeout(LIMIT, cache.ensure(&image, ENDLESS)).await.unwrap().unwrap();
-    assert_eq!(std::fs::read(fetched.path).unwrap(), bytes);
-}
-
-#[tokio::test]
-async fn what_is_not_the_image_of_the_catalog_is_never_kept() {
-    let home = tempfile::tempdir().unwrap();
-    let good = qcow2_bytes(&home, &[]);
-    let mut forged = good.clone();
-    forged[1000] ^= 1;
-    let with_secrets = home.path().join("secrets.raw");
-    std::fs::write(&with_secrets, vec![1; 1 << 20]).unwrap();
-    let backing = qcow2_bytes(&home, &["-b", with_secrets.to_str().unwrap(), "-F", "raw"]);
-    let longer = [&good[..], b"more"].concat();
-    let cache = cache(&home);
-
-    type Case<'a> = (&'a str, &'a [u8], &'a [u8], Behaviour, fn(&ImageError) -> bool);
-    let cases: [Case; 6] = [
-        ("forged", &forged, &good, Behaviour::Plain, |e| matches!(e, ImageError::Checksum { .. })),
-        ("longer", &longer, &good, Behaviour::Plain, |e| {
-            matches!(e, ImageError::Download(DownloadError::TooLong { .. }))
-        }),
-        ("shorter", &good[..good.len() - 1], &good, Behaviour::Plain, |e| {
-            matches!(e, ImageError::Download(DownloadError::Unreachable { .. }))
-        }),
-        ("not there", &good, &good, Behaviour::Status(404), |e| {
-            matches!(e, ImageError::Download(DownloadError::Unreachable { .. }))
-        }),
-        ("with a backing file", &backing, &backing, Behaviour::Plain, |e| {
-            matches!(e, ImageError::Invalid { reason: qcow2::Refused::BackingFile, .. })
-        }),
-        ("no qcow2", b"#!/bin/sh\n", b"#!/bin/sh\n", Behaviour::Plain, |e| {
-            matches!(e, ImageError::Invalid { reason: qcow2::Refused::NotQcow2, .. })
-        }),
-    ];
-    for (name, served, wanted, behaviour, is_right) in cases {
-        let web = Web::serve(served.to_vec(), behaviour);
-        let image = image(web.url(), wanted, ImageFormat::Qcow2);
-        let error = cache.ensure(&image, ENDLESS).await.unwrap_err();
-        assert!(is_right(&error), "{name}: {error}");
-        assert_eq!(cache.cached(&image).unwrap(), None, "{name}");
-    }
-    let full = Room { available: 10, ..ENDLESS };
-    let web = Web::serve(good.clone(), Behaviour::Plain);
-    let error = cache.ensure(&image(web.url(), &good, ImageFormat::Qcow2), full).await.unwrap_err();
-    assert!(matches!(error, ImageError::Room(_)), "{error}");
-    assert_eq!(web.requests(), 0, "a full pool fetches nothing");
-}
-
-#[test]
-fn the_header_check_agrees_with_what_qemu_writes() {
-    let home = tempfile::tempdir().unwrap();
-    for options in [&[][..], &["-o", "compat=0.10"], &["-o", "compression_type=zstd"], &["-o", "cluster_size=2M"]] {
-        let header = qcow2::parse(&qcow2_bytes(&home, options)[..]);
-        assert_eq!(header.map(|header| header.virtual_bytes), Ok(64 << 20), "{options:?}");
-    }
-    let data_file = format!("data_file={}", home.path().join("data").display());
-    let refused = [("extended_l2=on", None), (data_file.as_str(), Some(qcow2::Refused::DataFile))];
-    for (option, reason) in refused {
-        let refusal = qcow2::parse(&qcow2_bytes(&home, &["-o", option])).unwrap_err();
-        assert!(reason.is_none_or(|reason| reason == refusal), "{option}: {refusal}");
-    }
 }
 
 /// A cached raw image of 1 MiB.
@@ -340,6 +200,14 @@ fn without_its_pool_nothing_is_made_or_listed() {
     assert_eq!(std::fs::read_dir(home.path().join("pool")).unwrap().count(), 0);
 }
 
+fn seed_files() -> SeedFiles {
+    SeedFiles {
+        meta_data: r#"{"instance-id":"one"}"#.to_owned(),
+        user_data: "#cloud-config\n{}".to_owned(),
+        network_config: r#"{"version":2}"#.to_owned(),
+    }
+}
+
 #[test]
 fn a_pool_that_takes_no_writes_is_told_by_name_and_used_again_when_it_does() {
     let thread = std::thread::spawn(|| {
@@ -367,11 +235,7 @@ fn a_pool_that_takes_no_writes_is_told_by_name_and_used_again_when_it_does() {
 fn a_seed_is_a_labelled_image_with_the_three_files_that_only_root_reads() {
     let home = tempfile::tempdir().unwrap();
     let seeds = Seeds::new(pool(&home, 0).seeds());
-    let files = SeedFiles {
-        meta_data: r#"{"instance-id":"one"}"#.to_owned(),
-        user_data: "#cloud-config\n{}".to_owned(),
-        network_config: r#"{"version":2}"#.to_owned(),
-    };
+    let files = seed_files();
     seeds.write(SERVER, Mark(1), &files).unwrap();
     seeds.write(SERVER, Mark(2), &files).unwrap();
     seeds.write(OTHER, Mark(3), &files).unwrap();
@@ -393,4 +257,19 @@ fn a_seed_is_a_labelled_image_with_the_three_files_that_only_root_reads() {
     seeds.remove(SERVER).unwrap();
     seeds.remove(SERVER).unwrap();
     assert_eq!((seeds.see(SERVER).unwrap(), seeds.see(OTHER).unwrap()), (None, Some(Mark(3))));
+}
+
+#[test]
+fn a_seed_that_cannot_be_written_has_a_code_of_its_own_and_leaves_the_others() {
+    let home = tempfile::tempdir().unwrap();
+    let pool = pool(&home, 0);
+    let seeds = Seeds::new(pool.seeds());
+    let files = seed_files();
+    seeds.write(OTHER, Mark(1), &files).unwrap();
+    // Where its work is to be done there is something that is no folder of ours.
+    let work = format!("{}.part", seeds.path(SERVER, Mark(1)).display());
+    std::fs::write(&work, "in the way").unwrap();
+    let error = seeds.write(SERVER, Mark(1), &files).unwrap_err();
+    assert_eq!(error.code(), FaultCode::SeedRefused, "{error}");
+    assert_eq!((seeds.see(SERVER).unwrap(), seeds.see(OTHER).unwrap()), (None, Some(Mark(1))));
 }

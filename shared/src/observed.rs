@@ -89,9 +89,11 @@ pub enum FaultCode {
     ImageUnreachable,
     /// The file is not the one that the catalog names.
     ImageChecksum,
-    /// The file, or the disk inside it, is larger than allowed.
+    /// The file is shorter or longer than the catalog says.
+    ImageLength,
+    /// The disk inside it is larger than the server's, or than any of the host.
     ImageTooLarge,
-    /// The file is no image of its format, or one with features that csp refuses.
+    /// The file is no image of its format, or a damaged one, or one with features that csp refuses.
     ImageInvalid,
     /// The pool has no room for the disk.
     PoolFull,
@@ -101,6 +103,8 @@ pub enum FaultCode {
     PoolReadOnly,
     /// A disk that held a customer's data is not there. Never replaced by an empty one.
     DiskMissing,
+    /// The seed, from which a guest is set up, could not be written.
+    SeedRefused,
     /// libvirt refused the domain.
     HypervisorRefused,
     /// libvirt does not answer.
@@ -119,6 +123,7 @@ impl FaultCode {
     pub fn is_lasting(self) -> bool {
         match self {
             Self::ImageChecksum
+            | Self::ImageLength
             | Self::ImageTooLarge
             | Self::ImageInvalid
             | Self::DiskMissing
@@ -128,6 +133,7 @@ impl FaultCode {
             | Self::PoolFull
             | Self::PoolMissing
             | Self::PoolReadOnly
+            | Self::SeedRefused
             | Self::HypervisorAway
             | Self::NetworkRefused
             | Self::Internal => false,
@@ -140,12 +146,14 @@ impl FaultCode {
         match self {
             Self::ImageUnreachable => "image_unreachable",
             Self::ImageChecksum => "image_checksum",
+            Self::ImageLength => "image_length",
             Self::ImageTooLarge => "image_too_large",
             Self::ImageInvalid => "image_invalid",
             Self::PoolFull => "pool_full",
             Self::PoolMissing => "pool_missing",
             Self::PoolReadOnly => "pool_read_only",
             Self::DiskMissing => "disk_missing",
+            Self::SeedRefused => "seed_refused",
             Self::HypervisorRefused => "hypervisor_refused",
             Self::HypervisorAway => "hypervisor_away",
             Self::NetworkRefused => "network_refused",

@@ -8,7 +8,8 @@ use crate::{
     hypervisor::HypervisorError,
     network::NetworkError,
     storage::{
-        disk::DiskError, download::DownloadError, image_cache::ImageError, pool::PoolError, seed_image::SeedError,
+        disk::DiskError, download::DownloadError, image_cache::ImageError, pool::PoolError, seal::SealError,
+        seed_image::SeedError,
     },
 };
 
@@ -62,12 +63,27 @@ impl Coded for ImageError {
     fn code(&self) -> FaultCode {
         match self {
             Self::Download(DownloadError::Unreachable { .. }) => FaultCode::ImageUnreachable,
-            Self::Download(DownloadError::TooLong { .. }) | Self::TooLarge(_) => FaultCode::ImageTooLarge,
+            Self::Download(DownloadError::OtherLength { .. }) => FaultCode::ImageLength,
+            Self::LargerThanPool { .. } => FaultCode::ImageTooLarge,
             Self::Download(DownloadError::Write(source)) | Self::Io { source, .. } => of_io(source),
             Self::Download(DownloadError::Cancelled) | Self::Stopping => FaultCode::Internal,
             Self::Checksum { .. } => FaultCode::ImageChecksum,
-            Self::Invalid { .. } => FaultCode::ImageInvalid,
+            Self::Invalid { .. } | Self::NotRaw { .. } | Self::TooLarge(_) => FaultCode::ImageInvalid,
+            Self::Sealed { reason, .. } => reason.code(),
             Self::Room(_) => FaultCode::PoolFull,
+            Self::Pool(error) => error.code(),
+        }
+    }
+}
+
+impl Coded for SealError {
+    fn code(&self) -> FaultCode {
+        match self {
+            Self::Damaged(_) => FaultCode::ImageInvalid,
+            Self::Room(_) => FaultCode::PoolFull,
+            Self::Pool(error) => error.code(),
+            Self::Tool(_) => FaultCode::Internal,
+            Self::Io { source, .. } => of_io(source),
         }
     }
 }
@@ -88,8 +104,11 @@ impl Coded for SeedError {
     fn code(&self) -> FaultCode {
         match self {
             Self::Pool(error) => error.code(),
-            Self::Tool { .. } => FaultCode::Internal,
-            Self::Io { source, .. } => of_io(source),
+            Self::Tool { .. } => FaultCode::SeedRefused,
+            Self::Io { source, .. } => match of_io(source) {
+                FaultCode::Internal => FaultCode::SeedRefused,
+                pools => pools,
+            },
         }
     }
 }

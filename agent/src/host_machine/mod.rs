@@ -365,7 +365,9 @@ impl Machine for HostMachine {
             pinned_to: &pins,
             cpu_groups: setup::cpu_groups(),
         };
-        let xml = plan.to_xml().map_err(|error| internal("write the domain's XML", &error))?;
+        let refused =
+            |error| Fault::new(FaultCode::HypervisorRefused, &format!("cannot write the domain's XML: {error}"));
+        let xml = plan.to_xml().map_err(refused)?;
         self.on_libvirt(move |libvirt| libvirt.define(&xml)).await
     }
 

@@ -125,7 +125,7 @@ impl Storing {
         let fresh = setup::fresh_uuid().map_err(|source| PoolError::Io { path: self.dir.clone(), source })?;
         let pool = Pool::open(self.dir.clone(), &self.note, fresh, self.reserve_bytes)?;
         let opened = Arc::new(Store {
-            images: ImageCache::new(pool.images()),
+            images: ImageCache::new(pool.clone()),
             disks: Disks::new(pool.clone()),
             seeds: Seeds::new(pool.seeds()),
             pool,
@@ -168,10 +168,9 @@ impl Storing {
     }
 
     pub async fn fetch_image(&self, image: &Image) -> Result<(), Fault> {
-        let room = self.room().await?;
         let storing = self.clone();
         let store = blocking(move || storing.open()).await?;
-        store.images.ensure(image, room).await.map(drop).map_err(|error| fault::of(&error))
+        store.images.ensure(image).await.map_err(|error| fault::of(&error))
     }
 
     pub async fn create_disk(&self, spec: &ServerSpec) -> Result<(), Fault> {

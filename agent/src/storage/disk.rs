@@ -13,7 +13,6 @@ use std::{
     io::{self, ErrorKind},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -74,14 +73,13 @@ pub enum DiskError {
 #[derive(Debug)]
 pub struct Disks {
     pub(super) pool: Pool,
-    alone: Mutex<()>,
 }
 
 impl Disks {
     /// The disks of `pool`.
     #[must_use]
     pub fn new(pool: Pool) -> Self {
-        Self { pool, alone: Mutex::default() }
+        Self { pool }
     }
 
     /// Where a disk is, or will be.
@@ -106,7 +104,7 @@ impl Disks {
     /// # Errors
     /// When there is no room, the image does not fit, or the tool fails; then no disk of that epoch is there.
     pub fn create(&self, server: ServerId, epoch: DiskEpoch, gib: u32, base: &CachedImage) -> Result<(), DiskError> {
-        let _alone = self.lock();
+        let _alone = self.pool.alone();
         self.pool.check()?;
         let path = self.path(server, epoch);
         let io = |source| DiskError::Io { path: path.clone(), source };
@@ -130,11 +128,6 @@ impl Disks {
         // Before it has its name: nobody ever finds an open one.
         let closed = std::fs::set_permissions(&part, Permissions::from_mode(DISK_MODE));
         closed.and_then(|()| durable::publish(&part, &path)).map_err(io)
-    }
-
-    /// One at a time makes a disk or removes one for good.
-    pub(super) fn lock(&self) -> MutexGuard<'_, ()> {
-        self.alone.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

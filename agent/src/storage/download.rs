@@ -32,11 +32,13 @@ pub enum DownloadError {
         /// What went wrong.
         reason: String,
     },
-    /// There is more than the catalog says.
-    #[error("{url} is longer than the {wanted} bytes that the catalog names")]
-    TooLong {
+    /// It is another file than the catalog's: its length says so already.
+    #[error("the file at {url} has {found} bytes, the catalog's size_bytes is {wanted}; one of the two is wrong")]
+    OtherLength {
         /// From where.
         url: String,
+        /// What the server says of its length.
+        found: Length,
         /// Length that was promised, in bytes.
         wanted: u64,
     },
@@ -46,6 +48,24 @@ pub enum DownloadError {
     /// Nobody wants it any more.
     #[error("the fetch was given up for a newer wish")]
     Cancelled,
+}
+
+/// How long a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Length {
+    /// Its server names it, in bytes.
+    Of(u64),
+    /// More than was asked for came, and it was not waited for the end.
+    More,
+}
+
+impl std::fmt::Display for Length {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Of(bytes) => bytes.fmt(f),
+            Self::More => f.write_str("more"),
+        }
+    }
 }
 
 /// Brings the file at `url` into `part` until it has `wanted` bytes. What `part` already holds is kept. Blocks.
@@ -69,7 +89,7 @@ pub fn download(url: &str, part: &Path, wanted: u64, cancelled: &AtomicBool) -> 
 
 fn receive(url: &str, file: &mut File, have: u64, wanted: u64, cancelled: &AtomicBool) -> Result<(), DownloadError> {
     let unreachable = |reason: String| DownloadError::Unreachable { url: url.to_owned(), reason };
-    let too_long = || DownloadError::TooLong { url: url.to_owned(), wanted };
+    let other = |found| DownloadError::OtherLength { url: url.to_owned(), found, wanted };
 
     let mut request = agent().get(url);
     if have > 0 {
@@ -90,6 +110,10 @@ fn receive(url: &str, file: &mut File, have: u64, wanted: u64, cancelled: &Atomi
         other => return Err(unreachable(format!("HTTP status {other}"))),
     };
 
+    if let Some(length) = whole_length(answer.status(), answer.headers()).filter(|length| *length != wanted) {
+        file.set_len(0).map_err(DownloadError::Write)?;
+        return Err(other(Length::Of(length)));
+    }
     let mut body = answer.body_mut().with_config().limit(u64::MAX).reader();
     let mut chunk = vec![0; CHUNK_BYTES];
     loop {
@@ -100,7 +124,7 @@ fn receive(url: &str, file: &mut File, have: u64, wanted: u64, cancelled: &Atomi
         have += count as u64;
         if have > wanted {
             file.set_len(0).map_err(DownloadError::Write)?;
-            return Err(too_long());
+            return Err(other(Length::More));
         }
         match chunk.get(..count) {
             Some([]) | None if have < wanted => {
@@ -116,6 +140,15 @@ fn receive(url: &str, file: &mut File, have: u64, wanted: u64, cancelled: &Atomi
 fn resumes_at(range: Option<&ureq::http::HeaderValue>, have: u64) -> bool {
     let first = range.and_then(|range| range.to_str().ok()?.strip_prefix("bytes ")?.split('-').next()?.parse().ok());
     first == Some(have)
+}
+
+/// How long the whole file is, if its server says so: `Content-Length`, or what stands behind the slash of a range.
+fn whole_length(status: StatusCode, headers: &ureq::http::HeaderMap) -> Option<u64> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    match status {
+        StatusCode::PARTIAL_CONTENT => text(header::CONTENT_RANGE)?.rsplit('/').next()?.parse().ok(),
+        _ => text(header::CONTENT_LENGTH)?.parse().ok(),
+    }
 }
 
 fn agent() -> ureq::Agent {

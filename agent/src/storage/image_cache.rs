@@ -2,15 +2,15 @@
 //!
 //! What must hold:
 //! * no other program opens a file before its SHA-256 was compared and its header judged;
-//! * a file under its final name was checked, is complete and read-only, and its name says what is in it;
-//! * any number of servers that want one image wait for one fetch, and a wait can be given up.
+//! * a file under its final name was checked, is complete and read-only, and its name says what it was made of;
+//! * what is kept is raw: a qcow2 file is written out as one by [`super::seal`], so no guest reads through its tables;
+//! * any number of servers that want one image wait for one fetch, and a wait can be given up;
+//! * what a fetch will take of the pool is nobody else's from its beginning on.
 
 use std::{
     collections::HashMap,
-    fs::{File, Permissions},
-    io::{self, Read},
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
+    io::{self, ErrorKind},
+    path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -22,18 +22,14 @@ use csp_shared::{
     sha256::Sha256,
     spec::{Image, ImageFormat},
 };
-use sha2::Digest;
 
 use super::{
-    download::{DownloadError, download},
-    durable, qcow2,
-    room::{self, Room},
+    download::DownloadError,
+    image_fetch::{Fetch, read_header},
+    pool::{Pool, PoolError},
+    qcow2, room,
+    seal::SealError,
 };
-
-const CHUNK_BYTES: usize = 1024 * 1024;
-const SECTOR_BYTES: u64 = 512;
-/// How often a broken connection is resumed before the worker waits longer and tries again.
-const TRIES: u32 = 3;
 
 /// Why an image cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -62,9 +58,37 @@ pub enum ImageError {
         /// Why.
         reason: qcow2::Refused,
     },
+    /// Not a raw image.
+    #[error("the image {sha256} is refused: {reason}")]
+    NotRaw {
+        /// Which one.
+        sha256: Sha256,
+        /// Why.
+        reason: String,
+    },
+    /// Its header is fine, the rest is not.
+    #[error("the image {sha256} is refused")]
+    Sealed {
+        /// Which one.
+        sha256: Sha256,
+        /// Why.
+        #[source]
+        reason: SealError,
+    },
+    /// The disk that it describes is larger than any of this host.
+    #[error("the image describes a disk of {image} bytes, the whole pool has {pool}")]
+    LargerThanPool {
+        /// Bytes of the image's disk.
+        image: u64,
+        /// Bytes of the pool.
+        pool: u64,
+    },
     /// No room for it.
     #[error(transparent)]
     Room(#[from] room::RoomError),
+    /// The pool is not there.
+    #[error(transparent)]
+    Pool(#[from] PoolError),
     /// The disk refused it.
     #[error("cannot keep the image at {path}")]
     Io {
@@ -100,23 +124,27 @@ pub fn format_name(format: ImageFormat) -> &'static str {
 }
 
 /// The folder of images and who is fetching which.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ImageCache {
-    dir: PathBuf,
-    fetches: Mutex<HashMap<Sha256, Arc<tokio::sync::Mutex<()>>>>,
+    pool: Pool,
+    fetches: Arc<Mutex<HashMap<Sha256, Arc<tokio::sync::Mutex<()>>>>>,
 }
 
 impl ImageCache {
-    /// Keeps images in `dir`, which exists.
+    /// Keeps images in `pool`.
     #[must_use]
-    pub fn new(dir: PathBuf) -> Self {
-        Self { dir, fetches: Mutex::default() }
+    pub fn new(pool: Pool) -> Self {
+        Self { pool, fetches: Arc::default() }
     }
 
-    /// Where an image is, or will be.
+    /// Where what is kept of an image is, or will be.
     #[must_use]
     pub fn path(&self, image: &Image) -> PathBuf {
-        self.dir.join(format!("{}.{}", image.sha256, format_name(image.format)))
+        let ending = match image.format {
+            ImageFormat::Qcow2 => "qcow2.raw",
+            ImageFormat::Raw => "raw",
+        };
+        self.pool.images().join(format!("{}.{ending}", image.sha256))
     }
 
     /// The checked image, if it is there. Blocks.
@@ -125,16 +153,32 @@ impl ImageCache {
     /// When it is there and cannot be read.
     pub fn cached(&self, image: &Image) -> Result<Option<CachedImage>, ImageError> {
         let path = self.path(image);
-        let there = path.try_exists().map_err(|source| ImageError::Io { path: path.clone(), source })?;
-        if there { inspect(image, path).map(Some) } else { Ok(None) }
+        match std::fs::metadata(&path) {
+            Ok(file) => Ok(Some(CachedImage { path, format: ImageFormat::Raw, virtual_bytes: file.len() })),
+            Err(error) if error.kind() == ErrorKind::NotFound => self.kept_as_it_came(image),
+            Err(source) => Err(ImageError::Io { path, source }),
+        }
     }
 
-    /// Gives the checked image, fetching it if it is not there. Dropping the future gives the fetch up; what arrived
+    /// A qcow2 file from before they were written out as raw ones: disks of this host are overlays on it.
+    fn kept_as_it_came(&self, image: &Image) -> Result<Option<CachedImage>, ImageError> {
+        let path = self.pool.images().join(format!("{}.qcow2", image.sha256));
+        if image.format != ImageFormat::Qcow2 || !path.exists() {
+            return Ok(None);
+        }
+        let header = read_header(&path).map_err(|source| ImageError::Io { path: path.clone(), source })?;
+        let judged = qcow2::parse(&header, image.size_bytes);
+        let virtual_bytes =
+            judged.map_err(|reason| ImageError::Invalid { sha256: image.sha256, reason })?.virtual_bytes;
+        Ok(Some(CachedImage { path, format: ImageFormat::Qcow2, virtual_bytes }))
+    }
+
+    /// Sees to it that the checked image is there, fetching it if it is not. Dropping the future gives the fetch up; what arrived
     /// is kept for the next.
     ///
     /// # Errors
     /// When the image cannot be had or must not be used.
-    pub async fn ensure(&self, image: &Image, room: Room) -> Result<CachedImage, ImageError> {
+    pub async fn ensure(&self, image: &Image) -> Result<(), ImageError> {
         let fetch = {
             let mut fetches = self.fetches.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(fetches.entry(image.sha256).or_default())
@@ -143,13 +187,13 @@ impl ImageCache {
         let guard = fetch.lock_owned().await;
         let cancelled = CancelOnDrop::default();
         let flag = Arc::clone(&cancelled.0);
-        let (image, path) = (image.clone(), self.path(image));
+        let (cache, image) = (self.clone(), image.clone());
         let thread = tokio::task::spawn_blocking(move || {
             let _guard = guard;
-            if !path.exists() {
-                fetch_and_check(&image, &path, room, &flag)?;
+            if cache.cached(&image)?.is_some() {
+                return Ok(());
             }
-            inspect(&image, path)
+            Fetch { image: &image, path: &cache.path(&image), pool: &cache.pool, cancelled: &flag }.run()
         });
         thread.await.map_err(|_| ImageError::Stopping)?
     }
@@ -161,71 +205,5 @@ struct CancelOnDrop(Arc<AtomicBool>);
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-fn fetch_and_check(image: &Image, path: &Path, room: Room, cancelled: &AtomicBool) -> Result<(), ImageError> {
-    let io = |source| ImageError::Io { path: path.to_owned(), source };
-    if image.size_bytes > IMAGE_BYTES_MAX {
-        return Err(ImageError::TooLarge(image.size_bytes));
-    }
-    room.check(image.size_bytes)?;
-    let part = durable::part_of(path);
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        match download(&image.url, &part, image.size_bytes, cancelled) {
-            Ok(()) => break,
-            Err(DownloadError::Unreachable { .. }) if tries < TRIES => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-
-    let found = digest(&part, cancelled).map_err(io)?.ok_or(DownloadError::Cancelled)?;
-    let verdict = if found == image.sha256 {
-        header(image, &part)
-    } else {
-        Err(ImageError::Checksum { url: image.url.clone(), found, wanted: image.sha256 })
-    };
-    if let Err(error) = verdict {
-        std::fs::remove_file(&part).map_err(io)?;
-        return Err(error);
-    }
-    std::fs::set_permissions(&part, Permissions::from_mode(0o444)).map_err(io)?;
-    durable::publish(&part, path).map_err(io)
-}
-
-fn inspect(image: &Image, path: PathBuf) -> Result<CachedImage, ImageError> {
-    let virtual_bytes = header(image, &path)?;
-    Ok(CachedImage { path, format: image.format, virtual_bytes })
-}
-
-/// Size of the disk that the file describes, in bytes.
-fn header(image: &Image, path: &Path) -> Result<u64, ImageError> {
-    let io = |source| ImageError::Io { path: path.to_owned(), source };
-    let file = File::open(path).map_err(io)?;
-    match image.format {
-        ImageFormat::Raw => Ok(file.metadata().map_err(io)?.len().next_multiple_of(SECTOR_BYTES)),
-        ImageFormat::Qcow2 => {
-            let mut bytes = Vec::new();
-            file.take(qcow2::HEADER_BYTES as u64).read_to_end(&mut bytes).map_err(io)?;
-            let header = qcow2::parse(&bytes);
-            header.map(|h| h.virtual_bytes).map_err(|reason| ImageError::Invalid { sha256: image.sha256, reason })
-        }
-    }
-}
-
-/// The file's SHA-256; nothing when it was given up.
-fn digest(path: &Path, cancelled: &AtomicBool) -> io::Result<Option<Sha256>> {
-    let mut file = File::open(path)?;
-    let mut hasher = sha2::Sha256::new();
-    let mut chunk = vec![0; CHUNK_BYTES];
-    loop {
-        let count = file.read(&mut chunk)?;
-        match chunk.get(..count) {
-            Some([]) | None => return Ok(Some(Sha256(hasher.finalize().into()))),
-            Some(_) if cancelled.load(Ordering::Relaxed) => return Ok(None),
-            Some(bytes) => hasher.update(bytes),
-        }
     }
 }

@@ -9,11 +9,18 @@ use std::{
     io::{self, ErrorKind, Read},
     os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use uuid::Uuid;
 
-use super::{durable, qcow2, room::Room};
+use super::{
+    durable, qcow2,
+    room::{Room, RoomError},
+};
 
 const ID_FILE: &str = "pool.id";
 const BLOCK_BYTES: u64 = 512;
@@ -78,6 +85,29 @@ pub struct Pool {
     dir: PathBuf,
     id: Uuid,
     reserve_bytes: u64,
+    taking: Arc<Taking>,
+}
+
+/// What is being taken of the pool right now.
+#[derive(Debug, Default)]
+struct Taking {
+    /// Held from the look at the room until what was seen there is taken.
+    alone: Mutex<()>,
+    /// Bytes of files that are being written and are no disks.
+    claimed: AtomicU64,
+}
+
+/// Room for a file that is being written, in nobody else's reach until it is dropped.
+#[derive(Debug)]
+pub struct Claim {
+    taking: Arc<Taking>,
+    bytes: u64,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.taking.claimed.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
 }
 
 /// What a folder is to this host.
@@ -111,7 +141,7 @@ impl Pool {
                 id
             }
         };
-        let pool = Self { dir, id, reserve_bytes };
+        let pool = Self { dir, id, reserve_bytes, taking: Arc::default() };
         pool.check()?;
         pool.make_folders()?;
         Ok(pool)
@@ -137,7 +167,7 @@ impl Pool {
     /// When it has none yet, or it is not there.
     pub fn known(dir: PathBuf, note: &Path, reserve_bytes: u64) -> Result<Self, PoolError> {
         let id = read_id(note)?.ok_or_else(|| PoolError::NoNote { path: note.to_owned() })?;
-        let pool = Self { dir, id, reserve_bytes };
+        let pool = Self { dir, id, reserve_bytes, taking: Arc::default() };
         pool.check().map(|()| pool)
     }
 
@@ -208,6 +238,7 @@ impl Pool {
             total: stat.blocks().saturating_mul(fragment),
             available: stat.blocks_available().saturating_mul(fragment),
             reserve: self.reserve_bytes,
+            claimed: self.taking.claimed.load(Ordering::Relaxed),
             ..Room::default()
         };
         for (folder, sum) in [(self.disks(), &mut room.promised), (self.trash(), &mut room.trash)] {
@@ -218,6 +249,22 @@ impl Pool {
             }
         }
         Ok(room)
+    }
+
+    /// Held by whoever looks at the room and then takes of it, so that two cannot both get the last of it.
+    pub(super) fn alone(&self) -> MutexGuard<'_, ()> {
+        self.taking.alone.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes room for a file of that size, until it is written.
+    ///
+    /// # Errors
+    /// When there is none, or the pool cannot be looked at.
+    pub fn claim<E: From<PoolError> + From<RoomError>>(&self, bytes: u64) -> Result<Claim, E> {
+        let _alone = self.alone();
+        self.room()?.check(bytes)?;
+        self.taking.claimed.fetch_add(bytes, Ordering::Relaxed);
+        Ok(Claim { taking: Arc::clone(&self.taking), bytes })
     }
 
     fn make_folders(&self) -> Result<(), PoolError> {

@@ -28,6 +28,8 @@ pub struct Room {
     pub occupied: u64,
     /// Never promised.
     pub reserve: u64,
+    /// Full sizes of images that are being fetched or unpacked.
+    pub claimed: u64,
 }
 
 impl Room {
@@ -36,7 +38,7 @@ impl Room {
     #[must_use]
     pub fn free(&self) -> u64 {
         let growth = self.promised.saturating_add(self.trash).saturating_sub(self.occupied);
-        self.available.saturating_sub(growth).saturating_sub(self.reserve)
+        self.available.saturating_sub(growth).saturating_sub(self.reserve).saturating_sub(self.claimed)
     }
 
     /// What the pool could promise if no server had a disk on it: what it offers to the control plane, which takes off
@@ -65,16 +67,19 @@ mod tests {
 
     #[test]
     fn a_disk_counts_in_full_before_a_byte_of_it_is_written() {
-        let room = Room { total: 1000, available: 900, promised: 500, trash: 0, occupied: 50, reserve: 100 };
+        let room =
+            Room { total: 1000, available: 900, promised: 500, trash: 0, occupied: 50, reserve: 100, claimed: 0 };
         assert_eq!(room.free(), 350);
         assert_eq!(room.check(350), Ok(()));
         assert_eq!(room.check(351), Err(RoomError { wanted: 351, free: 350 }));
         assert_eq!(room.capacity(), 850);
+        let fetching = Room { claimed: 350, ..room };
+        assert_eq!((fetching.check(1).is_err(), fetching.capacity()), (true, 500), "an image on its way has its room");
     }
 
     #[test]
     fn what_rests_in_the_trash_is_offered_to_nobody() {
-        let full = Room { total: 1000, available: 900, promised: 800, trash: 0, occupied: 0, reserve: 100 };
+        let full = Room { total: 1000, available: 900, promised: 800, trash: 0, occupied: 0, reserve: 100, claimed: 0 };
         assert_eq!((full.free(), full.capacity()), (0, 800));
         let trashed = Room { promised: 500, trash: 300, ..full };
         assert_eq!(
@@ -92,7 +97,7 @@ mod tests {
         fn the_offer_agrees_with_what_can_be_made(available in 0u64..1 << 50, promised in 0u64..1 << 49,
                                                   trash in 0u64..1 << 49, reserve in 0u64..1 << 45,
                                                   total in 0u64..1 << 51) {
-            let room = Room { total, available, promised, trash, occupied: 0, reserve };
+            let room = Room { total, available, promised, trash, occupied: 0, reserve, claimed: 0 };
             prop_assert!(room.capacity().saturating_sub(promised) <= room.free());
         }
 
@@ -100,7 +105,7 @@ mod tests {
         #[test]
         fn what_was_promised_always_fits(available in 0u64..1 << 50, reserve in 0u64..1 << 45,
                                          asks in proptest::collection::vec(0u64..1 << 48, 0..20)) {
-            let mut room = Room { total: available, available, promised: 0, trash: 0, occupied: 0, reserve };
+            let mut room = Room { total: available, available, promised: 0, trash: 0, occupied: 0, reserve, claimed: 0 };
             for ask in asks {
                 if room.check(ask).is_ok() {
                     room.promised += ask;

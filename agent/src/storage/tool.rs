@@ -6,17 +6,25 @@
 use std::{
     ffi::{OsStr, OsString},
     io::{Read, Write},
-    process::{Child, Stdio},
-    sync::mpsc::{Receiver, RecvTimeoutError, channel},
+    process::{Child, ExitStatus, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, channel},
+    },
     thread,
     time::Duration,
 };
+
+use tokio::time::Instant;
 
 /// What a tool may print, in bytes. `qemu-img info` of a deep chain stays below 20 KiB, a listing of filters of a
 /// thousand taps below 4 MiB.
 const OUTPUT_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// What of its complaint goes into an error, in characters.
 const COMPLAINT_CHARS_MAX: usize = 300;
+/// How often it is asked whether somebody still waits for a tool.
+const CANCEL_PAUSE: Duration = Duration::from_millis(200);
 /// How often a tool that closed its output is asked whether it has ended.
 const REAP_PAUSE: Duration = Duration::from_millis(5);
 
@@ -50,6 +58,12 @@ pub enum ToolError {
         /// Its time.
         limit: Duration,
     },
+    /// Nobody waits for it any more.
+    #[error("{program} was ended, for nobody waits for it any more")]
+    Cancelled {
+        /// Which tool.
+        program: String,
+    },
     /// Its pipes broke.
     #[error("lost the pipes of {program}")]
     Pipe {
@@ -68,13 +82,44 @@ pub struct Tool {
     args: Vec<OsString>,
     input: Vec<u8>,
     limit: Duration,
+    memory_max: Option<u64>,
+    cancelled: Option<Arc<AtomicBool>>,
+}
+
+/// How a program ended, well or not.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its exit status; none when a signal ended it.
+    pub code: Option<i32>,
+    /// What it printed.
+    pub printed: Vec<u8>,
+    program: &'static str,
+    status: ExitStatus,
+    complained: Vec<u8>,
+}
+
+impl Ended {
+    /// The beginning of what it printed on standard error, in one line.
+    #[must_use]
+    pub fn complaint(&self) -> String {
+        let complaint = String::from_utf8_lossy(&self.complained);
+        let complaint = complaint.split_whitespace().collect::<Vec<_>>().join(" ");
+        complaint.chars().take(COMPLAINT_CHARS_MAX).collect()
+    }
+
+    /// The failure that it was.
+    #[must_use]
+    pub fn into_error(self) -> ToolError {
+        let complaint = self.complaint();
+        ToolError::Failed { program: self.program.to_owned(), status: self.status.to_string(), complaint }
+    }
 }
 
 impl Tool {
     /// A program by its name in PATH, that ends within `limit`.
     #[must_use]
     pub fn new(program: &'static str, limit: Duration) -> Self {
-        Self { program, args: Vec::new(), input: Vec::new(), limit }
+        Self { program, args: Vec::new(), input: Vec::new(), limit, memory_max: None, cancelled: None }
     }
 
     /// Adds one argument. It reaches the program as it is.
@@ -98,22 +143,52 @@ impl Tool {
         self
     }
 
+    /// Bounds its address space, in bytes: for a program that reads what a stranger wrote.
+    #[must_use]
+    pub fn memory_max(mut self, bytes: u64) -> Self {
+        self.memory_max = Some(bytes);
+        self
+    }
+
+    /// Ends it soon after `cancelled` is set.
+    #[must_use]
+    pub fn until(mut self, cancelled: &Arc<AtomicBool>) -> Self {
+        self.cancelled = Some(Arc::clone(cancelled));
+        self
+    }
+
     /// Runs it to its end and gives what it printed. Blocks: call it off the async runtime.
     ///
     /// # Errors
     /// When it cannot be started, fails, or takes too long.
     pub fn run(self) -> Result<Vec<u8>, ToolError> {
-        let program = self.program.to_owned();
+        let ended = self.end()?;
+        if ended.status.success() { Ok(ended.printed) } else { Err(ended.into_error()) }
+    }
+
+    /// Runs it to its end, however that is: for programs that answer by their status. Blocks.
+    ///
+    /// # Errors
+    /// When it cannot be started, takes too long, or is not waited for.
+    pub fn end(self) -> Result<Ended, ToolError> {
+        let program = self.program;
         #[allow(clippy::disallowed_methods, reason = "the one place that runs programs")]
-        let mut command = std::process::Command::new(self.program);
+        let mut command = match self.memory_max {
+            None => std::process::Command::new(program),
+            Some(bytes) => {
+                let mut command = std::process::Command::new("prlimit"); // of util-linux, which every Debian has
+                command.arg(format!("--as={bytes}")).arg("--core=0").arg("--").arg(program);
+                command
+            }
+        };
         // A fixed language: complaints are shown to operators and compared by nobody, but dates and numbers in
         // another one have surprised many.
         command.args(&self.args).env("LC_ALL", "C");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().map_err(|source| ToolError::Start { program: program.clone(), source })?;
+        let start = |source| ToolError::Start { program: program.to_owned(), source };
+        let mut child = command.spawn().map_err(start)?;
 
-        let stdout = drain(child.stdout.take());
-        let stderr = drain(child.stderr.take());
+        let pipes = Pipes { stdout: drain(child.stdout.take()), stderr: drain(child.stderr.take()) };
         if let Some(mut stdin) = child.stdin.take() {
             let input = self.input;
             // On its own thread: a program that prints before it has read all would otherwise block both sides.
@@ -121,7 +196,9 @@ impl Tool {
                 let _ = stdin.write_all(&input); // a program that stops reading says why by its status
             });
         }
-        let ended = wait(&mut child, &program, &stdout, &stderr, self.limit);
+        let patience =
+            Patience { program, limit: self.limit, end: Instant::now() + self.limit, cancelled: self.cancelled };
+        let ended = patience.wait(&mut child, &pipes);
         if ended.is_err() {
             let _ = child.kill(); // it may have ended meanwhile
             let _ = child.wait();
@@ -146,39 +223,56 @@ fn drain<R: Read + Send + 'static>(pipe: Option<R>) -> Receiver<std::io::Result<
 
 type Drained = Receiver<std::io::Result<Vec<u8>>>;
 
-fn wait(
-    child: &mut Child,
-    program: &str,
-    stdout: &Drained,
-    stderr: &Drained,
+struct Pipes {
+    stdout: Drained,
+    stderr: Drained,
+}
+
+/// How long a program is waited for.
+struct Patience {
+    program: &'static str,
     limit: Duration,
-) -> Result<Vec<u8>, ToolError> {
-    let end = tokio::time::Instant::now() + limit;
-    let too_slow = || ToolError::TooSlow { program: program.to_owned(), limit };
-    let pipe = |source| ToolError::Pipe { program: program.to_owned(), source };
-    let left = || end.saturating_duration_since(tokio::time::Instant::now());
-    let take = |receiver: &Drained| match receiver.recv_timeout(left()) {
-        Ok(read) => read.map_err(pipe),
-        Err(RecvTimeoutError::Timeout) => Err(too_slow()),
-        Err(RecvTimeoutError::Disconnected) => Err(pipe(std::io::ErrorKind::BrokenPipe.into())),
-    };
-    let printed = take(stdout)?;
-    let complaint = take(stderr)?;
-    loop {
-        match child.try_wait().map_err(pipe)? {
-            Some(status) if status.success() => return Ok(printed),
-            Some(status) => {
-                let complaint = String::from_utf8_lossy(&complaint);
-                let complaint = complaint.split_whitespace().collect::<Vec<_>>().join(" ");
-                return Err(ToolError::Failed {
-                    program: program.to_owned(),
-                    status: status.to_string(),
-                    complaint: complaint.chars().take(COMPLAINT_CHARS_MAX).collect(),
-                });
+    end: Instant,
+    cancelled: Option<Arc<AtomicBool>>,
+}
+
+impl Patience {
+    fn wait(&self, child: &mut Child, pipes: &Pipes) -> Result<Ended, ToolError> {
+        let printed = self.take(&pipes.stdout)?;
+        let complained = self.take(&pipes.stderr)?;
+        loop {
+            if let Some(status) = child.try_wait().map_err(|source| self.lost(source))? {
+                return Ok(Ended { code: status.code(), printed, program: self.program, status, complained });
             }
-            None if left().is_zero() => return Err(too_slow()),
-            None => thread::sleep(REAP_PAUSE),
+            self.left()?;
+            thread::sleep(REAP_PAUSE);
         }
+    }
+
+    fn take(&self, pipe: &Drained) -> Result<Vec<u8>, ToolError> {
+        loop {
+            match pipe.recv_timeout(self.left()?.min(CANCEL_PAUSE)) {
+                Ok(read) => return read.map_err(|source| self.lost(source)),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Err(self.lost(std::io::ErrorKind::BrokenPipe.into())),
+            }
+        }
+    }
+
+    /// The time that is left, if there is any and somebody waits.
+    fn left(&self) -> Result<Duration, ToolError> {
+        let program = || self.program.to_owned();
+        if self.cancelled.as_ref().is_some_and(|cancelled| cancelled.load(Ordering::Relaxed)) {
+            return Err(ToolError::Cancelled { program: program() });
+        }
+        match self.end.saturating_duration_since(Instant::now()) {
+            Duration::ZERO => Err(ToolError::TooSlow { program: program(), limit: self.limit }),
+            left => Ok(left),
+        }
+    }
+
+    fn lost(&self, source: std::io::Error) -> ToolError {
+        ToolError::Pipe { program: self.program.to_owned(), source }
     }
 }
 
@@ -187,6 +281,7 @@ mod tests {
     use super::*;
 
     const SOON: Duration = Duration::from_secs(5);
+    const LIMIT_LONG: Duration = Duration::from_secs(60);
 
     #[test]
     fn what_a_tool_prints_is_given_back() {
@@ -218,5 +313,21 @@ mod tests {
     fn a_tool_that_hangs_is_killed() {
         let error = Tool::new("sleep", Duration::from_millis(100)).arg("60").run().unwrap_err();
         assert!(matches!(error, ToolError::TooSlow { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_tool_that_nobody_waits_for_is_ended() {
+        let cancelled = Arc::new(AtomicBool::new(true));
+        let error = Tool::new("sleep", LIMIT_LONG).arg("60").until(&cancelled).run().unwrap_err();
+        assert!(matches!(error, ToolError::Cancelled { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_tool_has_no_more_memory_than_it_is_given() {
+        let greedy =
+            |bytes| Tool::new("dd", SOON).memory_max(bytes).args(["if=/dev/zero", "of=/dev/null", "bs=64M", "count=1"]);
+        greedy(1 << 30).run().unwrap();
+        let ended = greedy(32 << 20).end().unwrap();
+        assert_eq!(ended.code, Some(1), "{}", ended.complaint());
     }
 }

@@ -114,7 +114,7 @@ impl Disks {
         let mut emptied = Emptied::default();
         for (path, _) in pool::files(&self.pool.trash())? {
             let Some(trashed) = path.file_name().and_then(|name| Trashed::parse(name.to_str()?)) else { continue };
-            let _alone = self.lock();
+            let _alone = self.pool.alone();
             let done = match fate(trashed.at, now, keep) {
                 Fate::Keep => continue,
                 Fate::StampAnew => self.move_to_trash(&path, Trashed { at: now, number: 0, ..trashed }),

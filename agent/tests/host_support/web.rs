@@ -17,6 +17,8 @@ pub enum Behaviour {
     IgnoresRanges,
     /// Closes each connection after so many bytes.
     BreaksAfter(usize),
+    /// Sends until it closes, and does not say how much that will be.
+    NamesNoLength,
     /// Sends a little at a time.
     Slow,
     /// Answers with that status.
@@ -98,7 +100,10 @@ fn respond(mut stream: &TcpStream, behaviour: Behaviour, first: usize, bytes: &[
     }
     let body = &bytes[first..];
     let status = if first == 0 { "200 OK" } else { "206 Partial Content" };
-    write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n", body.len())?;
+    write!(stream, "HTTP/1.1 {status}\r\nConnection: close\r\n")?;
+    if !matches!(behaviour, Behaviour::NamesNoLength) {
+        write!(stream, "Content-Length: {}\r\n", body.len())?;
+    }
     if first > 0 {
         write!(stream, "Content-Range: bytes {first}-{}/{}\r\n", bytes.len() - 1, bytes.len())?;
     }

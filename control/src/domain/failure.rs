@@ -19,6 +19,7 @@ pub fn explain(code: FaultCode) -> &'static str {
     match code {
         FaultCode::ImageUnreachable => "The image could not be fetched.",
         FaultCode::ImageChecksum => "The image is damaged at its source; the provider was told.",
+        FaultCode::ImageLength => "The image's file is not as long as it should be; the provider was told.",
         FaultCode::ImageTooLarge => {
             "The image does not fit on the package's disk: choose another image or a larger package."
         }
@@ -27,6 +28,7 @@ pub fn explain(code: FaultCode) -> &'static str {
         FaultCode::PoolMissing => "The host's storage is not there; the provider was told.",
         FaultCode::PoolReadOnly => "The host's storage takes no writes; the provider was told.",
         FaultCode::DiskMissing => "The server's disk was not found; the provider was told, and nothing was changed.",
+        FaultCode::SeedRefused => "The host could not prepare the server's settings; the provider was told.",
         FaultCode::HypervisorRefused | FaultCode::HypervisorAway => "The host could not start the server.",
         FaultCode::NetworkRefused => "The host could not connect the server to its network.",
         FaultCode::CrashLoop => "The server fell again and again, and is kept off. Start tries anew.",

@@ -37,6 +37,8 @@ fn an_order_that_cannot_be_fulfilled_is_refunded_with_a_reason_while_other_serve
     let expected = [
         ("wrong-sum", "image_checksum", "The image is damaged at its source; the provider was told."),
         ("garbage", "image_invalid", "The image cannot be used; the provider was told."),
+        ("cut-off", "image_invalid", "The image cannot be used; the provider was told."),
+        ("longer", "image_length", "The image's file is not as long as it should be; the provider was told."),
         (
             "too-large",
             "image_too_large",
@@ -198,20 +200,21 @@ impl BadImages {
         let dir = lab.dir().join("bad-images");
         fs::create_dir_all(&dir).unwrap();
         let garbage = b"no image, but of the length and digest that the catalog says".repeat(1000);
-        for name in ["wrong-sum", "garbage"] {
+        for name in ["wrong-sum", "garbage", "longer"] {
             fs::write(dir.join(name), &garbage).unwrap();
         }
+        cut_off(&dir);
         let mut make = Command::new("qemu-img");
         make.args(["create", "-q", "-f", "qcow2"]).arg(dir.join("too-large")).arg("50G");
         assert!(make.status().unwrap().success());
         let mut catalog = fs::read_to_string(lab.dir().join("catalog.toml")).unwrap();
-        for name in ["wrong-sum", "garbage", "too-large"] {
+        for name in ["wrong-sum", "garbage", "cut-off", "longer", "too-large"] {
             let bytes = fs::read(dir.join(name)).unwrap();
             let digest = Sha256::of(if name == "wrong-sum" { b"something else" } else { &bytes });
             catalog += &format!(
                 "\n[[images]]\nkey = \"{name}\"\nname = \"Bad\"\nversion = \"1\"\nurl = \"http://{INTERNET}:{PORT}/{name}\"\n\
                  sha256 = \"{digest}\"\nformat = \"qcow2\"\nsize_bytes = {}\n",
-                bytes.len()
+                bytes.len() - usize::from(name == "longer")
             );
         }
         let path = lab.dir().join("bad-catalog.toml");
@@ -228,6 +231,17 @@ impl BadImages {
     fn withdraw(self, lab: &Lab) {
         assert!(lab.operate(&["apply", self.catalog.to_str().unwrap()]).0);
     }
+}
+
+/// An image that its provider published before it was whole: the digest is of what is there.
+fn cut_off(dir: &Path) {
+    let (whole, image) = (dir.join("whole"), dir.join("cut-off"));
+    fs::write(&whole, vec![7; 4 << 20]).unwrap();
+    let mut make = Command::new("qemu-img");
+    make.args(["convert", "-f", "raw", "-O", "qcow2"]).args([&whole, &image]);
+    assert!(make.status().unwrap().success());
+    let bytes = fs::metadata(&image).unwrap().len();
+    fs::File::options().write(true).open(&image).unwrap().set_len(bytes - (1 << 20)).unwrap();
 }
 
 impl Drop for BadImages {

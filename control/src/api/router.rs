@@ -27,6 +27,8 @@
 //! extractor or answer tells what it means by implementing `document::sheet::Part`.
 //! `CSP_BLESS=1 cargo nextest run -p csp-tests openapi` writes the document's copy anew.
 
+use std::sync::LazyLock;
+
 use axum::{Router, middleware::from_fn_with_state};
 use utoipa_axum::router::OpenApiRouter;
 
@@ -42,12 +44,15 @@ use super::{
 /// Where the API begins.
 pub const PREFIX: &str = "/api/v1";
 
+/// The routes, made once a process: their document is made along with them, which takes milliseconds, and a test has an
+/// app for each of its hundred deaths.
+static ROUTES: LazyLock<Router<App>> = LazyLock::new(|| documented().split_for_parts().0);
+
 /// The customer API, its documentation, and the console's page.
 pub fn router(app: App) -> Router {
     let (counted, layer) = (from_fn_with_state(app.clone(), throttle::count), from_fn_with_state(app.edge(), edge));
-    let (routes, _) = documented().split_for_parts();
     let pages = console::routes().merge(docs::routes(&app.settings.public_url));
-    Router::new().nest(PREFIX, routes).merge(pages).with_state(app).layer(counted).layer(layer)
+    Router::new().nest(PREFIX, ROUTES.clone()).merge(pages).with_state(app).layer(counted).layer(layer)
 }
 
 /// Every route, with its document.

@@ -1,6 +1,10 @@
 //! The control plane of a history: the real store and use cases. A crash loses its connections and keeps its file.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::{Arc, LazyLock},
+};
 
 use csp_control::{
     api::{App, Settings},
@@ -69,6 +73,20 @@ pub struct Control {
     fuse: Option<Fuse>,
 }
 
+/// A database with the schema and nothing in it: it is made once, since a history is played for every point of death.
+static EMPTY: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("csp.sqlite");
+    // Closing it writes the log back.
+    drop(Store::open_inline(&path).unwrap());
+    fs::read(path).unwrap()
+});
+
+fn open(path: &Path, fuse: Option<&Fuse>) -> Store {
+    let watch = fuse.map(|fuse| Arc::new(fuse.clone()) as Arc<dyn Watch>);
+    Store::open_watched(path, watch).unwrap()
+}
+
 fn catalog() -> Catalog {
     let (label, slug) = (|text| Label::parse(text).unwrap(), |text| Slug::parse(text).unwrap());
     let file = Image {
@@ -106,35 +124,42 @@ fn catalog() -> Catalog {
     }
 }
 
+/// By which customers, operators and hosts come in.
+fn doors(store: &Store, clock: &Arc<SetClock>, entropy: &Arc<SeededEntropy>) -> (App, StoreHosts) {
+    let settings = Settings {
+        public_url: PublicUrl::try_from("https://cloud.example.com".to_owned()).unwrap(),
+        advertise: Some("control.example.com:7443".to_owned().try_into().unwrap()),
+        pins: [KeyPin::of(b"current"), KeyPin::of(b"next")],
+        orders: Orders::default(),
+        billing: Rules { has_mail: true, ..Rules::default() },
+        limits: AccountLimits::default().limits(),
+        rate_limits: RateLimits::generous(),
+        trusted_proxies: Vec::new(),
+    };
+    let app = App::new(store.clone(), clock.clone(), entropy.clone(), settings);
+    (app, StoreHosts::new(store.clone(), clock.clone(), entropy.clone(), QUARANTINE))
+}
+
 impl Control {
-    pub fn open(
+    /// A new control plane, with an empty database at `path`.
+    pub fn new(
         path: PathBuf,
         clock: Arc<SetClock>,
         entropy: Arc<SeededEntropy>,
         wires: usize,
         fuse: Option<Fuse>,
     ) -> Self {
-        let watch = fuse.clone().map(|fuse| Arc::new(fuse) as Arc<dyn Watch>);
-        let store = Store::open_watched(&path, watch).unwrap();
-        let settings = Settings {
-            public_url: PublicUrl::try_from("https://cloud.example.com".to_owned()).unwrap(),
-            advertise: Some("control.example.com:7443".to_owned().try_into().unwrap()),
-            pins: [KeyPin::of(b"current"), KeyPin::of(b"next")],
-            orders: Orders::default(),
-            billing: Rules { has_mail: true, ..Rules::default() },
-            limits: AccountLimits::default().limits(),
-            rate_limits: RateLimits::generous(),
-            trusted_proxies: Vec::new(),
-        };
-        let app = App::new(store.clone(), clock.clone(), entropy.clone(), settings);
-        let hosts = StoreHosts::new(store.clone(), clock.clone(), entropy.clone(), QUARANTINE);
+        fs::write(&path, &*EMPTY).unwrap();
+        let store = open(&path, fuse.as_ref());
+        let (app, hosts) = doors(&store, &clock, &entropy);
         Self { path, clock, entropy, store, app, hosts, sessions: vec![None; wires], fuse }
     }
 
     /// The process dies and another one takes over the file.
-    pub fn restarted(self) -> Self {
-        let Self { path, clock, entropy, sessions, fuse, .. } = self;
-        Self::open(path, clock, entropy, sessions.len(), fuse)
+    pub fn restart(&mut self) {
+        self.store = open(&self.path, self.fuse.as_ref());
+        (self.app, self.hosts) = doors(&self.store, &self.clock, &self.entropy);
+        self.sessions.fill(None);
     }
 
     pub fn now(&self) -> Time {

@@ -97,7 +97,7 @@ impl History {
         // In memory: what is tried here is not the disk's durability, and a thousand flushes take a minute.
         let folder = tempfile::tempdir_in("/dev/shm").unwrap();
         let (clock, entropy) = (Arc::new(SetClock::new(BEGIN)), Arc::new(SeededEntropy::new(seed)));
-        let control = Control::open(folder.path().join("csp.sqlite"), clock, entropy, HOSTS, fuse.clone());
+        let control = Control::new(folder.path().join("csp.sqlite"), clock, entropy, HOSTS, fuse.clone());
         let fuse = fuse.unwrap_or_default();
         let hosts = (0..HOSTS).map(|number| SimHost::new(number, fuse.clone())).collect();
         let (chance, count, ordered) = (Chance::new(seed), Tally::default(), BTreeMap::new());
@@ -222,14 +222,7 @@ impl History {
     fn crash_control(&mut self) {
         self.told("the control plane dies");
         self.count.crashes_of_control += 1;
-        let placeholder = Control::open(
-            self._folder.path().join("placeholder.sqlite"),
-            self.control.clock.clone(),
-            self.control.entropy.clone(),
-            0,
-            None,
-        );
-        self.control = std::mem::replace(&mut self.control, placeholder).restarted();
+        self.control.restart();
         self.hosts.iter_mut().for_each(SimHost::hang_up);
     }
 
@@ -260,7 +253,7 @@ impl History {
             (Op::FetchImage, FaultCode::ImageUnreachable),
             (Op::FetchImage, FaultCode::ImageChecksum),
             (Op::CreateDisk, FaultCode::PoolFull),
-            (Op::WriteSeed, FaultCode::Internal),
+            (Op::WriteSeed, FaultCode::SeedRefused),
             (Op::MakeTaps, FaultCode::NetworkRefused),
             (Op::SetFilters, FaultCode::NetworkRefused),
             (Op::LinkUp, FaultCode::NetworkRefused),

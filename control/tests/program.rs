@@ -246,6 +246,42 @@ fn what_cannot_be_opened_is_told_in_one_line() {
 }
 
 #[test]
+fn the_life_of_services_is_seen_and_steered_by_commands() {
+    let setup = Setup::new();
+    let _running = Running::start(&setup);
+    setup.say(&["apply", CATALOG]);
+    assert!(setup.say(&["scheduler", "status"]).contains("Services due: 0. Letters waiting: 0, given up: 0."));
+    assert_eq!(setup.json(&["scheduler", "resume"])["state"], "running");
+    assert!(setup.say(&["mail", "list"]).starts_with("LETTER"));
+    let nobody = setup.say(&["price", "announce", "5.00", "--package", "starter"]);
+    assert_eq!(nobody, "Announced to nobody.\n");
+    let server = "0192f0c1-0000-7000-8000-000000000001";
+    for words in [
+        ["server", "lock", server, "--reason", "abuse"],
+        ["server", "unlock", server, "--reason", "operator"],
+        ["price", "announce", "5.00", "--server", server],
+    ] {
+        let refused = setup.ask(&words);
+        assert!(!refused.status.success() && text(&refused.stderr).contains(server), "{words:?}");
+    }
+}
+
+#[test]
+fn a_mail_server_is_named_with_all_that_it_needs() {
+    let setup = Setup::new();
+    let from = "[log]\n";
+    let mail = "[mail]\nserver = \"mail.example.com:587\"\nfrom = \"billing@example.com\"\nuser = \"post\"\n";
+    setup.edit(from, &format!("{mail}\n{from}"));
+    assert!(setup.serve_fails().contains("user and password_file go together"));
+    let password = setup.folder.path().join("password");
+    setup.edit("user = \"post\"\n", &format!("user = \"post\"\npassword_file = {password:?}\n"));
+    let said = setup.serve_fails();
+    assert!(said.contains("password") && said.contains("[mail] password_file"), "{said}");
+    fs::write(&password, "secret\n").unwrap();
+    let _running = Running::start(&setup);
+}
+
+#[test]
 fn a_second_control_plane_on_the_same_database_does_not_start() {
     let setup = Setup::new();
     let _running = Running::start(&setup);

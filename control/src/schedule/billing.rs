@@ -15,7 +15,7 @@ use crate::{
     entropy::Entropy,
     service::{
         bill_service::{Billing, bill_service},
-        watch_clock::{Clockwork, watch_clock},
+        watch_clock::{Clockwork, watch_clock, without_a_word},
     },
     store::{Store, StoreError},
 };
@@ -45,7 +45,12 @@ pub struct Looked {
 /// When the store cannot be read or cannot keep the clock; the next look tries again.
 pub async fn look(store: &Store, entropy: &dyn Entropy, rules: &Rules, now: Time) -> Result<Looked, StoreError> {
     let bound = rules.clock_jump_max;
-    if let Clockwork::Stopped(by) = store.write(move |tx| watch_clock(tx, bound, now)).await? {
+    let known = store.read(|read| read.scheduler_get()).await?;
+    let clock = match without_a_word(&known, bound, now) {
+        Some(found) => found,
+        None => store.write(move |tx| watch_clock(tx, bound, now)).await?,
+    };
+    if let Clockwork::Stopped(by) = clock {
         return Ok(Looked { stopped: Some(by), ..Looked::default() });
     }
     let due = store.read(move |read| read.billed_due(now)).await?;

@@ -29,6 +29,7 @@ pub(super) fn remove(
     now: Time,
 ) -> Result<Destroying, StoreError> {
     let (host, wanted) = bury(tx, server, now)?;
+    tx.mail_withdraw(server.id)?;
     if server.service == ServiceStatus::Provisioning {
         // Never seen running, so its only period never began and goes back whole.
         refund(tx, server, draw, now)?;

@@ -6,11 +6,11 @@ use crate::{
         billing::clock::{Clock, look},
         time::Time,
     },
-    store::{StoreError, Tx},
+    store::{SchedulerRow, StoreError, Tx},
 };
 
 /// The clock is written down in steps of so many seconds: a write each look would be for nothing.
-const NOTED_EVERY_SECONDS: i64 = 30;
+const NOTED_EVERY_SECONDS: i64 = 60;
 
 /// Whether billing goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,20 +21,29 @@ pub enum Clockwork {
     Stopped(i64),
 }
 
-/// Looks at the clock. `bound` is how far, in seconds, it may have moved since the last look.
+/// What a look comes to, when nothing has to be written down about it. `bound` is how far, in seconds, the clock may have
+/// moved since the last look.
+#[must_use]
+pub fn without_a_word(known: &SchedulerRow, bound: i64, now: Time) -> Option<Clockwork> {
+    if known.stopped_at.is_some() {
+        return Some(Clockwork::Stopped(known.jumped.unwrap_or_default()));
+    }
+    let is_noted = known.seen_at.is_some_and(|seen| now < seen.plus(NOTED_EVERY_SECONDS));
+    (is_noted && look(known.seen_at, now, bound) == Clock::Goes).then_some(Clockwork::Goes)
+}
+
+/// Looks at the clock, and writes down what it shows or that it jumped.
 ///
 /// # Errors
 /// When the store cannot keep it.
 pub fn watch_clock(tx: &mut Tx<'_>, bound: i64, now: Time) -> Result<Clockwork, StoreError> {
     let known = tx.scheduler_get()?;
-    if known.stopped_at.is_some() {
-        return Ok(Clockwork::Stopped(known.jumped.unwrap_or_default()));
+    if let Some(found) = without_a_word(&known, bound, now) {
+        return Ok(found);
     }
     match look(known.seen_at, now, bound) {
         Clock::Goes => {
-            if known.seen_at.is_none_or(|seen| now >= seen.plus(NOTED_EVERY_SECONDS)) {
-                tx.scheduler_see(now)?;
-            }
+            tx.scheduler_see(now)?;
             Ok(Clockwork::Goes)
         }
         Clock::Jumped(by) => {

@@ -144,7 +144,10 @@ impl Tx<'_> {
 
     /// Takes back a server's reminders that no mail server took: they are no longer true. One that is under way just now
     /// may still arrive.
-    pub(super) fn mail_withdraw(&mut self, server: ServerId) -> Result<(), StoreError> {
+    ///
+    /// # Errors
+    /// When the store cannot keep it.
+    pub fn mail_withdraw(&mut self, server: ServerId) -> Result<(), StoreError> {
         let open = "SELECT m.id FROM reminders r JOIN servers s ON s.id = r.server_id JOIN mails m ON m.id = r.mail_id \
                     WHERE s.uuid = ?1 AND m.accepted_at IS NULL";
         for letter in self.many(open, [server.to_string()], |r| Ok(r.get::<_, i64>(0)?))? {

@@ -1,8 +1,12 @@
 //! Whole lives of services by an injected clock: renewals, reminders, suspension, grace, deletion, revival, locks.
 
-use csp_control::domain::{
-    billing::{destroy::DestroyCredit, rules::Rules},
-    time::DAY,
+use csp_control::{
+    domain::{
+        billing::{destroy::DestroyCredit, rules::Rules},
+        time::DAY,
+    },
+    service::renew_service::{RenewalDue, up_to_date},
+    store::Tx,
 };
 use csp_shared::{id::ServerId, spec::Desired};
 use csp_tests::test_control::{Reply, TestControl, TestCustomer, TestHost};
@@ -407,6 +411,31 @@ async fn an_expired_server_is_renewed_by_whoever_comes_first() {
     );
     world.control.bill().await;
     assert_eq!(world.balance().await, json!(79.15), "the period is paid once");
+    world.verified().await;
+}
+
+#[tokio::test]
+async fn a_change_finds_paid_time_or_is_refused_as_due() {
+    let world = World::at("2026-06-10 12:00:00", "13.90").await;
+    let server = world.server("web1", None).await;
+    world.days(29).await;
+    let change = async || {
+        let (draw, now, rules) =
+            (world.control.app.draw(), world.control.app.now(), world.control.app.settings.billing);
+        let (store, account) = (&world.control.app.store, world.ada.account);
+        let found = store.read(move |read| read.billed_list(account)).await.unwrap().remove(0);
+        let write = move |tx: &mut Tx<'_>| up_to_date(tx, found.clone(), &rules, &mut draw.clone(), now);
+        let found = store.write(write).await.unwrap();
+        found.for_a_change().map(|found| found.renewed.charged().to_string())
+    };
+    assert_eq!(change().await, Ok("0.00".to_owned()), "nothing is due");
+    world.control.clock.advance(DAY);
+    assert_eq!(change().await, Ok("6.95".to_owned()), "the second of expiry");
+    assert_eq!(change().await, Ok("0.00".to_owned()), "once");
+    world.days(30).await;
+    world.control.clock.advance(DAY);
+    assert_eq!(change().await, Err(RenewalDue), "the wallet is empty");
+    assert_eq!(world.told(server, "service_status").await, "active", "whether or not the scheduler ran");
     world.verified().await;
 }
 

@@ -10,6 +10,7 @@ mod operate;
 mod payments;
 mod serve;
 mod text;
+mod tokens;
 mod watchdog;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -90,6 +91,9 @@ enum Command {
     /// API keys
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Tokens of other machines for the operator API
+    #[command(subcommand)]
+    OperatorToken(tokens::TokenCommand),
     /// Customers' public SSH keys
     #[command(subcommand)]
     SshKey(SshKeyCommand),
@@ -115,7 +119,7 @@ enum Command {
     Audit,
     /// Where every cent went
     #[command(subcommand)]
-    Ledger(LedgerCommand),
+    Ledger(ledger::LedgerCommand),
 }
 
 /// What `init` may be told; the rest is edited in the file that it writes.
@@ -237,12 +241,6 @@ enum SshKeyCommand {
         /// A .pub file; - reads standard input
         keyfile: PathBuf,
     },
-}
-
-#[derive(Debug, Subcommand)]
-enum LedgerCommand {
-    /// Recompute every wallet from the first transfer; exit code 1 when something differs
-    Verify,
 }
 
 #[derive(Debug, Subcommand)]

@@ -108,6 +108,9 @@ pub struct Fleet {
 pub struct Operator {
     /// Unix socket of the operator API, for root and the service's group.
     pub socket: PathBuf,
+    /// Where other machines reach the part of it that tokens open; nowhere when it is left out.
+    #[serde(default)]
+    pub listen: Option<Listen>,
 }
 
 /// `[log]`

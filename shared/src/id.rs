@@ -53,6 +53,8 @@ ids! {
     MailId,
     /// Something that the provider has to say.
     NoticeId,
+    /// A bearer token of the operator API, for another machine.
+    OperatorTokenId,
     /// Something that is sold.
     PackageId,
     /// A rented server; also the name of its libvirt domain.

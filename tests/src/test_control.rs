@@ -141,17 +141,19 @@ impl TestControl {
         Self::on(folder, clock, settings, 2, |path| Store::open(path).unwrap())
     }
 
+    /// A control plane over a database that is in `folder` already, at [`NOON`]. Another `seed` draws other ids.
+    pub fn over(folder: TempDir, seed: u64, open: impl FnOnce(&Path) -> Store) -> Self {
+        Self::on(folder, Arc::new(SetClock::new(NOON)), usual_settings(), seed, open)
+    }
+
+    /// Ends it, so that its database is closed, and keeps the folder. A store with a thread is closed a moment later.
+    #[must_use]
+    pub fn close(self) -> TempDir {
+        self.folder
+    }
+
     async fn with(catalog: &str, change: impl FnOnce(&mut Settings), open: impl FnOnce(&Path) -> Store) -> Self {
-        let mut settings = Settings {
-            public_url: PublicUrl::try_from("https://cybaaspace.com".to_owned()).unwrap(),
-            advertise: Some("control.example.com:7443".to_owned().try_into().unwrap()),
-            pins: [KeyPin::of(b"current"), KeyPin::of(b"next")],
-            orders: Orders::default(),
-            billing: Rules::default(),
-            limits: AccountLimits::default().limits(),
-            rate_limits: RateLimits::generous(),
-            trusted_proxies: vec!["127.0.0.1/32".parse().unwrap()],
-        };
+        let mut settings = usual_settings();
         change(&mut settings);
         let (folder, clock) = (tempfile::tempdir().unwrap(), Arc::new(SetClock::new(NOON)));
         let control = Self::on(folder, clock, settings, 1, open);
@@ -306,5 +308,18 @@ impl TestControl {
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+}
+
+fn usual_settings() -> Settings {
+    Settings {
+        public_url: PublicUrl::try_from("https://cybaaspace.com".to_owned()).unwrap(),
+        advertise: Some("control.example.com:7443".to_owned().try_into().unwrap()),
+        pins: [KeyPin::of(b"current"), KeyPin::of(b"next")],
+        orders: Orders::default(),
+        billing: Rules::default(),
+        limits: AccountLimits::default().limits(),
+        rate_limits: RateLimits::generous(),
+        trusted_proxies: vec!["127.0.0.1/32".parse().unwrap()],
     }
 }

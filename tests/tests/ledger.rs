@@ -45,6 +45,97 @@ async fn what_was_traded_is_recomputed_and_agrees() {
     assert_eq!(books, [&json!("13.90"), &json!("-50.00")], "revenue of two periods, and what was paid in");
 }
 
+async fn explained(control: &TestControl, id: &str) -> (String, Vec<Value>) {
+    let (mut lines, mut facts, mut after) = (Vec::new(), String::new(), String::new());
+    loop {
+        let part = control.operator("GET", &format!("/ledger/explain/{id}{after}")).send().await.data().clone();
+        facts = if facts.is_empty() { part["facts"].to_string() } else { facts };
+        lines.extend(part["lines"].as_array().unwrap().iter().cloned());
+        if part["more"] == json!(false) {
+            return (facts, lines);
+        }
+        after = format!("?after={}", lines.last().unwrap()["transfer"].as_str().unwrap());
+    }
+}
+
+#[tokio::test]
+async fn every_cent_of_an_account_and_of_a_server_is_told_in_words() {
+    let (control, _host, customer) = traded().await;
+    let (facts, lines) = explained(&control, &customer.account.to_string()).await;
+    assert!(facts.contains("ada") && facts.contains("in the wallet: 36.10 USD"), "{facts}");
+    let told: Vec<String> =
+        lines.iter().map(|line| format!("{} {} {}", line["moved"], line["balance"], line["why"])).collect();
+    let ordered = "\"the server was ordered: its first period\"";
+    assert_eq!(
+        told,
+        [
+            "\"+50.00\" \"50.00\" \"payment ada came in\"".to_owned(),
+            format!("\"-6.95\" \"43.05\" {ordered}"),
+            format!("\"-6.95\" \"36.10\" {ordered}"),
+            "\"+6.95\" \"43.05\" \"the order did not run: exactly what it took goes back\"".to_owned(),
+            format!("\"-6.95\" \"36.10\" {ordered}"),
+        ]
+    );
+    let about: Vec<&str> = lines[2]["details"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    assert!(
+        about[0].starts_with("server a (") && about[1].ends_with(": 6.95 paid, of which 6.95 were given back since")
+    );
+    let server = about[0].split(['(', ')']).nth(1).unwrap();
+    let (facts, lines) = explained(&control, server).await;
+    assert!(facts.contains("service destroyed") && lines.len() == 2, "{facts}");
+    let nobody = control.operator("GET", "/ledger/explain/00000000-0000-7000-8000-000000000001").send().await;
+    assert_eq!(nobody.status, 404);
+}
+
+#[tokio::test]
+async fn a_long_history_is_explained_in_parts_without_a_gap() {
+    let control = TestControl::start().await;
+    let customer = control.customer("ada", "0").await;
+    for payment in 0..1_001 {
+        control.top_up(customer.account, "1", &format!("bank:{payment}")).await;
+    }
+    let (_, lines) = explained(&control, &customer.account.to_string()).await;
+    let balances: Vec<String> = lines.iter().map(|line| line["balance"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(balances, (1..=1_001).map(|paid| format!("{paid}.00")).collect::<Vec<_>>());
+}
+
+/// Written to a file as well where the check with Beancount itself asks for it.
+#[tokio::test]
+async fn the_ledger_is_exported_whole_and_a_part_of_it_begins_with_what_was_there() {
+    let (control, _host, customer) = traded().await;
+    control.clock.advance(86_400);
+    for payment in 0..3_000 {
+        control.top_up(customer.account, "0.01", &format!("bank:{payment} \"=1\"\\")).await;
+    }
+    #[allow(clippy::disallowed_methods, reason = "a setting of the check, not of the product")]
+    let keep = std::env::var_os("CSP_EXPORT_TO").map(std::path::PathBuf::from);
+    for (name, query, transactions) in [
+        ("whole", "", 3_005),
+        ("from", "&from=2026-06-11", 3_001),
+        ("to", "&to=2026-06-10", 5),
+        ("empty", "&from=2026-07-01", 1),
+    ] {
+        let export = control.operator("GET", &format!("/ledger/export?format=beancount{query}")).send().await;
+        assert_eq!((export.status.as_u16(), export.text.matches(" * \"").count()), (200, transactions), "{query}");
+        if let Some(folder) = &keep {
+            std::fs::write(folder.join(format!("{name}.beancount")), &export.text).unwrap();
+        }
+    }
+    let csv = control.operator("GET", "/ledger/export?format=csv").send().await;
+    assert_eq!(csv.text.lines().count(), 3_006);
+    assert!(csv.text.contains("book:topups,wallet:"), "{}", &csv.text[..500]);
+    for (query, field) in [
+        ("", "format"),
+        ("?format=xml", "format"),
+        ("?format=csv&from=x", "from"),
+        ("?format=csv&from=2026-06-02&to=2026-06-01", "to"),
+        ("?format=csv&until=1", "until"),
+    ] {
+        let refused = control.operator("GET", &format!("/ledger/export{query}")).send().await;
+        assert_eq!((refused.status.as_u16(), refused.fields()), (422, vec![field]), "{query}");
+    }
+}
+
 #[tokio::test]
 async fn what_somebody_changed_behind_its_back_is_found() {
     let table = [

@@ -94,7 +94,8 @@ impl<N: Need> FromRequestParts<App> for By<N> {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let client = Client::of(parts);
-        let secret = bearer(parts).map_err(|refusal| app.throttle.failed(&client, refusal))?;
+        let secret = bearer(parts, "Send your API key as `Authorization: Bearer csp_live_…`.")
+            .map_err(|refusal| app.throttle.failed(&client, refusal))?;
         let (hash, now) = (token::hash(&secret), app.now());
         app.throttle.may_sign_in(&client, hash)?;
         let found = app.store.read::<_, StoreError>(move |read| read.api_key_by_hash(hash)).await?;
@@ -103,7 +104,7 @@ impl<N: Need> FromRequestParts<App> for By<N> {
             admitted.map(|()| key)
         });
         let key = key.map_err(|refusal| app.throttle.failed(&client, refused(refusal, client.address)))?;
-        app.throttle.signed_in(&client, key.id, hash)?;
+        app.throttle.signed_in(&client, key.id.0, hash)?;
         app.key_uses.note(key.id, KeyUse { at: now, from: client.address });
         if !suffice(key.terms.scopes, N::ALTERNATIVES) {
             return Err(lacking(N::ALTERNATIVES));
@@ -149,11 +150,12 @@ fn lacking(needed: Alternatives) -> ApiError {
     ApiError::new(Code::InsufficientScope, format!("This request needs a key with the scope {needed}."))
 }
 
-fn bearer(parts: &Parts) -> Result<Secret, ApiError> {
-    let missing = || {
-        let how = "Send your API key as `Authorization: Bearer csp_live_…`.";
-        ApiError::new(Code::Unauthorized, how)
-    };
+/// The bearer token of a request; `how` is told where there is none.
+///
+/// # Errors
+/// When there is none, more than one, or what cannot be one.
+pub(crate) fn bearer(parts: &Parts, how: &'static str) -> Result<Secret, ApiError> {
+    let missing = || ApiError::new(Code::Unauthorized, how);
     let mut values = parts.headers.get_all(header::AUTHORIZATION).iter();
     // Two of them: whoever sits in between may have read the other one.
     let (Some(value), None) = (values.next(), values.next()) else { return Err(missing()) };

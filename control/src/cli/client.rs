@@ -6,12 +6,15 @@ use std::{
     time::Duration,
 };
 
-use axum::http::{Method, Request, header};
+use axum::http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::{body::Bytes, client::conn::http1};
+use hyper::{
+    body::{Bytes, Incoming},
+    client::conn::http1,
+};
 use hyper_util::rt::TokioIo;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use tokio::net::UnixStream;
+use tokio::{net::UnixStream, task::JoinHandle};
 
 use crate::{api::error::FieldFault, operator::wire};
 
@@ -108,6 +111,31 @@ impl<'a> Client<'a> {
         self.call(Method::POST, path, body.into(), LONG_PATIENCE)
     }
 
+    /// A question whose answer is no JSON and may be longer than memory: each piece is handed on as it comes.
+    pub(super) fn copy(
+        &self,
+        path: &str,
+        mut keep: impl FnMut(&[u8]) -> io::Result<()>,
+    ) -> Result<io::Result<()>, ClientError> {
+        let copying = async {
+            let (mut body, driver, status) = self.send(Method::GET, path, Bytes::new()).await?;
+            if !status.is_success() {
+                let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
+                driver.abort();
+                let answer = body.map_err(|error| ClientError::Answer(error.to_string()))?.to_bytes();
+                return read::<serde::de::IgnoredAny>(&answer).map(|_| Ok(()));
+            }
+            while let Some(frame) = body.frame().await {
+                let Ok(piece) = frame.map_err(ClientError::Broken)?.into_data() else { continue };
+                if let Err(error) = keep(&piece) {
+                    return Ok(Err(error));
+                }
+            }
+            Ok(Ok(()))
+        };
+        runtime()?.block_on(copying)
+    }
+
     fn call<A: DeserializeOwned>(
         &self,
         method: Method,
@@ -115,23 +143,24 @@ impl<'a> Client<'a> {
         body: Bytes,
         patience: Duration,
     ) -> Result<A, ClientError> {
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ClientError::Runtime)?;
         let exchange = async { tokio::time::timeout(patience, self.exchange(method, path, body)).await };
-        let answer = runtime.block_on(exchange).map_err(|_| ClientError::Late(patience))??;
-        let envelope: Envelope<A> =
-            serde_json::from_slice(&answer).map_err(|error| ClientError::Answer(error.to_string()))?;
-        match envelope {
-            Envelope { ok: true, data: Some(data), .. } => Ok(data),
-            Envelope { ok: false, message, error, .. } => Err(ClientError::Refused {
-                message: message.unwrap_or_else(|| "refused without a reason".to_owned()),
-                fields: error.map(|refusal| refusal.details.fields).unwrap_or_default(),
-            }),
-            Envelope { ok: true, data: None, .. } => Err(ClientError::Answer("it holds no data".to_owned())),
-        }
+        let answer = runtime()?.block_on(exchange).map_err(|_| ClientError::Late(patience))??;
+        read(&answer)
     }
 
     async fn exchange(&self, method: Method, path: &str, body: Bytes) -> Result<Bytes, ClientError> {
+        let (body, driver, _) = self.send(method, path, body).await?;
+        let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
+        driver.abort();
+        body.map(http_body_util::Collected::to_bytes).map_err(|error| ClientError::Answer(error.to_string()))
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<(Incoming, JoinHandle<hyper::Result<()>>, StatusCode), ClientError> {
         let connect = |source| ClientError::Connect { socket: self.socket.to_owned(), source };
         let stream = UnixStream::connect(self.socket).await.map_err(connect)?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(ClientError::Broken)?;
@@ -144,8 +173,25 @@ impl<'a> Client<'a> {
             .body(Full::new(body))
             .map_err(|error| ClientError::Answer(error.to_string()))?;
         let response = sender.send_request(request).await.map_err(ClientError::Broken)?;
-        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
-        driver.abort();
-        body.map(http_body_util::Collected::to_bytes).map_err(|error| ClientError::Answer(error.to_string()))
+        let status = response.status();
+        Ok((response.into_body(), driver, status))
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, ClientError> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ClientError::Runtime)
+}
+
+/// What an envelope holds, or why it holds nothing.
+fn read<A: DeserializeOwned>(answer: &[u8]) -> Result<A, ClientError> {
+    let envelope: Envelope<A> =
+        serde_json::from_slice(answer).map_err(|error| ClientError::Answer(error.to_string()))?;
+    match envelope {
+        Envelope { ok: true, data: Some(data), .. } => Ok(data),
+        Envelope { ok: false, message, error, .. } => Err(ClientError::Refused {
+            message: message.unwrap_or_else(|| "refused without a reason".to_owned()),
+            fields: error.map(|refusal| refusal.details.fields).unwrap_or_default(),
+        }),
+        Envelope { ok: true, data: None, .. } => Err(ClientError::Answer("it holds no data".to_owned())),
     }
 }

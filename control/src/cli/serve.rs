@@ -95,6 +95,7 @@ struct Open {
     fleet: TcpListener,
     operator: UnixListener,
     courier: Option<Smtp>,
+    remote: Option<TcpListener>,
     lock: File,
 }
 
@@ -121,6 +122,7 @@ fn open(config: &Config, mut sockets: PassedSockets) -> Result<Open, ServeError>
         fleet: sockets.open(&config.fleet.listen, "[fleet] listen")?,
         operator: socket::listen(&config.operator.socket)?,
         courier: config.mail.as_ref().map(courier).transpose()?,
+        remote: config.operator.listen.as_ref().map(|at| sockets.open(at, "[operator] listen")).transpose()?,
         lock,
     })
 }
@@ -158,7 +160,7 @@ fn lock(data_dir: &Path) -> Result<File, ServeError> {
 }
 
 async fn serve(config: &Config, sockets: PassedSockets) -> Result<(), ServeError> {
-    let Open { app, keys, api, fleet, operator, courier, lock } = open(config, sockets)?;
+    let Open { app, keys, api, fleet, operator, courier, remote, lock } = open(config, sockets)?;
     let at = (place(&api), place(&fleet));
     let (stop, stopped) = watch::channel(false);
     let told = |mut stopped: watch::Receiver<bool>| async move {
@@ -167,13 +169,17 @@ async fn serve(config: &Config, sockets: PassedSockets) -> Result<(), ServeError
     };
     let mut tasks = JoinSet::new();
     let (api_app, operator_app) = (api::router(app.clone()), operator::router(app.clone()));
-    let until = told(stopped.clone());
     let bounds = ConnectionBounds::new(
         config.api.connections_max,
         config.api.connections_per_address_max,
         config.api.trusted_proxies.clone(),
     );
-    tasks.spawn(connections::serve(api, api_app, bounds, until));
+    if let Some(remote) = remote {
+        tracing::info!(operator = place(&remote), "other machines may connect");
+        let remote_app = operator::remote::router(app.clone());
+        tasks.spawn(connections::serve(remote, remote_app, bounds.clone(), told(stopped.clone())));
+    }
+    tasks.spawn(connections::serve(api, api_app, bounds, told(stopped.clone())));
     let until = told(stopped.clone());
     tasks.spawn(
         async move { log_end("operator", axum::serve(operator, operator_app).with_graceful_shutdown(until).await) },

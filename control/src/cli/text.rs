@@ -17,6 +17,12 @@ pub(super) fn say(text: &str) -> Result<(), CommandError> {
     write!(out, "{text}{end}").and_then(|()| out.flush()).map_err(CommandError::Print)
 }
 
+/// Hands on bytes as they are.
+pub(super) fn copy(bytes: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes).and_then(|()| out.flush())
+}
+
 /// Prints an answer for programs.
 pub(super) fn say_json(answer: &impl Serialize) -> Result<(), CommandError> {
     say(&serde_json::to_string_pretty(answer).unwrap_or_default())

@@ -51,6 +51,9 @@ listen = {fleet_listen}
 {advertise}
 
 [operator]
+# Where other machines, a payment provider's webhook bridge for example, send their requests with a token of
+# `csp-control operator-token create`. Plain HTTP for a reverse proxy that does TLS; "fd:NAME" as above.
+# listen = "127.0.0.1:8081"
 # Unix socket of the commands (`csp-control account`, `host`, ...), for root and the service's group.
 socket = {socket}
 

@@ -20,6 +20,7 @@ pub mod limits;
 pub mod money;
 pub mod network;
 pub mod notice;
+pub mod operator_scope;
 pub mod password;
 pub mod payment;
 pub mod period;

@@ -9,6 +9,8 @@ use super::draw::Draw;
 pub enum TokenKind {
     /// The customer API.
     ApiKey,
+    /// What its scopes say of the operator API.
+    Operator,
     /// One enrolment of a host.
     Join,
     /// One look at a screen, for a browser.
@@ -23,6 +25,7 @@ impl TokenKind {
     pub fn prefix(self) -> &'static str {
         match self {
             Self::ApiKey => "csp_live_",
+            Self::Operator => "csp_op_",
             Self::Join => "csp_join_",
             Self::Console => "csp_con_",
             Self::ConsoleStream => "csp_cst_",

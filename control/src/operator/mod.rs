@@ -1,5 +1,5 @@
 //! The operator API: JSON over a unix socket that only root and the service's group can open. The commands of
-//! `csp-control` are its clients.
+//! `csp-control` are its clients. [`remote`] is the part of it that other machines may use, each with a token.
 
 pub mod accounts;
 pub mod audit;
@@ -13,9 +13,11 @@ pub mod limits;
 pub mod mails;
 pub mod notices;
 pub mod payments;
+pub mod remote;
 pub mod request;
 pub mod servers;
 pub mod socket;
+pub mod tokens;
 pub mod wire;
 
 use axum::{
@@ -42,6 +44,8 @@ pub fn router(app: App) -> Router {
         .route("/accounts/{uuid}/keys", get(keys::list).post(keys::create))
         .route("/accounts/{uuid}/ssh-keys", post(accounts::ssh_key))
         .route("/keys/{uuid}/revoke", post(keys::revoke))
+        .route("/tokens", get(tokens::list).post(tokens::create))
+        .route("/tokens/{uuid}/revoke", post(tokens::revoke))
         .route("/hosts", get(hosts::list).post(hosts::add))
         .route("/audit", get(audit::run))
         .route("/scheduler", get(billing::scheduler))
@@ -53,6 +57,8 @@ pub fn router(app: App) -> Router {
         .route("/ledger/verify", get(ledger::verify))
         .route("/notices", get(notices::list).post(notices::publish))
         .route("/notices/{uuid}/end", post(notices::end))
+        .route("/ledger/explain/{uuid}", get(ledger::explain))
+        .route("/ledger/export", get(ledger::export))
         .route("/servers", get(servers::list))
         .route("/servers/{uuid}", get(servers::show))
         .route("/servers/{uuid}/lock", post(billing::lock))

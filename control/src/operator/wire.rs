@@ -15,8 +15,10 @@ use serde::{Deserialize, Serialize};
 use super::catalog_file::CatalogFile;
 
 pub mod billing;
+pub mod ledger;
 pub mod notices;
 pub mod payments;
+pub mod tokens;
 
 /// Where the operator API begins.
 pub const PREFIX: &str = "/operator/v1";
@@ -386,41 +388,4 @@ pub struct AuditFinding {
     pub cure: String,
     /// Work under way should end it by itself.
     pub in_motion: bool,
-}
-
-/// `GET /ledger/verify`: the ledger, recomputed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LedgerVerified {
-    /// Transfers that were added up.
-    pub transfers: u64,
-    /// Wallets, those of every account.
-    pub wallets: usize,
-    /// Services that were looked at.
-    pub services: u64,
-    /// Their periods.
-    pub periods: u64,
-    /// The provider's books.
-    pub books: Vec<BookSum>,
-    /// Every difference, up to a thousand; empty when all is as it should be.
-    pub differences: Vec<LedgerDifference>,
-}
-
-/// A book of the provider.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BookSum {
-    /// `revenue`, `topups`, `promotions` or `receivables`.
-    pub book: String,
-    /// What it took, less what it gave, USD.
-    pub sum: String,
-}
-
-/// One place where the ledger contradicts itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LedgerDifference {
-    /// A name for programs, `running_balance` for example.
-    pub kind: String,
-    /// Where.
-    pub place: String,
-    /// What is different.
-    pub what: String,
 }

@@ -10,7 +10,7 @@ use crate::domain::ledger::verify::{Entry, Keys, LineRow, PeriodRow, Posting, Se
 
 /// A place among the transfers, in the order in which they were posted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LedgerPlace(i64);
+pub struct LedgerPlace(pub(super) i64);
 
 /// A place among the services.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,7 +24,12 @@ fn side(account: Option<AccountId>, book: Option<String>) -> Result<Side, StoreE
     }
 }
 
-fn entry(r: &Row<'_>) -> Result<(LedgerPlace, Entry), StoreError> {
+pub(super) const ENTRIES: &str = "SELECT t.id, t.uuid, f.uuid, t.from_book, g.uuid, t.to_book, t.amount_cents, t.cause, t.cause_key, \
+     s.uuid, o.uuid, t.balance_after_cents, t.created_at, t.description, s.hostname FROM transfers t \
+     LEFT JOIN accounts f ON f.id = t.from_account_id LEFT JOIN accounts g ON g.id = t.to_account_id \
+     LEFT JOIN servers s ON s.id = t.server_id LEFT JOIN accounts o ON o.id = s.account_id";
+
+pub(super) fn entry(r: &Row<'_>) -> Result<(LedgerPlace, Entry), StoreError> {
     let server: Option<ServerId> = row::parsed_maybe(r, 9)?;
     let owner: Option<AccountId> = row::parsed_maybe(r, 10)?;
     let entry = Entry {
@@ -36,6 +41,7 @@ fn entry(r: &Row<'_>) -> Result<(LedgerPlace, Entry), StoreError> {
         key: r.get(8)?,
         server: server.zip(owner),
         balance_after: r.get(11)?,
+        description: r.get(13)?,
         at: row::time(r, 12)?,
     };
     Ok((LedgerPlace(r.get(0)?), entry))
@@ -47,12 +53,7 @@ impl Read<'_> {
     /// # Errors
     /// When the store cannot be read.
     pub fn ledger_page(&self, after: LedgerPlace, limit: u32) -> Result<(Vec<Entry>, LedgerPlace), StoreError> {
-        let sql = "SELECT t.id, t.uuid, f.uuid, t.from_book, g.uuid, t.to_book, t.amount_cents, t.cause, t.cause_key, \
-                   s.uuid, o.uuid, t.balance_after_cents, t.created_at FROM transfers t \
-                   LEFT JOIN accounts f ON f.id = t.from_account_id LEFT JOIN accounts g ON g.id = t.to_account_id \
-                   LEFT JOIN servers s ON s.id = t.server_id LEFT JOIN accounts o ON o.id = s.account_id \
-                   WHERE t.id > ?1 ORDER BY t.id LIMIT ?2";
-        let rows = self.many(sql, (after.0, limit), entry)?;
+        let rows = self.many(&format!("{ENTRIES} WHERE t.id > ?1 ORDER BY t.id LIMIT ?2"), (after.0, limit), entry)?;
         let last = rows.last().map_or(after, |(place, _)| *place);
         Ok((rows.into_iter().map(|(_, entry)| entry).collect(), last))
     }

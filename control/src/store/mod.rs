@@ -14,6 +14,7 @@ mod connection;
 mod console_ticket;
 mod engine;
 mod event;
+mod explain;
 mod host;
 mod host_session;
 mod idempotency;
@@ -21,6 +22,7 @@ mod lease;
 mod ledger;
 mod mail;
 mod notice;
+mod operator_token;
 mod payment;
 mod period;
 mod placement;
@@ -56,6 +58,7 @@ pub use self::{
     console_ticket::ConsoleTicket,
     engine::Store,
     event::EventRow,
+    explain::Whose,
     host::{HostClass, HostRow, HostState, NewHost},
     host_session::{HostSession, JoinToken},
     idempotency::StoredAnswer,
@@ -63,6 +66,7 @@ pub use self::{
     ledger::{LedgerPlace, ServicePlace},
     mail::{MailRow, NewMail},
     notice::NoticeRow,
+    operator_token::{NewOperatorToken, OperatorTokenRow},
     payment::{Dispute, NewDispute, PaymentRow},
     placement::{Placement, PlacementState},
     scheduler::SchedulerRow,

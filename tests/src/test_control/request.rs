@@ -23,7 +23,9 @@ pub struct Send {
 }
 
 impl Send {
-    pub(super) fn new(router: Router, method: &str, path: String) -> Self {
+    /// A request to any router.
+    #[must_use]
+    pub fn new(router: Router, method: &str, path: String) -> Self {
         Self { router, method: method.to_owned(), path, headers: HeaderMap::new(), peer: None, body: Vec::new() }
     }
 

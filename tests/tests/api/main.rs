@@ -21,6 +21,7 @@ mod metrics;
 mod notices;
 mod openapi;
 mod operator;
+mod operator_tokens;
 mod orders;
 mod passwords;
 mod payments;

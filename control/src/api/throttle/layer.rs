@@ -44,7 +44,7 @@ impl Client {
     }
 
     /// Whose request this is. One that came past the layer is nobody's: of an address that is in no network.
-    pub(in crate::api) fn of(parts: &Parts) -> Self {
+    pub(crate) fn of(parts: &Parts) -> Self {
         parts.extensions.get().cloned().unwrap_or_else(|| Self::at(IpAddr::V6(Ipv6Addr::UNSPECIFIED)))
     }
 

@@ -22,7 +22,8 @@ use std::{
     time::Duration,
 };
 
-use csp_shared::{id::ApiKeyId, sha256::Sha256};
+use csp_shared::sha256::Sha256;
+use uuid::Uuid;
 
 pub use self::layer::{Client, Peer, count};
 use self::moments::Moments;
@@ -45,7 +46,7 @@ const FAMILIAR_FOR: Duration = Duration::from_secs(3600);
 pub struct Throttle {
     clock: Arc<dyn Clock>,
     addresses: Allowances<IpAddr>,
-    keys: Allowances<ApiKeyId>,
+    keys: Allowances<Uuid>,
     failures: Allowances<IpAddr>,
     familiar: Mutex<Moments<(IpAddr, [u8; 32])>>,
 }
@@ -108,11 +109,11 @@ impl Throttle {
         client.counted(taken, "requests from your address")
     }
 
-    /// Counts a request with a key that opened.
+    /// Counts a request with a key or token that opened.
     ///
     /// # Errors
     /// When the key has sent too many.
-    pub(super) fn signed_in(&self, client: &Client, key: ApiKeyId, hash: Sha256) -> Result<(), ApiError> {
+    pub(crate) fn signed_in(&self, client: &Client, key: Uuid, hash: Sha256) -> Result<(), ApiError> {
         let now = self.clock.uptime();
         let whom = (counted_as(client.address), hash.0);
         self.familiar.lock().unwrap_or_else(PoisonError::into_inner).put(whom, now + FAMILIAR_FOR, now);
@@ -123,7 +124,7 @@ impl Throttle {
     ///
     /// # Errors
     /// When its address has sent too many that opened nothing, and this one has not opened from there lately.
-    pub(super) fn may_sign_in(&self, client: &Client, hash: Sha256) -> Result<(), ApiError> {
+    pub(crate) fn may_sign_in(&self, client: &Client, hash: Sha256) -> Result<(), ApiError> {
         let (now, from) = (self.clock.uptime(), counted_as(client.address));
         let Some((wait, tally)) = self.failures.spent(from, now) else { return Ok(()) };
         if self.familiar.lock().unwrap_or_else(PoisonError::into_inner).get((from, hash.0)) > now {
@@ -133,7 +134,7 @@ impl Throttle {
     }
 
     /// Counts a request that did not sign in; answers what it is told, which is `refusal` while there are not too many.
-    pub(super) fn failed(&self, client: &Client, refusal: ApiError) -> ApiError {
+    pub(crate) fn failed(&self, client: &Client, refusal: ApiError) -> ApiError {
         let taken = self.failures.take(counted_as(client.address), self.clock.uptime());
         client.counted(taken, FAILED).err().unwrap_or(refusal)
     }

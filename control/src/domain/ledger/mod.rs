@@ -2,6 +2,7 @@
 
 mod cause;
 pub mod explain;
+pub mod export;
 pub mod verify;
 
 use csp_shared::id::{AccountId, ServerId};

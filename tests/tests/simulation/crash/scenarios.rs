@@ -96,6 +96,11 @@ pub fn payments(stage: &mut Stage) -> Played<'_> {
         stage.furnished().await;
         let account = stage.history.accounts[0];
         let path = |rest: &str| format!("/accounts/{account}/{rest}");
+        // A token whose answer was lost is known to nobody, and opens nothing for want of whoever has it.
+        let token = stage.operate("/tokens", &json!({"label": "bridge", "scopes": ["credits"]})).await;
+        let token = token["data"]["uuid"].as_str().unwrap_or_default();
+        let revoked = stage.operate(&format!("/tokens/{token}/revoke"), &json!({})).await;
+        assert_eq!(revoked["data"]["state"], "revoked");
         let pay = json!({"amount": "10.00", "reference": "bank/2", "note": null});
         stage.operate(&path("credits"), &pay).await;
         let gift = json!({"amount": "5.00", "reference": "ticket/1", "note": null});

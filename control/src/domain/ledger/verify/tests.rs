@@ -34,6 +34,7 @@ fn entry(number: u128, from: Side, to: Side, amount: i64, cause: &Cause, after: 
         key: cause.to_string(),
         server: about_server.then_some((WEB, ADA)),
         balance_after: Some(after),
+        description: String::new(),
         at: Time(1_781_092_800),
     }
 }

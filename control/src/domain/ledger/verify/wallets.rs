@@ -38,8 +38,22 @@ pub struct Entry {
     pub server: Option<(ServerId, AccountId)>,
     /// What the wallet is said to have held then; none where no wallet takes part.
     pub balance_after: Option<i64>,
+    /// For the customer's list.
+    pub description: String,
     /// When.
     pub at: Time,
+}
+
+impl Entry {
+    /// Whose wallet takes part in it, and by how many cents it moves.
+    #[must_use]
+    pub fn movement(&self) -> Option<(AccountId, i128)> {
+        match (&self.from, &self.to) {
+            (_, Side::Wallet(account)) => Some((*account, self.amount.into())),
+            (Side::Wallet(account), Side::Book(_)) => Some((*account, -i128::from(self.amount))),
+            (Side::Book(_), Side::Book(_)) => None,
+        }
+    }
 }
 
 /// What the store says at the end.

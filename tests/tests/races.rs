@@ -74,8 +74,8 @@ async fn race(control: &Arc<TestControl>, customer: &TestCustomer, code: &Code) 
         match client.await.unwrap() {
             Ok(ordered) => {
                 told.accepted += 1;
-                told.charged += ordered.charged.get();
-                told.discount += ordered.discount.get();
+                told.charged += ordered.bill.quote.charged().get();
+                told.discount += ordered.bill.quote.discount().get();
             }
             Err(OrderError::InsufficientBalance { .. }) => told.short += 1,
             Err(OrderError::Promo(PromoRefusal::UsedUp)) => told.used_up += 1,

@@ -44,8 +44,14 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
 /// An empty text counts as absent, in a query as in a body.
 fn may_be_empty(schema: &mut RefOr<Schema>) {
     let RefOr::T(Schema::Object(object)) = schema else { return };
-    if object.schema_type != SchemaType::Type(Type::String) {
-        return;
+    match &object.schema_type {
+        SchemaType::Type(Type::String) => {}
+        SchemaType::Type(kind @ (Type::Integer | Type::Boolean)) => {
+            object.schema_type = SchemaType::from_iter([kind.clone(), Type::String]);
+            object.max_length = Some(0);
+            return;
+        }
+        _ => return,
     }
     object.min_length = None;
     if let Some(words) = &mut object.enum_values {

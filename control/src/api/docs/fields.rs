@@ -104,8 +104,8 @@ impl<'a> Schemas<'a> {
         if may_be_null && !kinds.contains(&"null") {
             kinds.push("null");
         }
-        // An optional field of a request may also be the empty text, which counts as absent: that is told once, not here.
-        if kinds.len() > 2 {
+        // What is optional may also be the empty text, which counts as absent: that is told once, not here.
+        if whole.get("maxLength").is_some_and(|most| most == 0) {
             kinds.retain(|kind| *kind != "string");
         }
         let shown = kinds.into_iter().map(|kind| match kind {

@@ -16,6 +16,7 @@ use tracing::{error, info, warn};
 use crate::{
     audit::{Auditor, HostWorkers},
     config::Config,
+    host_status::HostWatch,
     hypervisor::stats::Stats,
     link::{self, Pace, TcpDial},
     machine::{HostFacts, Machine},
@@ -136,7 +137,8 @@ async fn facts_of(supervisor: &Supervisor) -> HostFacts {
 async fn keep_linked(config: &Config, supervisor: &Supervisor, samples: Arc<Mailbox>) -> Infallible {
     let mut facts = facts_of(supervisor).await;
     info!(cpus = facts.capacity.cpus, ram_mib = facts.capacity.ram_mib, virt = ?facts.virt, "the host is ready");
-    let workers = HostWorkers { supervisor: supervisor.clone(), auditor: Auditor::new(config), samples };
+    let status = Arc::new(HostWatch::new(config));
+    let workers = HostWorkers { supervisor: supervisor.clone(), auditor: Auditor::new(config), samples, status };
     let mut told = String::new();
     loop {
         match link::enrolment::load(&config.state_dir) {

@@ -12,6 +12,7 @@ pub mod config;
 pub mod daemon;
 pub mod failpoint;
 pub mod host_machine;
+pub mod host_status;
 pub mod hypervisor;
 pub mod link;
 pub mod machine;

@@ -261,6 +261,11 @@ enum HostCommand {
     },
     /// Show all hosts
     List,
+    /// Show what the database says about a host, how it is, and what to see to
+    Show {
+        /// As `host list` shows it
+        name: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

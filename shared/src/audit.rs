@@ -52,7 +52,7 @@ pub enum Holding {
     Pool {
         /// Mounted, and the right one.
         mounted: bool,
-        /// Why not.
+        /// Why not; of one that is mounted, what ails it, or nothing.
         detail: String,
     },
     /// A file in the folder of disks.

@@ -7,6 +7,7 @@ pub mod audit;
 pub mod compat;
 pub mod failpoint;
 pub mod generation;
+pub mod host_status;
 pub mod id;
 pub mod key_pin;
 pub mod limits;

@@ -28,6 +28,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::{
     audit::Holding,
     generation::SessionEpoch,
+    host_status::HostStatus,
     id::{HostId, ServerId},
     limits::{FRAME_BYTES_MAX, REPORTS_PER_FRAME_MAX, SAMPLES_PER_FRAME_MAX, SPECS_PER_FRAME_MAX},
     mac::Mac,
@@ -63,6 +64,9 @@ pub enum ToControl {
         /// What the host has in all, when that is not what it said last: the trash was emptied, the pool came back.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         capacity: Option<Capacity>,
+        /// How the host is, every now and then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        status: Option<HostStatus>,
     },
     /// What servers used lately. Only to a control plane whose [`ToAgent::Welcome`] asked for it.
     Samples {

@@ -8,6 +8,7 @@ use csp_shared::{
     audit::{HeldDomain, HeldFilters, HeldSpec, HeldTap, Holding, HostPart, PoolFile},
     compat::PROTOCOL,
     generation::{BootEpoch, DiskEpoch, Generation, Incarnation, SessionEpoch, StartEpoch, Version},
+    host_status::{HostStatus, PoolStatus},
     id::{HostId, ServerId},
     limits::{
         FRAME_BYTES_MAX, SAMPLES_PER_FRAME_MAX, SPECS_PER_FRAME_MAX, SSH_KEY_BYTES_MAX, SSH_KEYS_MAX,
@@ -112,6 +113,24 @@ fn observed() -> Observed {
         activity: Some(Activity::FetchingImage),
         fault: Some(Fault::new(FaultCode::ImageUnreachable, "the image's server did not answer within 30 s")),
         remains: Remains::UNPROVED,
+    }
+}
+
+fn host_status() -> HostStatus {
+    HostStatus {
+        cpu_model: "AMD EPYC 7763 64-Core Processor".to_owned(),
+        numa_nodes: 2,
+        ram_available_mib: 120_000,
+        pool: Some(PoolStatus {
+            total_bytes: 4_000_000_000_000,
+            free_bytes: 3_000_000_000_000,
+            growth_bytes: 1_000_000_000_000,
+            trash_bytes: 1_000_000_000,
+            images_bytes: 2_000_000_000,
+        }),
+        cpu_busy_percent: Some(40),
+        cpu_steal_percent: Some(0),
+        disk_pressure_percent: Some(3),
     }
 }
 
@@ -230,8 +249,9 @@ fn what_an_agent_says_stays_as_it_is() {
         ("inventory_part", ToControl::InventoryPart(inventory.clone())),
         ("inventory", ToControl::Inventory(inventory)),
         ("reports", ToControl::Reports { session: SESSION, reports: vec![observed(), idle] }),
-        ("alive", ToControl::Alive { session: SESSION, capacity: None }),
-        ("alive_with_capacity", ToControl::Alive { session: SESSION, capacity: Some(hello.capacity) }),
+        ("alive", ToControl::Alive { session: SESSION, capacity: None, status: None }),
+        ("alive_with_capacity", ToControl::Alive { session: SESSION, capacity: Some(hello.capacity), status: None }),
+        ("alive_with_status", ToControl::Alive { session: SESSION, capacity: None, status: Some(host_status()) }),
         (
             "audit_answer",
             ToControl::AuditAnswer { session: SESSION, request: QuestionId(3), holdings: holdings(), last: true },
@@ -302,7 +322,7 @@ fn the_closed_lists_stay_as_they_are() {
 #[test]
 fn a_newer_sides_additional_field_is_ignored() {
     let text = r#"{"type":"alive","session":7,"mood":"fine"}"#;
-    assert_eq!(ToControl::decode(text).unwrap(), ToControl::Alive { session: SESSION, capacity: None });
+    assert_eq!(ToControl::decode(text).unwrap(), ToControl::Alive { session: SESSION, capacity: None, status: None });
 }
 
 /// An agent that hears an older control plane's Welcome keeps its samples to itself.
@@ -329,8 +349,11 @@ fn what_is_no_message_is_refused() {
     {
         assert!(matches!(ToControl::decode(text), Err(FrameError::Malformed(_))), "{text}");
     }
-    let long =
-        format!("{}{}", ToControl::Alive { session: SESSION, capacity: None }.encode(), " ".repeat(FRAME_BYTES_MAX));
+    let long = format!(
+        "{}{}",
+        ToControl::Alive { session: SESSION, capacity: None, status: None }.encode(),
+        " ".repeat(FRAME_BYTES_MAX)
+    );
     assert!(matches!(ToControl::decode(&long), Err(FrameError::TooLong(_))));
     let many = ToControl::Samples { session: SESSION, samples: vec![bare(); SAMPLES_PER_FRAME_MAX + 1] };
     assert!(matches!(ToControl::decode(&many.encode()), Err(FrameError::TooMany(_))));

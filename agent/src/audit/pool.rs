@@ -2,10 +2,14 @@
 
 use std::{fs, path::Path};
 
-use csp_shared::audit::{Holding, PoolFile};
+use csp_shared::{
+    audit::{Holding, PoolFile},
+    host_status::PoolStatus,
+};
 
 use crate::{
     host_machine::fault::story,
+    host_status,
     storage::pool::{Pool, Preview},
 };
 
@@ -17,7 +21,7 @@ pub(super) fn list(dir: &Path, note: &Path) -> Result<Vec<Holding>, String> {
         Ok(Preview::Other | Preview::New) => return missing(format!("{} was never opened", dir.display())),
         Err(error) => return missing(story(&error)),
     }
-    let mut held = vec![Holding::Pool { mounted: true, detail: String::new() }];
+    let mut held = vec![Holding::Pool { mounted: true, detail: ails(dir, note) }];
     held.extend(names(&dir.join("disks"))?.into_iter().map(|name| Holding::Disk(parse(name))));
     held.extend(names(&dir.join("seeds"))?.into_iter().map(|name| Holding::Seed(parse(name))));
     held.extend(names(&dir.join("consoles"))?.into_iter().map(|name| Holding::Console(parse(name))));
@@ -27,6 +31,18 @@ pub(super) fn list(dir: &Path, note: &Path) -> Result<Vec<Holding>, String> {
     match Pool::preview(dir, note) {
         Ok(Preview::Known) => Ok(held),
         _ => missing("it went away while it was looked at".to_owned()),
+    }
+}
+
+/// What is wrong with a pool that is there; nothing of one that is well.
+fn ails(dir: &Path, note: &Path) -> String {
+    match host_status::pool_status(dir, note) {
+        Err(error) => story(&error),
+        Ok(pool) if pool.is_filling() => {
+            let PoolStatus { free_bytes, growth_bytes, .. } = pool;
+            format!("{free_bytes} bytes are free and its disks may still grow by {growth_bytes}")
+        }
+        Ok(_) => String::new(),
     }
 }
 

@@ -4,6 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use csp_shared::{
     audit::Holding,
+    host_status::HostStatus,
     id::ServerId,
     limits::HEARTBEAT_SECONDS,
     message::{Capacity, Orphan, PasswordRefusal},
@@ -17,6 +18,7 @@ use tokio::time::sleep;
 
 use super::Auditor;
 use crate::{
+    host_status::HostWatch,
     link::Workers,
     metrics::Mailbox,
     worker::{Stopped, Supervisor},
@@ -34,6 +36,8 @@ pub struct HostWorkers {
     pub auditor: Auditor,
     /// What guests use; nothing comes when the sampler is off.
     pub samples: Arc<Mailbox>,
+    /// How the host is.
+    pub status: Arc<HostWatch>,
 }
 
 impl Workers for HostWorkers {
@@ -65,6 +69,10 @@ impl Workers for HostWorkers {
                 _ => sleep(MEASURE_AGAIN).await,
             }
         }
+    }
+
+    async fn next_status(&self) -> HostStatus {
+        self.status.next().await
     }
 
     async fn screen(&self, server: ServerId) -> Option<PathBuf> {

@@ -15,6 +15,7 @@ use csp_link::frames::{LinkError, Receiver, Sender};
 use csp_shared::{
     audit::Holding,
     generation::SessionEpoch,
+    host_status::HostStatus,
     id::HostId,
     limits::{HEARTBEAT_SECONDS, REPORTS_PER_FRAME_MAX, SAMPLES_PER_FRAME_MAX},
     message::{Capacity, Hello, Inventory, Orphan, PasswordRefusal, QuestionId, Refusal, ToAgent, ToControl, batches},
@@ -111,15 +112,17 @@ pub(super) async fn pump(
     let (ask, asked) = mpsc::channel(QUESTIONS_MAX);
     let (answer, answers) = mpsc::channel(1);
     let (size, sizes) = mpsc::channel(1);
+    let (state, states) = mpsc::channel(1);
     let (want, wanted) = mpsc::channel(passwords::WAITING_MAX);
     let (set, sets) = mpsc::channel(1);
     let asks = Asks { audits: ask, screens, passwords: want };
     tokio::select! {
         ended = listen(workers, receiver, &asks) => ended,
-        ended = speak(opened, workers, sender, Told { answers, sizes, sets }) => ended,
+        ended = speak(opened, workers, sender, Told { answers, sizes, states, sets }) => ended,
         never = passwords::serve(workers, wanted, set) => match never {},
         never = look(workers, asked, answer) => match never {},
         never = measure(workers, size) => match never {},
+        never = look_at_host(workers, state) => match never {},
     }
 }
 
@@ -134,6 +137,7 @@ struct Asks<'a> {
 struct Told {
     answers: mpsc::Receiver<(QuestionId, Vec<Holding>)>,
     sizes: mpsc::Receiver<Capacity>,
+    states: mpsc::Receiver<HostStatus>,
     sets: mpsc::Receiver<(QuestionId, Option<PasswordRefusal>)>,
 }
 
@@ -159,6 +163,14 @@ async fn measure(workers: &impl Workers, size: mpsc::Sender<Capacity>) -> Infall
         told = Some(now);
         // The session is ending, and this future with it.
         let _ = size.send(now).await;
+    }
+}
+
+/// Tells how the host is, at the session's begin and every now and then.
+async fn look_at_host(workers: &impl Workers, state: mpsc::Sender<HostStatus>) -> Infallible {
+    loop {
+        // The session is ending, and this future with it.
+        let _ = state.send(workers.next_status().await).await;
     }
 }
 
@@ -198,6 +210,7 @@ async fn speak(
                 reports = workers.next_reports(REPORTS_PER_FRAME_MAX) => News::Reports(reports),
                 Some((request, holdings)) = told.answers.recv() => News::Audit(request, holdings),
                 Some(capacity) = told.sizes.recv() => News::Size(capacity),
+                Some(status) = told.states.recv() => News::Status(Box::new(status)),
                 Some((request, refusal)) = told.sets.recv() => News::Password(request, refusal),
             }
         };
@@ -219,7 +232,12 @@ async fn speak(
             News::Password(request, refusal) => {
                 sender.send(&ToControl::PasswordSet { session, request, refusal }).await?;
             }
-            News::Size(capacity) => sender.send(&ToControl::Alive { session, capacity: Some(capacity) }).await?,
+            News::Size(capacity) => {
+                sender.send(&ToControl::Alive { session, capacity: Some(capacity), status: None }).await?;
+            }
+            News::Status(status) => {
+                sender.send(&ToControl::Alive { session, capacity: None, status: Some(*status) }).await?;
+            }
         }
     }
 }
@@ -230,6 +248,7 @@ enum News {
     Audit(QuestionId, Vec<Holding>),
     Password(QuestionId, Option<PasswordRefusal>),
     Size(Capacity),
+    Status(Box<HostStatus>),
     Samples(Vec<Sample>),
 }
 
@@ -258,7 +277,7 @@ async fn meanwhile_alive<T>(
     loop {
         tokio::select! {
             done = &mut work => return Ok(done),
-            _ = heartbeat.tick() => sender.send(&ToControl::Alive { session, capacity: None }).await?,
+            _ = heartbeat.tick() => sender.send(&ToControl::Alive { session, capacity: None, status: None }).await?,
         }
     }
 }

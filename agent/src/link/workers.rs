@@ -4,6 +4,7 @@ use std::{future::Future, path::PathBuf};
 
 use csp_shared::{
     audit::Holding,
+    host_status::HostStatus,
     id::ServerId,
     message::{Capacity, Orphan, PasswordRefusal},
     observed::Observed,
@@ -44,6 +45,11 @@ pub trait Workers: Clone + Send + Sync + 'static {
     /// Waits for samples and takes at most `limit` of them. Cancel safe; what was taken and not delivered is lost.
     fn next_samples(&self, limit: usize) -> impl Future<Output = Vec<Sample>> + Send {
         let _ = limit;
+        std::future::pending()
+    }
+
+    /// How the host is: at once the first time, and then every now and then.
+    fn next_status(&self) -> impl Future<Output = HostStatus> + Send {
         std::future::pending()
     }
 

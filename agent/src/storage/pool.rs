@@ -251,6 +251,14 @@ impl Pool {
         Ok(room)
     }
 
+    /// What the files of one of its folders occupy, in bytes.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn occupied(&self, folder: &Path) -> Result<u64, PoolError> {
+        Ok(files(folder)?.iter().map(|(_, metadata)| metadata.blocks() * BLOCK_BYTES).sum())
+    }
+
     /// Held by whoever looks at the room and then takes of it, so that two cannot both get the last of it.
     pub(super) fn alone(&self) -> MutexGuard<'_, ()> {
         self.taking.alone.lock().unwrap_or_else(PoisonError::into_inner)

@@ -33,12 +33,17 @@ pub struct Room {
 }
 
 impl Room {
+    /// What all disks may still grow by.
+    #[must_use]
+    pub fn growth(&self) -> u64 {
+        self.promised.saturating_add(self.trash).saturating_sub(self.occupied)
+    }
+
     /// What can still be promised: what is free now, less what the disks may still grow by and the reserve. Images and
     /// whatever else lies in the file system are taken into account by not being free.
     #[must_use]
     pub fn free(&self) -> u64 {
-        let growth = self.promised.saturating_add(self.trash).saturating_sub(self.occupied);
-        self.available.saturating_sub(growth).saturating_sub(self.reserve).saturating_sub(self.claimed)
+        self.available.saturating_sub(self.growth()).saturating_sub(self.reserve).saturating_sub(self.claimed)
     }
 
     /// What the pool could promise if no server had a disk on it: what it offers to the control plane, which takes off

@@ -8,6 +8,7 @@ use std::{error::Error, future::Future};
 
 use csp_shared::{
     generation::SessionEpoch,
+    host_status::HostStatus,
     id::HostId,
     key_pin::KeyPin,
     message::{Capacity, Enrol, Hello, Inventory, Refusal},
@@ -93,6 +94,17 @@ pub trait Hosts: Clone + Send + Sync + 'static {
         session: SessionEpoch,
         capacity: Option<Capacity>,
     ) -> impl Future<Output = Result<(), HostsError>> + Send;
+
+    /// Keeps how the host is, for operators.
+    fn record_status(
+        &self,
+        host: HostId,
+        session: SessionEpoch,
+        status: HostStatus,
+    ) -> impl Future<Output = Result<(), HostsError>> + Send {
+        let _ = (host, session, status);
+        std::future::ready(Ok(()))
+    }
 
     /// Takes in what servers of the host used lately. Only a refusal ends the session: samples may be lost.
     fn record_samples(

@@ -5,6 +5,7 @@
 
 use csp_shared::{
     compat,
+    host_status::{CPU_MODEL_CHARS_MAX, HostStatus},
     limits::{FAULT_DETAIL_CHARS_MAX, INVENTORY_ENTRIES_MAX, NICS_MAX},
     message::{Capacity, Hello, Inventory, Orphan, Refusal},
     observed::Observed,
@@ -48,6 +49,12 @@ pub(super) fn hello(hello: &Hello) -> Result<(), HostsError> {
     name("boot id", &hello.boot_id)?;
     name("agent version", &hello.agent_version)?;
     capacity(&hello.capacity)
+}
+
+/// How a host is, cut to what an operator's terminal takes.
+pub(super) fn status(mut status: HostStatus) -> HostStatus {
+    status.cpu_model = status.cpu_model.chars().filter(|c| !c.is_control()).take(CPU_MODEL_CHARS_MAX).collect();
+    status
 }
 
 /// Whether a host can be that large. Placement multiplies these numbers, so no host may choose them freely.

@@ -13,6 +13,7 @@ use std::convert::Infallible;
 use csp_link::frames::{LinkError, Receiver, Sender};
 use csp_shared::{
     generation::SessionEpoch,
+    host_status::HostStatus,
     limits::SPECS_PER_FRAME_MAX,
     message::{Capacity, Inventory, ToAgent, ToControl, batches},
 };
@@ -78,7 +79,7 @@ impl<H: Hosts> Session<'_, H> {
                     intake::add_part(&mut whole, part)?;
                 }
                 // The same as in the open session: a host that is long at its inventory must not look silent.
-                ToControl::Alive { session, capacity } => self.alive(session, capacity).await?,
+                ToControl::Alive { session, capacity, status } => self.alive(session, capacity, status).await?,
                 ToControl::Enrol(_)
                 | ToControl::Hello(_)
                 | ToControl::Reports { .. }
@@ -106,7 +107,7 @@ impl<H: Hosts> Session<'_, H> {
                         self.registration.wake();
                     }
                 }
-                ToControl::Alive { session, capacity } => self.alive(session, capacity).await?,
+                ToControl::Alive { session, capacity, status } => self.alive(session, capacity, status).await?,
                 ToControl::Samples { session, samples } => {
                     self.check(session)?;
                     self.hosts.record_samples(host, session, samples).await?;
@@ -162,10 +163,19 @@ impl<H: Hosts> Session<'_, H> {
         Ok(())
     }
 
-    async fn alive(&self, session: SessionEpoch, capacity: Option<Capacity>) -> Result<(), Ended> {
+    async fn alive(
+        &self,
+        session: SessionEpoch,
+        capacity: Option<Capacity>,
+        status: Option<HostStatus>,
+    ) -> Result<(), Ended> {
         self.check(session)?;
         capacity.as_ref().map_or(Ok(()), intake::capacity)?;
-        Ok(self.hosts.alive(self.opened.host, session, capacity).await?)
+        self.hosts.alive(self.opened.host, session, capacity).await?;
+        if let Some(status) = status.map(intake::status) {
+            self.hosts.record_status(self.opened.host, session, status).await?;
+        }
+        Ok(())
     }
 
     /// A message of another session can stand here only if the agent mixes them up. That it is the newest session of

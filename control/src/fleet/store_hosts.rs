@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use csp_shared::{
     generation::SessionEpoch,
+    host_status::HostStatus,
     id::HostId,
     key_pin::KeyPin,
     message::{Capacity, Enrol, Hello, Inventory, Refusal},
@@ -24,6 +25,7 @@ use crate::{
         open_session::{SessionError, open_session},
         record_alive::record_alive,
         record_report::{Recorded, record_inventory, record_report},
+        record_status::record_status,
     },
     store::{HostState, Store, StoreError, Tx},
 };
@@ -145,6 +147,15 @@ impl Hosts for StoreHosts {
         let now = self.clock.now();
         let write = move |tx: &mut Tx<'_>| record_alive(tx, host, session, capacity, now);
         told(host, self.write(write).await?).map(drop)
+    }
+
+    async fn record_status(&self, host: HostId, session: SessionEpoch, status: HostStatus) -> Result<(), HostsError> {
+        let now = self.clock.now();
+        let recorded = self.write(move |tx: &mut Tx<'_>| record_status(tx, host, session, &status, now)).await?;
+        if let Some(name) = &recorded.filling {
+            warn!(%host, name, "the pool of a host is filling up: its guests will be paused when it is full");
+        }
+        told(host, recorded.recorded).map(drop)
     }
 
     async fn record_samples(

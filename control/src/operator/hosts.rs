@@ -1,7 +1,7 @@
 //! `/hosts`: machines that run guests.
 
-use axum::extract::State;
-use csp_shared::secret::Secret;
+use axum::extract::{Path, State};
+use csp_shared::{host_status::PoolStatus, secret::Secret};
 
 use super::{request::Json, wire};
 use crate::{
@@ -60,6 +60,24 @@ pub async fn list(State(app): State<App>) -> Result<Answer<Vec<wire::Host>>, Api
     let now = app.now();
     let hosts = app.store.read::<_, StoreError>(|read| read.host_list()).await?;
     Ok(Answer::data(hosts.into_iter().map(|host| shown(host, now)).collect()))
+}
+
+/// `GET /hosts/{name}`
+pub async fn show(State(app): State<App>, Path(name): Path<String>) -> Result<Answer<wire::HostShow>, ApiError> {
+    let (now, asked) = (app.now(), name.clone());
+    let found = app.store.read::<_, StoreError>(move |read| {
+        let Some(host) = read.host_by_name(&asked)? else { return Ok(None) };
+        let status = read.host_status(host.id)?;
+        Ok(Some((host, status)))
+    });
+    let missing = || ApiError::new(Code::NotFound, format!("There is no host `{name}`; `host list` names them."));
+    let (host, status) = found.await?.ok_or_else(missing)?;
+    let (status, status_at) = status.map(|(status, at)| (status, at.to_string())).unzip();
+    let mut alarms = Vec::new();
+    if status.as_ref().and_then(|status| status.pool.as_ref()).is_some_and(PoolStatus::is_filling) {
+        alarms.push("pool_filling".to_owned());
+    }
+    Ok(Answer::data(wire::HostShow { database: shown(host, now), status, status_at, alarms }))
 }
 
 fn shown(host: HostRow, now: Time) -> wire::Host {

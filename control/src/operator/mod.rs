@@ -47,6 +47,7 @@ pub fn router(app: App) -> Router {
         .route("/tokens", get(tokens::list).post(tokens::create))
         .route("/tokens/{uuid}/revoke", post(tokens::revoke))
         .route("/hosts", get(hosts::list).post(hosts::add))
+        .route("/hosts/{name}", get(hosts::show))
         .route("/audit", get(audit::run))
         .route("/scheduler", get(billing::scheduler))
         .route("/scheduler/resume", post(billing::resume))

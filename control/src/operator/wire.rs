@@ -5,6 +5,7 @@
 use std::{collections::BTreeMap, str::FromStr};
 
 use csp_shared::{
+    host_status::HostStatus,
     id::{AccountId, ApiKeyId, HostId, ServerId, SshKeyId},
     observed::Observed,
     secret::Secret,
@@ -264,6 +265,19 @@ pub struct Host {
     pub servers: u32,
     /// Domains on it that no spec explains.
     pub orphans: u32,
+}
+
+/// A host, and how it is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct HostShow {
+    /// What the database says.
+    pub database: Host,
+    /// What the host told last; null until it did.
+    pub status: Option<HostStatus>,
+    /// When, UTC.
+    pub status_at: Option<String>,
+    /// What an operator should see to: `pool_filling`.
+    pub alarms: Vec<String>,
 }
 
 /// Shares of a host.

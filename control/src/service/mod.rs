@@ -35,6 +35,7 @@ pub mod publish_notice;
 pub mod read_statement;
 pub mod record_alive;
 pub mod record_report;
+pub mod record_status;
 pub mod refund_payment;
 pub mod rename_ssh_key;
 pub mod renew_service;

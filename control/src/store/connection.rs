@@ -19,6 +19,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0006_scheduler.sql"),
     include_str!("migrations/0007_guest_limits.sql"),
     include_str!("migrations/0008_indexes.sql"),
+    include_str!("migrations/0009_host_status.sql"),
 ];
 
 /// Statements kept prepared on a connection: an unprepared one costs half again as much (measured).

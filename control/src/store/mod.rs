@@ -17,6 +17,7 @@ mod event;
 mod explain;
 mod host;
 mod host_session;
+mod host_status;
 mod idempotency;
 mod lease;
 mod ledger;

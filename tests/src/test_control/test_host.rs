@@ -11,6 +11,7 @@ use csp_control::{
 use csp_shared::{
     compat::PROTOCOL,
     generation::SessionEpoch,
+    host_status::HostStatus,
     id::{HostId, ServerId},
     key_pin::KeyPin,
     message::{Capacity, Enrol, Hello, Inventory, PasswordRefusal, Virt},
@@ -75,6 +76,11 @@ impl TestHost {
     /// Tells what servers used; whether the control plane goes on listening.
     pub async fn measured(&self, samples: Vec<Sample>) -> bool {
         self.hosts.record_samples(self.host, self.session, samples).await.is_ok()
+    }
+
+    /// Tells how it is.
+    pub async fn status(&self, status: HostStatus) {
+        self.hosts.record_status(self.host, self.session, status).await.unwrap();
     }
 
     /// Says that it lives.

@@ -1,5 +1,6 @@
 //! The operator API: what the commands of `csp-control` stand on.
 
+use csp_shared::host_status::{HostStatus, PoolStatus};
 use csp_tests::test_control::TestControl;
 use serde_json::{Value, json};
 
@@ -126,4 +127,26 @@ async fn a_server_is_shown_as_the_database_has_it_and_as_its_host_saw_it() {
     let gone = control.operator("GET", &path).send().await;
     assert_eq!(gone.data()["database"]["service_status"], json!("destroyed"), "operators see what customers do not");
     assert_eq!(gone.data()["database"]["desired"]["want"], json!("absent"));
+}
+
+#[tokio::test]
+async fn a_host_is_shown_with_what_it_told_and_an_alarm_before_its_pool_hurts_guests() {
+    let control = TestControl::start().await;
+    let host = control.host("host-1").await;
+    let show = async || control.operator("GET", "/hosts/host-1").send().await;
+    let before = show().await;
+    assert_eq!((&before.data()["database"]["name"], &before.data()["status"]), (&json!("host-1"), &Value::Null));
+    let pool = PoolStatus { total_bytes: 1000, free_bytes: 400, growth_bytes: 300, ..PoolStatus::default() };
+    let well = HostStatus { cpu_model: "EPYC".to_owned(), numa_nodes: 2, pool: Some(pool), ..HostStatus::default() };
+    host.status(well.clone()).await;
+    let told = show().await;
+    assert_eq!(
+        (&told.data()["status"]["numa_nodes"], &told.data()["alarms"]),
+        (&json!(2), &json!([])),
+        "{}",
+        told.text
+    );
+    host.status(HostStatus { pool: Some(PoolStatus { free_bytes: 200, ..pool }), ..well }).await;
+    assert_eq!(show().await.data()["alarms"], json!(["pool_filling"]));
+    assert_eq!(control.operator("GET", "/hosts/nobody").send().await.status.as_u16(), 404);
 }

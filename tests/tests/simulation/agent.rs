@@ -12,6 +12,7 @@ use csp_agent::{
 };
 use csp_shared::{
     generation::SessionEpoch,
+    host_status::HostStatus,
     id::ServerId,
     key_pin::KeyPin,
     message::{Capacity, Hello, Inventory, Message, ToAgent, ToControl, Virt},
@@ -126,7 +127,9 @@ impl SimHost {
     /// Says that it lives.
     pub fn say_alive(&mut self) {
         if let Some(session) = self.process.as_ref().and_then(|process| process.session) {
-            self.wire.to_control.push_back(ToControl::Alive { session, capacity: None }.encode());
+            self.wire
+                .to_control
+                .push_back(ToControl::Alive { session, capacity: None, status: Some(HostStatus::default()) }.encode());
         }
     }
 

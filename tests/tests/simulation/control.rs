@@ -208,8 +208,13 @@ impl Control {
             (ToControl::Reports { session, reports }, Some((host, _))) => {
                 self.hosts.record_reports(host, session, reports).await
             }
-            (ToControl::Alive { session, capacity }, Some((host, _))) => {
-                self.hosts.alive(host, session, capacity).await.map(|()| News::None)
+            (ToControl::Alive { session, capacity, status }, Some((host, _))) => {
+                let alive = self.hosts.alive(host, session, capacity).await;
+                match status {
+                    Some(status) if alive.is_ok() => self.hosts.record_status(host, session, status).await,
+                    _ => alive,
+                }
+                .map(|()| News::None)
             }
             // A repeated Hello, or a frame of before this process: the session ends.
             _ => return self.end(index, wire),

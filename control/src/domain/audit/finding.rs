@@ -79,6 +79,8 @@ kinds! {
     PartUnseen = "part_unseen", Wrong;
     /// The pool is not mounted, or another one is.
     PoolMissing = "pool_missing", Wrong;
+    /// The pool takes no writes, or guests are about to fill it.
+    PoolUnwell = "pool_unwell", Danger;
     /// The host does not hold the spec or tombstone of a server.
     SpecMissing = "spec_missing", Wrong;
     /// The host holds an older one.

@@ -27,6 +27,7 @@ pub(super) struct HostView<'a> {
     pub consoles: Vec<&'a PoolFile>,
     unseen: BTreeMap<HostPart, &'a str>,
     pool_missing: Option<&'a str>,
+    pool_ails: Option<&'a str>,
 }
 
 impl<'a> HostView<'a> {
@@ -46,6 +47,7 @@ impl<'a> HostView<'a> {
             consoles: Vec::new(),
             unseen: BTreeMap::new(),
             pool_missing: None,
+            pool_ails: None,
         };
         for holding in holdings {
             match holding {
@@ -57,6 +59,7 @@ impl<'a> HostView<'a> {
                 Holding::Filters(filters) => view.filters.push(filters),
                 Holding::Guard { stands } => view.guard_stands &= *stands,
                 Holding::Pool { mounted: false, detail } => view.pool_missing = Some(detail),
+                Holding::Pool { mounted: true, detail } if !detail.is_empty() => view.pool_ails = Some(detail),
                 Holding::Disk(file) => view.disks.push(file),
                 Holding::Seed(file) => view.seeds.push(file),
                 Holding::Console(file) => view.consoles.push(file),
@@ -109,6 +112,13 @@ impl<'a> HostView<'a> {
                     .what(format!("the {part} of {name} could not be looked at ({why}): nothing is known about them"))
                     .cure(format!("on {name}, `csp-agent check` says what is missing and how to mend it")),
             );
+        }
+        if let Some(why) = self.pool_ails {
+            let finding = Finding::new(Kind::PoolUnwell, Some(name), None, "pool");
+            found.push(finding.what(format!("the pool of {name} is not well: {why}")).cure(format!(
+                "before guests are hurt: on {name}, remove what is in the pool's file system and not csp's, enlarge it, or \
+                 mount it for writing again"
+            )));
         }
         if let Some(why) = self.pool_missing {
             let finding = Finding::new(Kind::PoolMissing, Some(name), None, "pool");

@@ -224,6 +224,12 @@ fn table() -> Vec<(&'static str, Breaks, Kind, &'static str)> {
             K::PoolMissing,
             "pool",
         ),
+        (
+            "a pool that fills up",
+            |w| w.add(Holding::Pool { mounted: true, detail: "9 bytes are free".to_owned() }),
+            K::PoolUnwell,
+            "pool",
+        ),
         ("a lost spec", |w| w.drop_if(|h| matches!(h, Holding::Spec(s) if s.server == OFF)), K::SpecMissing, "spec"),
         ("a stale spec", |w| spec_held(w, |s| s.version = version(1)), K::SpecBehind, "spec"),
         ("a host ahead", |w| spec_held(w, |s| s.version = version(3)), K::SpecAhead, "spec"),

@@ -1,0 +1,68 @@
+//! How a host is: what it is made of, and how near it is to its bounds. For operators, and for the alarms that come before
+//! guests are hurt. It decides nothing about servers: what may be placed is `Capacity`'s business.
+
+use serde::{Deserialize, Serialize};
+
+/// Longest name of a processor, in characters; what is longer is cut.
+pub const CPU_MODEL_CHARS_MAX: usize = 100;
+
+/// One look at a host.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostStatus {
+    /// As the processor calls itself.
+    pub cpu_model: String,
+    /// Nodes of memory with processors of their own; 1 where the kernel knows none.
+    pub numa_nodes: u32,
+    /// Memory that could still be given out without swapping, in MiB.
+    pub ram_available_mib: u64,
+    /// The pool; none when it cannot be used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<PoolStatus>,
+    /// Of the processors' time since the last look, what was spent, in percent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_busy_percent: Option<u8>,
+    /// Of that time, what another guest of the machine's own host took away (steal), in percent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_steal_percent: Option<u8>,
+    /// Of the last minute, for how much something waited for a disk, in percent (the kernel's PSI).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk_pressure_percent: Option<u8>,
+}
+
+/// A pool, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolStatus {
+    /// Size of its file system.
+    pub total_bytes: u64,
+    /// What is free in it now.
+    pub free_bytes: u64,
+    /// What servers' disks, those in the trash too, may still grow by.
+    pub growth_bytes: u64,
+    /// What deleted disks occupy.
+    pub trash_bytes: u64,
+    /// What cached images occupy.
+    pub images_bytes: u64,
+}
+
+impl PoolStatus {
+    /// Whether guests are about to be paused: less is free than their disks may still grow by, so something else took what
+    /// they were promised; or nearly nothing is free at all.
+    #[must_use]
+    pub fn is_filling(&self) -> bool {
+        self.free_bytes < self.growth_bytes || self.free_bytes < self.total_bytes / 20
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pool_is_filling_before_its_guests_are_hurt() {
+        let pool = PoolStatus { total_bytes: 1000, free_bytes: 400, growth_bytes: 300, ..PoolStatus::default() };
+        assert!(!pool.is_filling());
+        assert!(PoolStatus { free_bytes: 299, ..pool }.is_filling(), "a promise can no longer be kept");
+        assert!(PoolStatus { growth_bytes: 0, free_bytes: 49, ..pool }.is_filling());
+        assert!(!PoolStatus { growth_bytes: 0, free_bytes: 50, ..pool }.is_filling());
+    }
+}

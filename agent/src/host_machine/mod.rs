@@ -59,8 +59,9 @@ const LIBVIRT_LIMIT: Duration = Duration::from_secs(60);
 const GUEST_AGENT_LIMIT: Duration = Duration::from_secs(12);
 /// A probe guest, where libvirt first has to find out what QEMU can do.
 const PROBE_LIMIT: Duration = Duration::from_secs(120);
-/// Calls of libvirt at once. While it hangs each of them holds a thread, and threads are needed for other work too.
-const LIBVIRT_CALLS_MAX: usize = 64;
+/// Calls of libvirt at once, each on a connection of its own. libvirtd works at 20 by itself, and while it hangs each of
+/// them holds a thread, which are needed for other work too.
+const LIBVIRT_CALLS_MAX: usize = 16;
 const GIB_SHIFT: u32 = 30;
 const HOUR_SECONDS: u64 = 3600;
 

@@ -1,4 +1,8 @@
-//! The one connection to libvirtd: opened when needed, opened again when it was lost.
+//! The connections to libvirtd: opened when needed, opened again when they were lost.
+//!
+//! One hears events; each call has another one for itself while it lasts. Threads that wait on one connection pass its
+//! socket on among them, and when that connection ends meanwhile, as when libvirtd hangs, libvirt before 10.4 reads a stack
+//! that is gone (CVE-2024-4418). The agent fell from it, so no two threads ever wait on one connection.
 //!
 //! Guests live on while libvirtd restarts, and so does the agent. What happened in between nobody told, hence the
 //! signal that everything is to be looked at.
@@ -13,18 +17,25 @@ use virt::{connect::Connect, error::Error};
 
 use super::{
     HypervisorError,
-    events::{Listening, Signal, Sink},
+    events::{self, Listening, Signal, Sink},
 };
 
 /// How long a call waits while another opens the connection.
 const OPEN_LIMIT: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(10);
+/// Connections that are kept for the next call.
+const IDLE_MAX: usize = 4;
+
+fn close(mut connect: Connect) {
+    let _ = connect.close(); // nothing can be done about one that will not close
+}
 
 /// See the module.
 pub struct Connection {
     uri: String,
     sink: Sink,
     current: Mutex<Option<Arc<Listening>>>,
+    idle: Mutex<Vec<Connect>>,
 }
 
 impl std::fmt::Debug for Connection {
@@ -37,7 +48,7 @@ impl Connection {
     /// Opens nothing yet. Signals go to `sink`.
     #[must_use]
     pub fn new(uri: String, sink: Sink) -> Self {
-        Self { uri, sink, current: Mutex::default() }
+        Self { uri, sink, current: Mutex::default(), idle: Mutex::default() }
     }
 
     /// Where libvirt is looked for.
@@ -46,19 +57,52 @@ impl Connection {
         &self.uri
     }
 
-    /// Does something with the connection. Blocks.
+    /// Does something with a connection that nobody else uses meanwhile. Blocks.
     ///
     /// # Errors
     /// When libvirt does not answer, or does not do it.
     pub fn with<T>(&self, doing: &str, work: impl FnOnce(&Connect) -> Result<T, Error>) -> Result<T, HypervisorError> {
         let listening = self.get()?;
-        work(listening.connect()).map_err(|source| {
+        let connect = self.take().map_err(|source| {
+            self.forget(&listening);
+            HypervisorError::Away { uri: self.uri.clone(), source }
+        })?;
+        let done = work(&connect);
+        self.give_back(connect);
+        done.map_err(|source| {
             let error = HypervisorError::sort(&self.uri, doing, source);
             if matches!(error, HypervisorError::Away { .. }) {
                 self.forget(&listening);
             }
             error
         })
+    }
+
+    /// A connection that is idle, or a new one.
+    fn take(&self) -> Result<Connect, Error> {
+        loop {
+            let idle = self.idle().pop();
+            match idle {
+                Some(connect) if connect.is_alive().unwrap_or(false) => return Ok(connect),
+                Some(lost) => close(lost),
+                None => return events::open_quietly(&self.uri),
+            }
+        }
+    }
+
+    fn give_back(&self, connect: Connect) {
+        let mut idle = self.idle();
+        if idle.len() < IDLE_MAX && connect.is_alive().unwrap_or(false) {
+            idle.push(connect);
+        } else {
+            drop(idle);
+            close(connect);
+        }
+    }
+
+    /// Held for a push or a pop alone.
+    fn idle(&self) -> MutexGuard<'_, Vec<Connect>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn get(&self) -> Result<Arc<Listening>, HypervisorError> {
@@ -102,5 +146,11 @@ impl Connection {
                 Err(TryLockError::WouldBlock) => thread::sleep(PAUSE),
             }
         }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.idle().drain(..).for_each(close);
     }
 }

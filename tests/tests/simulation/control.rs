@@ -3,11 +3,13 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::{Arc, LazyLock},
+    sync::{Arc, LazyLock, OnceLock},
 };
 
+use axum::Router;
+
 use csp_control::{
-    api::{App, Settings},
+    api::{self, App, Settings},
     clock::{Clock, SetClock},
     config::{AccountLimits, Orders, PublicUrl, RateLimits},
     domain::{
@@ -24,7 +26,7 @@ use csp_control::{
     failpoint::Watch,
     fleet::{Hosts, News, StoreHosts},
     mail::{Courier, outbox::send_due},
-    schedule,
+    operator, schedule,
     service::{
         add_host::{AddHost, add_host},
         apply_catalog::apply_catalog,
@@ -65,12 +67,18 @@ pub struct Control {
     pub clock: Arc<SetClock>,
     pub entropy: Arc<SeededEntropy>,
     pub store: Store,
-    /// What the customers' and the operator's doors stand on.
-    pub app: App,
+    doors: Doors,
     pub hosts: StoreHosts,
     /// The sessions that this process knows of, by wire.
     pub sessions: Vec<Option<(HostId, SessionEpoch)>>,
     fuse: Option<Fuse>,
+}
+
+/// By which customers and operators come in, each made when it is first used: most processes of a history see neither.
+struct Doors {
+    app: App,
+    customers: OnceLock<Router>,
+    operators: OnceLock<Router>,
 }
 
 /// A database with the schema and nothing in it: it is made once, since a history is played for every point of death.
@@ -124,8 +132,8 @@ fn catalog() -> Catalog {
     }
 }
 
-/// By which customers, operators and hosts come in.
-fn doors(store: &Store, clock: &Arc<SetClock>, entropy: &Arc<SeededEntropy>) -> (App, StoreHosts) {
+/// What stands on a store.
+fn stand(store: &Store, clock: &Arc<SetClock>, entropy: &Arc<SeededEntropy>) -> (Doors, StoreHosts) {
     let settings = Settings {
         public_url: PublicUrl::try_from("https://cloud.example.com".to_owned()).unwrap(),
         advertise: Some("control.example.com:7443".to_owned().try_into().unwrap()),
@@ -137,7 +145,8 @@ fn doors(store: &Store, clock: &Arc<SetClock>, entropy: &Arc<SeededEntropy>) -> 
         trusted_proxies: Vec::new(),
     };
     let app = App::new(store.clone(), clock.clone(), entropy.clone(), settings);
-    (app, StoreHosts::new(store.clone(), clock.clone(), entropy.clone(), QUARANTINE))
+    let doors = Doors { app, customers: OnceLock::new(), operators: OnceLock::new() };
+    (doors, StoreHosts::new(store.clone(), clock.clone(), entropy.clone(), QUARANTINE))
 }
 
 impl Control {
@@ -151,15 +160,38 @@ impl Control {
     ) -> Self {
         fs::write(&path, &*EMPTY).unwrap();
         let store = open(&path, fuse.as_ref());
-        let (app, hosts) = doors(&store, &clock, &entropy);
-        Self { path, clock, entropy, store, app, hosts, sessions: vec![None; wires], fuse }
+        let (doors, hosts) = stand(&store, &clock, &entropy);
+        Self { path, clock, entropy, store, doors, hosts, sessions: vec![None; wires], fuse }
     }
 
     /// The process dies and another one takes over the file.
     pub fn restart(&mut self) {
         self.store = open(&self.path, self.fuse.as_ref());
-        (self.app, self.hosts) = doors(&self.store, &self.clock, &self.entropy);
+        (self.doors, self.hosts) = stand(&self.store, &self.clock, &self.entropy);
         self.sessions.fill(None);
+    }
+
+    /// The process ends; gives its database.
+    pub fn into_database(self) -> Vec<u8> {
+        let path = self.path.clone();
+        drop(self);
+        fs::read(path).unwrap()
+    }
+
+    /// The process ends and another one takes over another database. What it draws was not drawn for that one.
+    pub fn begin_anew(&mut self, database: &[u8], seed: u64) {
+        self.path.set_extension("other");
+        fs::write(&self.path, database).unwrap();
+        self.entropy = Arc::new(SeededEntropy::new(seed));
+        self.restart();
+    }
+
+    pub fn customers(&self) -> Router {
+        self.doors.customers.get_or_init(|| api::router(self.doors.app.clone())).clone()
+    }
+
+    pub fn operators(&self) -> Router {
+        self.doors.operators.get_or_init(|| operator::router(self.doors.app.clone())).clone()
     }
 
     pub fn now(&self) -> Time {
@@ -241,8 +273,8 @@ impl Control {
     }
 
     pub async fn tick(&self) {
-        schedule::tick(&self.store, &*self.entropy, &self.app.key_uses, self.now()).await.unwrap();
-        let rules = &self.app.settings.billing;
+        schedule::tick(&self.store, &*self.entropy, &self.doors.app.key_uses, self.now()).await.unwrap();
+        let rules = &self.doors.app.settings.billing;
         schedule::billing::look(&self.store, &*self.entropy, rules, self.now()).await.unwrap();
         send_due(&self.store, &Busy, &*self.clock).await.unwrap();
     }

@@ -1,6 +1,8 @@
 //! What scenarios are played on: a control plane that customers and operators reach by its own routers, two hosts, and
 //! people who send a request again when nobody answered it.
 
+use std::sync::OnceLock;
+
 use axum::{
     body::Body,
     http::{Method, Request, header},
@@ -11,12 +13,15 @@ use csp_control::{
     domain::{server::ServiceStatus, time::DAY},
     fleet::Hosts as _,
     operator::{
-        self,
         catalog_file::CatalogFile,
         wire::{self, Apply},
     },
 };
-use csp_shared::{id::ServerId, message::Enrol, secret::Secret};
+use csp_shared::{
+    id::{AccountId, ServerId},
+    message::Enrol,
+    secret::Secret,
+};
 use csp_tests::test_control::{EXAMPLE_CATALOG, PUBLIC_KEY};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
@@ -30,6 +35,16 @@ const DOLLARS: &str = "200.00";
 const TRIES: u32 = 20;
 /// Rounds of some seconds until something must have happened: more than an agent waits for its control plane.
 const ROUNDS: u32 = 60;
+
+/// What [`Stage::furnish`] leaves.
+struct Furnished {
+    database: Vec<u8>,
+    account: AccountId,
+    key: String,
+    ssh_key: Value,
+}
+
+static FURNISHED: OnceLock<Furnished> = OnceLock::new();
 
 pub struct Stage {
     pub history: History,
@@ -71,10 +86,22 @@ impl Stage {
         self.history.revive().await;
     }
 
-    /// As [`Self::furnish`], with nobody dying meanwhile.
+    /// As [`Self::furnish`], with nobody dying meanwhile. Done once, since it is the same each time; then its database is
+    /// copied.
     pub async fn furnished(&mut self) {
         let at = self.history.fuse.hold();
-        self.furnish().await;
+        if FURNISHED.get().is_none() {
+            let mut stage = Self::empty(Fuse::default());
+            stage.furnish().await;
+            let Self { history, key, ssh_key, .. } = stage;
+            let (account, database) = (history.accounts[0], history.control.into_database());
+            let _ = FURNISHED.set(Furnished { database, account, key, ssh_key }); // somebody else's is the same
+        }
+        let furnished = FURNISHED.get().unwrap();
+        (self.key, self.ssh_key) = (furnished.key.clone(), furnished.ssh_key.clone());
+        self.history.control.begin_anew(&furnished.database, 2);
+        self.history.accounts.push(furnished.account);
+        self.history.revive().await;
         self.history.fuse.arm(at);
     }
 
@@ -171,10 +198,9 @@ impl Stage {
         body: Option<&Value>,
         once: Option<&str>,
     ) -> Option<Value> {
-        let app = self.history.control.app.clone();
         let (router, prefix) = match is_operator {
-            true => (operator::router(app), wire::PREFIX),
-            false => (api::router(app), api::router::PREFIX),
+            true => (self.history.control.operators(), wire::PREFIX),
+            false => (self.history.control.customers(), api::router::PREFIX),
         };
         let mut request = Request::builder().method(Method::from_bytes(method.as_bytes()).unwrap());
         request = request.uri(format!("{prefix}{path}")).header(header::AUTHORIZATION, format!("Bearer {}", self.key));

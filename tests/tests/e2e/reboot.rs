@@ -128,10 +128,10 @@ fn hosts_that_reboot_alone_run_what_should_run_and_filter_before_they_connect() 
     lab.destroy(&rests);
 }
 
-/// Lines of the agent's log that speak of a missing pool.
+/// Lines of the agent's log that speak of a pool that is not there.
 fn complaints(lab: &Lab, host: &str) -> usize {
     let log = std::fs::read_to_string(lab.dir().join(format!("log/agent-{host}.log"))).unwrap();
-    log.lines().filter(|line| line.contains("the pool is missing")).count()
+    log.lines().filter(|line| line.contains("the pool cannot be used")).count()
 }
 
 #[test]

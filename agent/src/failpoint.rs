@@ -25,6 +25,7 @@ macro_rules! steps {
 steps! {
     Step::FetchImage => "fetch_image",
     Step::CreateDisk => "create_disk",
+    Step::GrowDisk => "grow_disk",
     Step::NoteDiskStarted(_) => "note_disk_started",
     Step::RetireDisk(_) => "retire_disk",
     Step::WriteSeed(_) => "write_seed",

@@ -137,8 +137,8 @@ pub struct Seen {
     pub pool_read_only: bool,
     /// The image that was asked about is in the cache, verified.
     pub image: bool,
-    /// Disks of the server under their final names, outside the trash.
-    pub disks: BTreeSet<DiskEpoch>,
+    /// Disks of the server under their final names, outside the trash, with the size in bytes that the guest sees.
+    pub disks: BTreeMap<DiskEpoch, u64>,
     /// The seed that is there, and what it was made from.
     pub seed: Option<Mark>,
     /// Taps of the server under the names that csp gives them, by the guest's MAC address.
@@ -290,6 +290,10 @@ pub trait Machine: Send + Sync + 'static {
     /// Makes the overlay of `spec.disk_epoch` on the cached image: temporary name, fsync, rename, fsync of the folder.
     /// Leaves a disk of that epoch alone when there is one.
     fn create_disk(&self, spec: &ServerSpec) -> impl Future<Output = Result<(), Fault>> + Send;
+
+    /// Makes the disk of `spec.disk_epoch` as large as the spec says: under a running guest, which sees it at once, or in
+    /// its file. Never smaller; done when it is as large already.
+    fn grow_disk(&self, spec: &ServerSpec) -> impl Future<Output = Result<(), Fault>> + Send;
 
     /// Moves a disk to the trash. Done when there is none.
     fn retire_disk(&self, server: ServerId, epoch: DiskEpoch) -> impl Future<Output = Result<(), Fault>> + Send;

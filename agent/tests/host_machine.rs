@@ -96,7 +96,9 @@ fn a_server_lives_and_ends_on_a_real_host() {
             a_restart_of_libvirtd_changes_nothing(&machine, &mut host).await;
             a_libvirtd_that_hangs_is_told_and_holds_nothing_else_up(&machine, &spec, &host).await;
             its_console_is_bounded(home.path()).await;
+            its_disk_grows(&machine, &spec, 3).await;
             ends_are_told_apart(&machine).await;
+            its_disk_grows(&machine, &spec, 5).await;
             no_other_user_reads_it(home.path());
             a_guest_that_powers_off_is_seen_to(&machine).await;
             it_is_removed_without_a_trace(&machine, home.path()).await;
@@ -201,7 +203,7 @@ async fn it_is_brought_about(machine: &HostMachine, spec: &ServerSpec) {
     let seen = machine.see(SERVER, Some(&spec.image)).await.unwrap();
     let Seen { image, seed, filters, process, .. } = &seen;
     assert_eq!((*image, *seed, *filters, *process), (true, Some(SEED), Some(FILTERS), true));
-    assert_eq!(seen.disks, BTreeSet::from([DiskEpoch(1)]));
+    assert_eq!(seen.disks.keys().collect::<Vec<_>>(), [&DiskEpoch(1)]);
     assert_eq!(seen.taps.get(&MAC), Some(&SeenTap { plugged: true, up: true }));
     let domain = seen.domain.unwrap();
     assert_eq!((domain.state, domain.epochs), (SeenState::Running, Epochs::of(spec)));
@@ -403,13 +405,24 @@ async fn ends_are_told_apart(machine: &HostMachine) {
     wait_for(machine, |state| state == SeenState::Off(OffCause::Unknown)).await;
 }
 
+/// Live through QEMU, or in its file; never smaller, and never the disk of another epoch.
+async fn its_disk_grows(machine: &HostMachine, spec: &ServerSpec, to: u32) {
+    for disk_gib in [to, to, to - 1] {
+        machine.grow_disk(&ServerSpec { disk_gib, ..spec.clone() }).await.unwrap();
+        assert_eq!(machine.see(SERVER, None).await.unwrap().disks, [(DiskEpoch(1), u64::from(to) << 30)].into());
+    }
+    let other = ServerSpec { disk_gib: to + 1, disk_epoch: DiskEpoch(7), ..spec.clone() };
+    machine.grow_disk(&other).await.unwrap_err();
+    assert_eq!(machine.see(SERVER, None).await.unwrap().disks, [(DiskEpoch(1), u64::from(to) << 30)].into());
+}
+
 async fn a_guest_that_powers_off_is_seen_to(machine: &HostMachine) {
     let web = Web::serve(disk_of(POWERS_OFF), Behaviour::Plain);
     let spec = spec(&web, DiskEpoch(2));
     machine.retire_disk(SERVER, DiskEpoch(1)).await.unwrap();
     bring_about(machine, &spec).await;
     wait_for(machine, |state| state == SeenState::Off(OffCause::Shutdown)).await;
-    assert_eq!(machine.see(SERVER, None).await.unwrap().disks, BTreeSet::from([DiskEpoch(2)]));
+    assert_eq!(machine.see(SERVER, None).await.unwrap().disks.keys().collect::<Vec<_>>(), [&DiskEpoch(2)]);
 }
 
 async fn it_is_removed_without_a_trace(machine: &HostMachine, home: &Path) {

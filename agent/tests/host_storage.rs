@@ -68,6 +68,35 @@ fn a_disk_is_an_overlay_of_the_ordered_size_made_once() {
 }
 
 #[test]
+fn a_disk_grows_within_the_pools_room_and_never_shrinks_whatever_its_guest_wrote() {
+    let home = tempfile::tempdir().unwrap();
+    let pool = pool(&home, 0);
+    let (base, disks) = (base(&pool), Disks::new(pool.clone()));
+    disks.create(SERVER, ONE, 1, &base).unwrap();
+    let path = disks.path(SERVER, ONE);
+    // Its guest writes an image header that names a file of the host into its own first sectors.
+    let hostile =
+        Tool::new("qemu-img", LIMIT).args(["create", "-q", "-f", "qcow2", "-b", "/etc/passwd", "-F", "raw", "-u"]);
+    hostile.arg(home.path().join("hostile")).arg("64M").run().unwrap();
+    let copy = Tool::new("qemu-img", LIMIT).args(["convert", "-n", "-f", "raw", "-O", "qcow2"]);
+    copy.arg(home.path().join("hostile")).arg(&path).run().unwrap();
+    for bytes in [3u64 << 30, 3 << 30, 2 << 30] {
+        disks.grow(SERVER, ONE, bytes).unwrap();
+        assert_eq!(disks.sizes(SERVER).unwrap(), [(ONE, 3 << 30)].into());
+    }
+    let info = describe(&path);
+    assert_eq!((&info["virtual-size"], &info["format"]), (&(3u64 << 30).into(), &"qcow2".into()));
+    assert_eq!(info["backing-filename"], base.path.to_str().unwrap(), "what the guest wrote is data");
+
+    let room = pool.room().unwrap();
+    let refused = disks.grow(SERVER, ONE, (3 << 30) + room.free() + 1).unwrap_err();
+    assert!(matches!(refused, DiskError::Room(_)), "{refused}");
+    assert_eq!(describe(&path)["virtual-size"], 3u64 << 30);
+    std::fs::write(&path, b"damaged").unwrap();
+    assert_eq!(disks.sizes(SERVER).unwrap(), [(ONE, u64::MAX)].into(), "nothing is done to it");
+}
+
+#[test]
 fn a_disk_that_a_crash_cut_off_is_begun_anew() {
     let home = tempfile::tempdir().unwrap();
     let pool = pool(&home, 0);

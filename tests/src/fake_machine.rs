@@ -38,6 +38,7 @@ pub enum Op {
     Orphans,
     FetchImage,
     CreateDisk,
+    GrowDisk,
     RetireDisk,
     WriteSeed,
     RemoveSeed,
@@ -213,7 +214,13 @@ impl Op {
     fn needs_pool(self) -> bool {
         matches!(
             self,
-            Self::FetchImage | Self::CreateDisk | Self::RetireDisk | Self::WriteSeed | Self::RemoveSeed | Self::Start
+            Self::FetchImage
+                | Self::CreateDisk
+                | Self::GrowDisk
+                | Self::RetireDisk
+                | Self::WriteSeed
+                | Self::RemoveSeed
+                | Self::Start
         )
     }
 }
@@ -253,7 +260,7 @@ impl Machine for FakeMachine {
             pool,
             pool_read_only: false,
             image: pool && image.is_some_and(|image| host.images.contains(&image.sha256)),
-            disks: if pool { held.disks.into_keys().collect() } else { BTreeSet::new() },
+            disks: if pool { held.sizes() } else { BTreeMap::new() },
             seed: held.seed.filter(|_| pool),
             taps: held.taps,
             strays: held.strays,
@@ -302,11 +309,24 @@ impl Machine for FakeMachine {
             }
             if let Entry::Vacant(disk) = server.disks.entry(spec.disk_epoch) {
                 disk.insert(0);
+                server.disk_gib.insert(spec.disk_epoch, spec.disk_gib);
                 *server.disks_made.entry(spec.disk_epoch).or_default() += 1;
             }
             Ok(())
         });
         async move { after(time, made.await).await }
+    }
+
+    fn grow_disk(&self, spec: &ServerSpec) -> impl Future<Output = Result<(), Fault>> + Send {
+        self.change(Op::GrowDisk, spec.server, |server, _| {
+            let runs_on = server.domain.filter(|_| server.is_up()).map(|domain| domain.epochs.disk);
+            if !server.disks.contains_key(&spec.disk_epoch) || runs_on.is_some_and(|epoch| epoch != spec.disk_epoch) {
+                return Err(Fault::new(FaultCode::Internal, "a disk grown that is not there or not the guest's"));
+            }
+            let gib = server.disk_gib.entry(spec.disk_epoch).or_default();
+            *gib = spec.disk_gib.max(*gib);
+            Ok(())
+        })
     }
 
     fn retire_disk(&self, server: ServerId, epoch: DiskEpoch) -> impl Future<Output = Result<(), Fault>> + Send {

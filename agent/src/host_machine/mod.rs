@@ -293,6 +293,20 @@ impl Machine for HostMachine {
         self.storing.create_disk(spec).await
     }
 
+    async fn grow_disk(&self, spec: &ServerSpec) -> Result<(), Fault> {
+        let (server, epoch, bytes) = (spec.server, spec.disk_epoch, u64::from(spec.disk_gib) << GIB_SHIFT);
+        let domain = self.on_libvirt(move |libvirt| libvirt.see(server)).await?;
+        if !domain.is_some_and(|domain| !matches!(domain.state, SeenState::Off(_))) {
+            return self.storing.on_store(move |store| Ok(store.disks.grow(server, epoch, bytes)?)).await;
+        }
+        let claimed = self.storing.on_store(move |store| {
+            let claim = store.disks.claim_growth(server, epoch, bytes)?;
+            Ok(claim.map(|claim| (claim, store.disks.path(server, epoch))))
+        });
+        let Some((_claim, path)) = claimed.await? else { return Ok(()) };
+        self.on_libvirt(move |libvirt| libvirt.grow_disk(server, &path, bytes)).await
+    }
+
     async fn retire_disk(&self, server: ServerId, epoch: DiskEpoch) -> Result<(), Fault> {
         let now = self.trash_clock.now();
         self.storing.on_store(move |store| Ok(store.disks.retire(server, epoch, now)?)).await

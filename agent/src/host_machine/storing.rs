@@ -4,7 +4,7 @@
 //! asks again whether it is still mounted.
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
@@ -49,7 +49,7 @@ pub(super) struct Stored {
     pub pool: bool,
     pub read_only: bool,
     pub image: bool,
-    pub disks: BTreeSet<DiskEpoch>,
+    pub disks: BTreeMap<DiskEpoch, u64>,
     pub seed: Option<Mark>,
 }
 
@@ -156,7 +156,7 @@ impl Storing {
                 pool: true,
                 read_only: false,
                 image: cached.is_some(),
-                disks: store.disks.list(server)?,
+                disks: store.disks.sizes(server)?,
                 seed: store.seeds.see(server)?,
             })
         });

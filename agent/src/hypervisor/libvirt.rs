@@ -151,6 +151,18 @@ impl Libvirt {
         })
     }
 
+    /// Makes the disk at `path` larger under a running guest, which sees it at once. Named by its file, so that a guest on
+    /// another disk is refused.
+    ///
+    /// # Errors
+    /// When the guest does not run on that disk, or QEMU cannot.
+    pub fn grow_disk(&self, server: ServerId, path: &Path, bytes: u64) -> Result<(), HypervisorError> {
+        let path = path.display().to_string();
+        self.on_active(server, "make the disk larger", |domain| {
+            domain.block_resize(&path, bytes, sys::VIR_DOMAIN_BLOCK_RESIZE_BYTES).map(drop)
+        })
+    }
+
     /// Writes a start epoch into the metadata of a running domain, live and persistent.
     ///
     /// # Errors

@@ -1,12 +1,22 @@
-//! A server's disk: when it may be made, when it is gone for good, when an older one goes to the trash.
+//! A server's disk: when it may be made, when it is gone for good, when an older one goes to the trash, when it grows.
 //!
 //! The note of an epoch is made after its disk got its name and before its first boot. So a crash at any point leaves
 //! either a disk without a note, which is taken as it is (it never booted), or a disk with one.
+//!
+//! A spec's epoch goes back when a reinstall is given up. Then the older disk is the server's again, unless a newer one
+//! was noted: that one may have booted, so nothing is started and nothing is touched until the control plane, which is
+//! told, asks for the newer one again. A newer disk that never booted stays where it is until a still newer one or a
+//! tombstone takes it along.
 
-use csp_shared::{generation::DiskEpoch, spec::ServerSpec};
+use csp_shared::{
+    generation::DiskEpoch,
+    spec::{Desired, ServerSpec},
+};
 
 use super::{memory::Notes, step::Step};
-use crate::machine::Seen;
+use crate::machine::{Seen, SeenDomain};
+
+const GIB: u64 = 1 << 30;
 
 /// How it stands with the disk of the spec's epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,38 +29,51 @@ pub enum DiskState {
     Ready,
     /// It was never there and is to be made.
     ToMake,
-    /// It was there, or a newer one was, and is not: whatever was on it is not ours to replace.
+    /// It was there, or a newer one was started: whatever was on it is not ours to replace.
     Missing,
 }
 
 /// Looks at the disk of the spec's epoch.
 #[must_use]
 pub fn state(spec: &ServerSpec, seen: &Seen, notes: &Notes) -> DiskState {
-    // What a disk or a domain says counts as much as the note: the notes may be what was lost.
-    let defined = seen.domain.map(|domain| domain.epochs.disk);
-    let newest_known = notes.disk_started.max(seen.disks.last().copied()).max(defined);
+    // What a domain says counts as much as the note: the notes may be what was lost.
+    let started = notes.disk_started.max(seen.domain.map(|domain| domain.epochs.disk));
     if seen.pool_read_only {
         DiskState::PoolReadOnly
     } else if !seen.pool {
         DiskState::PoolMissing
-    } else if seen.disks.contains(&spec.disk_epoch) {
+    } else if started > Some(spec.disk_epoch) {
+        DiskState::Missing
+    } else if seen.disks.contains_key(&spec.disk_epoch) {
         DiskState::Ready
-    } else if newest_known < Some(spec.disk_epoch) {
+    } else if started.max(newest(seen)) < Some(spec.disk_epoch) {
         DiskState::ToMake
     } else {
         DiskState::Missing
     }
 }
 
-/// Makes the disk of the spec's epoch, from an image that is there by then, with the guest off by then.
+/// The epoch of the server's disk, for the control plane: the spec's if that one is there, else the newest that is.
 #[must_use]
-pub fn make(spec: &ServerSpec, seen: &Seen) -> Vec<Step> {
-    let mut steps = vec![Step::CreateDisk, Step::NoteDiskStarted(spec.disk_epoch)];
-    steps.extend(retire(seen, Some(spec.disk_epoch)));
-    steps
+pub fn present(desired: &Desired, seen: &Seen, notes: &Notes) -> Option<DiskEpoch> {
+    match desired {
+        Desired::Present(spec) if state(spec, seen, notes) == DiskState::Ready => Some(spec.disk_epoch),
+        Desired::Present(_) | Desired::Absent(_) => newest(seen),
+    }
 }
 
-/// What is left to do about a disk that is there.
+fn newest(seen: &Seen) -> Option<DiskEpoch> {
+    seen.disks.last_key_value().map(|(epoch, _)| *epoch)
+}
+
+/// Whether the guest runs on an older disk than the spec's, which is there: whatever it still writes is given up. A domain
+/// that carries no epoch runs on nobody knows which, and is shut down in order.
+#[must_use]
+pub fn runs_on_older(spec: &ServerSpec, domain: SeenDomain) -> bool {
+    domain.epochs.disk != DiskEpoch::default() && domain.epochs.disk < spec.disk_epoch
+}
+
+/// What is left to do about a disk that is there, with the guest off or running on it.
 #[must_use]
 pub fn settle(spec: &ServerSpec, seen: &Seen, notes: &Notes) -> Vec<Step> {
     let is_noted = notes.disk_started >= Some(spec.disk_epoch);
@@ -58,8 +81,16 @@ pub fn settle(spec: &ServerSpec, seen: &Seen, notes: &Notes) -> Vec<Step> {
     note.into_iter().chain(retire(seen, Some(spec.disk_epoch))).collect()
 }
 
+/// Makes the disk larger that the guest runs on, or that it will. Before anything is stopped for it: where there is no
+/// room, the guest runs on. A disk is never made smaller, so one that is larger than its spec says stays so.
+#[must_use]
+pub fn grow(spec: &ServerSpec, seen: &Seen) -> Option<Step> {
+    let bytes = seen.disks.get(&spec.disk_epoch)?;
+    (*bytes < u64::from(spec.disk_gib) * GIB).then_some(Step::GrowDisk)
+}
+
 /// Moves disks to the trash: those older than `wanted`, or all.
 pub(super) fn retire(seen: &Seen, wanted: Option<DiskEpoch>) -> Vec<Step> {
     let older = |epoch: &&DiskEpoch| wanted.is_none_or(|wanted| **epoch < wanted);
-    seen.disks.iter().filter(older).map(|epoch| Step::RetireDisk(*epoch)).collect()
+    seen.disks.keys().filter(older).map(|epoch| Step::RetireDisk(*epoch)).collect()
 }

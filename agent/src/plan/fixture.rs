@@ -73,7 +73,7 @@ pub(crate) fn bare() -> Seen {
         pool: true,
         pool_read_only: false,
         image: false,
-        disks: BTreeSet::new(),
+        disks: BTreeMap::new(),
         seed: None,
         taps: BTreeMap::new(),
         strays: BTreeMap::new(),
@@ -234,10 +234,20 @@ impl World {
             Step::FetchImage => self.seen.image = true,
             Step::CreateDisk => {
                 assert!(self.seen.image, "a disk without its image");
-                assert!(!self.seen.is_up(), "a disk made under a running guest");
-                assert!(self.seen.disks.insert(spec.disk_epoch), "a disk made over another one");
+                let bytes = gib(spec.disk_gib);
+                assert!(self.seen.disks.insert(spec.disk_epoch, bytes).is_none(), "a disk made over another one");
             }
-            Step::RetireDisk(epoch) => assert!(self.seen.disks.remove(epoch), "a disk retired twice"),
+            Step::GrowDisk => {
+                let bytes = self.seen.disks.get_mut(&spec.disk_epoch).expect("a disk grown that is not there");
+                assert!(*bytes < gib(spec.disk_gib), "a disk made smaller, or grown twice");
+                *bytes = gib(spec.disk_gib);
+            }
+            Step::RetireDisk(epoch) => {
+                let runs_on = self.seen.domain.filter(|_| self.seen.is_up()).map(|domain| domain.epochs.disk);
+                let newer = runs_on.is_none_or(|runs_on| *epoch < runs_on);
+                assert!(newer, "a disk retired under its guest");
+                assert!(self.seen.disks.remove(epoch).is_some(), "a disk retired twice");
+            }
             Step::WriteSeed(mark) => self.seen.seed = Some(*mark),
             Step::MakeTaps => {
                 if !self.seen.is_up() {
@@ -272,7 +282,7 @@ impl World {
                 self.seen.domain = Some(SeenDomain { state, epochs: stamp.epochs, definition });
             }
             Step::Start => {
-                assert!(self.seen.disks.contains(&spec.disk_epoch), "started without its disk");
+                assert!(self.seen.disks.contains_key(&spec.disk_epoch), "started without its disk");
                 assert!(self.notes.disk_started >= Some(spec.disk_epoch), "started without the note of its disk");
                 assert!(!self.seen.process, "started beside a process");
                 assert!(macs.iter().all(|mac| self.seen.taps.get(mac) == Some(&SeenTap::CONNECTED)), "not connected");
@@ -314,11 +324,15 @@ impl World {
                 assert!(self.seen.taps.is_empty(), "a tap without filters");
                 self.seen.filters = None;
             }
-            Step::RetireDisk(epoch) => assert!(self.seen.disks.remove(epoch)),
+            Step::RetireDisk(epoch) => assert!(self.seen.disks.remove(epoch).is_some()),
             Step::RemoveSeed => self.seen.seed = None,
             other => panic!("{other:?} for a tombstone"),
         }
     }
+}
+
+pub(crate) fn gib(gib: u32) -> u64 {
+    u64::from(gib) << 30
 }
 
 pub(crate) fn epochs(start: u32, boot: u32, disk: u32) -> Epochs {

@@ -34,28 +34,32 @@ fn up(s: Situation<'_>, spec: &ServerSpec, domain: SeenDomain, disk: DiskState) 
     let is_paused = domain.state == SeenState::Paused;
     let is_held = (s.starts_held || s.seen.host_stopping) && spec.should_run();
     if disk == DiskState::ToMake {
-        // The image first, so that the old guest runs until its successor can be made.
-        let mut steps = fetch(s);
-        if is_held {
-            return Plan::waiting(steps, Wait::Hold);
-        }
-        steps.push(Step::ForceStop);
-        steps.extend(disk::make(spec, s.seen));
-        return Plan::of(steps);
+        // Image and disk first, so that the old guest runs until its successor is there.
+        return swap(make(s), is_held);
+    }
+    if disk == DiskState::Ready && disk::runs_on_older(spec, domain) {
+        return swap(Vec::new(), is_held);
     }
     if !spec.should_run() {
         let is_hard = spec.power == Power::ForcedOff || is_paused;
         return if is_hard { Plan::of(vec![Step::ForceStop]) } else { power::stop_softly(s) };
     }
     let standing = stands_in_the_way(disk);
-    if domain.epochs.boot < spec.boot_epoch && standing.is_none() {
-        if is_held {
-            return Plan::waiting(nic::mend(spec, s.seen), Wait::Hold);
-        }
-        return if is_paused { Plan::of(vec![Step::ForceStop]) } else { power::stop_softly(s) };
+    let growth = disk::grow(spec, s.seen).filter(|_| disk == DiskState::Ready);
+    let is_old = domain.epochs.boot < spec.boot_epoch || domain.epochs.disk < spec.disk_epoch;
+    if is_old && standing.is_none() {
+        let mut plan = match is_paused {
+            _ if is_held => Plan::waiting(nic::mend(spec, s.seen), Wait::Hold),
+            true => Plan::of(vec![Step::ForceStop]),
+            false => power::stop_softly(s),
+        };
+        // Before the stop: where the pool has no room, the guest runs on.
+        plan.steps.splice(0..0, growth);
+        return plan;
     }
     let mut plan = if is_paused { power::resume(s) } else { keep_running(s, spec, domain) };
     if disk == DiskState::Ready {
+        plan.steps.extend(growth);
         plan.steps.extend(disk::settle(spec, s.seen, s.notes));
     }
     plan.fault = standing.and_then(|fault| fault.fault).or(plan.fault);
@@ -86,11 +90,11 @@ fn off(s: Situation<'_>, spec: &ServerSpec, disk: DiskState) -> Plan {
     }
     let mut steps = Vec::new();
     if disk == DiskState::ToMake {
-        steps.extend(fetch(s));
-        steps.extend(disk::make(spec, s.seen));
+        steps.extend(make(s));
     } else {
-        steps.extend(disk::settle(spec, s.seen, s.notes));
+        steps.extend(disk::grow(spec, s.seen));
     }
+    steps.extend(disk::settle(spec, s.seen, s.notes));
     if !spec.should_run() {
         steps.extend(power::note_off(s));
         return Plan::of(steps);
@@ -140,8 +144,19 @@ fn stray(s: Situation<'_>, spec: &ServerSpec) -> Plan {
     Plan { wait: Some(wait), ..Plan::faulty(FaultCode::Internal, detail) }
 }
 
-fn fetch(s: Situation<'_>) -> Vec<Step> {
-    if s.seen.image { Vec::new() } else { vec![Step::FetchImage] }
+/// The disk of the spec's epoch, from its image. Beside an older one, on which the guest may still run.
+fn make(s: Situation<'_>) -> Vec<Step> {
+    let fetch = (!s.seen.image).then_some(Step::FetchImage);
+    fetch.into_iter().chain([Step::CreateDisk]).collect()
+}
+
+/// Ends the guest on the old disk. What follows is planned once it is off.
+fn swap(mut steps: Vec<Step>, is_held: bool) -> Plan {
+    if is_held {
+        return Plan::waiting(steps, Wait::Hold);
+    }
+    steps.push(Step::ForceStop);
+    Plan::of(steps)
 }
 
 /// The fault that forbids to start, or to stop for a restart.

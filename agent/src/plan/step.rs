@@ -18,6 +18,8 @@ pub enum Step {
     FetchImage,
     /// Make the overlay of the spec's disk epoch.
     CreateDisk,
+    /// Make the disk of the spec's epoch as large as the spec says. No disk is ever made smaller.
+    GrowDisk,
     /// Note, before its first boot, that this epoch is never to be made again.
     NoteDiskStarted(DiskEpoch),
     /// Move a disk to the trash.
@@ -68,6 +70,7 @@ impl Step {
         match self {
             Self::FetchImage => "fetch_image",
             Self::CreateDisk => "create_disk",
+            Self::GrowDisk => "grow_disk",
             Self::NoteDiskStarted(_) => "note_disk_started",
             Self::RetireDisk(_) => "retire_disk",
             Self::WriteSeed(_) => "write_seed",
@@ -101,6 +104,7 @@ impl Step {
         match self {
             Self::FetchImage => Some(Activity::FetchingImage),
             Self::CreateDisk
+            | Self::GrowDisk
             | Self::NoteDiskStarted(_)
             | Self::RetireDisk(_)
             | Self::WriteSeed(_)
@@ -125,7 +129,7 @@ impl Step {
     pub fn weight(&self) -> Weight {
         match self {
             Self::FetchImage => Weight::Download,
-            Self::CreateDisk | Self::WriteSeed(_) => Weight::Disk,
+            Self::CreateDisk | Self::GrowDisk | Self::WriteSeed(_) => Weight::Disk,
             _ => Weight::Light,
         }
     }

@@ -7,8 +7,8 @@ use csp_shared::{
 };
 
 use super::{
-    Wait,
-    fixture::{World, bare, epochs, mac, ran, spec},
+    Wait, disk,
+    fixture::{World, bare, epochs, gib, mac, ran, spec},
     mark,
     memory::PowerNote,
     step::Step,
@@ -178,12 +178,88 @@ fn crashes_far_apart_never_end_in_a_crash_loop() {
 fn a_reinstall_fetches_first_then_swaps_the_disks() {
     let mut world = running().wants(|spec| spec.disk_epoch = DiskEpoch(2)).sees(|seen| seen.image = false);
     let two = DiskEpoch(2);
-    let swap = [Step::FetchImage, Step::ForceStop, Step::CreateDisk, Step::NoteDiskStarted(two)];
-    assert_eq!(world.plan().steps[..4], swap);
-    assert_eq!(world.plan().steps[4..], [Step::RetireDisk(DiskEpoch(1))]);
-    assert!(world.settle().is_settled());
-    assert_eq!(world.seen.disks, [two].into());
+    assert_eq!(
+        world.plan().steps,
+        [Step::FetchImage, Step::CreateDisk, Step::ForceStop],
+        "the old guest runs till then"
+    );
+    let steps = world.steps_to_settle();
+    let swap = [Step::ForceStop, Step::NoteDiskStarted(two), Step::RetireDisk(DiskEpoch(1))];
+    assert_eq!(steps[2..5], swap, "{steps:?}");
+    assert_eq!(world.seen.disks, [(two, gib(4))].into());
     assert!(world.seen.is_up());
+}
+
+#[test]
+fn a_reinstall_that_is_given_up_leaves_the_old_disk_wherever_it_was_cut_off() {
+    for steps in 0..4 {
+        let mut world = running().wants(|spec| spec.disk_epoch = DiskEpoch(2)).sees(|seen| seen.image = false);
+        (0..steps).for_each(|_| assert!(world.turn()));
+        world = world.wants(|spec| spec.disk_epoch = DiskEpoch(1));
+        if world.notes.disk_started == Some(DiskEpoch(2)) {
+            assert_eq!(steps, 4, "the old disk is kept until the new one is noted");
+        }
+        assert!(world.settle().is_settled(), "{steps}");
+        assert!(world.seen.is_up() && world.seen.disks.contains_key(&DiskEpoch(1)), "{steps}");
+        assert_eq!(present(&world), Some(DiskEpoch(1)), "{steps}");
+        // The next one has a newer epoch, and takes along what the first left behind.
+        world = world.wants(|spec| spec.disk_epoch = DiskEpoch(3));
+        assert!(world.settle().is_settled(), "{steps}");
+        assert_eq!(world.seen.disks.keys().copied().collect::<Vec<_>>(), [DiskEpoch(3)], "{steps}");
+    }
+}
+
+#[test]
+fn a_reinstall_given_up_too_late_is_told_and_nothing_is_touched() {
+    let mut world = running().wants(|spec| spec.disk_epoch = DiskEpoch(2));
+    while world.notes.disk_started < Some(DiskEpoch(2)) {
+        assert!(world.turn());
+    }
+    // The old disk is there still; the new one may have booted, as far as anybody knows.
+    assert_eq!(world.seen.disks.len(), 2);
+    world = world.wants(|spec| spec.disk_epoch = DiskEpoch(1));
+    assert_eq!((world.plan().steps, world.plan().fault.unwrap().code), (vec![], FaultCode::DiskMissing));
+    assert_eq!(present(&world), Some(DiskEpoch(2)), "so the control plane learns which one to ask for");
+    world = world.wants(|spec| spec.disk_epoch = DiskEpoch(2));
+    assert!(world.settle().is_settled());
+    assert!(world.seen.is_up());
+}
+
+fn present(world: &World) -> Option<DiskEpoch> {
+    disk::present(&world.desired, &world.seen, &world.notes)
+}
+
+#[test]
+fn a_disk_grows_under_its_guest_or_while_it_is_off_and_never_shrinks() {
+    let larger = running().wants(|spec| spec.disk_gib = 8);
+    assert_eq!(larger.plan().steps, [Step::GrowDisk]);
+    let off = larger.clone().wants(|spec| spec.power = Power::ForcedOff);
+    for mut world in [larger, off] {
+        assert!(world.settle().is_settled());
+        assert_eq!(world.seen.disks[&DiskEpoch(1)], gib(8));
+    }
+    assert!(running().wants(|spec| spec.disk_gib = 2).plan().is_settled());
+}
+
+#[test]
+fn another_package_grows_the_disk_first_and_then_restarts_into_the_new_size() {
+    let mut world = running().wants(|spec| {
+        (spec.ram_mib, spec.disk_gib, spec.boot_epoch) = (1024, 8, BootEpoch(2));
+    });
+    let steps = world.steps_to_settle();
+    let at = |wanted: fn(&Step) -> bool| steps.iter().position(wanted).unwrap();
+    assert!(at(|step| *step == Step::GrowDisk) < at(|step| *step == Step::AskStop), "{steps:?}");
+    assert!(at(|step| *step == Step::AskStop) < at(|step| matches!(step, Step::Define(_))), "{steps:?}");
+    assert!(world.seen.is_up());
+}
+
+#[test]
+fn a_guest_that_runs_on_nobody_knows_which_disk_is_shut_down_in_order() {
+    let world = running().sees(|seen| {
+        seen.domain.as_mut().unwrap().epochs = Epochs::default();
+        seen.domain.as_mut().unwrap().definition = None;
+    });
+    assert_eq!(world.plan().steps, [Step::NotePower(PowerNote::StopAsked), Step::AskStop]);
 }
 
 #[test]
@@ -312,8 +388,8 @@ fn held_starts_prepare_everything_else() {
 fn while_starts_are_held_no_guest_is_stopped_that_is_to_run_again() {
     let restart = running().wants(|spec| spec.boot_epoch = BootEpoch(2));
     let reinstall = running().wants(|spec| spec.disk_epoch = DiskEpoch(2));
-    for world in [restart, reinstall] {
-        assert_eq!((world.plan_with(true).steps, world.plan_with(true).wait), (vec![], Some(Wait::Hold)));
+    for (world, steps) in [(restart, vec![]), (reinstall, vec![Step::CreateDisk])] {
+        assert_eq!((world.plan_with(true).steps, world.plan_with(true).wait), (steps, Some(Wait::Hold)));
     }
     let stop = running().wants(|spec| spec.power = Power::ForcedOff);
     assert_eq!(stop.plan_with(true).steps, [Step::ForceStop]);

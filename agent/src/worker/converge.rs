@@ -206,7 +206,7 @@ fn observed(record: &Record, seen: &Seen, activity: Option<Activity>, fault: Opt
             Some(SeenState::Paused) => DomainState::Paused,
             Some(SeenState::Off(_)) | None => DomainState::Off,
         },
-        disk_epoch: seen.disks.last().copied(),
+        disk_epoch: plan::disk::present(&record.desired, seen, &record.notes),
         activity,
         fault,
         remains: seen.remains(),

@@ -23,6 +23,7 @@ pub(super) async fn run<M: Machine, B: Backing>(
     match step {
         Step::FetchImage => machine.fetch_image(&spec(desired)?.image).await,
         Step::CreateDisk => machine.create_disk(spec(desired)?).await,
+        Step::GrowDisk => machine.grow_disk(spec(desired)?).await,
         Step::RetireDisk(epoch) => machine.retire_disk(server, *epoch).await,
         Step::WriteSeed(mark) => machine.write_seed(spec(desired)?, *mark).await,
         Step::RemoveSeed => machine.remove_seed(server).await,

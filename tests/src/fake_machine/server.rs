@@ -14,6 +14,8 @@ use csp_shared::{
 pub struct FakeServer {
     /// Disks on the pool, each with how often it was booted: what is on it is worth keeping from one on.
     pub disks: BTreeMap<DiskEpoch, u32>,
+    /// How large each disk is that was ever made.
+    pub disk_gib: BTreeMap<DiskEpoch, u32>,
     /// Disks in the trash.
     pub trash: BTreeMap<DiskEpoch, u32>,
     /// How often each epoch's disk was made. Never more than once after a boot.
@@ -43,6 +45,12 @@ impl FakeServer {
         if let Some(domain) = self.domain.as_mut().filter(|domain| !matches!(domain.state, SeenState::Off(_))) {
             domain.state = SeenState::Off(cause);
         }
+    }
+
+    /// The disks that are there, with their sizes in bytes.
+    pub(super) fn sizes(&self) -> BTreeMap<DiskEpoch, u64> {
+        let gib = |epoch| self.disk_gib.get(epoch).copied().unwrap_or_default();
+        self.disks.keys().map(|epoch| (*epoch, u64::from(gib(epoch)) << 30)).collect()
     }
 
     pub(super) fn is_up(&self) -> bool {

@@ -66,6 +66,9 @@ impl Machine for Mortal<FakeMachine> {
     async fn create_disk(&self, spec: &ServerSpec) -> Result<(), Fault> {
         self.does("create_disk", || self.below.create_disk(spec)).await
     }
+    async fn grow_disk(&self, spec: &ServerSpec) -> Result<(), Fault> {
+        self.does("grow_disk", || self.below.grow_disk(spec)).await
+    }
     async fn retire_disk(&self, server: ServerId, epoch: DiskEpoch) -> Result<(), Fault> {
         self.does("retire_disk", || self.below.retire_disk(server, epoch)).await
     }

@@ -87,6 +87,8 @@ registry! {
         "Something with this name or reference exists already, and is different.";
     LimitReached = "limit_reached", CONFLICT, false,
         "The account has as many of these as it may have; `error.details.limit` says how many. Remove one, or ask the provider for more.";
+    RenewalDue = "renewal_due", CONFLICT, false,
+        "The service's paid time is over, and a change would have to be priced. Extend it first: `POST /servers/{uuid}/extend`.";
     PaidTooFarAhead = "paid_too_far_ahead", CONFLICT, false,
         "A service can be paid at most 13 months ahead. Nothing was charged.";
     GuestAgentMissing = "guest_agent_missing", CONFLICT, true,

@@ -36,8 +36,10 @@ impl From<Denied> for ApiError {
     fn from(denied: Denied) -> Self {
         let code = match denied.why {
             Why::Busy => Code::ServerBusy,
-            Why::Protected => Code::Protected,
-            Why::Suspended | Why::Abuse | Why::Failed | Why::Off | Why::NotOnline | Why::Gone => Code::Conflict,
+            Why::Protected(_) => Code::Protected,
+            Why::Suspended | Why::Abuse | Why::Failed | Why::Off | Why::NotOnline | Why::Unseen | Why::Gone => {
+                Code::Conflict
+            }
         };
         let standing = &denied.standing;
         let state = StateDetails {

@@ -80,6 +80,8 @@ pub(super) fn documented() -> OpenApiRouter<App> {
         .routes(route!(servers::power::stop))
         .routes(route!(servers::power::restart))
         .routes(route!(servers::extend::extend))
+        .routes(route!(servers::change_package::change_package))
+        .routes(route!(servers::reinstall::reinstall))
         .routes(route!(servers::destroy::destroy))
         .routes(route!(servers::console::console))
         .routes(route!(servers::reset_password::reset_password))

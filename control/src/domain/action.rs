@@ -16,13 +16,18 @@ pub enum Command {
     Stop,
     /// Power off and on.
     Restart,
+    /// Make the disk anew from an image.
+    Reinstall,
+    /// Another package.
+    ChangePackage,
     /// Remove for good.
     Destroy,
 }
 
 impl Command {
     /// Every command; the store's check constraint lists the same.
-    pub const ALL: [Self; 5] = [Self::Create, Self::Start, Self::Stop, Self::Restart, Self::Destroy];
+    pub const ALL: [Self; 7] =
+        [Self::Create, Self::Start, Self::Stop, Self::Restart, Self::Reinstall, Self::ChangePackage, Self::Destroy];
 
     /// As stored and shown.
     #[must_use]
@@ -32,6 +37,8 @@ impl Command {
             Self::Start => "start",
             Self::Stop => "stop",
             Self::Restart => "restart",
+            Self::Reinstall => "reinstall",
+            Self::ChangePackage => "change_package",
             Self::Destroy => "destroy",
         }
     }
@@ -124,13 +131,16 @@ pub fn percent(command: Command, status: Status, activity: Option<Activity>) -> 
         Status::Done | Status::Failed | Status::Superseded => return 100,
         Status::Running => {}
     }
+    use Command::{ChangePackage, Create, Destroy, Reinstall, Restart};
     let Some(activity) = activity else { return TAKEN_UP };
     match (command, activity) {
-        (Command::Create, Activity::FetchingImage) => 25,
-        (Command::Create, Activity::Preparing) => 60,
+        (Create | Reinstall | ChangePackage, Activity::FetchingImage) => 25,
+        // The new disk is made while the old guest runs, the rest when it is off: both are one part of the way.
+        (Reinstall | ChangePackage, Activity::Preparing | Activity::Stopping) => 50,
+        (Create, Activity::Preparing) => 60,
         // A restart stops first, so what begins then is its second half.
-        (Command::Create | Command::Restart, Activity::Starting) => 90,
-        (Command::Restart | Command::Destroy, Activity::Stopping) => 40,
+        (Create | Restart | Reinstall | ChangePackage, Activity::Starting) => 90,
+        (Restart | Destroy, Activity::Stopping) => 40,
         (Command::Start, Activity::Preparing) => 30,
         (Command::Start, Activity::Starting) | (Command::Stop, Activity::Stopping) => 60,
         (Command::Restart, Activity::Preparing) | (Command::Destroy, Activity::Removing) => 70,
@@ -154,11 +164,13 @@ mod tests {
     #[test]
     fn progress_goes_up_along_the_way_of_each_command() {
         use Activity::{FetchingImage, Preparing, Removing, Starting, Stopping};
-        let ways: [(Command, &[Activity]); 5] = [
+        let ways: [(Command, &[Activity]); 7] = [
             (Command::Create, &[FetchingImage, Preparing, Starting]),
             (Command::Start, &[Preparing, Starting]),
             (Command::Stop, &[Stopping]),
             (Command::Restart, &[Stopping, Preparing, Starting]),
+            (Command::Reinstall, &[FetchingImage, Preparing, Starting]),
+            (Command::ChangePackage, &[Stopping, Starting]),
             (Command::Destroy, &[Stopping, Removing]),
         ];
         for (command, way) in ways {

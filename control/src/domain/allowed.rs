@@ -26,6 +26,10 @@ pub enum Ask {
     Console,
     /// Pay for more time.
     Extend,
+    /// Make its disk anew.
+    Reinstall,
+    /// Give it another package.
+    ChangePackage,
     /// Change what only the control plane keeps: name, labels, renewal, protection.
     Update,
     /// Remove for good.
@@ -34,8 +38,17 @@ pub enum Ask {
 
 impl Ask {
     /// Every request, in the order of the table's columns.
-    pub const ALL: [Self; 7] =
-        [Self::Start, Self::Stop, Self::Restart, Self::Console, Self::Extend, Self::Update, Self::Destroy];
+    pub const ALL: [Self; 9] = [
+        Self::Start,
+        Self::Stop,
+        Self::Restart,
+        Self::Console,
+        Self::Extend,
+        Self::Reinstall,
+        Self::ChangePackage,
+        Self::Update,
+        Self::Destroy,
+    ];
 
     /// As it is called in a refusal's `allowed`.
     #[must_use]
@@ -46,6 +59,8 @@ impl Ask {
             Self::Restart => "restart",
             Self::Console => "console",
             Self::Extend => "extend",
+            Self::Reinstall => "reinstall",
+            Self::ChangePackage => "change_package",
             Self::Update => "update",
             Self::Destroy => "destroy",
         }
@@ -55,7 +70,7 @@ impl Ask {
 /// Where a server stands, as far as requests are concerned: the table's rows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Situation {
-    /// An action runs that nothing may disturb, as the order itself.
+    /// An action runs that nothing may disturb: the order itself, a reinstall, a change of package.
     Busy,
     /// Seen running.
     Up,
@@ -97,7 +112,7 @@ impl Situation {
         }
         match standing.running.map(|running| running.command) {
             Some(Command::Destroy) => return Self::Gone,
-            Some(Command::Create) => return Self::Busy,
+            Some(Command::Create | Command::Reinstall | Command::ChangePackage) => return Self::Busy,
             Some(Command::Start | Command::Stop | Command::Restart) | None => {}
         }
         let is_seen = standing.host_heard && standing.domain != DomainState::Unknown;
@@ -138,34 +153,36 @@ pub enum Why {
     Off,
     /// There is no screen to see.
     NotOnline,
-    /// Its owner protected it.
-    Protected,
+    /// Its host is silent or cannot tell, so nobody knows what it has room for.
+    Unseen,
+    /// Its owner protected it from this.
+    Protected(Ask),
     /// It is being removed.
     Gone,
 }
 
 /// The table.
 #[rustfmt::skip]
-fn row(situation: Situation) -> [(Ask, Cell); 7] {
+fn row(situation: Situation) -> [(Ask, Cell); 9] {
     use Cell::{Guarded, No, Yes};
-    use Why::{Abuse, Busy, Failed, Gone, NotOnline, Off, Suspended};
-    let [start, stop, restart, console, extend, update, destroy] = match situation {
-        //                       start          stop           restart        console        extend       update     destroy
-        Situation::Busy       => [No(Busy),      No(Busy),      No(Busy),      No(Busy),      No(Busy),    Yes,       Guarded],
-        Situation::Up         => [Yes,           Yes,           Yes,           Yes,           Yes,         Yes,       Guarded],
-        Situation::ComingUp   => [Yes,           Yes,           Yes,           No(NotOnline), Yes,         Yes,       Guarded],
-        Situation::GoingDown  => [Yes,           Yes,           No(Off),       No(NotOnline), Yes,         Yes,       Guarded],
-        Situation::Down       => [Yes,           Yes,           No(Off),       No(NotOnline), Yes,         Yes,       Guarded],
-        Situation::UnseenUp   => [Yes,           Yes,           Yes,           No(NotOnline), Yes,         Yes,       Guarded],
-        Situation::UnseenDown => [Yes,           Yes,           No(Off),       No(NotOnline), Yes,         Yes,       Guarded],
-        Situation::Suspended  => [No(Suspended), No(Suspended), No(Suspended), No(Suspended), Yes,         Yes,       Guarded],
-        Situation::Abuse      => [No(Suspended), No(Suspended), No(Suspended), No(Suspended), Yes,         Yes,       No(Abuse)],
-        Situation::Failed     => [No(Failed),    No(Failed),    No(Failed),    No(Failed),    No(Failed),  Yes,       Guarded],
-        Situation::Gone       => [No(Gone),      No(Gone),      No(Gone),      No(Gone),      No(Gone),    No(Gone),  No(Gone)],
+    use Why::{Abuse, Busy, Failed, Gone, NotOnline, Off, Suspended, Unseen};
+    let [start, stop, restart, console, extend, reinstall, package, update, destroy] = match situation {
+        //                       start          stop           restart        console        extend         reinstall      package        update    destroy
+        Situation::Busy       => [No(Busy),      No(Busy),      No(Busy),      No(Busy),      No(Busy),      No(Busy),      No(Busy),      Yes,      Guarded],
+        Situation::Up         => [Yes,           Yes,           Yes,           Yes,           Yes,           Guarded,       Yes,           Yes,      Guarded],
+        Situation::ComingUp   => [Yes,           Yes,           Yes,           No(NotOnline), Yes,           Guarded,       Yes,           Yes,      Guarded],
+        Situation::GoingDown  => [Yes,           Yes,           No(Off),       No(NotOnline), Yes,           Guarded,       Yes,           Yes,      Guarded],
+        Situation::Down       => [Yes,           Yes,           No(Off),       No(NotOnline), Yes,           Guarded,       Yes,           Yes,      Guarded],
+        Situation::UnseenUp   => [Yes,           Yes,           Yes,           No(NotOnline), Yes,           Guarded,       No(Unseen),    Yes,      Guarded],
+        Situation::UnseenDown => [Yes,           Yes,           No(Off),       No(NotOnline), Yes,           Guarded,       No(Unseen),    Yes,      Guarded],
+        Situation::Suspended  => [No(Suspended), No(Suspended), No(Suspended), No(Suspended), Yes,           No(Suspended), No(Suspended), Yes,      Guarded],
+        Situation::Abuse      => [No(Suspended), No(Suspended), No(Suspended), No(Suspended), Yes,           No(Suspended), No(Suspended), Yes,      No(Abuse)],
+        Situation::Failed     => [No(Failed),    No(Failed),    No(Failed),    No(Failed),    No(Failed),    No(Failed),    No(Failed),    Yes,      Guarded],
+        Situation::Gone       => [No(Gone),      No(Gone),      No(Gone),      No(Gone),      No(Gone),      No(Gone),      No(Gone),      No(Gone), No(Gone)],
     };
     [
-        (Ask::Start, start), (Ask::Stop, stop), (Ask::Restart, restart),
-        (Ask::Console, console), (Ask::Extend, extend), (Ask::Update, update), (Ask::Destroy, destroy),
+        (Ask::Start, start), (Ask::Stop, stop), (Ask::Restart, restart), (Ask::Console, console), (Ask::Extend, extend),
+        (Ask::Reinstall, reinstall), (Ask::ChangePackage, package), (Ask::Update, update), (Ask::Destroy, destroy),
     ]
 }
 
@@ -193,7 +210,11 @@ impl fmt::Display for Denied {
             Why::NotOnline => {
                 write!(f, "the server is {}; this needs it to be Online", self.standing.status().as_str())
             }
-            Why::Protected => f.write_str("the server is protected from being destroyed; lift that first"),
+            Why::Unseen => f.write_str("the server's host is not heard of; its package is changed when it is"),
+            Why::Protected(Ask::Reinstall) => {
+                f.write_str("the server is protected from being reinstalled and erased; lift that first")
+            }
+            Why::Protected(_) => f.write_str("the server is protected from being destroyed; lift that first"),
             Why::Gone => f.write_str("the server is being removed"),
         }
     }
@@ -209,13 +230,17 @@ pub fn allow(ask: Ask, standing: &Standing) -> Result<(), Denied> {
     let cell = row(Situation::of(standing)).into_iter().find_map(|(column, cell)| (column == ask).then_some(cell));
     let why = match cell {
         Some(Cell::Yes) => return Ok(()),
-        Some(Cell::Guarded) if !standing.protect_destroy => return Ok(()),
-        Some(Cell::Guarded) => Why::Protected,
+        Some(Cell::Guarded) if !is_guarded(ask, standing) => return Ok(()),
+        Some(Cell::Guarded) => Why::Protected(ask),
         Some(Cell::No(why)) => why,
         // Every column stands in every row; a request that did not would be nobody's right.
         None => Why::Gone,
     };
     Err(Denied { why, standing: *standing })
+}
+
+fn is_guarded(ask: Ask, standing: &Standing) -> bool {
+    if ask == Ask::Reinstall { standing.protect_reinstall } else { standing.protect_destroy }
 }
 
 /// All that a server's state allows.

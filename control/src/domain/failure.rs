@@ -36,6 +36,21 @@ pub fn explain(code: FaultCode) -> &'static str {
     }
 }
 
+/// The code of a request that its host did not confirm in time.
+pub const UNCONFIRMED: &str = "action_timeout";
+
+/// Code and words for a reinstall or a package change that was taken back, and what its host said last. Once the new disk
+/// is there it stays.
+#[must_use]
+pub fn taken_back(last: Option<FaultCode>, is_swapped: bool) -> (&'static str, String) {
+    let reason = last.map_or("The host did not confirm it in time.", explain);
+    let end = match is_swapped {
+        false => "The server is as it was before, and what was charged for this was given back.",
+        true => "The disk had been made anew by then; what was charged for this was given back.",
+    };
+    (last.map_or(UNCONFIRMED, FaultCode::as_str), format!("{reason} {end}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

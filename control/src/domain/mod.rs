@@ -26,6 +26,7 @@ pub mod payment;
 pub mod period;
 pub mod placement;
 pub mod rate;
+pub mod reshape;
 pub mod scope;
 pub mod server;
 pub mod server_label;

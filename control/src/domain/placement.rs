@@ -59,6 +59,36 @@ impl HostLoad {
         let alone = need.cpu_use == CpuUse::Shared || self.promised.servers == 0;
         self.class == need.cpu_use && fits && alone
     }
+
+    /// Whether a server on it can have `wanted` in the place of `now`. What does not grow needs no room.
+    #[must_use]
+    pub fn has_room_to_grow(&self, now: &Promised, wanted: &Need) -> bool {
+        let fits = |now: u64, wanted: u64, promised: u64, all: u64| {
+            wanted <= now || promised.saturating_sub(now).saturating_add(wanted) <= all
+        };
+        fits(now.cpus.into(), wanted.cpus.into(), self.promised.cpus.into(), self.cpus.into())
+            && fits(now.ram_mib, wanted.ram_mib, self.promised.ram_mib, self.ram_mib)
+            && fits(now.disk_gib, wanted.disk_gib, self.promised.disk_gib, self.disk_gib)
+    }
+}
+
+impl Promised {
+    /// Whether `wanted` is more in any part.
+    #[must_use]
+    pub fn is_less_than(&self, wanted: &Need) -> bool {
+        self.cpus < wanted.cpus || self.ram_mib < wanted.ram_mib || self.disk_gib < wanted.disk_gib
+    }
+
+    /// The larger of both in each part: growth is promised when it is accepted, what shrinks is kept until it is done.
+    #[must_use]
+    pub fn at_least(self, wanted: &Need) -> Self {
+        Self {
+            cpus: self.cpus.max(wanted.cpus),
+            ram_mib: self.ram_mib.max(wanted.ram_mib),
+            disk_gib: self.disk_gib.max(wanted.disk_gib),
+            ..self
+        }
+    }
 }
 
 /// The host with the fewest servers of the same account, so that a host that falls takes as little as possible from each
@@ -150,6 +180,26 @@ mod tests {
         assert_eq!(chosen(&[with(1, 8192, 1), with(2, 4096, 0)]), Some(2), "though the other has more room");
         assert_eq!(chosen(&[with(1, 4096, 2), with(2, 8192, 2), with(3, 8192, 3)]), Some(2));
         assert_eq!(chosen(&[with(1, 8192, 7), with(2, 512, 0)]), Some(1), "room comes first");
+    }
+
+    #[test]
+    fn a_server_grows_into_what_is_left_beside_its_own_share() {
+        let promised = Promised { servers: 2, cpus: 6, ram_mib: 3072, disk_gib: 90 };
+        let load = HostLoad { promised, ..host(1, 4096, 2) };
+        let now = Promised { servers: 1, cpus: 2, ram_mib: 1024, disk_gib: 20 };
+        let wanted = |cpus, ram_mib, disk_gib| Need { cpus, ram_mib, disk_gib, ..NEED };
+        for (need, fits) in [
+            (wanted(4, 2048, 30), true),
+            (wanted(5, 1024, 20), false),
+            (wanted(2, 2049, 20), false),
+            (wanted(2, 1024, 31), false),
+            (wanted(1, 512, 10), true),
+        ] {
+            assert_eq!(load.has_room_to_grow(&now, &need), fits, "{need:?}");
+        }
+        let full = HostLoad { disk_gib: 50, ..load };
+        assert!(full.has_room_to_grow(&now, &wanted(4, 1024, 20)), "a host that shrank keeps what it has");
+        assert_eq!(now.at_least(&wanted(1, 2048, 10)), Promised { ram_mib: 2048, ..now });
     }
 
     proptest! {

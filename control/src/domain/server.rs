@@ -68,6 +68,10 @@ pub enum Status {
     Starting,
     /// On its way down.
     Stopping,
+    /// Its disk is made anew.
+    Reinstalling,
+    /// It is given another package.
+    Changing,
     /// Locked.
     Suspended,
     /// The order failed.
@@ -78,12 +82,14 @@ pub enum Status {
 
 impl Status {
     /// Every status.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Provisioning,
         Self::Online,
         Self::Offline,
         Self::Starting,
         Self::Stopping,
+        Self::Reinstalling,
+        Self::Changing,
         Self::Suspended,
         Self::Failed,
         Self::Unknown,
@@ -98,6 +104,8 @@ impl Status {
             Self::Offline => "Offline",
             Self::Starting => "Starting",
             Self::Stopping => "Stopping",
+            Self::Reinstalling => "Reinstalling",
+            Self::Changing => "Changing",
             Self::Suspended => "Suspended",
             Self::Failed => "Failed",
             Self::Unknown => "Unknown",
@@ -114,6 +122,8 @@ pub struct Standing {
     pub locks: LockSet,
     /// Whether its owner protected it from being destroyed.
     pub protect_destroy: bool,
+    /// Whether its owner protected its disk from being made anew.
+    pub protect_reinstall: bool,
     /// What its owner wants.
     pub power: Power,
     /// What its host saw last.
@@ -166,8 +176,13 @@ impl Standing {
             ServiceStatus::Active if !self.locks.is_empty() => return Status::Suspended,
             ServiceStatus::Active => {}
         }
-        if !self.host_heard {
+        if !self.host_heard || self.domain == DomainState::Unknown {
             return Status::Unknown;
+        }
+        match self.running.map(|running| running.command) {
+            Some(Command::Reinstall) => return Status::Reinstalling,
+            Some(Command::ChangePackage) => return Status::Changing,
+            _ => {}
         }
         match (self.power, self.domain) {
             (_, DomainState::Unknown) => Status::Unknown,
@@ -292,6 +307,7 @@ mod tests {
         service: ServiceStatus::Active,
         locks: LockSet::NONE,
         protect_destroy: false,
+        protect_reinstall: false,
         power: Power::On,
         domain: DomainState::Running,
         settled: true,

@@ -19,7 +19,7 @@ use crate::{
 
 /// How long an action may stay open. After that it is told as failed; what was asked stays in the spec, and a host that
 /// comes back brings it about.
-const PATIENCE_SECONDS: i64 = 30 * MINUTE;
+pub(super) const PATIENCE_SECONDS: i64 = 30 * MINUTE;
 
 /// An accepted request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,10 @@
 
 use csp_shared::id::HostId;
 
-use super::fail_order::{bury, refund};
+use super::{
+    fail_order::{bury, refund},
+    reshape,
+};
 use crate::{
     domain::{
         action::{Command, Status as ActionStatus},
@@ -17,7 +20,7 @@ use crate::{
 
 /// What a customer is told of a request that its host did not confirm in time.
 const UNCONFIRMED: (&str, &str) =
-    ("action_timeout", "The host did not confirm it in time. It stays asked for, and is done when the host can.");
+    (failure::UNCONFIRMED, "The host did not confirm it in time. It stays asked for, and is done when the host can.");
 
 /// Ends an action that is overdue. An order fails, for the reason that its host gave last; answers whom to wake. A fault
 /// that may pass is never a reason to fail sooner: who ordered would order again, on the same host most likely.
@@ -31,6 +34,10 @@ pub fn expire_action(
     now: Time,
 ) -> Result<Option<HostId>, StoreError> {
     let mut draw = draw;
+    if matches!(action.command, Command::Reinstall | Command::ChangePackage) {
+        let is_taken_back = reshape::expire(tx, action, &mut draw, now)?;
+        return Ok(tx.placement_get(action.server)?.map(|place| place.host).filter(|_| is_taken_back));
+    }
     if action.command != Command::Create {
         tx.action_end(action.id, ActionStatus::Failed, Some(UNCONFIRMED), now)?;
         return Ok(None);

@@ -4,6 +4,7 @@ use csp_shared::id::{ActionId, ServerId, TransferId};
 
 use crate::{
     domain::{
+        action::Command,
         draw::Draw,
         ledger::{Book, Cause, Holder, Transfer},
         money::Cents,
@@ -12,25 +13,29 @@ use crate::{
     store::{PostError, StoreError, Tx},
 };
 
-/// Pays what a removal gives back. Doing it again pays nothing: the promise is gone with its payment.
+/// Pays what a removal or a cheaper package gives back. Doing it again pays nothing: the promise is gone with its payment.
 pub(super) fn keep_promise(
     tx: &mut Tx<'_>,
     server: ServerId,
-    action: ActionId,
+    (action, command): (ActionId, Command),
     draw: &mut Draw,
     now: Time,
 ) -> Result<(), StoreError> {
     let sum = tx.credit_keep(action)?;
     let amount =
         Cents::new(sum).map_err(|why| StoreError::Damaged(format!("action {action} gives back {sum}: {why}")))?;
+    let (cause, description) = match command {
+        Command::ChangePackage => (Cause::ChangeCredit(action), "Unused time at the price of the package before"),
+        _ => (Cause::DestroyCredit(action), "Unused time of a destroyed server"),
+    };
     let Some(found) = tx.server_get(server)? else { return Ok(()) };
     let back = Transfer {
         from: Holder::Book(Book::Revenue),
         to: Holder::Wallet(found.account),
         amount,
-        cause: Cause::DestroyCredit(action),
+        cause,
         server: Some(server),
-        description: "Unused time of a destroyed server".to_owned(),
+        description: description.to_owned(),
     };
     tx.transfer_post(&back, TransferId(draw.uuid(now)), now).map(drop).map_err(PostError::into_store)
 }

@@ -8,6 +8,7 @@ pub mod announce_price;
 pub mod apply_catalog;
 pub mod audit_world;
 pub mod bill_service;
+pub mod change_package;
 pub mod change_power;
 pub mod change_server;
 pub mod close_dispute;
@@ -37,6 +38,7 @@ pub mod record_alive;
 pub mod record_report;
 pub mod record_status;
 pub mod refund_payment;
+pub mod reinstall_server;
 pub mod rename_ssh_key;
 pub mod renew_service;
 pub mod reset_password;
@@ -54,6 +56,7 @@ mod keep_promise;
 pub mod look_for_room;
 mod pay_periods;
 mod remove_server;
+mod reshape;
 mod write_letter;
 
 #[cfg(test)]

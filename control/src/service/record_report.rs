@@ -9,7 +9,7 @@ use csp_shared::{
     spec::Desired,
 };
 
-use super::{expire_orders::fail_order, keep_promise::keep_promise};
+use super::{expire_orders::fail_order, keep_promise::keep_promise, reshape};
 use crate::{
     domain::{
         action::{Command, Progress, Status as ActionStatus, progress},
@@ -109,6 +109,9 @@ fn move_action(
     draw: &mut Draw,
     now: Time,
 ) -> Result<bool, StoreError> {
+    if matches!(action.command, Command::Reinstall | Command::ChangePackage) {
+        return reshape::move_on(tx, action, seen, draw, now);
+    }
     match progress(action.wanted, seen.accepted, seen.reached, seen.fault.as_ref()) {
         Progress::Nothing => {}
         Progress::Running => tx.action_start(action.id, now)?,
@@ -160,7 +163,7 @@ fn give_back(
     tx.lease_rest(seen.server, now.plus(quarantine))?;
     for action in tx.action_open(seen.server)?.iter().filter(|action| action.command == Command::Destroy) {
         tx.action_end(action.id, ActionStatus::Done, None, now)?;
-        keep_promise(tx, seen.server, action.id, draw, now)?;
+        keep_promise(tx, seen.server, (action.id, action.command), draw, now)?;
     }
     Ok(())
 }

@@ -50,7 +50,7 @@ pub(super) fn remove(
     // A failed order's host may have proved before that nothing is left.
     if tx.placement_get(server.id)?.is_some_and(|place| place.state == PlacementState::Released) {
         tx.action_end(action, ActionStatus::Done, None, now)?;
-        keep_promise(tx, server.id, action, draw, now)?;
+        keep_promise(tx, server.id, (action, command), draw, now)?;
     }
     Ok(Destroying { action, host })
 }

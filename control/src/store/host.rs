@@ -165,6 +165,34 @@ fn host(r: &Row<'_>) -> Result<HostRow, StoreError> {
     })
 }
 
+/// Hosts in service that are heard of and have told what they hold, with what is promised on each.
+const LOADS: &str = "SELECT h.uuid, h.class, h.cpus * h.cpu_overcommit, h.ram_mib, h.disk_gib, count(p.id), \
+                     coalesce(sum(p.cpus), 0), coalesce(sum(p.ram_mib), 0), coalesce(sum(p.disk_gib), 0), \
+                     (SELECT count(*) FROM accounts a JOIN servers s ON s.account_id = a.id \
+                     JOIN placements o ON o.server_id = s.id \
+                     WHERE a.uuid = ?2 AND o.host_id = h.id AND o.state = 'active') \
+                     FROM hosts h JOIN locations l ON l.id = h.location_id \
+                     LEFT JOIN placements p ON p.host_id = h.id AND p.state <> 'released' \
+                     WHERE l.active = 1 AND h.state = 'active' AND h.seen_at >= ?1 AND h.session > 0 \
+                     AND h.inventory_session = h.session";
+
+fn load(r: &Row<'_>) -> Result<HostLoad, StoreError> {
+    Ok(HostLoad {
+        host: row::parsed(r, 0)?,
+        class: row::chosen(r, 1, HostClass::parse)?.cpu_use(),
+        cpus: row::number(r, 2)?,
+        ram_mib: row::number(r, 3)?,
+        disk_gib: row::number(r, 4)?,
+        promised: Promised {
+            servers: row::number(r, 5)?,
+            cpus: row::number(r, 6)?,
+            ram_mib: row::number(r, 7)?,
+            disk_gib: row::number(r, 8)?,
+        },
+        own: row::number(r, 9)?,
+    })
+}
+
 impl Read<'_> {
     /// All hosts, by name.
     ///
@@ -193,32 +221,18 @@ impl Read<'_> {
         account: Option<AccountId>,
         now: Time,
     ) -> Result<Vec<HostLoad>, StoreError> {
-        let sql = "SELECT h.uuid, h.class, h.cpus * h.cpu_overcommit, h.ram_mib, h.disk_gib, count(p.id), \
-                   coalesce(sum(p.cpus), 0), coalesce(sum(p.ram_mib), 0), coalesce(sum(p.disk_gib), 0), \
-                   (SELECT count(*) FROM accounts a JOIN servers s ON s.account_id = a.id \
-                    JOIN placements o ON o.server_id = s.id \
-                    WHERE a.uuid = ?3 AND o.host_id = h.id AND o.state = 'active') \
-                   FROM hosts h JOIN locations l ON l.id = h.location_id \
-                   LEFT JOIN placements p ON p.host_id = h.id AND p.state <> 'released' \
-                   WHERE l.slug = ?1 AND l.active = 1 AND h.state = 'active' AND h.seen_at >= ?2 AND h.session > 0 \
-                   AND h.inventory_session = h.session GROUP BY h.id ORDER BY h.id";
+        let sql = format!("{LOADS} AND l.slug = ?3 GROUP BY h.id ORDER BY h.id");
         let account = account.map(|account| account.to_string());
-        self.many(sql, (location, now.plus(-SILENCE_SECONDS_MAX).0, account), |r| {
-            Ok(HostLoad {
-                host: row::parsed(r, 0)?,
-                class: row::chosen(r, 1, HostClass::parse)?.cpu_use(),
-                cpus: row::number(r, 2)?,
-                ram_mib: row::number(r, 3)?,
-                disk_gib: row::number(r, 4)?,
-                promised: Promised {
-                    servers: row::number(r, 5)?,
-                    cpus: row::number(r, 6)?,
-                    ram_mib: row::number(r, 7)?,
-                    disk_gib: row::number(r, 8)?,
-                },
-                own: row::number(r, 9)?,
-            })
-        })
+        self.many(&sql, (now.plus(-SILENCE_SECONDS_MAX).0, account, location), load)
+    }
+
+    /// One host as [`Read::host_loads`] has it; nothing when it is not in service, not heard of, or has not told.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn host_load(&self, host: HostId, now: Time) -> Result<Option<HostLoad>, StoreError> {
+        let sql = format!("{LOADS} AND h.uuid = ?3 GROUP BY h.id");
+        self.maybe(&sql, (now.plus(-SILENCE_SECONDS_MAX).0, None::<String>, host.to_string()), load)
     }
 }
 

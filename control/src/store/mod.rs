@@ -32,6 +32,7 @@ mod plan;
 mod price;
 mod promo;
 mod reminder;
+mod reshape;
 mod row;
 mod scheduler;
 mod server;
@@ -70,6 +71,7 @@ pub use self::{
     operator_token::{NewOperatorToken, OperatorTokenRow},
     payment::{Dispute, NewDispute, PaymentRow},
     placement::{Placement, PlacementState},
+    reshape::ReshapeRow,
     scheduler::SchedulerRow,
     server::{NewServer, Server},
     server_view::{ServerFilter, ServerIp, ServerView},

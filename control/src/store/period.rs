@@ -142,6 +142,18 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Forgets what an action promised: it will not be done. Lines that it paid for are given back, each whole.
+    ///
+    /// # Errors
+    /// When the store cannot keep it.
+    pub fn period_reverse(&mut self, action: ActionId, now: Time) -> Result<(), StoreError> {
+        let action = self.key_of("actions", &action.to_string())?;
+        self.run("DELETE FROM action_credits WHERE action_id = ?1", [action])?;
+        let sql =
+            "UPDATE paid_lines SET credited_cents = net_cents, kept_cents = 0, ended_at = ?2 WHERE action_id = ?1";
+        self.run(sql, (action, now.0)).map(drop)
+    }
+
     /// Takes what an action promised off its lines; answers the sum, in cents. Doing it again changes nothing.
     ///
     /// # Errors

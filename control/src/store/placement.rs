@@ -5,7 +5,10 @@ use std::collections::HashSet;
 use csp_shared::id::{HostId, ServerId};
 
 use super::{Read, StoreError, Tx, row};
-use crate::domain::{placement::Need, time::Time};
+use crate::domain::{
+    placement::{Need, Promised},
+    time::Time,
+};
 
 /// What a host owes a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +61,19 @@ impl Read<'_> {
         })
     }
 
+    /// What is promised to a server on the host that it is on.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn placement_promised(&self, server: ServerId) -> Result<Option<Promised>, StoreError> {
+        let sql = "SELECT p.cpus, p.ram_mib, p.disk_gib FROM placements p JOIN servers s ON s.id = p.server_id \
+                   WHERE s.uuid = ?1 AND p.state <> 'released'";
+        self.maybe(sql, [server.to_string()], |r| {
+            let (cpus, ram_mib, disk_gib) = (row::number(r, 0)?, row::number(r, 1)?, row::number(r, 2)?);
+            Ok(Promised { servers: 1, cpus, ram_mib, disk_gib })
+        })
+    }
+
     /// The servers that are on a host, without those that are to be gone.
     ///
     /// # Errors
@@ -94,6 +110,17 @@ impl Tx<'_> {
                    VALUES (?1, ?2, 'active', ?3, ?4, ?5, ?6)";
         let (ram, disk) = (row::signed(need.ram_mib), row::signed(need.disk_gib));
         self.insert(sql, (server, host, need.cpus, ram, disk, now.0)).map(drop)
+    }
+
+    /// Promises a server another share of its host.
+    ///
+    /// # Errors
+    /// When the store cannot keep it.
+    pub fn placement_promise(&mut self, server: ServerId, promised: &Promised) -> Result<(), StoreError> {
+        let sql = "UPDATE placements SET cpus = ?2, ram_mib = ?3, disk_gib = ?4 \
+                   WHERE server_id = (SELECT id FROM servers WHERE uuid = ?1) AND state <> 'released'";
+        let (ram, disk) = (row::signed(promised.ram_mib), row::signed(promised.disk_gib));
+        self.run(sql, (server.to_string(), promised.cpus, ram, disk)).map(drop)
     }
 
     /// Moves a server's place on. A released one never comes back.

@@ -41,7 +41,7 @@ pub struct NewServer<'a> {
     pub image: &'a ImageRow,
     /// The chosen key; used again on reinstall.
     pub ssh_key: Option<SshKeyId>,
-    /// Every public key that opens it; used again on reinstall whatever becomes of the account's keys.
+    /// Every public key that opens it, the chosen one first; used again on reinstall whatever becomes of the account's keys.
     pub authorized_keys: &'a [String],
     /// For cloud-init; used again on reinstall.
     pub user_data: Option<&'a UserData>,
@@ -90,8 +90,8 @@ impl Tx<'_> {
         let image = self.key_of("images", &new.image.id.to_string())?;
         let ssh_key = new.ssh_key.map(|key| self.key_of("ssh_keys", &key.to_string())).transpose()?;
         let sql = "INSERT INTO servers (uuid, account_id, type, hostname, service_status, package_id, package_monthly_cents, \
-                   cpu, ram_mb, disk_gb, image_id, ssh_key_id, authorized_keys, user_data, created_at) \
-                   VALUES (?1, ?2, ?3, ?4, 'provisioning', ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+                   cpu, ram_mb, disk_gb, image_id, ssh_key_id, chosen_key, authorized_keys, user_data, created_at) \
+                   VALUES (?1, ?2, ?3, ?4, 'provisioning', ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
         let keys = serde_json::to_string(new.authorized_keys).map_err(|why| StoreError::Damaged(why.to_string()))?;
         let size = new.package.size;
         let params = rusqlite::params![
@@ -106,6 +106,7 @@ impl Tx<'_> {
             size.disk_gb,
             image,
             ssh_key,
+            new.ssh_key.and(new.authorized_keys.first()),
             keys,
             new.user_data.map(|data| data.text().reveal()),
             now.0

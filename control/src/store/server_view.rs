@@ -173,6 +173,7 @@ fn base(r: &Row<'_>, now: Time) -> Result<Base, StoreError> {
         service,
         locks: locks(r)?,
         protect_destroy: r.get(26)?,
+        protect_reinstall: r.get(27)?,
         power: if let Desired::Present(spec) = &desired { spec.power } else { Power::ForcedOff },
         domain: observed.as_ref().map_or(DomainState::Unknown, |seen| seen.domain),
         settled,
@@ -295,7 +296,9 @@ impl Read<'_> {
     /// When the store cannot be read.
     pub fn server_status(&self, id: ServerId, now: Time) -> Result<Option<(AccountId, Status)>, StoreError> {
         let base = self.maybe(&format!("{VIEWS} WHERE s.uuid = ?1"), [id.to_string()], |r| base(r, now))?;
-        Ok(base.map(|base| (base.view.account, base.view.status)))
+        let Some(Base { view, mut standing, .. }) = base else { return Ok(None) };
+        standing.running = self.action_running(id)?.as_ref().map(running);
+        Ok(Some((view.account, standing.status())))
     }
 
     /// One server, whoever owns it and destroyed ones too; for the operator, who may have to look at a tombstone that
@@ -318,6 +321,7 @@ impl Read<'_> {
         }
         view.action = self.action_running(view.id)?;
         standing.running = view.action.as_ref().map(running);
+        view.status = standing.status();
         Ok((view, standing))
     }
 

@@ -116,6 +116,11 @@ impl TestHost {
         self.report(settled).await;
     }
 
+    /// Takes all that it was not told of, and reports it as `how` makes of a full success.
+    pub async fn says(&self, how: impl Fn(Observed) -> Observed) {
+        self.report(|desired| how(settled(desired))).await;
+    }
+
     /// Takes all that it was not told of, and reports that it cannot be brought about.
     pub async fn fail(&self, code: FaultCode) {
         let fault = Fault::new(code, "for a test");

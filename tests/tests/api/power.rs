@@ -78,7 +78,10 @@ async fn restart_does_not_power_on() {
     assert_eq!((reply.status.as_u16(), reply.code()), (409, "conflict"), "{}", reply.text);
     let details = &reply.json["error"]["details"];
     assert_eq!((&details["status"], &details["running_action"]), (&json!("Offline"), &Value::Null));
-    assert_eq!(details["allowed"], json!(["start", "stop", "extend", "update", "destroy"]));
+    assert_eq!(
+        details["allowed"],
+        json!(["start", "stop", "extend", "reinstall", "change_package", "update", "destroy"])
+    );
     assert_eq!(world.status().await, "Offline");
 }
 

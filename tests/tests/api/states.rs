@@ -24,6 +24,8 @@ enum State {
     WentOff,
     GivenUp,
     Unseen,
+    Reinstalling,
+    Changing,
     Failed,
 }
 
@@ -59,12 +61,18 @@ impl World {
             State::GivenUp => self.host.fail(FaultCode::HypervisorRefused).await,
             State::WentOff => self.host.powered_itself_off(&self.control, self.server).await,
             State::Unseen => self.control.clock.advance(91),
+            State::Reinstalling => drop(self.send(Ask::Reinstall).await),
+            State::Changing => drop(self.send(Ask::ChangePackage).await),
             _ => {}
         }
     }
 
     async fn ask(&self, method: &str, rest: &str) -> Reply {
         self.control.api(method, &format!("/servers/{}{rest}", self.server)).by(&self.ada).send().await
+    }
+
+    async fn post(&self, rest: &str, body: &Value) -> Reply {
+        self.control.api("POST", &format!("/servers/{}{rest}", self.server)).by(&self.ada).json(body).send().await
     }
 
     /// Sends what a column of the table stands for.
@@ -75,6 +83,8 @@ impl World {
             Ask::Restart => ("POST", "/restart"),
             Ask::Console => ("POST", "/console"),
             Ask::Extend => ("POST", "/extend"),
+            Ask::Reinstall => return self.post("/reinstall", &json!({"os_image_key": "debian-12"})).await,
+            Ask::ChangePackage => return self.post("/change-package", &json!({"package_slug": "edge"})).await,
             Ask::Update => ("PATCH", ""),
             Ask::Destroy => ("POST", "/destroy"),
         };
@@ -136,5 +146,7 @@ states! {
     every_request_to_one_that_went_off_by_itself: WentOff is "Offline";
     every_request_to_one_whose_start_was_given_up: GivenUp is "Offline";
     every_request_to_one_whose_host_is_silent: Unseen is "Unknown";
+    every_request_to_one_that_is_reinstalled: Reinstalling is "Reinstalling";
+    every_request_to_one_whose_package_is_changed: Changing is "Changing";
     every_request_to_a_failed_order: Failed is "Failed";
 }

@@ -24,8 +24,6 @@ use scene::Scene;
 
 /// Routes whose effect belongs to a later part of csp. A row is taken out here when its route arrives.
 const TO_COME: &[&str] = &[
-    "POST /servers/{uuid}/change-package",
-    "POST /servers/{uuid}/reinstall",
     "GET /servers/{uuid}/share-links",
     "POST /servers/{uuid}/share-links",
     "DELETE /servers/{uuid}/share-links/{link_uuid}",

@@ -105,16 +105,26 @@ fn catalog() -> Catalog {
     };
     Catalog {
         locations: vec![Location { slug: slug("here"), name: label("Here") }],
-        packages: vec![Package {
-            slug: slug("starter"),
-            kind: ServiceType::Vps,
-            name: label("Starter"),
-            monthly: Cents::new(PRICE).unwrap(),
-            size: Size { cpu: 1, ram_mb: 1024, disk_gb: 10 },
-            limits: GuestLimits::NONE,
-            extra_ips_max: 5,
-        }],
-        images: vec![OsImage { key: slug("debian-12"), kind: None, name: label("Debian"), version: label("12"), file }],
+        packages: [("starter", PRICE, 1, 10), ("large", 1295, 2, 20), ("small", 395, 1, 5)]
+            .map(|(name, cents, cpu, disk_gb)| Package {
+                slug: slug(name),
+                kind: ServiceType::Vps,
+                name: label(name),
+                monthly: Cents::new(cents).unwrap(),
+                size: Size { cpu, ram_mb: 1024, disk_gb },
+                limits: GuestLimits::NONE,
+                extra_ips_max: 5,
+            })
+            .to_vec(),
+        images: [("debian-12", "12"), ("debian-13", "13")]
+            .map(|(key, version)| OsImage {
+                key: slug(key),
+                kind: None,
+                name: label("Debian"),
+                version: label(version),
+                file: Image { sha256: Sha256::of(version.as_bytes()), ..file.clone() },
+            })
+            .to_vec(),
         // Fewer addresses than servers that fit: both run out, and addresses come round again.
         pools: vec![AddressPool {
             slug: slug("public"),

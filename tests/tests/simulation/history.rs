@@ -6,16 +6,24 @@ use csp_agent::machine::OffCause;
 use csp_control::{
     clock::SetClock,
     config::AccountLimits,
-    domain::{billing::destroy::DestroyCredit, catalog::ServiceType, hostname::Hostname, server::Request, time::Time},
+    domain::{
+        billing::{destroy::DestroyCredit, rules::Rules},
+        catalog::ServiceType,
+        hostname::Hostname,
+        server::Request,
+        time::Time,
+    },
     entropy::{Entropy, SeededEntropy},
     service::{
+        change_package::{ChangePackage, change_package},
         change_power::change_power,
         destroy_server::destroy_server,
         order_server::{OrderServer, order_server},
+        reinstall_server::{Reinstall, reinstall_server},
     },
 };
 use csp_shared::{
-    id::{AccountId, ServerId},
+    id::{AccountId, ActionId, ServerId},
     observed::{Fault, FaultCode},
 };
 use csp_tests::Op;
@@ -73,6 +81,8 @@ pub struct History {
     pub ordered: BTreeMap<ServerId, (AccountId, Ipv4Addr)>,
     /// What was paid for a server beyond its order, in cents.
     pub extra: BTreeMap<ServerId, i64>,
+    /// What a change of package took at once, and what it gives back when it is done, in cents.
+    pub changes: BTreeMap<ActionId, (i64, i64)>,
     pub count: Tally,
     /// Hosts whose line is cut and stays so.
     pub away: [bool; HOSTS],
@@ -102,8 +112,8 @@ impl History {
         let hosts = (0..HOSTS).map(|number| SimHost::new(number, fuse.clone())).collect();
         let (chance, count, ordered) = (Chance::new(seed), Tally::default(), BTreeMap::new());
         let (accounts, away) = (Vec::new(), [false; HOSTS]);
-        let extra = BTreeMap::new();
-        Self { control, hosts, accounts, ordered, extra, count, away, fuse, chance, tell, _folder: folder }
+        let (extra, changes) = (BTreeMap::new(), BTreeMap::new());
+        Self { control, hosts, accounts, ordered, extra, changes, count, away, fuse, chance, tell, _folder: folder }
     }
 
     pub fn now_ms(&self) -> u64 {
@@ -121,7 +131,8 @@ impl History {
         // Crashes are rare enough that what they interrupt had begun.
         match self.chance.below(1000) {
             0..30 => self.order().await,
-            30..80 => self.request().await,
+            30..74 => self.request().await,
+            74..80 => self.reshape().await,
             80..260 => self.hosts[host].hear().await,
             260..440 => self.deliver(host).await,
             440..840 => self.work(host).await,
@@ -189,6 +200,36 @@ impl History {
         self.told(&format!("{request:?} of {server}: {done}"));
     }
 
+    /// Another system, or another package.
+    async fn reshape(&mut self) {
+        let servers: Vec<_> = self.ordered.iter().map(|(server, (account, _))| (*server, *account)).collect();
+        let Some((server, account)) = self.chance.one(&servers).copied() else { return };
+        let (draw, now) = (self.control.entropy.draw(), self.control.now());
+        if self.chance.below(2) == 0 {
+            let image = (*self.chance.one(&["debian-12", "debian-13"]).unwrap()).to_owned();
+            let wanted = Reinstall { account, server, image, ssh_key: None, password_hash: None };
+            let done = self.control.store.write(move |tx| reinstall_server(tx, &wanted, draw.clone(), now)).await;
+            return self.told(&format!("reinstall of {server}: {done:?}"));
+        }
+        let package = (*self.chance.one(&["starter", "large", "small"]).unwrap()).to_owned();
+        let (confirms_loss, confirms_erasing) = (true, true);
+        let wanted = ChangePackage {
+            account,
+            server,
+            package,
+            image: None,
+            confirms_loss,
+            confirms_erasing,
+            password_hash: None,
+        };
+        let done =
+            self.control.store.write(move |tx| change_package(tx, &wanted, &Rules::default(), draw.clone(), now)).await;
+        self.told(&format!("package of {server}: {done:?}"));
+        if let Ok(done) = done {
+            self.changes.insert(done.action, (done.bill.quote.charged().get(), done.bill.quote.credited().get()));
+        }
+    }
+
     pub async fn deliver(&mut self, host: usize) {
         let SimHost { pin, wire, .. } = &mut self.hosts[host];
         if self.fuse.survive(self.control.hear(host, *pin, wire)).await.is_none() {
@@ -253,6 +294,7 @@ impl History {
             (Op::FetchImage, FaultCode::ImageUnreachable),
             (Op::FetchImage, FaultCode::ImageChecksum),
             (Op::CreateDisk, FaultCode::PoolFull),
+            (Op::GrowDisk, FaultCode::PoolFull),
             (Op::WriteSeed, FaultCode::SeedRefused),
             (Op::MakeTaps, FaultCode::NetworkRefused),
             (Op::SetFilters, FaultCode::NetworkRefused),
@@ -313,7 +355,7 @@ impl History {
             {
                 host.machine.fail(op, 0, Fault::new(FaultCode::Internal, ""));
             }
-            for op in [Op::Define, Op::Start, Op::Undefine, Op::RemoveTaps] {
+            for op in [Op::GrowDisk, Op::Define, Op::Start, Op::Undefine, Op::RemoveTaps] {
                 host.machine.fail(op, 0, Fault::new(FaultCode::Internal, ""));
             }
         }

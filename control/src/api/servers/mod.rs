@@ -1,11 +1,13 @@
 //! `/servers`: ordering, looking, power, removal. One file a verb; what they share is how a server is shown and named.
 
+pub mod change_package;
 pub mod console;
 pub mod destroy;
 pub mod extend;
 pub mod metrics;
 pub mod order;
 pub mod power;
+pub mod reinstall;
 pub mod reset_password;
 pub mod show;
 pub mod update;

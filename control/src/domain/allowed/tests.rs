@@ -21,6 +21,7 @@ const ONLINE: Standing = Standing {
     service: ServiceStatus::Active,
     locks: LockSet::NONE,
     protect_destroy: false,
+    protect_reinstall: false,
     power: Power::On,
     domain: DomainState::Running,
     settled: true,
@@ -29,7 +30,7 @@ const ONLINE: Standing = Standing {
     running: None,
 };
 
-/// `+` is allowed; a letter says why not: busy, suspended, abuse, failed, off, not online, protected, gone.
+/// `+` is allowed; a letter says why not: busy, suspended, abuse, failed, off, not online, unseen, protected, gone.
 fn cells(standing: &Standing) -> String {
     let cell = |ask| match allow(ask, standing).map_err(|denied| denied.why) {
         Ok(()) => '+',
@@ -39,7 +40,8 @@ fn cells(standing: &Standing) -> String {
         Err(Why::Failed) => 'f',
         Err(Why::Off) => 'o',
         Err(Why::NotOnline) => 'n',
-        Err(Why::Protected) => 'p',
+        Err(Why::Unseen) => 'u',
+        Err(Why::Protected(_)) => 'p',
         Err(Why::Gone) => 'g',
     };
     Ask::ALL.into_iter().map(cell).collect()
@@ -67,60 +69,73 @@ fn each_request_in_each_state_has_its_answer() {
         ..standing
     };
     let dying = Standing { running: running(Command::Destroy), ..forced };
+    let reinstalling =
+        Standing { domain: DomainState::Off, settled: false, running: running(Command::Reinstall), ..on };
+    let changing = Standing { running: running(Command::ChangePackage), ..on };
     let table = [
-        // s start, t stop, r restart, c console, e extend, u update, d destroy
-        //                                                                        strceud
-        ("ordered", ordered, Status::Provisioning, "bbbbb++"),
-        ("ordered, and its host silent", Standing { host_heard: false, ..ordered }, Status::Provisioning, "bbbbb++"),
-        ("online", on, Status::Online, "+++++++"),
-        ("restarting, still seen running", restarting, Status::Online, "+++++++"),
-        ("restarting, seen off", Standing { domain: DomainState::Off, ..restarting }, Status::Starting, "+++n+++"),
-        ("starting", starting, Status::Starting, "+++n+++"),
+        // s start, t stop, r restart, c console, e extend, i reinstall, p package, u update, d destroy
+        //                                                                        strceipud
+        ("ordered", ordered, Status::Provisioning, "bbbbbbb++"),
+        ("ordered, and its host silent", Standing { host_heard: false, ..ordered }, Status::Provisioning, "bbbbbbb++"),
+        ("online", on, Status::Online, "+++++++++"),
+        ("restarting, still seen running", restarting, Status::Online, "+++++++++"),
+        ("restarting, seen off", Standing { domain: DomainState::Off, ..restarting }, Status::Starting, "+++n+++++"),
+        ("starting", starting, Status::Starting, "+++n+++++"),
         (
             "wanted on, paused",
             Standing { domain: DomainState::Paused, settled: false, ..on },
             Status::Starting,
-            "+++n+++",
+            "+++n+++++",
         ),
-        ("powered itself off", Standing { domain: DomainState::Off, ..on }, Status::Offline, "++on+++"),
+        ("powered itself off", Standing { domain: DomainState::Off, ..on }, Status::Offline, "++on+++++"),
         (
             "its start was given up",
             Standing { domain: DomainState::Off, settled: false, stuck: true, ..on },
             Status::Offline,
-            "++on+++",
+            "++on+++++",
         ),
-        ("its stop was given up", Standing { stuck: true, ..stopping }, Status::Online, "++on+++"),
-        ("stopping", stopping, Status::Stopping, "++on+++"),
-        ("stopping, paused", Standing { domain: DomainState::Paused, ..stopping }, Status::Stopping, "++on+++"),
-        ("offline", off, Status::Offline, "++on+++"),
-        ("offline by force", forced, Status::Offline, "++on+++"),
-        ("online, its host silent", Standing { host_heard: false, ..on }, Status::Unknown, "+++n+++"),
-        ("offline, its host silent", Standing { host_heard: false, ..off }, Status::Unknown, "++on+++"),
+        ("its stop was given up", Standing { stuck: true, ..stopping }, Status::Online, "++on+++++"),
+        ("stopping", stopping, Status::Stopping, "++on+++++"),
+        ("stopping, paused", Standing { domain: DomainState::Paused, ..stopping }, Status::Stopping, "++on+++++"),
+        ("offline", off, Status::Offline, "++on+++++"),
+        ("offline by force", forced, Status::Offline, "++on+++++"),
+        ("online, its host silent", Standing { host_heard: false, ..on }, Status::Unknown, "+++n++u++"),
+        ("offline, its host silent", Standing { host_heard: false, ..off }, Status::Unknown, "++on++u++"),
         (
             "powered itself off, its host silent",
             Standing { host_heard: false, domain: DomainState::Off, ..on },
             Status::Unknown,
-            "++on+++",
+            "++on++u++",
         ),
-        ("its host cannot tell", Standing { domain: DomainState::Unknown, ..on }, Status::Unknown, "+++n+++"),
-        ("suspended", Standing { service: ServiceStatus::Suspended, ..on }, Status::Suspended, "ssss+++"),
-        ("unpaid, online", locked(&[Lock::Unpaid], on), Status::Suspended, "ssss+++"),
-        ("unpaid, offline", locked(&[Lock::Unpaid], off), Status::Suspended, "ssss+++"),
-        ("unpaid, starting", locked(&[Lock::Unpaid], starting), Status::Suspended, "ssss+++"),
-        ("by the operator", locked(&[Lock::Operator], on), Status::Suspended, "ssss+++"),
-        ("by the operator, and unpaid", locked(&[Lock::Operator, Lock::Unpaid], off), Status::Suspended, "ssss+++"),
-        ("abuse", locked(&[Lock::Abuse], on), Status::Suspended, "ssss++a"),
-        ("abuse, and unpaid", locked(&[Lock::Abuse, Lock::Unpaid], off), Status::Suspended, "ssss++a"),
-        ("abuse, and the operator", locked(&[Lock::Abuse, Lock::Operator], off), Status::Suspended, "ssss++a"),
-        ("all three", locked(&Lock::ALL, starting), Status::Suspended, "ssss++a"),
-        ("failed", failed, Status::Failed, "fffff++"),
-        ("being destroyed", dying, Status::Offline, "ggggggg"),
-        ("destroyed", Standing { service: ServiceStatus::Destroyed, ..forced }, Status::Failed, "ggggggg"),
+        ("its host cannot tell", Standing { domain: DomainState::Unknown, ..on }, Status::Unknown, "+++n++u++"),
+        ("suspended", Standing { service: ServiceStatus::Suspended, ..on }, Status::Suspended, "ssss+ss++"),
+        ("unpaid, online", locked(&[Lock::Unpaid], on), Status::Suspended, "ssss+ss++"),
+        ("unpaid, offline", locked(&[Lock::Unpaid], off), Status::Suspended, "ssss+ss++"),
+        ("unpaid, starting", locked(&[Lock::Unpaid], starting), Status::Suspended, "ssss+ss++"),
+        ("by the operator", locked(&[Lock::Operator], on), Status::Suspended, "ssss+ss++"),
+        ("by the operator, and unpaid", locked(&[Lock::Operator, Lock::Unpaid], off), Status::Suspended, "ssss+ss++"),
+        ("abuse", locked(&[Lock::Abuse], on), Status::Suspended, "ssss+ss+a"),
+        ("abuse, and unpaid", locked(&[Lock::Abuse, Lock::Unpaid], off), Status::Suspended, "ssss+ss+a"),
+        ("abuse, and the operator", locked(&[Lock::Abuse, Lock::Operator], off), Status::Suspended, "ssss+ss+a"),
+        ("all three", locked(&Lock::ALL, starting), Status::Suspended, "ssss+ss+a"),
+        ("reinstalling", reinstalling, Status::Reinstalling, "bbbbbbb++"),
+        ("changing its package", changing, Status::Changing, "bbbbbbb++"),
+        ("changing, its host silent", Standing { host_heard: false, ..changing }, Status::Unknown, "bbbbbbb++"),
+        ("reinstalling, unpaid", locked(&[Lock::Unpaid], reinstalling), Status::Suspended, "ssss+ss++"),
+        ("failed", failed, Status::Failed, "fffffff++"),
+        ("being destroyed", dying, Status::Offline, "ggggggggg"),
+        ("destroyed", Standing { service: ServiceStatus::Destroyed, ..forced }, Status::Failed, "ggggggggg"),
     ];
     for (name, standing, status, cells_wanted) in table {
         assert_eq!(cells(&standing), cells_wanted, "{name}");
         assert_eq!(standing.status(), status, "{name}");
         // Protection turns one cell and no other, in every row where there is something to protect.
+        let kept = Standing { protect_reinstall: true, ..standing };
+        let mut cells_kept: Vec<char> = cells_wanted.chars().collect();
+        if cells_kept[5] == '+' {
+            cells_kept[5] = 'p';
+        }
+        assert_eq!(cells(&kept), cells_kept.into_iter().collect::<String>(), "{name}, its disk protected");
         let guarded = Standing { protect_destroy: true, ..standing };
         let cells_guarded = match cells_wanted.strip_suffix('+') {
             Some(others) => format!("{others}p"),
@@ -139,19 +154,22 @@ fn any_standing() -> impl Strategy<Value = Standing> {
         Just(DomainState::Unknown)
     ];
     let command = prop::option::of(prop::sample::select(&Command::ALL[..]));
-    let flags = any::<[bool; 4]>();
+    let flags = any::<[bool; 5]>();
     let locks = prop::sample::subsequence(&Lock::ALL[..], 0..=Lock::ALL.len());
     (prop::sample::select(&ServiceStatus::ALL[..]), power, domain, command, locks, flags).prop_map(
-        |(service, power, domain, command, locks, [protect_destroy, settled, stuck, host_heard])| Standing {
-            service,
-            locks: LockSet::of(&locks),
-            protect_destroy,
-            power,
-            domain,
-            settled,
-            stuck: stuck && !settled,
-            host_heard,
-            running: command.and_then(running),
+        |(service, power, domain, command, locks, [protect_destroy, protect_reinstall, settled, stuck, host_heard])| {
+            Standing {
+                service,
+                locks: LockSet::of(&locks),
+                protect_destroy,
+                protect_reinstall,
+                power,
+                domain,
+                settled,
+                stuck: stuck && !settled,
+                host_heard,
+                running: command.and_then(running),
+            }
         },
     )
 }
@@ -220,6 +238,7 @@ proptest! {
             // On its way: seen otherwise than wanted, and its host has not given it up.
             Status::Starting => prop_assert!(is_seen && down.contains(&standing.domain) && !standing.stuck),
             Status::Stopping => prop_assert!(is_seen && standing.domain != DomainState::Off),
+            Status::Reinstalling | Status::Changing => prop_assert!(is_seen && standing.running.is_some()),
             Status::Unknown => prop_assert!(is_told && !is_seen),
             Status::Provisioning | Status::Suspended | Status::Failed => prop_assert!(!is_told),
         }

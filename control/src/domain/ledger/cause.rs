@@ -20,6 +20,12 @@ pub enum Cause {
     Discount(ServerId, u32),
     /// An order that did not run gives its promotion back, too.
     DiscountReversal(ServerId),
+    /// Another package costs more for what is paid already.
+    Change(ActionId),
+    /// A change that was not done gives back exactly what it took.
+    ChangeReversal(ActionId),
+    /// Another package costs less for what is paid already.
+    ChangeCredit(ActionId),
     /// A destroyed server's unused time.
     DestroyCredit(ActionId),
     /// Money came in, by the payment's id at whoever took it.
@@ -147,8 +153,9 @@ impl Cause {
             Self::Order(_) => CauseKind::Order,
             Self::Renewal(..) => CauseKind::Renewal,
             Self::Discount(..) => CauseKind::Promotion,
-            Self::OrderReversal(_) | Self::DiscountReversal(_) => CauseKind::Reversal,
-            Self::DestroyCredit(_) => CauseKind::Credit,
+            Self::Change(_) => CauseKind::Change,
+            Self::OrderReversal(_) | Self::DiscountReversal(_) | Self::ChangeReversal(_) => CauseKind::Reversal,
+            Self::DestroyCredit(_) | Self::ChangeCredit(_) => CauseKind::Credit,
             Self::TopUp { .. } => CauseKind::TopUp,
             Self::Refund { .. } => CauseKind::Refund,
             Self::Dispute { .. } | Self::Claim { .. } | Self::DisputeWon { .. } => CauseKind::Dispute,
@@ -162,10 +169,12 @@ impl Cause {
     #[must_use]
     pub fn flow(&self) -> Flow {
         match self {
-            Self::Order(_) | Self::Renewal(..) => Flow::Out(Book::Revenue),
+            Self::Order(_) | Self::Renewal(..) | Self::Change(_) => Flow::Out(Book::Revenue),
             Self::Discount(..) => Flow::Inside(Book::Promotions, Book::Revenue),
             Self::DiscountReversal(_) => Flow::Inside(Book::Revenue, Book::Promotions),
-            Self::OrderReversal(_) | Self::DestroyCredit(_) => Flow::In(Book::Revenue),
+            Self::OrderReversal(_) | Self::ChangeReversal(_) | Self::ChangeCredit(_) | Self::DestroyCredit(_) => {
+                Flow::In(Book::Revenue)
+            }
             Self::TopUp { .. } | Self::DisputeWon { .. } => Flow::In(Book::TopUps),
             Self::Refund { .. } | Self::Dispute { .. } => Flow::Out(Book::TopUps),
             Self::Claim { .. } => Flow::In(Book::Receivables),
@@ -184,7 +193,9 @@ impl Cause {
             | Self::Renewal(server, _)
             | Self::Discount(server, _)
             | Self::DiscountReversal(server) => Subject::Server(*server),
-            Self::DestroyCredit(_) => Subject::SomeServer,
+            Self::Change(_) | Self::ChangeReversal(_) | Self::ChangeCredit(_) | Self::DestroyCredit(_) => {
+                Subject::SomeServer
+            }
             Self::Goodwill { .. } | Self::Correction { .. } => Subject::Any,
             Self::TopUp { .. }
             | Self::Refund { .. }
@@ -205,6 +216,9 @@ impl fmt::Display for Cause {
             Self::Renewal(server, period) => write!(f, "renewal/{server}/{period}"),
             Self::Discount(server, period) => write!(f, "discount/{server}/{period}"),
             Self::DiscountReversal(server) => write!(f, "reversal/discount/{server}"),
+            Self::Change(action) => write!(f, "change/{action}"),
+            Self::ChangeReversal(action) => write!(f, "reversal/change/{action}"),
+            Self::ChangeCredit(action) => write!(f, "credit/change/{action}"),
             Self::DestroyCredit(action) => write!(f, "credit/destroy/{action}"),
             Self::TopUp { reference } => write!(f, "topup/{reference}"),
             Self::Refund { reference } => write!(f, "refund/{reference}"),
@@ -238,6 +252,7 @@ impl FromStr for Cause {
             "reversal" => match rest.split_once('/').ok_or(NotACause)? {
                 ("order", server) => Self::OrderReversal(id(server)?),
                 ("discount", server) => Self::DiscountReversal(id(server)?),
+                ("change", action) => Self::ChangeReversal(id(action)?),
                 _ => return Err(NotACause),
             },
             "renewal" | "discount" => {
@@ -245,7 +260,12 @@ impl FromStr for Cause {
                 let (server, period) = (id(server)?, id(period)?);
                 if word == "renewal" { Self::Renewal(server, period) } else { Self::Discount(server, period) }
             }
-            "credit" => Self::DestroyCredit(id(rest.strip_prefix("destroy/").ok_or(NotACause)?)?),
+            "change" => Self::Change(id(rest)?),
+            "credit" => match rest.split_once('/').ok_or(NotACause)? {
+                ("destroy", action) => Self::DestroyCredit(id(action)?),
+                ("change", action) => Self::ChangeCredit(id(action)?),
+                _ => return Err(NotACause),
+            },
             "topup" => Self::TopUp { reference: reference()? },
             "refund" => Self::Refund { reference: reference()? },
             "dispute" => Self::Dispute { reference: reference()? },
@@ -276,6 +296,9 @@ mod tests {
             Cause::Renewal(ServerId(id), 12),
             Cause::Discount(ServerId(id), 0),
             Cause::DiscountReversal(ServerId(id)),
+            Cause::Change(ActionId(id)),
+            Cause::ChangeReversal(ActionId(id)),
+            Cause::ChangeCredit(ActionId(id)),
             Cause::DestroyCredit(ActionId(id)),
             Cause::TopUp { reference: reference() },
             Cause::Refund { reference: reference() },

@@ -120,6 +120,13 @@ pub fn why(cause: &Cause) -> String {
         Cause::Discount(_, period) => format!("a promotion pays a part of period {period}, counted from 0"),
         Cause::DiscountReversal(_) => "the order did not run: what a promotion paid goes back".to_owned(),
         Cause::OrderReversal(_) => "the order did not run: exactly what it took goes back".to_owned(),
+        Cause::Change(action) => format!("another package costs more for the paid time that is left (action {action})"),
+        Cause::ChangeReversal(action) => {
+            format!("the package was not changed (action {action}): exactly what that took goes back")
+        }
+        Cause::ChangeCredit(action) => {
+            format!("the package costs less for the paid time that is left (action {action}): the difference goes back")
+        }
         Cause::DestroyCredit(action) => format!("the server was destroyed (action {action}): unused periods go back"),
         Cause::TopUp { reference } => format!("payment {reference} came in"),
         Cause::Refund { reference } => format!("a payment went back to whoever paid, as refund {reference}"),

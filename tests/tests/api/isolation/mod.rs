@@ -12,7 +12,7 @@ use csp_control::{
     api::document::{self, Row as Operation},
     domain::scope::Scope,
 };
-use csp_tests::test_control::{NOON, Reply, Statements, TestControl, TestCustomer, TestGuests};
+use csp_tests::test_control::{NOON, Reply, Statements, TestControl, TestCustomer, TestGuests, TestHost};
 use serde_json::{Value, json};
 
 use self::rows::{Names, OPEN, ROWS, Row};
@@ -30,6 +30,7 @@ struct Scene {
     server: String,
     ssh_key: String,
     action: String,
+    host: TestHost,
     /// They answer as long as the scene stands.
     _guests: TestGuests,
 }
@@ -46,7 +47,7 @@ impl Scene {
         let action = ordered.json["action"]["uuid"].as_str().unwrap().to_owned();
         host.obey().await;
         let guests = host.with_guests(&control);
-        Self { control, statements, ada, eve, server, ssh_key, action, _guests: guests }
+        Self { control, statements, ada, eve, server, ssh_key, action, host, _guests: guests }
     }
 
     /// What of Ada's the row's path names.
@@ -103,6 +104,8 @@ async fn each_route_works_for_its_owner() {
     for row in ROWS {
         let reply = scene.ask(row, Some(key), scene.own(row)).await;
         assert_eq!(reply.status.as_u16(), 200, "{:?}: {}", row.route, reply.text);
+        // What one row asked for is done before the next one asks.
+        scene.host.obey().await;
     }
 }
 

@@ -44,6 +44,14 @@ fn ssh_key() -> Value {
     json!({"label": "Second", "public_key": public_key})
 }
 
+fn reinstall() -> Value {
+    json!({"os_image_key": "debian-12"})
+}
+
+fn package() -> Value {
+    json!({"package_slug": "edge"})
+}
+
 fn settings() -> Value {
     json!({"hostname": "renamed", "labels": {"role": "web"}})
 }
@@ -86,5 +94,7 @@ pub const ROWS: &[Row] = &[
     row("POST", "/servers/{uuid}/restart", Names::Server, none),
     row("POST", "/servers/{uuid}/stop", Names::Server, none),
     row("POST", "/servers/{uuid}/start", Names::Server, none),
+    row("POST", "/servers/{uuid}/reinstall", Names::Server, reinstall),
+    row("POST", "/servers/{uuid}/change-package", Names::Server, package),
     row("POST", "/servers/{uuid}/destroy", Names::Server, none),
 ];

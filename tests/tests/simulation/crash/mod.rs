@@ -78,6 +78,16 @@ fn a_server_lives_from_order_to_destruction_whatever_dies() {
 }
 
 #[test]
+fn a_server_gets_other_packages_whatever_dies() {
+    die_everywhere("reshaping", scenarios::reshaping);
+}
+
+#[test]
+fn what_a_host_cannot_do_is_taken_back_once_whatever_dies() {
+    die_everywhere("spoilt", scenarios::spoilt);
+}
+
+#[test]
 fn an_order_that_fails_for_good_is_refunded_whatever_dies() {
     die_everywhere("failing", scenarios::failing);
 }

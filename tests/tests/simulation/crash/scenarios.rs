@@ -6,11 +6,12 @@ use std::pin::Pin;
 use csp_agent::machine::{OffCause, SeenState, SeenStray};
 use csp_control::domain::server::ServiceStatus;
 use csp_shared::{
+    generation::DiskEpoch,
     id::ServerId,
     observed::{Fault, FaultCode},
 };
 use csp_tests::{Op, test_control::OTHER_PUBLIC_KEY};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     super::control::{PRICE, PROVISION_TIMEOUT},
@@ -18,8 +19,8 @@ use super::{
 };
 
 /// Every scenario, for those who want to know what all of them cross.
-pub const ALL: [super::Scenario; 10] =
-    [set_up, belongings, payments, renting, expiring, life, failing, late, power_cut, unruly];
+pub const ALL: [super::Scenario; 12] =
+    [set_up, belongings, payments, renting, expiring, life, reshaping, spoilt, failing, late, power_cut, unruly];
 
 type Played<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
@@ -138,6 +139,49 @@ pub fn life(stage: &mut Stage) -> Played<'_> {
         assert_eq!(stage.history.hosts[host].machine.server(server).starts, starts, "it was not rebooted for that");
         stage.ask(server, "destroy").await;
         stage.until_released(server, ServiceStatus::Destroyed).await;
+    })
+}
+
+/// A larger package, and back to the smaller one, which erases.
+pub fn reshaping(stage: &mut Stage) -> Played<'_> {
+    Box::pin(async {
+        stage.furnished().await;
+        let server = stage.running().await;
+        let host = stage.host_of(server);
+        stage.reshape(server, "change-package", &json!({"package_slug": "edge"})).await;
+        stage.until(server, "Online").await;
+        let held = stage.history.hosts[host].machine.server(server);
+        assert_eq!((held.disk_gib[&DiskEpoch(1)], held.disks.len()), (60, 1));
+        let smaller = json!({"package_slug": "starter", "confirm_data_loss": true, "erase_confirmation": "ERASE"});
+        stage.reshape(server, "change-package", &smaller).await;
+        stage.until(server, "Online").await;
+        let held = stage.history.hosts[host].machine.server(server);
+        assert_eq!((held.disk_gib[&DiskEpoch(2)], held.trash.len()), (20, 1));
+    })
+}
+
+/// Reinstalls that their host cannot do, before the disks are swapped and after.
+pub fn spoilt(stage: &mut Stage) -> Played<'_> {
+    Box::pin(async {
+        stage.furnished().await;
+        let server = stage.running().await;
+        let host = stage.host_of(server);
+        let another = json!({"os_image_key": "ubuntu-24-04"});
+        stage.fail(Op::FetchImage, Some(FaultCode::ImageChecksum));
+        stage.reshape(server, "reinstall", &another).await;
+        stage.until(server, "Online").await;
+        stage.fail(Op::FetchImage, None);
+        let shown = stage.show(server).await;
+        assert_eq!(shown["data"]["image"]["key"], "debian-12", "the server is as it was: {shown}");
+        assert_eq!(stage.history.hosts[host].machine.server(server).disks[&DiskEpoch(1)], 1, "it never went off");
+
+        stage.fail(Op::Define, Some(FaultCode::HypervisorRefused));
+        stage.reshape(server, "reinstall", &another).await;
+        stage.until_ended(server).await;
+        stage.fail(Op::Define, None);
+        stage.ask(server, "start").await;
+        stage.until(server, "Online").await;
+        assert_eq!(stage.show(server).await["data"]["image"]["key"], "ubuntu-24-04", "its disk was swapped by then");
     })
 }
 
@@ -260,6 +304,27 @@ pub fn unruly(stage: &mut Stage) -> Played<'_> {
 }
 
 impl Stage {
+    /// A reinstall or another package, and what it costs.
+    async fn reshape(&mut self, server: ServerId, what: &str, body: &Value) {
+        let answer = self.customer("POST", &format!("/servers/{server}/{what}"), Some(body)).await;
+        assert_eq!(answer["ok"], true, "{what}: {answer}");
+        let cents = |name: &str| (answer["data"][name].as_f64().unwrap_or_default() * 100.0).round() as i64;
+        let action = answer["action"]["uuid"].as_str().unwrap().parse().unwrap();
+        self.history.changes.insert(action, (cents("charged"), cents("credit")));
+    }
+
+    /// Waits until nothing that was asked is open.
+    async fn until_ended(&mut self, server: ServerId) {
+        for _ in 0..60 {
+            let read = move |r: &csp_control::store::Read<'_>| r.action_open(server);
+            if self.history.control.store.read(read).await.unwrap().is_empty() {
+                return;
+            }
+            self.history.wait(5).await;
+        }
+        panic!("{server} is busy for ever: {}", self.show(server).await);
+    }
+
     /// Cuts a host's line for good, or mends it.
     async fn away(&mut self, host: usize, is_away: bool) {
         self.history.away[host] = is_away;

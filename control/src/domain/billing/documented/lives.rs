@@ -41,6 +41,7 @@ fn what_the_document_says_is_allowed_is_allowed() {
             service: ServiceStatus::Suspended,
             locks: LockSet::of(&locks),
             protect_destroy: false,
+            protect_reinstall: false,
             power: Power::On,
             domain: DomainState::Off,
             settled: true,

@@ -1,0 +1,209 @@
+//! `POST /servers/{uuid}/change-package`.
+
+use axum::extract::State;
+use csp_shared::{id::ServerId, secret::Secret};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{ServerPath, missing, order::root_password};
+use crate::{
+    api::{
+        actions::queued::{Queued, example},
+        auth::{By, Spends},
+        body::JsonBody,
+        document::{
+            schemas::{OptionalFlag, OptionalSlug, SlugText},
+            tags,
+        },
+        dry_run::{DryRun, Priced, Quoted},
+        envelope::Money,
+        error::{ApiError, Code},
+        field::{Faults, Field, Unknown},
+        idempotency::{Effect, IdempotencyKey, Once},
+        state::App,
+    },
+    domain::{action::Command, slug::Slug},
+    service::change_package::{ChangePackage, ChangePackageError, change_package as change},
+};
+
+const QUEUED: &str = "Package change queued.";
+/// What confirms that the disk is erased.
+const ERASE: &str = "ERASE";
+
+/// Which package.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = PackageChange, example = json!({"package_slug": "edge"}))]
+pub struct ChangePackageBody {
+    /// From `GET /packages`.
+    #[serde(default)]
+    #[schema(value_type = SlugText, required)]
+    package_slug: Field<String>,
+    /// A package with a smaller disk makes the disk anew: everything on it is lost. True says that this is known.
+    #[serde(default)]
+    #[schema(value_type = OptionalFlag)]
+    confirm_data_loss: Field<bool>,
+    /// The word `ERASE`, to say it again.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    erase_confirmation: Field<String>,
+    /// From `GET /os-images`, for a disk that is made anew; left out, the present image is used again.
+    #[serde(default)]
+    #[schema(value_type = OptionalSlug)]
+    os_image_key: Field<String>,
+    #[serde(flatten)]
+    #[schema(ignore)]
+    unknown: Unknown,
+}
+
+/// A change that was accepted.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ChangePackageAnswer {
+    #[schema(value_type = Uuid)]
+    uuid: ServerId,
+    /// Whether the disk is made anew.
+    erases_disk: bool,
+    /// What the wallet paid: the difference for the paid time that is left.
+    charged: Money,
+    /// What the wallet gets back when the change is done.
+    credit: Money,
+    /// What is left in the wallet.
+    balance: Money,
+    /// Of root, in this answer alone; only where the disk is made anew and no key opens the server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = "password")]
+    root_password: Option<Secret>,
+}
+
+/// Change a server's package
+///
+/// Gives the server another package of its type, on the host that it is on. More is paid at once, for the paid time that
+/// is left; less is given back when the change is done, and a change that fails costs nothing. Processors and memory change
+/// by a restart that is part of it; a larger disk grows, and the guest's file system with it at the next boot. A smaller
+/// disk erases everything and wants both confirmations.
+#[utoipa::path(
+    post,
+    path = "/servers/{uuid}/change-package",
+    operation_id = "change_package",
+    tag = tags::SERVERS,
+    extensions(
+        ("x-error-codes" = json!([
+            Code::ServerBusy, Code::Conflict, Code::Protected, Code::NoCapacity, Code::RenewalDue,
+            Code::AccountLocked, Code::InsufficientBalance, Code::PackageNotFound, Code::ImageNotFound
+        ])),
+        ("x-example" = json!({"message": QUEUED, "action": example(Command::ChangePackage)}))
+    )
+)]
+pub async fn change_package(
+    State(app): State<App>,
+    By { customer, .. }: By<Spends>,
+    ServerPath(server): ServerPath,
+    key: IdempotencyKey,
+    dry_run: DryRun,
+    body: JsonBody<ChangePackageBody>,
+) -> Result<Quoted<ChangePackageAnswer, Queued<ChangePackageAnswer>>, ApiError> {
+    let once = Once::new(&app, &key, &customer, &body);
+    let wanted = body.value.parse()?;
+    let erases = wanted.confirms_loss && wanted.confirms_erasing;
+    let password = if erases { Some(root_password(&app).await?) } else { None };
+    let (hash, plain) = password.map(|password| (password.hash, password.plain)).unzip();
+    let wanted = ChangePackage {
+        account: customer.account,
+        server,
+        package: wanted.package.as_str().to_owned(),
+        image: wanted.image.map(|image| image.as_str().to_owned()),
+        confirms_loss: wanted.confirms_loss,
+        confirms_erasing: wanted.confirms_erasing,
+        password_hash: hash,
+    };
+    let (draw, now, rules) = (app.draw(), app.now(), app.settings.billing);
+    once.run_priced(&app, dry_run, move |tx| {
+        let done = change(tx, &wanted, &rules, draw.clone(), now)?;
+        let answer = ChangePackageAnswer {
+            uuid: server,
+            erases_disk: done.erases,
+            charged: Money(done.bill.quote.charged()),
+            credit: Money(done.bill.quote.credited()),
+            balance: Money(done.bill.left),
+            root_password: plain.clone().filter(|_| done.by_password),
+        };
+        let queued = Queued::message(tx, wanted.account, Some(done.action), QUEUED)?;
+        let effect = Effect { answer: queued.with(answer), wake: Some(done.host) };
+        Ok(Priced { effect, bill: done.bill })
+    })
+    .await
+}
+
+/// What the body says.
+#[derive(Debug)]
+struct Wanted {
+    package: Slug,
+    image: Option<Slug>,
+    confirms_loss: bool,
+    confirms_erasing: bool,
+}
+
+impl ChangePackageBody {
+    fn parse(self) -> Result<Wanted, ApiError> {
+        let mut faults = Faults::beginning_with(&self.unknown);
+        let package = faults
+            .required("package_slug", self.package_slug)
+            .and_then(|text| faults.parsed(Code::PackageNotFound, "package_slug", Slug::parse(&text)));
+        let image = faults
+            .optional("os_image_key", self.os_image_key)
+            .and_then(|text| faults.parsed(Code::ImageNotFound, "os_image_key", Slug::parse(&text)));
+        let confirms_loss = faults.optional("confirm_data_loss", self.confirm_data_loss).unwrap_or(false);
+        let word = faults.optional("erase_confirmation", self.erase_confirmation);
+        if word.as_ref().is_some_and(|word| word != ERASE) {
+            faults.add(Code::ValidationFailed, "erase_confirmation", "is the word ERASE, or left out");
+        }
+        match package {
+            Some(package) => faults.into_result().map(|()| Wanted {
+                package,
+                image,
+                confirms_loss,
+                confirms_erasing: word.is_some(),
+            }),
+            None => Err(faults.refusal()),
+        }
+    }
+}
+
+impl From<ChangePackageError> for ApiError {
+    fn from(error: ChangePackageError) -> Self {
+        use ChangePackageError as E;
+        let reason = error.to_string();
+        match error {
+            E::NotFound => missing(),
+            E::Denied(denied) => denied.into(),
+            E::RenewalDue(_) => Self::plain(Code::RenewalDue),
+            E::NoPackage { .. } => Self::field(Code::PackageNotFound, "package_slug", reason),
+            E::SamePackage(_) => Self::field(Code::ValidationFailed, "package_slug", reason),
+            E::Unconfirmed { confirms_loss, confirms_erasing, .. } => {
+                let mut refusal =
+                    Self::new(Code::ValidationFailed, format!("{reason}. Confirm that, or keep the disk."));
+                if !confirms_loss {
+                    refusal = refusal.naming("confirm_data_loss", "must be true");
+                }
+                if !confirms_erasing {
+                    refusal = refusal.naming("erase_confirmation", "must be the word ERASE");
+                }
+                refusal
+            }
+            E::ImageUnused => Self::field(Code::ValidationFailed, "os_image_key", reason),
+            E::ImageRetired | E::NoImage { .. } => Self::field(Code::ImageNotFound, "os_image_key", reason),
+            E::TooManyIps { .. } => Self::new(Code::Conflict, format!("{reason}.")).naming("package_slug", reason),
+            E::NoCapacity(package) => {
+                let what = format!("The server's own host has no room for `{package}` right now. Nothing was charged.");
+                Self::new(Code::NoCapacity, what).naming("package_slug", reason)
+            }
+            E::AccountLocked(lock) => Self::new(Code::AccountLocked, format!("The account may not order: {lock}.")),
+            E::InsufficientBalance { price, missing } => {
+                let what = format!(
+                    "The change costs {price} USD, and the balance is {missing} USD short. Nothing was changed."
+                );
+                Self::new(Code::InsufficientBalance, what).naming("package_slug", reason)
+            }
+            E::Store(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! Gives a server another package. What it costs is paid at once; what it gives back, and what becomes free on the host,
+//! when the host has done it (BILLING 3 to 5). A smaller disk cannot be made of a larger one: it is made anew.
+
+use csp_shared::{
+    id::{AccountId, ActionId, HostId, ServerId, TransferId},
+    spec::Power,
+};
+
+use super::{
+    look_for_room::need_of,
+    reinstall_server::{install, shape},
+    renew_service::{RenewalDue, UpToDate, up_to_date},
+    reshape::{Reshape, accept},
+};
+use crate::{
+    domain::{
+        action::Command,
+        allowed::{Ask, Denied, allow},
+        billing::{bill::Bill, package, quote::Quote, rules::Rules},
+        catalog::ServiceType,
+        draw::Draw,
+        ledger::{Book, Cause, Holder, Transfer},
+        money::Cents,
+        payment::AccountLock,
+        placement::Need,
+        reshape::{Shape, Sold, reshaped},
+        server::Standing,
+        time::Time,
+    },
+    store::{Billed, ImageRow, PackageRow, PostError, StoreError, Tx},
+};
+
+/// A parsed request.
+#[derive(Clone, Debug)]
+pub struct ChangePackage {
+    /// Whose server.
+    pub account: AccountId,
+    /// Which.
+    pub server: ServerId,
+    /// UUID or slug of the package.
+    pub package: String,
+    /// Key of the image for a disk that is made anew; the present one when left out.
+    pub image: Option<String>,
+    /// `confirm_data_loss` was true.
+    pub confirms_loss: bool,
+    /// `erase_confirmation` was the word.
+    pub confirms_erasing: bool,
+    /// crypt(5) hash of root's password; used when the disk is made anew and no key opens the server.
+    pub password_hash: Option<String>,
+}
+
+/// An accepted request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackageChanging {
+    /// What records it.
+    pub action: ActionId,
+    /// Whom to wake.
+    pub host: HostId,
+    /// Whether the disk is made anew.
+    pub erases: bool,
+    /// Whether root's password opens it then, since no key does.
+    pub by_password: bool,
+    /// What the wallet paid, and what it gets when it is done.
+    pub bill: Bill,
+}
+
+/// Why a request was refused. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangePackageError {
+    /// Not there, or not this account's: the same answer for both.
+    #[error("there is no such server")]
+    NotFound,
+    /// The state does not allow it.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// Its paid time is over.
+    #[error(transparent)]
+    RenewalDue(#[from] RenewalDue),
+    /// Not on sale, or of the other type.
+    #[error("no {} package `{package}` is on sale", kind.as_str())]
+    NoPackage {
+        /// Of the server.
+        kind: ServiceType,
+        /// What was asked.
+        package: String,
+    },
+    /// It has it already.
+    #[error("the server has the package `{0}` already")]
+    SamePackage(String),
+    /// The disk would be erased, and not all was confirmed.
+    #[error(
+        "the disk of `{package}` has {wanted} GB, which is less than the present {present}: everything on it is lost"
+    )]
+    Unconfirmed {
+        /// What was asked.
+        package: String,
+        /// Of the package.
+        wanted: u32,
+        /// Of the server.
+        present: u32,
+        /// Whether the loss was confirmed.
+        confirms_loss: bool,
+        /// Whether the word was there.
+        confirms_erasing: bool,
+    },
+    /// Nothing is installed.
+    #[error("the disk is kept, so no image is installed; leave it out")]
+    ImageUnused,
+    /// The server's own is retired and none was named.
+    #[error("the server's image is no longer on offer, and the disk is made anew: choose one")]
+    ImageRetired,
+    /// Not on offer, or not for this type.
+    #[error("no image `{image}` is on offer for {}", kind.as_str())]
+    NoImage {
+        /// Of the server.
+        kind: ServiceType,
+        /// What was asked.
+        image: String,
+    },
+    /// The server has more extra addresses than the package allows.
+    #[error("`{package}` allows {most} extra addresses and the server has {present}; remove some first")]
+    TooManyIps {
+        /// What was asked.
+        package: String,
+        /// Of the package.
+        most: u32,
+        /// Of the server.
+        present: usize,
+    },
+    /// The server's own host has no room for it, takes nothing new, or is not heard of.
+    #[error("the server's host has no room for `{0}` at the moment")]
+    NoCapacity(String),
+    /// A payment is disputed, or something is owed.
+    #[error("the account may not order: {0}")]
+    AccountLocked(AccountLock),
+    /// The wallet has less.
+    #[error("the balance is {missing} short of {price}")]
+    InsufficientBalance {
+        /// What the change costs.
+        price: Cents,
+        /// How much is missing.
+        missing: Cents,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Gives a server another package.
+///
+/// # Errors
+/// With the reason, and nothing changed.
+pub fn change_package(
+    tx: &mut Tx<'_>,
+    wanted: &ChangePackage,
+    rules: &Rules,
+    draw: Draw,
+    now: Time,
+) -> Result<PackageChanging, ChangePackageError> {
+    let mut draw = draw;
+    let (account, server) = (wanted.account, wanted.server);
+    let standing = tx.server_standing(account, server, now)?.ok_or(ChangePackageError::NotFound)?;
+    allow(Ask::ChangePackage, &standing)?;
+    let service = tx.billed_get(server)?.ok_or(ChangePackageError::NotFound)?;
+    let held = tx.account_get(account)?.map_or(Cents::ZERO, |account| account.balance);
+    let UpToDate { service, renewed, .. } = up_to_date(tx, service, rules, &mut draw, now)?.for_a_change()?;
+    let before = shape(tx, server)?.ok_or(ChangePackageError::NotFound)?;
+    let host = tx.placement_get(server)?.ok_or(ChangePackageError::NotFound)?.host;
+    let package = package(tx, wanted, &service, &before)?;
+    let after = after(tx, wanted, &standing, &before, &service, &package)?;
+    let need = need_of(&package);
+    room(tx, host, server, &need, now)?
+        .then_some(())
+        .ok_or_else(|| ChangePackageError::NoCapacity(package.slug.clone()))?;
+    let paid = tx.period_list(server, now)?;
+    let quote = package::change(&paid, service.price.sold, package.monthly, now);
+    let left = affordable(tx, account, quote.charged())?;
+    let command = Command::ChangePackage;
+    let reshape = Reshape { account, command, before: &before, after: &after, host, period: service.last };
+    let action = accept(tx, &reshape, &mut draw, now)?;
+    if let Some(mine) = tx.placement_promised(server)? {
+        tx.placement_promise(server, &mine.at_least(&need))?;
+    }
+    tx.price_changes_void(server, now)?;
+    charge(tx, &service, &package, &quote, action, &mut draw, now)?;
+    let erases = before.spec.disk_epoch != after.spec.disk_epoch;
+    let by_password = erases && after.spec.login.password_hash.is_some();
+    let mut all = renewed;
+    all.append(quote);
+    let bill = Bill { quote: all, anchor: service.anchor, before: held, left };
+    Ok(PackageChanging { action, host, erases, by_password, bill })
+}
+
+fn package(
+    tx: &Tx<'_>,
+    wanted: &ChangePackage,
+    service: &Billed,
+    before: &Shape,
+) -> Result<PackageRow, ChangePackageError> {
+    let found = tx.package_get(&wanted.package)?.filter(|package| package.kind == service.kind);
+    let missing = || ChangePackageError::NoPackage { kind: service.kind, package: wanted.package.clone() };
+    let package = found.ok_or_else(missing)?;
+    if package.id == before.sold.package {
+        return Err(ChangePackageError::SamePackage(package.slug));
+    }
+    let present = service.ips.len();
+    if present > usize::try_from(package.extra_ips_max).unwrap_or(usize::MAX) {
+        let most = package.extra_ips_max;
+        return Err(ChangePackageError::TooManyIps { package: package.slug, most, present });
+    }
+    Ok(package)
+}
+
+/// The server with the package. Its disk is kept, and grows, unless it would have to shrink.
+fn after(
+    tx: &Tx<'_>,
+    wanted: &ChangePackage,
+    standing: &Standing,
+    before: &Shape,
+    service: &Billed,
+    package: &PackageRow,
+) -> Result<Shape, ChangePackageError> {
+    let sold =
+        Sold { package: package.id, monthly_cents: package.monthly.get(), price_fixed: false, ..before.sold.clone() };
+    let erases = package.size.disk_gb < before.spec.disk_gib;
+    let mut target = before.spec.clone();
+    (target.cpus, target.ram_mib, target.disk_gib) = (package.size.cpu, package.size.ram_mb, package.size.disk_gb);
+    target.limits = package.limits;
+    let mut spec = reshaped(&before.spec, &target, true);
+    if !erases {
+        if wanted.image.is_some() {
+            return Err(ChangePackageError::ImageUnused);
+        }
+        if spec.power == Power::On && standing.stays_down() {
+            // A guest that powered itself off stays off; it finds its new size when it is started.
+            spec.boot_epoch = before.spec.boot_epoch;
+        }
+        return Ok(Shape { sold, spec });
+    }
+    allow(Ask::Reinstall, standing)?;
+    let (confirms_loss, confirms_erasing) = (wanted.confirms_loss, wanted.confirms_erasing);
+    if !(confirms_loss && confirms_erasing) {
+        let (package, present) = (package.slug.clone(), before.spec.disk_gib);
+        let wanted = target.disk_gib;
+        return Err(ChangePackageError::Unconfirmed { package, wanted, present, confirms_loss, confirms_erasing });
+    }
+    let image = image(tx, wanted, before, service.kind)?;
+    let sized = Shape { sold: sold.clone(), spec };
+    Ok(install(tx, &sized, sold, &image, wanted.password_hash.as_deref())?)
+}
+
+fn image(
+    tx: &Tx<'_>,
+    wanted: &ChangePackage,
+    before: &Shape,
+    kind: ServiceType,
+) -> Result<ImageRow, ChangePackageError> {
+    let fits = |image: &ImageRow| image.kind.is_none_or(|of| of == kind);
+    match &wanted.image {
+        Some(key) => {
+            let missing = || ChangePackageError::NoImage { kind, image: key.clone() };
+            tx.image_get(key)?.filter(fits).ok_or_else(missing)
+        }
+        None => {
+            let mine = tx.image_list()?.into_iter().find(|image| image.id == before.sold.image);
+            mine.filter(fits).ok_or(ChangePackageError::ImageRetired)
+        }
+    }
+}
+
+/// Whether the server's own host can give what the package needs beyond its present share.
+fn room(tx: &Tx<'_>, host: HostId, server: ServerId, need: &Need, now: Time) -> Result<bool, StoreError> {
+    let Some(mine) = tx.placement_promised(server)? else { return Ok(false) };
+    if !mine.is_less_than(need) {
+        return Ok(true);
+    }
+    let load = tx.host_load(host, now)?;
+    Ok(load.is_some_and(|load| load.has_room_to_grow(&mine, need)))
+}
+
+/// What is left in the wallet after the price.
+fn affordable(tx: &Tx<'_>, account: AccountId, price: Cents) -> Result<Cents, ChangePackageError> {
+    let account = tx.account_get(account)?;
+    let lock = account.as_ref().and_then(|account| account.locks().first().copied());
+    if let Some(lock) = lock.filter(|_| !price.is_zero()) {
+        return Err(ChangePackageError::AccountLocked(lock));
+    }
+    let balance = account.map_or(Cents::ZERO, |account| account.balance);
+    let missing = || price.minus(balance).unwrap_or_default();
+    balance.minus(price).ok_or_else(|| ChangePackageError::InsufficientBalance { price, missing: missing() })
+}
+
+/// Takes what the change costs, and fixes what it gives back.
+fn charge(
+    tx: &mut Tx<'_>,
+    service: &Billed,
+    package: &PackageRow,
+    quote: &Quote,
+    action: ActionId,
+    draw: &mut Draw,
+    now: Time,
+) -> Result<(), StoreError> {
+    let transfer = Transfer {
+        from: Holder::Wallet(service.account),
+        to: Holder::Book(Book::Revenue),
+        amount: quote.charged(),
+        cause: Cause::Change(action),
+        server: Some(service.id),
+        description: format!("{} to {} for {}", service.package, package.name, service.hostname),
+    };
+    let paid = TransferId(draw.uuid(now));
+    tx.transfer_post(&transfer, paid, now).map_err(PostError::into_store)?;
+    for line in &quote.charges {
+        tx.period_charge(service.id, line, None, (paid, Some(action)), now)?;
+    }
+    tx.credit_promise(action, &quote.credits, now)
+}

@@ -1,0 +1,315 @@
+//! `POST /servers/{uuid}/change-package`: what it costs, what it gives back, what the host must have, and what is left of
+//! it when it fails.
+
+use csp_control::{domain::placement::Promised, service::verify_ledger::verify_ledger};
+use csp_shared::{
+    generation::DiskEpoch,
+    id::ServerId,
+    observed::{Fault, FaultCode, Observed},
+    spec::{Desired, ServerSpec},
+};
+use csp_tests::test_control::{EXAMPLE_CATALOG, Reply, TestControl, TestCustomer, TestHost};
+use serde_json::{Value, json};
+
+/// Cheaper than starter, on an equal disk.
+const LITE: &str = r#"
+[[packages]]
+slug = "lite"
+type = "vps"
+name = "Lite"
+cpu = 1
+ram_mb = 512
+disk_gb = 20
+monthly_price = 3.95
+max_extra_ips = 0
+"#;
+
+struct Rented {
+    control: TestControl,
+    host: TestHost,
+    customer: TestCustomer,
+    server: ServerId,
+}
+
+fn order(package: &str) -> Value {
+    json!({"type": "vps", "package_slug": package, "os_image_key": "debian-12", "hostname": "web1"})
+}
+
+/// A server that is online since noon, 2026-06-10.
+async fn rented(dollars: &str, package: &str) -> Rented {
+    let control = TestControl::with_catalog(&format!("{EXAMPLE_CATALOG}{LITE}")).await;
+    let host = control.host("host-1").await;
+    let customer = control.customer("ada", dollars).await;
+    let reply = control.api("POST", "/servers").by(&customer).json(&order(package)).send().await;
+    let server = reply.data()["uuid"].as_str().unwrap().parse().unwrap();
+    host.obey().await;
+    Rented { control, host, customer, server }
+}
+
+impl Rented {
+    async fn change(&self, body: Value) -> Reply {
+        let path = format!("/servers/{}/change-package", self.server);
+        self.control.api("POST", &path).by(&self.customer).json(&body).send().await
+    }
+
+    async fn show(&self) -> Value {
+        let path = format!("/servers/{}", self.server);
+        self.control.api("GET", &path).by(&self.customer).send().await.data().clone()
+    }
+
+    async fn balance(&self) -> Value {
+        self.control.api("GET", "/balance").by(&self.customer).send().await.data()["balance"].clone()
+    }
+
+    async fn spec(&self) -> ServerSpec {
+        let server = self.server;
+        match self.control.app.store.read(move |read| read.spec_get(server)).await.unwrap() {
+            Some(Desired::Present(spec)) => *spec,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn promised(&self) -> (u32, u64, u64) {
+        let server = self.server;
+        let promised = self.control.app.store.read(move |read| read.placement_promised(server)).await.unwrap();
+        let Promised { cpus, ram_mib, disk_gib, .. } = promised.unwrap();
+        (cpus, ram_mib, disk_gib)
+    }
+
+    async fn books_are_right(&self) {
+        assert_eq!(verify_ledger(&self.control.app.store).await.unwrap().differences, []);
+    }
+}
+
+fn cannot(code: FaultCode, epoch: u32) -> impl Fn(Observed) -> Observed {
+    move |seen| Observed {
+        reached: None,
+        disk_epoch: Some(DiskEpoch(epoch)),
+        fault: Some(Fault::new(code, "for a test")),
+        ..seen
+    }
+}
+
+const ERASE: &str = "ERASE";
+
+#[tokio::test]
+async fn an_upgrade_costs_the_difference_for_the_rest_at_once() {
+    let web = rented("50.00", "starter").await;
+    // 15 of the 30 days from 10 June to 10 July are left: half of 14.95 - 6.95.
+    web.control.clock.advance(15 * 86_400);
+    web.host.alive().await;
+    let reply = web.change(json!({"package_slug": "edge"})).await;
+    assert_eq!(reply.json["message"], json!("Package change queued."));
+    let data = reply.data();
+    assert_eq!((&data["charged"], &data["credit"], &data["balance"]), (&json!(4.0), &json!(0.0), &json!(39.05)));
+    assert_eq!((&data["erases_disk"], data.get("root_password")), (&json!(false), None));
+    let shown = web.show().await;
+    assert_eq!((&shown["status"], &shown["package"]["slug"]), (&json!("Changing"), &json!("edge")));
+    let spec = web.spec().await;
+    assert_eq!((spec.cpus, spec.ram_mib, spec.disk_gib, spec.boot_epoch.0, spec.disk_epoch.0), (4, 4096, 60, 2, 1));
+    assert_eq!(web.promised().await, (4, 4096, 60));
+    web.books_are_right().await;
+
+    web.host.obey().await;
+    let shown = web.show().await;
+    assert_eq!((&shown["status"], &shown["renewal"]["total"]), (&json!("Online"), &json!(14.95)));
+    assert_eq!(shown["billing_date"], json!("2026-07-10 12:00:00"), "the anchor stays");
+    let wallet = web.control.api("GET", "/transactions").by(&web.customer).send().await;
+    assert_eq!(wallet.data()[0]["description"], json!("Starter to Edge for web1"));
+    web.books_are_right().await;
+}
+
+#[tokio::test]
+async fn a_downgrade_gives_the_difference_back_when_it_is_done_and_charges_nothing() {
+    let web = rented("10.00", "starter").await;
+    let data = web.change(json!({"package_slug": "lite"})).await.data().clone();
+    assert_eq!((&data["charged"], &data["credit"], &data["balance"]), (&json!(0.0), &json!(3.0), &json!(3.05)));
+    assert_eq!(web.promised().await, (2, 1024, 20), "what shrinks is kept until it is done");
+    assert_eq!(web.balance().await, json!(3.05));
+    web.books_are_right().await;
+    web.host.obey().await;
+    assert_eq!(web.balance().await, json!(6.05));
+    assert_eq!(web.promised().await, (1, 512, 20));
+    web.host.says(|seen| seen).await;
+    assert_eq!(web.balance().await, json!(6.05), "once");
+    web.books_are_right().await;
+
+    // There and back in the same second costs nothing.
+    let data = web.change(json!({"package_slug": "starter"})).await.data().clone();
+    assert_eq!(data["charged"], json!(3.0));
+    web.host.obey().await;
+    assert_eq!(web.balance().await, json!(3.05));
+    web.books_are_right().await;
+}
+
+#[tokio::test]
+async fn a_change_that_is_tried_tells_its_price_and_leaves_no_trace() {
+    let web = rented("50.00", "starter").await;
+    let (before, spec) = (web.control.books().await, web.spec().await);
+    let path = format!("/servers/{}/change-package?dry_run=true", web.server);
+    for (package, total, credit) in [("edge", 8.0, 0.0), ("lite", 0.0, 3.0)] {
+        let body = json!({"package_slug": package});
+        let quote = web.control.api("POST", &path).by(&web.customer).json(&body).send().await.data().clone();
+        assert_eq!((&quote["total"], &quote["credit"]), (&json!(total), &json!(credit)), "{package}: {quote}");
+    }
+    assert_eq!((web.control.books().await, web.spec().await, web.promised().await), (before, spec, (2, 1024, 20)));
+}
+
+#[tokio::test]
+async fn a_change_that_fails_gives_back_exactly_what_it_took_and_puts_everything_back() {
+    let web = rented("50.00", "starter").await;
+    let before = web.spec().await;
+    assert_eq!(web.change(json!({"package_slug": "edge"})).await.data()["charged"], json!(8.0));
+    assert_eq!(web.balance().await, json!(35.05));
+    web.host.says(cannot(FaultCode::HypervisorRefused, 1)).await;
+    assert_eq!(web.balance().await, json!(43.05));
+    let spec = web.spec().await;
+    assert_eq!((spec.cpus, spec.ram_mib, spec.disk_gib), (before.cpus, before.ram_mib, before.disk_gib));
+    assert_eq!(web.promised().await, (2, 1024, 20));
+    let shown = web.show().await;
+    assert_eq!((&shown["package"]["slug"], &shown["renewal"]["total"]), (&json!("starter"), &json!(6.95)));
+    web.host.obey().await;
+    assert_eq!((web.balance().await, &web.show().await["status"]), (json!(43.05), &json!("Online")));
+    web.books_are_right().await;
+
+    // A downgrade that fails gives nothing back, and another one is worth the same as before.
+    for _ in 0..2 {
+        assert_eq!(web.change(json!({"package_slug": "lite"})).await.data()["credit"], json!(3.0));
+        web.host.says(cannot(FaultCode::HypervisorRefused, 1)).await;
+        web.host.obey().await;
+        assert_eq!(web.balance().await, json!(43.05));
+    }
+    web.books_are_right().await;
+}
+
+#[tokio::test]
+async fn a_smaller_disk_is_made_anew_only_when_both_confirmations_are_there() {
+    let web = rented("40.00", "edge").await;
+    let smaller = |more: Value| {
+        let mut body = json!({"package_slug": "starter"});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    let before = web.control.books().await;
+    for (more, fields) in [
+        (json!({}), vec!["confirm_data_loss", "erase_confirmation"]),
+        (json!({"confirm_data_loss": true}), vec!["erase_confirmation"]),
+        (json!({"erase_confirmation": ERASE}), vec!["confirm_data_loss"]),
+        (json!({"confirm_data_loss": false, "erase_confirmation": ERASE}), vec!["confirm_data_loss"]),
+        (json!({"confirm_data_loss": true, "erase_confirmation": "erase"}), vec!["erase_confirmation"]),
+    ] {
+        let reply = web.change(smaller(more.clone())).await;
+        assert_eq!((reply.status.as_u16(), reply.fields()), (422, fields), "{more}");
+    }
+    let both = json!({"confirm_data_loss": true, "erase_confirmation": ERASE});
+    let path = format!("/servers/{}", web.server);
+    let protection = |on: bool| json!({"protection": {"reinstall": on}});
+    web.control.api("PATCH", &path).by(&web.customer).json(&protection(true)).send().await;
+    assert_eq!(web.change(smaller(both.clone())).await.code(), "protected");
+    assert_eq!(
+        web.change(json!({"package_slug": "performance"})).await.code(),
+        "insufficient_balance",
+        "this erases nothing"
+    );
+    web.control.api("PATCH", &path).by(&web.customer).json(&protection(false)).send().await;
+    assert_eq!(web.control.books().await, before);
+
+    let reply = web.change(smaller(both)).await;
+    assert_eq!(reply.data()["erases_disk"], json!(true), "{}", reply.text);
+    assert_eq!(reply.data()["root_password"].as_str().map(str::len), Some(20));
+    let spec = web.spec().await;
+    assert_eq!((spec.disk_epoch, spec.disk_gib, spec.image.url.contains("debian")), (DiskEpoch(2), 20, true));
+    web.host.obey().await;
+    assert_eq!(web.balance().await, json!(33.05), "25.05 and the 8.00 that starter costs less");
+    web.books_are_right().await;
+}
+
+#[tokio::test]
+async fn an_erasing_change_whose_image_is_retired_asks_for_another_one() {
+    let web = rented("50.00", "edge").await;
+    let at = EXAMPLE_CATALOG.find("[[images]]\nkey = \"debian-12\"").unwrap();
+    let end = at + EXAMPLE_CATALOG[at..].find("# Public addresses").unwrap();
+    web.control.apply(&format!("{}{}", &EXAMPLE_CATALOG[..at], &EXAMPLE_CATALOG[end..])).await;
+    let body = |image: Option<&str>| json!({"package_slug": "starter", "confirm_data_loss": true, "erase_confirmation": ERASE, "os_image_key": image});
+    let reply = web.change(body(None)).await;
+    assert_eq!((reply.status.as_u16(), reply.code(), reply.fields()), (422, "image_not_found", vec!["os_image_key"]));
+    assert_eq!(web.change(body(Some("beos"))).await.code(), "image_not_found");
+    assert_eq!(web.change(body(Some("ubuntu-24-04"))).await.status.as_u16(), 200);
+    web.host.obey().await;
+    assert_eq!(web.show().await["image"]["key"], json!("ubuntu-24-04"));
+}
+
+#[tokio::test]
+async fn what_cannot_be_is_refused_before_any_money_moves() {
+    let web = rented("300.00", "starter").await;
+    let before = web.control.books().await;
+    for (body, status, code, field) in [
+        (json!({}), 422, "validation_failed", "package_slug"),
+        (json!({"package_slug": "starter"}), 422, "validation_failed", "package_slug"),
+        (json!({"package_slug": "huge"}), 422, "package_not_found", "package_slug"),
+        (json!({"package_slug": "dedicated-16"}), 422, "package_not_found", "package_slug"),
+        (json!({"package_slug": "edge", "os_image_key": "debian-12"}), 422, "validation_failed", "os_image_key"),
+        (json!({"package_slug": "edge", "colour": 1}), 422, "validation_failed", "colour"),
+    ] {
+        let reply = web.change(body.clone()).await;
+        assert_eq!((reply.status.as_u16(), reply.code(), reply.fields()), (status, code, vec![field]), "{body}");
+    }
+    assert_eq!(web.control.books().await, before);
+    // These and this server leave 2 of the host's 64 GB of memory: too little for 3 more, and a smaller package needs none.
+    for package in ["performance", "performance", "performance", "edge", "edge", "edge", "starter"] {
+        let reply = web.control.api("POST", "/servers").by(&web.customer).json(&order(package)).send().await;
+        assert_eq!(reply.status.as_u16(), 200, "{}", reply.text);
+    }
+    let before = web.control.books().await;
+    let reply = web.change(json!({"package_slug": "edge"})).await;
+    assert_eq!((reply.status.as_u16(), reply.code()), (409, "no_capacity"), "{}", reply.text);
+    assert_eq!(web.control.books().await, before);
+    assert_eq!(web.change(json!({"package_slug": "lite"})).await.status.as_u16(), 200);
+}
+
+#[tokio::test]
+async fn a_change_after_the_paid_time_is_refused_until_it_is_paid() {
+    let web = rented("7.00", "starter").await;
+    web.control.clock.advance(30 * 86_400);
+    web.host.alive().await;
+    let before = web.control.books().await;
+    let reply = web.change(json!({"package_slug": "lite"})).await;
+    assert_eq!((reply.status.as_u16(), reply.code()), (409, "renewal_due"), "{}", reply.text);
+    assert_eq!(web.control.books().await, before);
+}
+
+#[tokio::test]
+async fn a_change_after_the_paid_time_renews_first_where_it_may() {
+    let web = rented("50.00", "starter").await;
+    web.control.clock.advance(30 * 86_400);
+    web.host.alive().await;
+    let data = web.change(json!({"package_slug": "lite"})).await.data().clone();
+    assert_eq!((&data["charged"], &data["credit"], &data["balance"]), (&json!(6.95), &json!(3.0), &json!(36.1)));
+    web.books_are_right().await;
+    web.host.obey().await;
+    assert_eq!(web.balance().await, json!(39.1));
+    assert_eq!(web.show().await["billing_date"], json!("2026-08-10 12:00:00"));
+    web.books_are_right().await;
+}
+
+#[tokio::test]
+async fn what_was_renewed_at_the_new_price_is_put_right_when_the_change_fails() {
+    let web = rented("100.00", "starter").await;
+    web.control.pass(30 * 86_400 - 60, 86_400).await;
+    web.host.alive().await;
+    assert_eq!(web.change(json!({"package_slug": "edge"})).await.data()["charged"], json!(0.0));
+    web.control.pass(120, 60).await;
+    assert_eq!(web.balance().await, json!(78.1), "6.95 and 14.95 were paid");
+    web.host.says(cannot(FaultCode::HypervisorRefused, 1)).await;
+    assert_eq!(web.balance().await, json!(86.1), "8.00 of them for a package that it does not have");
+    assert_eq!(web.show().await["package"]["slug"], json!("starter"));
+    web.books_are_right().await;
+}
+
+#[tokio::test]
+async fn a_guest_that_powered_itself_off_gets_its_package_and_stays_off() {
+    let web = rented("50.00", "starter").await;
+    web.host.powered_itself_off(&web.control, web.server).await;
+    assert_eq!(web.change(json!({"package_slug": "edge"})).await.status.as_u16(), 200);
+    assert_eq!(web.spec().await.boot_epoch.0, 1, "nothing asks it to boot");
+}

@@ -14,6 +14,7 @@ mod failed_orders;
 mod generated_client;
 mod metrics;
 mod reboot;
+mod reshape;
 mod rig;
 
 use rig::{Lab, Server};

@@ -181,7 +181,7 @@ pub fn change_package(
     if let Some(mine) = tx.placement_promised(server)? {
         tx.placement_promise(server, &mine.at_least(&need))?;
     }
-    tx.price_changes_void(server, now)?;
+    tx.price_changes_void(server, Some(action), now)?;
     charge(tx, &service, &package, &quote, action, &mut draw, now)?;
     let erases = before.spec.disk_epoch != after.spec.disk_epoch;
     let by_password = erases && after.spec.login.password_hash.is_some();

@@ -175,8 +175,7 @@ fn reverse(
     let took = tx.transfer_amount(&Cause::Change(action.id))?.unwrap_or_default();
     let what = "Refund of a package change that was not done".to_owned();
     into_wallet(tx, action.server, took, Cause::ChangeReversal(action.id), what, draw, now)?;
-    let accepted_at = tx.action_created(action.id)?;
-    tx.price_changes_restore(action.server, accepted_at)?;
+    tx.price_changes_restore(action.id)?;
     let cents = |shape: &Shape| Cents::new(shape.sold.monthly_cents).unwrap_or_default();
     let renewed = tx.period_list(action.server, now)?.into_iter().filter(|period| period.ordinal > row.period);
     let renewed: Vec<Period> = renewed.collect();

@@ -170,14 +170,6 @@ impl Read<'_> {
         self.maybe(&sql, [server.to_string()], action)
     }
 
-    /// When an action was accepted.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn action_created(&self, id: ActionId) -> Result<Time, StoreError> {
-        self.one("SELECT created_at FROM actions WHERE uuid = ?1", [id.to_string()], |r| row::time(r, 0))
-    }
-
     /// The action that ordered a server.
     ///
     /// # Errors

@@ -21,6 +21,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0008_indexes.sql"),
     include_str!("migrations/0009_host_status.sql"),
     include_str!("migrations/0010_reshape.sql"),
+    include_str!("migrations/0011_void_by_change.sql"),
 ];
 
 /// Statements kept prepared on a connection: an unprepared one costs half again as much (measured).

@@ -1,6 +1,6 @@
 //! What services cost from when on: prices as sold, and changes that were announced.
 
-use csp_shared::id::ServerId;
+use csp_shared::id::{ActionId, ServerId};
 
 use super::{Billed, Read, StoreError, Tx, row};
 use crate::domain::{
@@ -69,26 +69,27 @@ impl Tx<'_> {
         let sql = "UPDATE servers SET package_monthly_cents = coalesce(?2, package_monthly_cents), \
                    price_fixed = ?2 IS NOT NULL, billing_look_at = 0 WHERE uuid = ?1";
         self.run(sql, (server.to_string(), price.map(Cents::get)))?;
-        self.price_changes_void(server, now)
+        self.price_changes_void(server, None, now)
     }
 
-    /// Ends what was announced about a package's price, since the server has another package now.
+    /// Ends what was announced about a package's price: it is fixed, or the server has another package by an action.
     ///
     /// # Errors
     /// When the store cannot keep it.
-    pub fn price_changes_void(&mut self, server: ServerId, now: Time) -> Result<(), StoreError> {
-        let sql = "UPDATE price_changes SET ended = 'void', ended_at = ?2 WHERE ended IS NULL AND lease_id IS NULL \
-                   AND server_id = (SELECT id FROM servers WHERE uuid = ?1)";
-        self.run(sql, (server.to_string(), now.0)).map(drop)
+    pub fn price_changes_void(&mut self, server: ServerId, by: Option<ActionId>, now: Time) -> Result<(), StoreError> {
+        let by = by.map(|action| self.key_of("actions", &action.to_string())).transpose()?;
+        let sql = "UPDATE price_changes SET ended = 'void', ended_at = ?2, voided_by = ?3 \
+                   WHERE ended IS NULL AND lease_id IS NULL AND server_id = (SELECT id FROM servers WHERE uuid = ?1)";
+        self.run(sql, (server.to_string(), now.0, by)).map(drop)
     }
 
-    /// Lets announcements stand again that were ended at a moment: the server has its package back.
+    /// Lets announcements stand again that an action ended: the server has its package back.
     ///
     /// # Errors
     /// When the store cannot keep it.
-    pub fn price_changes_restore(&mut self, server: ServerId, at: Time) -> Result<(), StoreError> {
-        let sql = "UPDATE price_changes SET ended = NULL, ended_at = NULL WHERE ended = 'void' AND lease_id IS NULL \
-                   AND ended_at = ?2 AND server_id = (SELECT id FROM servers WHERE uuid = ?1)";
-        self.run(sql, (server.to_string(), at.0)).map(drop)
+    pub fn price_changes_restore(&mut self, by: ActionId) -> Result<(), StoreError> {
+        let sql = "UPDATE price_changes SET ended = NULL, ended_at = NULL, voided_by = NULL \
+                   WHERE voided_by = (SELECT id FROM actions WHERE uuid = ?1)";
+        self.run(sql, [by.to_string()]).map(drop)
     }
 }

@@ -183,6 +183,26 @@ async fn a_change_that_fails_gives_back_exactly_what_it_took_and_puts_everything
 }
 
 #[tokio::test]
+async fn a_change_that_fails_brings_back_the_announced_prices_that_it_ended_and_no_others() {
+    let web = rented("50.00", "starter").await;
+    let announce = async |price| {
+        let body = json!({"server_uuid": web.server, "price": price});
+        assert_eq!(web.control.operator("POST", "/prices").json(&body).send().await.status, 200);
+    };
+    announce("9.00").await;
+    assert_eq!(web.change(json!({"package_slug": "lite"})).await.status, 200);
+    web.host.obey().await;
+    announce("8.00").await;
+    // All in the same second: of the two announcements only the one for the present package stands again.
+    assert_eq!(web.change(json!({"package_slug": "starter"})).await.status, 200);
+    web.host.says(cannot(FaultCode::HypervisorRefused, 1)).await;
+    let server = web.server;
+    let service = web.control.app.store.read(move |read| read.billed_get(server)).await.unwrap().unwrap();
+    let announced: Vec<i64> = service.price.announced.iter().map(|announced| announced.price.get()).collect();
+    assert_eq!(announced, [800]);
+}
+
+#[tokio::test]
 async fn a_smaller_disk_is_made_anew_only_when_both_confirmations_are_there() {
     let web = rented("40.00", "edge").await;
     let smaller = |more: Value| {

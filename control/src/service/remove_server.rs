@@ -7,6 +7,7 @@ use super::{
     destroy_server::Destroying,
     fail_order::{bury, refund},
     keep_promise::keep_promise,
+    reshape,
 };
 use crate::{
     domain::{
@@ -36,6 +37,7 @@ pub(super) fn remove(
     }
     tx.server_set_service(server.id, ServiceStatus::Destroyed, None, now)?;
     for overtaken in tx.action_open(server.id)? {
+        reshape::undo_charge(tx, &overtaken, draw, now)?;
         tx.action_end(overtaken.id, ActionStatus::Superseded, None, now)?;
     }
     let action = ActionId(draw.uuid(now));

@@ -162,6 +162,21 @@ fn failed(
     tx.action_end(action.id, ActionStatus::Failed, Some(why), now)
 }
 
+/// Gives back what a change of package took that a removal overtook: it was not done (BILLING 4).
+pub(super) fn undo_charge(
+    tx: &mut Tx<'_>,
+    overtaken: &OpenAction,
+    draw: &mut Draw,
+    now: Time,
+) -> Result<(), StoreError> {
+    if overtaken.command == Command::ChangePackage {
+        let row = row(tx, overtaken)?;
+        tx.sold_put(&row.before.sold, &row.before.spec)?;
+        reverse(tx, overtaken, &row, draw, now)?;
+    }
+    Ok(())
+}
+
 /// Gives back what the change took. A period that was renewed meanwhile was paid at the new price: the difference goes
 /// back, too.
 fn reverse(

@@ -120,6 +120,21 @@ async fn an_upgrade_costs_the_difference_for_the_rest_at_once() {
 }
 
 #[tokio::test]
+async fn an_upgrade_that_a_removal_overtakes_gives_back_what_it_took() {
+    let web = rented("50.00", "starter").await;
+    assert_eq!(web.change(json!({"package_slug": "edge"})).await.data()["charged"], json!(8.0));
+    assert_eq!(web.balance().await, json!(35.05));
+    let path = format!("/servers/{}/destroy", web.server);
+    let gone = web.control.api("POST", &path).by(&web.customer).send().await;
+    assert_eq!(gone.status.as_u16(), 200, "{}", gone.text);
+    assert_eq!(web.balance().await, json!(43.05), "it was never done");
+    web.books_are_right().await;
+    web.host.obey().await;
+    assert_eq!(web.balance().await, json!(43.05), "the period that began is kept, as the setting says, and no more");
+    web.books_are_right().await;
+}
+
+#[tokio::test]
 async fn a_downgrade_gives_the_difference_back_when_it_is_done_and_charges_nothing() {
     let web = rented("10.00", "starter").await;
     let data = web.change(json!({"package_slug": "lite"})).await.data().clone();

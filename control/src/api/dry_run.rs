@@ -22,7 +22,7 @@ use super::{
     },
     envelope::{Answer, Money, When, told},
     error::{ApiError, Code},
-    field::{Faults, Field, Unknown},
+    field::{Faults, Unknown},
     idempotency::{Answered, Effect, Once},
     query::Query,
     state::App,
@@ -49,7 +49,7 @@ struct DryRunQuery {
     /// it would have met. Nothing is changed or charged, and an `Idempotency-Key` is not used up.
     #[serde(default)]
     #[param(value_type = Flag, inline, required = false)]
-    dry_run: Field<String>,
+    dry_run: Option<String>,
     #[serde(flatten)]
     #[param(ignore)]
     unknown: Unknown,
@@ -61,9 +61,9 @@ impl<S: Send + Sync> FromRequestParts<S> for DryRun {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let Query(query) = Query::<DryRunQuery>::from_request_parts(parts, state).await?;
         let mut faults = Faults::beginning_with(&query.unknown);
-        let text = faults.optional("dry_run", query.dry_run);
         let read = |text: String| text.parse::<bool>().map_err(|_| "must be true or false");
-        let wanted = text.and_then(|text| faults.parsed(Code::ValidationFailed, "dry_run", read(text)));
+        // Empty is not absent here: whoever writes `?dry_run` means to try, and absent would charge them.
+        let wanted = query.dry_run.and_then(|text| faults.parsed(Code::ValidationFailed, "dry_run", read(text)));
         faults.into_result().map(|()| Self(wanted.unwrap_or(false)))
     }
 }

@@ -136,6 +136,8 @@ async fn a_change_never_passes_over_a_query_that_it_does_not_know() {
         ("PATCH", format!("/servers/{server}?dry_run")),
         ("POST", "/servers?dryrun=true".to_owned()),
         ("POST", "/servers?dry_run=yes".to_owned()),
+        ("POST", "/servers?dry_run".to_owned()),
+        ("POST", format!("/servers/{server}/extend?dry_run=")),
         ("POST", "/servers?dry_run=true&dry_run=false".to_owned()),
         ("POST", format!("/servers/{server}/extend?dry-run=true")),
     ] {

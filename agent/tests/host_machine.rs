@@ -183,9 +183,11 @@ async fn check_is_content(home: &Path) {
     let report = check::run(&config(home)).await;
     assert!(report.is_ok(), "{report}");
     let verdicts: Vec<_> = report.findings.iter().map(|finding| (finding.name, finding.verdict)).collect();
-    for part in ["libvirt", "filters", "pool"] {
+    for part in ["libvirt", "filters"] {
         assert!(verdicts.contains(&(part, Verdict::Ok)), "{report}");
     }
+    // How much room this machine has is not for a test to say.
+    assert!(!verdicts.contains(&("pool", Verdict::Fault)), "{report}");
     assert!(!config(home).pool_dir.exists() && !config(home).run_dir.exists(), "a check leaves nothing behind");
 }
 

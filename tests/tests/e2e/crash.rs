@@ -50,7 +50,7 @@ const COMMITS: [(&str, Ask); 8] = [
     ("fleet.store_hosts.record_reports", Ask::Order),
     ("fleet.store_hosts.open_session", Ask::Order),
     ("fleet.store_hosts.record_inventory", Ask::Order),
-    ("schedule.tick", Ask::Order),
+    ("schedule.upkeep.tick", Ask::Order),
     ("api.servers.power.change", Ask::Stop),
     ("api.servers.power.change", Ask::Start),
     ("api.servers.destroy.destroy", Ask::Destroy),

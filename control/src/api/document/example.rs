@@ -65,6 +65,7 @@ fn of(schema: &RefOr<Schema>, schemas: &Schemas) -> Value {
         Some(Schema::Object(object)) => of_object(object, schemas),
         Some(Schema::Array(array)) => of_array(array, schemas),
         Some(Schema::OneOf(one)) => of_nullable(&one.items, schemas),
+        Some(Schema::AllOf(all)) => of_all(&all.items, schemas),
         _ => Value::Null,
     }
 }
@@ -111,6 +112,15 @@ fn of_array(array: &Array, schemas: &Schemas) -> Value {
         ArrayItems::RefOrSchema(items) => json!([of(items, schemas)]),
         ArrayItems::False => json!([]),
     }
+}
+
+/// What was put together of several: the fields of each.
+fn of_all(items: &[RefOr<Schema>], schemas: &Schemas) -> Value {
+    let mut whole = json!({});
+    for item in items {
+        lay_over(&mut whole, &of(item, schemas));
+    }
+    whole
 }
 
 /// What may be null: a value where it is a plain one, null where it is an object, which is there only at times. Of several

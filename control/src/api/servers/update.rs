@@ -104,7 +104,7 @@ fn labels(faults: &mut Faults, field: Field<Map<String, Value>>) -> LabelChanges
 
 /// Change a server
 ///
-/// Name, labels, renewal and protection, as a JSON merge patch (RFC 7396): what is left out stays as it is.
+/// Name, labels, renewal and protection. What is left out or null stays as it is; of `labels`, one that is null is removed.
 #[utoipa::path(
     patch,
     path = "/servers/{uuid}",

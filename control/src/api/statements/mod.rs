@@ -227,7 +227,22 @@ impl Part for Formatted {
 /// Show a statement
 ///
 /// A month with its opening and closing balance and every transaction, as JSON, as CSV, or as a page to print.
-#[utoipa::path(get, path = "/statements/{month}", operation_id = "show_statement", tag = tags::WALLET)]
+#[utoipa::path(
+    get,
+    path = "/statements/{month}",
+    operation_id = "show_statement",
+    tag = tags::WALLET,
+    extensions(("x-example" = json!({
+        "data": {
+            "month": "2026-06",
+            "opening_balance": 17.50,
+            "credits": 25.00,
+            "debits": 0.00,
+            "closing_balance": 42.50,
+            "final": true,
+        },
+    })))
+)]
 pub async fn show(
     State(app): State<App>,
     By { customer, .. }: By<ReadsWallet>,

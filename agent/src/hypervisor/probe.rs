@@ -17,7 +17,11 @@ use std::{
 };
 
 use csp_shared::message::Virt;
-use virt::{domain::Domain, error::Error, sys};
+use virt::{
+    domain::Domain,
+    error::{Error, ErrorNumber},
+    sys,
+};
 
 use super::{
     HypervisorError, domain_xml,
@@ -28,6 +32,9 @@ use super::{
 const NAME_PREFIX: &str = "csp-probe-";
 /// KVM needs less than a second; an emulated guest beside busy ones some more.
 const LIMIT: Duration = Duration::from_secs(30);
+/// A guest that is off before libvirt is done with its start makes that start fail ("terminating on signal 15 from
+/// libvirtd", seen on a busy machine). So one failed start says nothing yet.
+const STARTS: u32 = 3;
 const DISK_BYTES: usize = 512 * 1024;
 /// mov dx, 0x604; mov ax, 0x2000; out dx, ax; jmp $: writes "off" to the power register (ACPI PM1a) of machine q35.
 const CODE: [u8; 9] = [0xba, 0x04, 0x06, 0xb8, 0x00, 0x20, 0xef, 0xeb, 0xfe];
@@ -59,7 +66,13 @@ pub fn run(uri: &str, virt: Virt, dir: &Path) -> Result<Probed, HypervisorError>
     let disk = dir.join(format!("{name}.img"));
     let failed = |source| HypervisorError::Io { path: disk.clone(), source };
     write_disk(&disk).map_err(failed)?;
-    let probed = boot(uri, &name, &definition(&name, virt, &disk));
+    let xml = definition(&name, virt, &disk);
+    let mut probed = boot(uri, &name, &xml);
+    for _ in 1..STARTS {
+        if matches!(&probed, Err(why) if why.code() == ErrorNumber::InternalError) {
+            probed = boot(uri, &name, &xml);
+        }
+    }
     std::fs::remove_file(&disk).map_err(failed)?;
     match probed {
         Ok(probed) => Ok(probed),

@@ -58,17 +58,12 @@ impl History {
         }
     }
 
-    /// What changes of its package cost in the end: those that failed, nothing.
+    /// What changes of its package cost in the end: those that failed, or that a removal overtook, nothing.
     async fn changed(&self, server: ServerId) -> i64 {
         let actions = self.control.store.read(move |r| r.action_list(server)).await.unwrap();
         let cost = actions.iter().filter_map(|action| {
             let (took, gave) = self.changes.get(&action.id)?;
-            match action.status {
-                ActionStatus::Done => Some(took - gave),
-                // Destroyed in its middle.
-                ActionStatus::Superseded => Some(*took),
-                _ => None,
-            }
+            (action.status == ActionStatus::Done).then_some(took - gave)
         });
         cost.sum()
     }

@@ -40,6 +40,8 @@ pub struct Config {
     pub reserve: Reserve,
     /// What becomes of deleted disks.
     pub trash: Trash,
+    /// What becomes of images that no server needs.
+    pub images: Images,
     /// What adapters are plugged into.
     pub network: Network,
     /// What is told of guests' use.
@@ -86,6 +88,16 @@ pub struct Trash {
     /// How long a deleted disk can be put back by hand, in hours (0 to 8760) for which the agent runs. Until then its
     /// room is given to nobody. Default 24.
     pub keep_hours: u32,
+}
+
+/// What becomes of images that no server needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Images {
+    /// What all fetched images may occupy in the pool, in GiB (0 to 1048576). When they are more, those that no disk stands
+    /// on and no server's spec names go, the one that no disk was made from for longest first; they also go where room is
+    /// wanting for a disk. Default 50.
+    pub cache_gib: u64,
 }
 
 /// What adapters are plugged into.
@@ -148,6 +160,7 @@ impl Default for Config {
             boot: Boot::default(),
             reserve: Reserve::default(),
             trash: Trash::default(),
+            images: Images::default(),
             network: Network::default(),
             metrics: Metrics::default(),
             log: Log::default(),
@@ -170,6 +183,12 @@ impl Default for Reserve {
 impl Default for Trash {
     fn default() -> Self {
         Self { keep_hours: 24 }
+    }
+}
+
+impl Default for Images {
+    fn default() -> Self {
+        Self { cache_gib: 50 }
     }
 }
 
@@ -272,6 +291,9 @@ impl Config {
         if self.trash.keep_hours > 8760 {
             return field("trash.keep_hours", "must be from 0 to 8760");
         }
+        if self.images.cache_gib > 1 << 20 {
+            return field("images.cache_gib", "must be from 0 to 1048576");
+        }
         if !matches!(self.metrics.every_seconds, 0 | 5..=60) {
             return field("metrics.every_seconds", "must be from 5 to 60, or 0 for never");
         }
@@ -308,7 +330,7 @@ mod tests {
         let settings: Vec<&str> =
             example.lines().filter_map(|line| line.strip_prefix("# ")).filter(is_setting).collect();
         assert_eq!(parse(&settings.join("\n")), Ok(Config::default()), "with every setting taken out of its comment");
-        assert_eq!(settings.len(), 20, "six tables and fourteen fields; a new field belongs into the example");
+        assert_eq!(settings.len(), 22, "seven tables and fifteen fields; a new field belongs into the example");
     }
 
     #[test]
@@ -338,6 +360,7 @@ mod tests {
             ("stop_timeout_seconds = 0", "stop_timeout_seconds"),
             ("[boot]\nwait_for_control_seconds = 3601", "wait_for_control_seconds"),
             ("[trash]\nkeep_hours = 8761", "trash.keep_hours"),
+            ("[images]\ncache_gib = 1048577", "images.cache_gib"),
             ("[trash]\nkeep_days = 1", "keep_days"),
             ("[network]\npublic_bridge = 'a b'", "public_bridge"),
             ("[metrics]\nevery_seconds = 4", "metrics.every_seconds"),

@@ -287,6 +287,12 @@ pub trait Machine: Send + Sync + 'static {
     /// the next call resumes.
     fn fetch_image(&self, image: &Image) -> impl Future<Output = Result<(), Fault>> + Send;
 
+    /// How much of an image that is being fetched has arrived, in percent, for people. In memory they are there at once.
+    fn arrived_percent(&self, image: &Image) -> impl Future<Output = Option<u8>> + Send {
+        let _ = image;
+        std::future::ready(None)
+    }
+
     /// Makes the overlay of `spec.disk_epoch` on the cached image: temporary name, fsync, rename, fsync of the folder.
     /// Leaves a disk of that epoch alone when there is one.
     fn create_disk(&self, spec: &ServerSpec) -> impl Future<Output = Result<(), Fault>> + Send;

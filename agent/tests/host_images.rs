@@ -28,7 +28,7 @@ use csp_shared::{
 };
 use tempfile::TempDir;
 use uuid::Uuid;
-use web::{Behaviour, Web};
+use web::{Behaviour, Resumes, Web};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -80,6 +80,30 @@ async fn a_connection_that_breaks_is_resumed_where_it_stopped() {
     let (cache, image) = (cache(&home), image(web.url(), &bytes, ImageFormat::Raw));
     assert_eq!(kept(&cache, &image).await, bytes);
     assert!(web.ranges().iter().any(|range| range.starts_with("bytes=") && range != "bytes=0-"), "{:?}", web.ranges());
+}
+
+/// Half of the one and half of the other is neither.
+#[tokio::test]
+async fn a_file_that_changes_while_it_is_fetched_is_fetched_anew() {
+    let (half, whole) = (1_000_000, 2_999_808);
+    for resumes in [Resumes::TheSameFile, Resumes::AnyFile] {
+        let home = tempfile::tempdir().unwrap();
+        let bytes = vec![8; whole];
+        let changes = Behaviour::ChangesAfter(half, resumes);
+        let web = Web::serve_and_then(vec![7; whole], Some(bytes.clone()), changes);
+        let (cache, image) = (cache(&home), image(web.url(), &bytes, ImageFormat::Raw));
+        assert!(kept(&cache, &image).await == bytes);
+        assert_eq!(web.ranges()[1], format!("bytes={half}-"), "it was to be resumed");
+    }
+    // What lies there from an earlier run of the agent is of nobody knows which file.
+    let home = tempfile::tempdir().unwrap();
+    let bytes = vec![8; whole];
+    let web = Web::serve(bytes.clone(), Behaviour::Plain);
+    let (cache, image) = (cache(&home), image(web.url(), &bytes, ImageFormat::Raw));
+    std::fs::write(format!("{}.part", cache.path(&image).display()), vec![7; half]).unwrap();
+    assert_eq!(cache.arrived_percent(&image), Some(33), "for people");
+    assert!(kept(&cache, &image).await == bytes);
+    assert_eq!(web.ranges(), [format!("bytes={half}-"), "bytes=0-".to_owned()]);
 }
 
 #[tokio::test]

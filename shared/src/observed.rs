@@ -26,6 +26,9 @@ pub struct Observed {
     pub disk_epoch: Option<DiskEpoch>,
     /// What is under way, for people.
     pub activity: Option<Activity>,
+    /// How much of the image has arrived, in percent, while it is being fetched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arrived_percent: Option<u8>,
     /// Why it cannot go on.
     pub fault: Option<Fault>,
     /// What of the server the host may still hold. A part that could not be looked at counts as there.

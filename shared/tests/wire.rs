@@ -111,6 +111,7 @@ fn observed() -> Observed {
         domain: DomainState::Running,
         disk_epoch: Some(DiskEpoch(1)),
         activity: Some(Activity::FetchingImage),
+        arrived_percent: Some(40),
         fault: Some(Fault::new(FaultCode::ImageUnreachable, "the image's server did not answer within 30 s")),
         remains: Remains::UNPROVED,
     }
@@ -232,7 +233,8 @@ fn what_an_agent_says_stays_as_it_is() {
     };
     let enrol =
         Enrol { protocol: PROTOCOL, token: Secret::new("join-token".to_owned()), machine_id: hello.machine_id.clone() };
-    let idle = Observed { reached: None, disk_epoch: None, activity: None, fault: None, ..observed() };
+    let idle =
+        Observed { reached: None, disk_epoch: None, activity: None, arrived_percent: None, fault: None, ..observed() };
     let messages = [
         ("enrol", ToControl::Enrol(enrol)),
         ("hello", ToControl::Hello(hello.clone())),

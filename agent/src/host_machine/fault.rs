@@ -66,7 +66,7 @@ impl Coded for ImageError {
             Self::Download(DownloadError::OtherLength { .. }) => FaultCode::ImageLength,
             Self::LargerThanPool { .. } => FaultCode::ImageTooLarge,
             Self::Download(DownloadError::Write(source)) | Self::Io { source, .. } => of_io(source),
-            Self::Download(DownloadError::Cancelled) | Self::Stopping => FaultCode::Internal,
+            Self::Download(DownloadError::Cancelled) | Self::Unreadable(_) | Self::Stopping => FaultCode::Internal,
             Self::Checksum { .. } => FaultCode::ImageChecksum,
             Self::Invalid { .. } | Self::NotRaw { .. } | Self::TooLarge(_) => FaultCode::ImageInvalid,
             Self::Sealed { reason, .. } => reason.code(),

@@ -36,6 +36,7 @@ use self::{
     setup::VncFolder,
     shared_look::SharedLook,
     storing::Storing,
+    upkeep::Bounds,
     watched::Watched,
 };
 use crate::{
@@ -107,7 +108,8 @@ impl HostMachine {
         let trash_clock = Arc::new(TrashClock::open(config.state_dir.join("trash.clock")));
         let keep = Duration::from_secs(u64::from(config.trash.keep_hours) * HOUR_SECONDS);
         let mut upkeep = JoinSet::new();
-        upkeep.spawn(upkeep::keep_up(storing.clone(), Arc::clone(&trash_clock), keep));
+        let bounds = Bounds { keep, cache_bytes: config.images.cache_gib << GIB_SHIFT };
+        upkeep.spawn(upkeep::keep_up(storing.clone(), Arc::clone(&trash_clock), bounds));
         Ok(Self {
             boot,
             libvirt: Arc::new(libvirt),
@@ -289,6 +291,10 @@ impl Machine for HostMachine {
         self.storing.fetch_image(image).await
     }
 
+    async fn arrived_percent(&self, image: &Image) -> Option<u8> {
+        self.storing.arrived_percent(image).await
+    }
+
     async fn create_disk(&self, spec: &ServerSpec) -> Result<(), Fault> {
         self.storing.create_disk(spec).await
     }
@@ -297,10 +303,12 @@ impl Machine for HostMachine {
         let (server, epoch, bytes) = (spec.server, spec.disk_epoch, u64::from(spec.disk_gib) << GIB_SHIFT);
         let domain = self.on_libvirt(move |libvirt| libvirt.see(server)).await?;
         if !domain.is_some_and(|domain| !matches!(domain.state, SeenState::Off(_))) {
-            return self.storing.on_store(move |store| Ok(store.disks.grow(server, epoch, bytes)?)).await;
+            let grow =
+                move |store: &storing::Store| storing::with_room(store, || store.disks.grow(server, epoch, bytes));
+            return self.storing.on_store(grow).await;
         }
         let claimed = self.storing.on_store(move |store| {
-            let claim = store.disks.claim_growth(server, epoch, bytes)?;
+            let claim = storing::with_room(store, || store.disks.claim_growth(server, epoch, bytes))?;
             Ok(claim.map(|claim| (claim, store.disks.path(server, epoch))))
         });
         let Some((_claim, path)) = claimed.await? else { return Ok(()) };

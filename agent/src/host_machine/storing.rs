@@ -151,6 +151,7 @@ impl Storing {
     pub async fn see(&self, server: ServerId, image: Option<&Image>) -> Result<Stored, Fault> {
         let image = image.cloned();
         let seen = self.on_store(move |store| {
+            store.images.name(server, image.as_ref());
             let cached = image.map(|image| store.images.cached(&image)).transpose()?.flatten();
             Ok(Stored {
                 pool: true,
@@ -177,9 +178,15 @@ impl Storing {
         let (server, epoch, gib, image) = (spec.server, spec.disk_epoch, spec.disk_gib, spec.image.clone());
         self.on_store(move |store| {
             let base = base(store, &image)?;
-            Ok(store.disks.create(server, epoch, gib, &base)?)
+            with_room(store, || store.disks.create(server, epoch, gib, &base))
         })
         .await
+    }
+
+    /// How much of an image has arrived. Nothing is known while the pool is away.
+    pub async fn arrived_percent(&self, image: &Image) -> Option<u8> {
+        let image = image.clone();
+        self.on_store(move |store| Ok(store.images.arrived_percent(&image))).await.ok()?
     }
 
     /// Where everything of a definition is.
@@ -211,6 +218,14 @@ impl Storing {
         if let Err(fault) = forgotten.await {
             tracing::warn!(%server, detail = fault.detail, "the guest's console log stays");
         }
+    }
+}
+
+/// Takes room in the pool, once more if images that no server needs could make some.
+pub(super) fn with_room<T>(store: &Store, take: impl Fn() -> Result<T, DiskError>) -> Result<T, StoreError> {
+    match take() {
+        Err(DiskError::Room(refused)) if store.images.makes_room_after(refused) => Ok(take()?),
+        taken => Ok(taken?),
     }
 }
 

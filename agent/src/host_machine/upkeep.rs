@@ -1,4 +1,5 @@
-//! What the host does by itself, once a minute: its trash clock is written down and its trash emptied.
+//! What the host does by itself, once a minute: its trash clock is written down, its trash emptied, its cache of images kept
+//! within its bound.
 //!
 //! A task of its own, beside the workers: no server waits for it, and what fails is told once and tried again.
 
@@ -15,12 +16,21 @@ use crate::storage::{pool::PoolError, trash::Emptied, trash_clock::TrashClock};
 /// ends before it does anything.
 const PERIOD: Duration = Duration::from_secs(60);
 
+/// What the pool may keep.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// Deleted disks, for how long.
+    pub keep: Duration,
+    /// Images, of how many bytes in all.
+    pub cache_bytes: u64,
+}
+
 /// Runs for ever; to be dropped with the machine.
-pub(super) async fn keep_up(storing: Storing, clock: Arc<TrashClock>, keep: Duration) {
+pub(super) async fn keep_up(storing: Storing, clock: Arc<TrashClock>, bounds: Bounds) {
     let mut told = Vec::new();
     loop {
         sleep(PERIOD).await;
-        let failed = round(&storing, &clock, keep).await;
+        let failed = round(&storing, &clock, bounds).await;
         for detail in failed.iter().filter(|detail| !told.contains(*detail)) {
             warn!(detail, "the upkeep of the pool is not done; trying again every minute");
         }
@@ -29,7 +39,8 @@ pub(super) async fn keep_up(storing: Storing, clock: Arc<TrashClock>, keep: Dura
 }
 
 /// What failed, as texts for the operator.
-async fn round(storing: &Storing, clock: &Arc<TrashClock>, keep: Duration) -> Vec<String> {
+async fn round(storing: &Storing, clock: &Arc<TrashClock>, bounds: Bounds) -> Vec<String> {
+    let Bounds { keep, cache_bytes } = bounds;
     let mut failed = Vec::new();
     let saving = Arc::clone(clock);
     let saved = blocking(move || Ok::<_, PoolError>(saving.save())).await;
@@ -47,18 +58,23 @@ async fn round(storing: &Storing, clock: &Arc<TrashClock>, keep: Duration) -> Ve
         Err(Fault { code: FaultCode::PoolMissing | FaultCode::PoolReadOnly, .. }) => {}
         Err(fault) => failed.push(fault.detail),
     }
+    // After the trash: what stood on an image there is gone now.
+    match storing.on_store(move |store| Ok(store.images.sweep(cache_bytes)?)).await {
+        Ok(_) | Err(Fault { code: FaultCode::PoolMissing | FaultCode::PoolReadOnly, .. }) => {}
+        Err(fault) => failed.push(fault.detail),
+    }
     failed
 }
 
 #[cfg(test)]
 mod tests {
-    use csp_shared::generation::DiskEpoch;
+    use csp_shared::{generation::DiskEpoch, sha256::Sha256};
 
     use super::*;
     use crate::{config::Config, plan::fixture::server};
 
     #[tokio::test]
-    async fn a_round_writes_the_clock_down_and_empties_the_trash() {
+    async fn a_round_writes_the_clock_down_and_empties_the_trash_and_then_the_cache() {
         let home = tempfile::tempdir().unwrap();
         let config =
             Config { state_dir: home.path().join("state"), pool_dir: home.path().join("pool"), ..Config::default() };
@@ -70,15 +86,20 @@ mod tests {
         storing.on_store(move |store| Ok(store.disks.retire(server(), DiskEpoch(1), now)?)).await.unwrap();
         let trash = || std::fs::read_dir(config.pool_dir.join("trash")).unwrap().count();
 
-        assert!(round(&storing, &clock, Duration::from_secs(3600)).await.is_empty());
+        let image = config.pool_dir.join("images").join(format!("{}.raw", Sha256::of(b"image")));
+        std::fs::write(&image, b"an image").unwrap();
+        let bounds = |seconds| Bounds { keep: Duration::from_secs(seconds), cache_bytes: 0 };
+        let told = round(&storing, &clock, bounds(3600)).await;
+        assert!(told.len() == 1 && told[0].contains("damaged"), "what it stands on is not known: {told:?}");
+        assert!(image.exists(), "nor whether it is this");
         assert_eq!(trash(), 1, "not yet");
         assert!(config.state_dir.join("trash.clock").exists());
-        assert!(round(&storing, &clock, Duration::ZERO).await.is_empty());
-        assert_eq!(trash(), 0);
+        assert!(round(&storing, &clock, bounds(0)).await.is_empty());
+        assert!(trash() == 0 && !image.exists(), "nothing stands on it any more");
 
         std::fs::remove_dir_all(&config.pool_dir).unwrap();
-        assert!(round(&storing, &clock, Duration::ZERO).await.is_empty(), "a missing pool is told elsewhere");
+        assert!(round(&storing, &clock, bounds(0)).await.is_empty(), "a missing pool is told elsewhere");
         std::fs::remove_dir_all(&config.state_dir).unwrap();
-        assert_eq!(round(&storing, &clock, Duration::ZERO).await.len(), 1, "and a clock that cannot be kept is told");
+        assert_eq!(round(&storing, &clock, bounds(0)).await.len(), 1, "and a clock that cannot be kept is told");
     }
 }

@@ -21,6 +21,7 @@ use csp_shared::{generation::DiskEpoch, id::ServerId};
 use super::{
     durable,
     image_cache::{CachedImage, format_name},
+    image_sweep::touch,
     pool::{self, Pool, PoolError},
     room::RoomError,
     tool::{Tool, ToolError},
@@ -118,6 +119,7 @@ impl Disks {
         let part = durable::part_of(&path);
         remove_if_there(&part).map_err(io)?; // of a try that a crash cut off; it would count as promised
         self.pool.room()?.check(disk_bytes)?;
+        touch(&base.path);
         Tool::new("qemu-img", CREATE_LIMIT)
             .args(["create", "-q", "-f", "qcow2", "-F", format_name(base.format), "-b"])
             .arg(&base.path)

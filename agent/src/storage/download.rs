@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use ureq::http::{StatusCode, header};
+use ureq::http::{HeaderMap, HeaderValue, StatusCode, header};
 
 const CHUNK_BYTES: usize = 256 * 1024;
 const CONNECT_LIMIT: Duration = Duration::from_secs(15);
@@ -68,11 +68,31 @@ impl std::fmt::Display for Length {
     }
 }
 
-/// Brings the file at `url` into `part` until it has `wanted` bytes. What `part` already holds is kept. Blocks.
+/// Which state of a file its server gave: a text that is another one once the file was changed (RFC 9110, 8.8). Kept from
+/// one try to the next, so that two halves of different files are not put together.
+#[derive(Debug, Default)]
+pub struct Validator(Option<HeaderValue>);
+
+impl Validator {
+    /// Of an answer. A weak tag does not promise the same bytes, and a date is as good as the seconds in it.
+    fn of(headers: &HeaderMap) -> Self {
+        let strong = |tag: &&HeaderValue| !tag.as_bytes().starts_with(b"W/");
+        Self(headers.get(header::ETAG).filter(strong).or_else(|| headers.get(header::LAST_MODIFIED)).cloned())
+    }
+}
+
+/// Brings the file at `url` into `part` until it has `wanted` bytes. What `part` already holds is kept, unless the server
+/// says that its file is not the one of `validator` any more. Blocks.
 ///
 /// # Errors
 /// When it does not arrive whole; what arrived stays for the next try, unless there is too much of it.
-pub fn download(url: &str, part: &Path, wanted: u64, cancelled: &AtomicBool) -> Result<(), DownloadError> {
+pub fn download(
+    url: &str,
+    part: &Path,
+    wanted: u64,
+    validator: &mut Validator,
+    cancelled: &AtomicBool,
+) -> Result<(), DownloadError> {
     let mut options = OpenOptions::new();
     let mut file = options.create(true).truncate(false).write(true).open(part).map_err(DownloadError::Write)?;
     let mut have = file.metadata().map_err(DownloadError::Write)?.len();
@@ -82,27 +102,41 @@ pub fn download(url: &str, part: &Path, wanted: u64, cancelled: &AtomicBool) -> 
     }
     if have < wanted {
         file.seek(SeekFrom::Start(have)).map_err(DownloadError::Write)?;
-        receive(url, &mut file, have, wanted, cancelled)?;
+        receive(url, &mut file, have, wanted, validator, cancelled)?;
     }
     file.sync_all().map_err(DownloadError::Write)
 }
 
-fn receive(url: &str, file: &mut File, have: u64, wanted: u64, cancelled: &AtomicBool) -> Result<(), DownloadError> {
+fn receive(
+    url: &str,
+    file: &mut File,
+    have: u64,
+    wanted: u64,
+    validator: &mut Validator,
+    cancelled: &AtomicBool,
+) -> Result<(), DownloadError> {
     let unreachable = |reason: String| DownloadError::Unreachable { url: url.to_owned(), reason };
     let other = |found| DownloadError::OtherLength { url: url.to_owned(), found, wanted };
 
     let mut request = agent().get(url);
     if have > 0 {
         request = request.header(header::RANGE, format!("bytes={have}-"));
+        if let Some(validator) = &validator.0 {
+            request = request.header(header::IF_RANGE, validator);
+        }
     }
     let mut answer = request.call().map_err(|error| unreachable(error.to_string()))?;
+    let before = std::mem::replace(validator, Validator::of(answer.headers()));
+    let is_another = before.0.is_some() && validator.0.is_some() && before.0 != validator.0;
     let mut have = match answer.status() {
-        StatusCode::PARTIAL_CONTENT if resumes_at(answer.headers().get(header::CONTENT_RANGE), have) => have,
+        StatusCode::PARTIAL_CONTENT if !is_another && resumes_at(answer.headers().get(header::CONTENT_RANGE), have) => {
+            have
+        }
         StatusCode::OK => {
             file.set_len(0).and_then(|()| file.rewind()).map_err(DownloadError::Write)?;
             0
         }
-        // The rest cannot be had on its own, so what is there helps nobody: begin anew at the next try.
+        // The rest cannot be had on its own, or is that of another file: begin anew at the next try.
         StatusCode::RANGE_NOT_SATISFIABLE | StatusCode::PARTIAL_CONTENT => {
             file.set_len(0).map_err(DownloadError::Write)?;
             return Err(unreachable("the server does not resume the file; beginning anew".to_owned()));
@@ -137,13 +171,13 @@ fn receive(url: &str, file: &mut File, have: u64, wanted: u64, cancelled: &Atomi
 }
 
 /// Whether `Content-Range: bytes FIRST-LAST/LENGTH` begins where we stopped.
-fn resumes_at(range: Option<&ureq::http::HeaderValue>, have: u64) -> bool {
+fn resumes_at(range: Option<&HeaderValue>, have: u64) -> bool {
     let first = range.and_then(|range| range.to_str().ok()?.strip_prefix("bytes ")?.split('-').next()?.parse().ok());
     first == Some(have)
 }
 
 /// How long the whole file is, if its server says so: `Content-Length`, or what stands behind the slash of a range.
-fn whole_length(status: StatusCode, headers: &ureq::http::HeaderMap) -> Option<u64> {
+fn whole_length(status: StatusCode, headers: &HeaderMap) -> Option<u64> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     match status {
         StatusCode::PARTIAL_CONTENT => text(header::CONTENT_RANGE)?.rsplit('/').next()?.parse().ok(),

@@ -5,10 +5,11 @@
 //! * a file under its final name was checked, is complete and read-only, and its name says what it was made of;
 //! * what is kept is raw: a qcow2 file is written out as one by [`super::seal`], so no guest reads through its tables;
 //! * any number of servers that want one image wait for one fetch, and a wait can be given up;
-//! * what a fetch will take of the pool is nobody else's from its beginning on.
+//! * what a fetch will take of the pool is nobody else's from its beginning on;
+//! * what is kept is bounded, see [`super::image_sweep`].
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     io::{self, ErrorKind},
     path::PathBuf,
     sync::{
@@ -18,6 +19,7 @@ use std::{
 };
 
 use csp_shared::{
+    id::ServerId,
     limits::IMAGE_BYTES_MAX,
     sha256::Sha256,
     spec::{Image, ImageFormat},
@@ -25,9 +27,9 @@ use csp_shared::{
 
 use super::{
     download::DownloadError,
-    image_fetch::{Fetch, read_header},
+    image_fetch::{Fetch, arriving, read_header},
     pool::{Pool, PoolError},
-    qcow2, room,
+    qcow2, raw, room,
     seal::SealError,
 };
 
@@ -64,7 +66,7 @@ pub enum ImageError {
         /// Which one.
         sha256: Sha256,
         /// Why.
-        reason: String,
+        reason: raw::Refused,
     },
     /// Its header is fine, the rest is not.
     #[error("the image {sha256} is refused")]
@@ -98,9 +100,22 @@ pub enum ImageError {
         #[source]
         source: io::Error,
     },
+    /// A disk of which nobody can tell what it stands on.
+    #[error("cannot tell what the disk {} stands on, so no image is removed; is it damaged?", .0.display())]
+    Unreadable(PathBuf),
     /// The agent is going down.
     #[error("the agent is stopping")]
     Stopping,
+}
+
+impl ImageError {
+    /// How much room was wanting, if that is what was.
+    fn lacks_room(&self) -> Option<room::RoomError> {
+        match self {
+            Self::Room(error) | Self::Sealed { reason: SealError::Room(error), .. } => Some(*error),
+            _ => None,
+        }
+    }
 }
 
 /// A checked image in the pool.
@@ -126,15 +141,33 @@ pub fn format_name(format: ImageFormat) -> &'static str {
 /// The folder of images and who is fetching which.
 #[derive(Debug, Clone)]
 pub struct ImageCache {
-    pool: Pool,
-    fetches: Arc<Mutex<HashMap<Sha256, Arc<tokio::sync::Mutex<()>>>>>,
+    pub(super) pool: Pool,
+    pub(super) fetches: Arc<Mutex<HashMap<Sha256, Arc<tokio::sync::Mutex<()>>>>>,
+    /// The image that each server's spec names.
+    pub(super) named: Arc<Mutex<BTreeMap<ServerId, Sha256>>>,
 }
 
 impl ImageCache {
     /// Keeps images in `pool`.
     #[must_use]
     pub fn new(pool: Pool) -> Self {
-        Self { pool, fetches: Arc::default() }
+        Self { pool, fetches: Arc::default(), named: Arc::default() }
+    }
+
+    /// Takes note of the image that a server's spec names; `None` when it is to be gone. Such an image stays in the cache.
+    pub fn name(&self, server: ServerId, image: Option<&Image>) {
+        let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        match image {
+            Some(image) => drop(named.insert(server, image.sha256)),
+            None => drop(named.remove(&server)),
+        }
+    }
+
+    /// How much of an image that is being fetched has arrived, in percent. Blocks.
+    #[must_use]
+    pub fn arrived_percent(&self, image: &Image) -> Option<u8> {
+        let arrived = std::fs::metadata(arriving(&self.pool, image)).ok()?.len();
+        u8::try_from(arrived.saturating_mul(100).checked_div(image.size_bytes)?.min(100)).ok()
     }
 
     /// Where what is kept of an image is, or will be.
@@ -193,7 +226,12 @@ impl ImageCache {
             if cache.cached(&image)?.is_some() {
                 return Ok(());
             }
-            Fetch { image: &image, path: &cache.path(&image), pool: &cache.pool, cancelled: &flag }.run()
+            let path = cache.path(&image);
+            let fetch = || Fetch { image: &image, path: &path, pool: &cache.pool, cancelled: &flag }.run();
+            match fetch() {
+                Err(error) if error.lacks_room().is_some_and(|refused| cache.makes_room_after(refused)) => fetch(),
+                done => done,
+            }
         });
         thread.await.map_err(|_| ImageError::Stopping)?
     }

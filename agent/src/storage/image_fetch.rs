@@ -4,7 +4,7 @@ use std::{
     fs::{File, Permissions},
     io::{self, Read},
     os::unix::fs::PermissionsExt,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -20,16 +20,15 @@ use sha2::Digest;
 
 use super::{
     disk::remove_if_there,
-    download::{DownloadError, download},
+    download::{DownloadError, Validator, download},
     durable,
     image_cache::{ImageError, format_name},
     pool::Pool,
-    qcow2,
+    qcow2, raw,
     seal::{SealError, seal},
 };
 
 const CHUNK_BYTES: usize = 1024 * 1024;
-const SECTOR_BYTES: u64 = 512;
 /// How often a broken connection is resumed before the worker waits longer and tries again.
 const TRIES: u32 = 3;
 /// Of what is kept.
@@ -50,12 +49,17 @@ impl Fetch<'_> {
             return Err(ImageError::TooLarge(self.image.size_bytes));
         }
         // Of the file as it comes, under a name that nothing else has: another format is another file.
-        let fetched = self.pool.images().join(format!("{}.{}.part", self.image.sha256, format_name(self.image.format)));
-        let claim = self.pool.claim::<ImageError>(self.image.size_bytes)?;
-        self.download(&fetched)?;
-        drop(claim);
+        let fetched = arriving(self.pool, self.image);
         let io = |source| ImageError::Io { path: fetched.clone(), source };
-        let found = digest(&fetched, self.cancelled).map_err(io)?.ok_or(DownloadError::Cancelled)?;
+        let claim = self.pool.claim::<ImageError>(self.image.size_bytes)?;
+        let is_resumed = std::fs::metadata(&fetched).is_ok_and(|file| file.len() > 0);
+        let mut found = self.download(&fetched)?;
+        // Its first part came in an earlier run, and nobody remembers of which state of the file.
+        if is_resumed && found != self.image.sha256 {
+            remove_if_there(&fetched).map_err(io)?;
+            found = self.download(&fetched)?;
+        }
+        drop(claim);
         let kept = if found == self.image.sha256 {
             self.keep(&fetched)
         } else {
@@ -70,16 +74,20 @@ impl Fetch<'_> {
         kept
     }
 
-    fn download(&self, fetched: &Path) -> Result<(), ImageError> {
-        let mut tries = 0;
+    /// Fetches the file, whole, and gives its digest.
+    fn download(&self, fetched: &Path) -> Result<Sha256, ImageError> {
+        let (mut tries, mut validator) = (0, Validator::default());
         loop {
             tries += 1;
-            match download(&self.image.url, fetched, self.image.size_bytes, self.cancelled) {
-                Ok(()) => return Ok(()),
+            match download(&self.image.url, fetched, self.image.size_bytes, &mut validator, self.cancelled) {
+                Ok(()) => break,
                 Err(DownloadError::Unreachable { .. }) if tries < TRIES => {}
                 Err(error) => return Err(error.into()),
             }
         }
+        let read = digest(fetched, self.cancelled);
+        let digest = read.map_err(|source| ImageError::Io { path: fetched.to_owned(), source })?;
+        Ok(digest.ok_or(DownloadError::Cancelled)?)
     }
 
     /// Judges the fetched file and gives what it holds its name.
@@ -88,7 +96,8 @@ impl Fetch<'_> {
         let header = read_header(fetched).map_err(io)?;
         let whole = match self.image.format {
             ImageFormat::Raw => {
-                check_raw(self.image, &header)?;
+                let sha256 = self.image.sha256;
+                raw::parse(&header, self.image.size_bytes).map_err(|reason| ImageError::NotRaw { sha256, reason })?;
                 fetched.to_owned()
             }
             ImageFormat::Qcow2 => {
@@ -110,6 +119,11 @@ impl Fetch<'_> {
     }
 }
 
+/// Where an image is while it is fetched.
+pub(super) fn arriving(pool: &Pool, image: &Image) -> PathBuf {
+    pool.images().join(format!("{}.{}.part", image.sha256, format_name(image.format)))
+}
+
 impl ImageError {
     /// Whether the file itself is at fault, so that it helps nobody to keep it.
     fn is_the_images(&self) -> bool {
@@ -117,7 +131,8 @@ impl ImageError {
             Self::Checksum { .. } | Self::TooLarge(_) | Self::Invalid { .. } | Self::NotRaw { .. } => true,
             Self::LargerThanPool { .. } => true,
             Self::Sealed { reason, .. } => matches!(reason, SealError::Damaged(_)),
-            Self::Download(_) | Self::Room(_) | Self::Pool(_) | Self::Io { .. } | Self::Stopping => false,
+            Self::Download(_) | Self::Room(_) | Self::Pool(_) | Self::Io { .. } => false,
+            Self::Unreadable(_) | Self::Stopping => false,
         }
     }
 }
@@ -127,19 +142,6 @@ pub(super) fn read_header(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(qcow2::HEADER_BYTES as u64).read_to_end(&mut bytes)?;
     Ok(bytes)
-}
-
-/// A raw image is whatever bytes it has, but no part of a sector and nothing that calls itself something else.
-fn check_raw(image: &Image, header: &[u8]) -> Result<(), ImageError> {
-    let refused = |reason: String| Err(ImageError::NotRaw { sha256: image.sha256, reason });
-    if !image.size_bytes.is_multiple_of(SECTOR_BYTES) {
-        let size = image.size_bytes;
-        return refused(format!("a raw image has whole sectors of {SECTOR_BYTES} bytes, and it has {size} bytes"));
-    }
-    match qcow2::parse(header, image.size_bytes) {
-        Err(qcow2::Refused::NotQcow2) => Ok(()),
-        _ => refused("it is a qcow2 file, and the catalog calls it raw".to_owned()),
-    }
 }
 
 /// The file's SHA-256; nothing when it was given up.

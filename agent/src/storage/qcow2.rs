@@ -197,6 +197,15 @@ pub fn virtual_bytes(bytes: &[u8]) -> Option<u64> {
     be64(bytes, 24).filter(|_| be32(bytes, 0) == Some(MAGIC))
 }
 
+/// Name of the file that one of our own making stands on; empty when it stands on none. `None`: it is cut off, or no such
+/// file.
+#[must_use]
+pub fn backing_name(bytes: &[u8]) -> Option<&[u8]> {
+    let at = be64(bytes, 8).filter(|_| be32(bytes, 0) == Some(MAGIC))?;
+    let (at, length) = (usize::try_from(at).ok()?, be32(bytes, 16)? as usize);
+    bytes.get(at..at.checked_add(length)?)
+}
+
 fn check_features(incompatible: u64) -> Result<(), Refused> {
     const UNCLEAN: u64 = 0b11;
     const DATA_FILE: u64 = 0b100;

@@ -228,6 +228,7 @@ fn unknown(record: &Record) -> Observed {
         domain: DomainState::Unknown,
         disk_epoch: None,
         activity: None,
+        arrived_percent: None,
         fault: None,
         remains: Remains::UNPROVED,
     }

@@ -52,7 +52,8 @@ impl Reports {
         // A look may have been faster: what it found is the proof, and stays.
         let Some(report) = state.latest.get_mut(&server).filter(|report| report.accepted < version) else { return };
         (report.accepted, report.accepted_hash) = (version, hash);
-        (report.fault, report.activity, report.remains) = (None, None, Remains::UNPROVED);
+        (report.fault, report.activity, report.arrived_percent) = (None, None, None);
+        report.remains = Remains::UNPROVED;
         state.untaken.insert(server);
         drop(state);
         self.changed.notify_one();
@@ -113,6 +114,7 @@ mod tests {
             domain,
             disk_epoch: Some(spec().disk_epoch),
             activity: None,
+            arrived_percent: None,
             fault: None,
             remains: Remains::UNPROVED,
         }

@@ -1,11 +1,12 @@
 //! One server's task: what [`super::converge`] decides, with the waiting in between.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use csp_shared::{
     generation::Version,
     id::ServerId,
-    observed::{Fault, FaultCode},
+    observed::{Fault, FaultCode, Observed},
+    spec::Desired,
 };
 use tokio::{
     sync::{Notify, Semaphore, SemaphorePermit, watch},
@@ -28,6 +29,8 @@ use crate::{
 
 /// Everything is looked at again after this long, so that drift is seen though no event told of it.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
+/// How often it is looked how much of an image has arrived.
+const ARRIVAL_AGAIN: Duration = Duration::from_secs(2);
 /// Nothing tells of a mount, and guests wait for it.
 const POOL_AGAIN: Duration = Duration::from_secs(5);
 /// Downloads at once on one host.
@@ -147,11 +150,23 @@ async fn run_step<M: Machine, B: Backing>(
             biased;
             done = act => done,
             () = wake.newer.notified() => return,
+            never = tell_arrival(shared, look), if *step == Step::FetchImage => match never {},
         }
     } else {
         act.await
     };
     tell(server, step, began, done);
+}
+
+/// Tells how much of the image has arrived, each twentieth once. Never ends.
+async fn tell_arrival<M: Machine, B: Backing>(shared: &Shared<M, B>, look: &Look) -> Infallible {
+    let Desired::Present(spec) = &look.desired else { return std::future::pending().await };
+    loop {
+        sleep(ARRIVAL_AGAIN).await;
+        let arrived = shared.host.machine.arrived_percent(&spec.image).await;
+        let arrived_percent = arrived.map(|percent| percent - percent % 5);
+        shared.reports.publish(Observed { arrived_percent, ..look.observed.clone() });
+    }
 }
 
 fn tell(server: ServerId, step: &Step, began: Instant, done: Result<(), Fault>) {

@@ -121,11 +121,11 @@ pub fn progress(wanted: Version, accepted: Version, reached: Option<Version>, fa
     }
 }
 
-/// How far an action is, from 0 to 100, for people: from its status and what its host said last that it does. It says
-/// nothing about time, and never goes back while an action runs. What has ended is at 100 however it ended, so that who
+/// How far an action is, from 0 to 100, for people: from its status, what its host said last that it does, and how much of
+/// an image has arrived there. It says nothing about time, and never goes back while an action runs. What has ended is at 100 however it ended, so that who
 /// waits for 100 never waits in vain.
 #[must_use]
-pub fn percent(command: Command, status: Status, activity: Option<Activity>) -> u8 {
+pub fn percent(command: Command, status: Status, activity: Option<Activity>, arrived_percent: Option<u8>) -> u8 {
     match status {
         Status::Queued => return 0,
         Status::Done | Status::Failed | Status::Superseded => return 100,
@@ -134,7 +134,7 @@ pub fn percent(command: Command, status: Status, activity: Option<Activity>) -> 
     use Command::{ChangePackage, Create, Destroy, Reinstall, Restart};
     let Some(activity) = activity else { return TAKEN_UP };
     match (command, activity) {
-        (Create | Reinstall | ChangePackage, Activity::FetchingImage) => 25,
+        (Create | Reinstall | ChangePackage, Activity::FetchingImage) => 25 + arrived_percent.unwrap_or(0).min(100) / 5,
         // The new disk is made while the old guest runs, the rest when it is off: both are one part of the way.
         (Reinstall | ChangePackage, Activity::Preparing | Activity::Stopping) => 50,
         (Create, Activity::Preparing) => 60,
@@ -175,19 +175,22 @@ mod tests {
         ];
         for (command, way) in ways {
             let running = std::iter::once(None).chain(way.iter().copied().map(Some));
-            let running = running.map(|activity| percent(command, Status::Running, activity));
-            let way: Vec<u8> = std::iter::once(percent(command, Status::Queued, None)).chain(running).collect();
+            let running = running.map(|activity| percent(command, Status::Running, activity, None));
+            let way: Vec<u8> = std::iter::once(percent(command, Status::Queued, None, None)).chain(running).collect();
             assert!(way.is_sorted_by(|one, next| one < next), "{command:?}: {way:?}");
             for activity in [FetchingImage, Preparing, Starting, Stopping, Removing] {
                 assert!(
-                    (1..100).contains(&percent(command, Status::Running, Some(activity))),
+                    (1..100).contains(&percent(command, Status::Running, Some(activity), None)),
                     "{command:?} {activity:?}"
                 );
-                assert_eq!(percent(command, Status::Queued, Some(activity)), 0, "what is under way is another's");
+                assert_eq!(percent(command, Status::Queued, Some(activity), None), 0, "what is under way is another's");
             }
         }
+        let arrived = [None, Some(0), Some(50), Some(100), Some(255)];
+        let way = arrived.map(|arrived| percent(Command::Create, Status::Running, Some(FetchingImage), arrived));
+        assert_eq!(way, [25, 25, 35, 45, 45], "and then it is prepared");
         for ended in Status::ALL.into_iter().filter(|status| status.is_final()) {
-            assert_eq!(percent(Command::Stop, ended, Some(Stopping)), 100);
+            assert_eq!(percent(Command::Stop, ended, Some(Stopping), None), 100);
         }
     }
 

@@ -119,6 +119,7 @@ mod tests {
             domain: DomainState::Running,
             disk_epoch: disk.map(DiskEpoch),
             activity: None,
+            arrived_percent: None,
             fault: fault.map(|code| Fault::new(code, "")),
             remains: Remains::UNPROVED,
         };

@@ -206,6 +206,7 @@ impl World {
             domain,
             disk_epoch: None,
             activity: None,
+            arrived_percent: None,
             fault: None,
             remains,
         }

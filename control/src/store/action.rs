@@ -86,19 +86,21 @@ pub struct OpenAction {
 const ACTIONS: &str = "SELECT x.uuid, s.uuid, x.command, x.status, x.incarnation, x.generation, x.error_code, \
                        x.error_message, x.created_at, x.started_at, x.finished_at, \
                        CASE WHEN x.status = 'running' THEN \
-                       (SELECT json_extract(o.body, '$.activity') FROM observations o \
+                       (SELECT json_array(json_extract(o.body, '$.activity'), json_extract(o.body, '$.arrived_percent')) \
+                       FROM observations o \
                        JOIN placements p ON p.id = o.placement_id WHERE p.server_id = s.id ORDER BY p.id DESC LIMIT 1) END \
                        FROM actions x JOIN servers s ON s.id = x.server_id";
 
 fn action(r: &Row<'_>) -> Result<Action, StoreError> {
     let (code, message): (Option<String>, Option<String>) = (r.get(6)?, r.get(7)?);
     let (command, status) = (row::chosen(r, 2, Command::parse)?, row::chosen(r, 3, Status::parse)?);
+    let (activity, arrived_percent) = under_way(r)?;
     Ok(Action {
         id: row::parsed(r, 0)?,
         server: row::parsed(r, 1)?,
         command,
         status,
-        percent: action::percent(command, status, activity(r)?),
+        percent: action::percent(command, status, activity, arrived_percent),
         wanted: wanted(r)?,
         error: code.zip(message),
         created_at: row::time(r, 8)?,
@@ -107,10 +109,10 @@ fn action(r: &Row<'_>) -> Result<Action, StoreError> {
     })
 }
 
-fn activity(r: &Row<'_>) -> Result<Option<Activity>, StoreError> {
-    let Some(name) = r.get::<_, Option<String>>(11)? else { return Ok(None) };
-    let read = serde_json::from_value(serde_json::Value::String(name));
-    read.map(Some).map_err(|why| StoreError::Damaged(why.to_string()))
+/// What the host does for the server, and how much of an image has arrived there.
+fn under_way(r: &Row<'_>) -> Result<(Option<Activity>, Option<u8>), StoreError> {
+    let Some(both) = r.get::<_, Option<String>>(11)? else { return Ok((None, None)) };
+    serde_json::from_str(&both).map_err(|why| StoreError::Damaged(why.to_string()))
 }
 
 fn open(r: &Row<'_>) -> Result<OpenAction, StoreError> {

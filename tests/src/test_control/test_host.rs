@@ -192,6 +192,7 @@ fn settled(desired: &Desired) -> Observed {
         domain: if running { DomainState::Running } else { DomainState::Off },
         disk_epoch,
         activity: None,
+        arrived_percent: None,
         fault: None,
         remains,
     }

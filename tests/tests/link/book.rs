@@ -70,6 +70,7 @@ pub fn accepted(desired: &Desired) -> Observed {
         domain: DomainState::Off,
         disk_epoch: None,
         activity: None,
+        arrived_percent: None,
         fault: None,
         remains: Remains::NOTHING,
     }

@@ -101,6 +101,7 @@ fn side(host: HostId, desired: Desired) -> ServerSide {
             domain: DomainState::Off,
             disk_epoch: None,
             activity: None,
+            arrived_percent: None,
             fault: None,
             remains: if is_gone { Remains::NOTHING } else { Remains::UNPROVED },
         }),

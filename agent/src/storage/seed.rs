@@ -103,6 +103,8 @@ struct UserData<'a> {
     preserve_hostname: bool,
     manage_etc_hosts: &'static str,
     disable_root: bool,
+    // cloud-init's schema refuses a list of none.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
     ssh_authorized_keys: &'a [String],
     ssh_pwauth: bool,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -32,6 +32,7 @@ steps! {
     Step::RemoveSeed => "remove_seed",
     Step::MakeTaps => "make_taps",
     Step::CutOff => "cut_off",
+    Step::ProbeAddresses { .. } => "probe_addresses",
     Step::SetFilters(_) => "set_filters",
     Step::Connect(_) => "connect",
     Step::RemoveTaps => "remove_taps",

@@ -11,6 +11,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     future::Future,
+    net::Ipv4Addr,
     path::PathBuf,
     str::FromStr,
 };
@@ -317,6 +318,14 @@ pub trait Machine: Send + Sync + 'static {
     /// Disconnects whatever carries the server's mark and is no tap of the spec's adapters: link down, off its bridge.
     /// Removes what nobody can miss of it: a name of csp's, and no program that holds it open.
     fn cut_off(&self, spec: &ServerSpec) -> impl Future<Output = Result<(), Fault>> + Send;
+
+    /// Asks the public segment, and the filters of this host's other servers, whether anybody uses one of `addresses`.
+    /// [`FaultCode::AddressInUse`](csp_shared::observed::FaultCode::AddressInUse) when somebody does.
+    fn probe_addresses(
+        &self,
+        spec: &ServerSpec,
+        addresses: &BTreeSet<Ipv4Addr>,
+    ) -> impl Future<Output = Result<(), Fault>> + Send;
 
     /// Replaces the filters of those of the spec's taps that are there, in one transaction, marked with `mark`. Never a
     /// moment without. Each tap lets through all the public addresses of the server.

@@ -175,6 +175,7 @@ fn spec(web: &Web, disk_epoch: DiskEpoch) -> ServerSpec {
         }],
         user_data: None,
         limits: LIMITS,
+        smtp_open: false,
     }
 }
 

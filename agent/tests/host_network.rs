@@ -29,7 +29,7 @@ use csp_agent::{
     },
 };
 use csp_shared::{id::ServerId, mac::Mac};
-use frame::{ARP, Arp, BROADCAST, IPV4, IPV6, arp, ethernet, router_advertisement, tagged, udp};
+use frame::{ARP, Arp, BROADCAST, IPV4, IPV6, arp, ethernet, router_advertisement, tagged, tcp, udp};
 use host_support::{Frames, GuestCable, Wire, in_private_network};
 use rtnetlink::{LinkBridge, LinkUnspec, LinkVeth, packet_route::link::LinkAttribute};
 use serde_json::json;
@@ -101,7 +101,7 @@ fn see_filters(server: ServerId) -> Result<Option<Mark>, NetworkError> {
 }
 
 fn filters(mark: Mark) -> ServerFilters {
-    ServerFilters { server: SERVER, own: vec![OWN, OWN_TOO], macs: vec![MAC], mark }
+    ServerFilters { server: SERVER, own: vec![OWN, OWN_TOO], macs: vec![MAC], smtp_open: false, mark }
 }
 
 fn good(marker: &[u8]) -> Vec<u8> {
@@ -127,13 +127,22 @@ fn a_guest_sends_only_as_itself() {
         let plain = good(TRIED);
         let mut bad_arp = arp_of(1, MAC.0, OWN, GATEWAY);
         bad_arp[4] = 8; // a longer hardware address moves the fields that follow
-        let table: [(&str, bool, Vec<u8>); 21] = [
+        let mail = |fragment: &[u8]| ethernet(GATEWAY_MAC, MAC.0, IPV4, fragment);
+        let mut wrong_length = ip((OWN, 1), (GATEWAY, 2));
+        wrong_length[16] = 0x20; // longer than the frame: no kernel knows where its ports are
+        let table: [(&str, bool, Vec<u8>); 27] = [
             ("its own address", true, plain.clone()),
             ("another address of its server", true, ip((OWN_TOO, 1), (GATEWAY, 2))),
             ("asks for the gateway", true, frame(MAC.0, ARP, &arp_of(1, MAC.0, OWN, GATEWAY))),
             ("answers for itself", true, ethernet(GATEWAY_MAC, MAC.0, ARP, &arp_of(2, MAC.0, OWN, GATEWAY))),
             ("announces itself", true, frame(MAC.0, ARP, &arp_of(1, MAC.0, OWN_TOO, OWN_TOO))),
             ("probes its address", true, frame(MAC.0, ARP, &arp_of(1, MAC.0, Ipv4Addr::UNSPECIFIED, OWN))),
+            ("probes another's address", false, frame(MAC.0, ARP, &arp_of(1, MAC.0, Ipv4Addr::UNSPECIFIED, OTHER))),
+            ("hands mail to a server", false, mail(&tcp((OWN, 4000), (OTHER, 25), TRIED))),
+            ("hands mail to its provider", true, mail(&tcp((OWN, 4000), (OTHER, 587), TRIED))),
+            ("a page", true, mail(&tcp((OWN, 25), (OTHER, 443), TRIED))),
+            ("a length that is a lie", false, wrong_length),
+            ("two tags", false, tagged(&tagged(&plain, 0x8100, 100), 0x88a8, 200)),
             ("another's MAC", false, ethernet(GATEWAY_MAC, OTHER_MAC, IPV4, &udp((OWN, 1), (GATEWAY, 2), TRIED))),
             ("another's address", false, ip((OTHER, 1), (GATEWAY, 2))),
             ("no address", false, ip((Ipv4Addr::UNSPECIFIED, 1), (GATEWAY, 2))),
@@ -155,6 +164,92 @@ fn a_guest_sends_only_as_itself() {
             guest.send(&good(LAST));
             assert_eq!(segment.saw_before(TRIED, LAST), passes, "{name}");
         }
+    });
+}
+
+#[test]
+fn mail_passes_once_the_operator_opened_it() {
+    in_private_network(|runtime| {
+        let host = Host::new(runtime);
+        let mut guest = host.plug_in(runtime);
+        let mut segment = Wire::open("segment");
+        let mail = ethernet(GATEWAY_MAC, MAC.0, IPV4, &tcp((OWN, 4000), (OTHER, 25), TRIED));
+        for smtp_open in [true, false, true] {
+            filter::load(&ServerFilters { smtp_open, ..filters(MARK) }).unwrap();
+            guest.send(&mail);
+            guest.send(&good(LAST));
+            assert_eq!(segment.saw_before(TRIED, LAST), smtp_open);
+        }
+    });
+}
+
+/// Answers every question for `OTHER` on the segment, until it is told to end.
+fn somebody_uses_other(is_over: &Arc<AtomicBool>, operation: u16) -> std::thread::JoinHandle<u32> {
+    let mut segment = Wire::open("segment");
+    let is_over = Arc::clone(is_over);
+    std::thread::spawn(move || {
+        let mut asked = 0;
+        while !is_over.load(Ordering::Relaxed) {
+            match segment.next() {
+                Some(frame) if frame[12..14] == ARP.to_be_bytes() && frame[38..42] == OTHER.octets() => {
+                    assert_eq!(frame[28..32], [0; 4], "a probe names no sender's address");
+                    let answer = arp_of(operation, OTHER_MAC, OTHER, Ipv4Addr::UNSPECIFIED);
+                    segment.send(&ethernet(frame[6..12].try_into().unwrap(), OTHER_MAC, ARP, &answer));
+                    asked += 1;
+                }
+                Some(_) => {}
+                None => std::thread::sleep(std::time::Duration::from_millis(1)),
+            }
+        }
+        asked
+    })
+}
+
+#[test]
+fn an_address_that_somebody_answers_for_is_not_given_to_a_server() {
+    in_private_network(|runtime| {
+        let host = Host::new(runtime);
+        for operation in [1, 2] {
+            let is_over = Arc::new(AtomicBool::new(false));
+            let somebody = somebody_uses_other(&is_over, operation);
+            let probe = |addresses: &[Ipv4Addr]| {
+                runtime.block_on(host.taps.ensure_unused(&addresses.iter().copied().collect()))
+            };
+            let refused = probe(&[OWN, OTHER]);
+            assert!(matches!(&refused, Err(NetworkError::AddressInUse { address: OTHER, by }) if by.contains("0a:c5")));
+            probe(&[OWN, OWN_TOO]).unwrap();
+            is_over.store(true, Ordering::Relaxed);
+            assert!(somebody.join().unwrap() > 0);
+        }
+        let nobody_knows = Taps::new(host.links.clone(), "br-other".to_owned());
+        assert!(runtime.block_on(nobody_knows.ensure_unused(&[OWN].into())).is_err());
+    });
+}
+
+#[test]
+fn an_address_is_not_given_to_two_servers_of_one_host_and_no_guest_can_claim_another() {
+    in_private_network(|runtime| {
+        let host = Host::new(runtime);
+        let mut guest = host.plug_in(runtime);
+        let other = ServerId(Uuid::from_u128(7));
+        let held = filter::ensure_unused(other, &[OTHER, OWN_TOO].into());
+        assert!(matches!(held, Err(NetworkError::AddressInUse { address: OWN_TOO, .. })), "{held:?}");
+        filter::ensure_unused(SERVER, &[OWN, OWN_TOO].into()).unwrap();
+        filter::ensure_unused(other, &[OTHER].into()).unwrap();
+
+        let is_over = Arc::new(AtomicBool::new(false));
+        let liar = std::thread::spawn({
+            let is_over = Arc::clone(&is_over);
+            move || {
+                while !is_over.load(Ordering::Relaxed) {
+                    guest.send(&ethernet([2, 0, 0, 0, 0, 2], MAC.0, ARP, &arp_of(2, MAC.0, OTHER, OTHER)));
+                    std::thread::sleep(std::time::Duration::from_millis(5));
+                }
+            }
+        });
+        runtime.block_on(host.taps.ensure_unused(&[OTHER].into())).unwrap();
+        is_over.store(true, Ordering::Relaxed);
+        liar.join().unwrap();
     });
 }
 

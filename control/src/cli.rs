@@ -285,6 +285,21 @@ enum ServerCommand {
     Lock(billing::LockArguments),
     /// Lift a reason
     Unlock(billing::LockArguments),
+    /// Let a server's guest hand mail to other servers (TCP port 25), or no longer; closed until it is opened
+    Smtp {
+        /// Which
+        server: ServerId,
+        /// What it is to be
+        state: SmtpState,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum SmtpState {
+    /// Mail leaves
+    Open,
+    /// Mail does not leave
+    Closed,
 }
 
 /// Why a command did not do what it was asked.

@@ -114,6 +114,8 @@ pub enum FaultCode {
     HypervisorAway,
     /// Tap, bridge or filter could not be made.
     NetworkRefused,
+    /// An address of the server is already in use on its network: somebody answered when it was asked for.
+    AddressInUse,
     /// The guest fell five times in ten minutes.
     CrashLoop,
     /// Anything else; the detail says what.
@@ -131,6 +133,7 @@ impl FaultCode {
             | Self::ImageInvalid
             | Self::DiskMissing
             | Self::HypervisorRefused
+            | Self::AddressInUse
             | Self::CrashLoop => true,
             Self::ImageUnreachable
             | Self::PoolFull
@@ -160,6 +163,7 @@ impl FaultCode {
             Self::HypervisorRefused => "hypervisor_refused",
             Self::HypervisorAway => "hypervisor_away",
             Self::NetworkRefused => "network_refused",
+            Self::AddressInUse => "address_in_use",
             Self::CrashLoop => "crash_loop",
             Self::Internal => "internal",
         }

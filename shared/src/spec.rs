@@ -99,6 +99,15 @@ pub struct ServerSpec {
     /// What it may use of its host at most. Left out when there is no bound, for the same reason.
     #[serde(default, skip_serializing_if = "GuestLimits::is_none")]
     pub limits: GuestLimits,
+    /// Its guest may send mail to other servers: TCP to port 25 passes its filters. Left out when it may not, for the
+    /// same reason.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub smtp_open: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 impl ServerSpec {

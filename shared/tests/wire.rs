@@ -85,6 +85,7 @@ fn spec() -> ServerSpec {
         }],
         user_data: None,
         limits: GuestLimits::NONE,
+        smtp_open: false,
     }
 }
 
@@ -99,7 +100,7 @@ fn with_limits() -> ServerSpec {
         disk_iops_max: Some(2_000),
         disk_mib_per_second_max: Some(200),
     };
-    ServerSpec { limits, ..spec() }
+    ServerSpec { limits, smtp_open: true, ..spec() }
 }
 
 fn observed() -> Observed {

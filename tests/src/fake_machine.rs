@@ -8,6 +8,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
     future::{Future, Ready, pending, ready},
+    net::Ipv4Addr,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -44,6 +45,7 @@ pub enum Op {
     RemoveSeed,
     MakeTaps,
     CutOff,
+    ProbeAddresses,
     SetFilters,
     LinkUp,
     RemoveTaps,
@@ -371,6 +373,14 @@ impl Machine for FakeMachine {
             server.cut_off(&spec.nics.iter().map(|nic| nic.mac).collect());
             Ok(())
         })
+    }
+
+    fn probe_addresses(
+        &self,
+        spec: &ServerSpec,
+        _addresses: &BTreeSet<Ipv4Addr>,
+    ) -> impl Future<Output = Result<(), Fault>> + Send {
+        self.change(Op::ProbeAddresses, spec.server, |_, _| Ok(()))
     }
 
     fn set_filters(&self, spec: &ServerSpec, mark: Mark) -> impl Future<Output = Result<(), Fault>> + Send {

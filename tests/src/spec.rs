@@ -52,6 +52,7 @@ pub fn server_spec(number: u8) -> ServerSpec {
         }],
         user_data: None,
         limits: GuestLimits::NONE,
+        smtp_open: false,
     }
 }
 

@@ -3,10 +3,7 @@
 
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
-use csp_shared::{
-    audit::{HeldFilters, Holding},
-    id::ServerId,
-};
+use csp_shared::audit::{HeldFilters, Holding};
 
 use crate::{
     host_machine::fault::story,
@@ -45,18 +42,13 @@ fn ours(tables: &BTreeSet<String>) -> Vec<String> {
 
 fn told(name: String, table: &FilterTable) -> HeldFilters {
     HeldFilters {
-        server: server_of(&name),
+        server: filter_rules::server_of(&name),
         table: name,
         mark: table.mark().map(|mark| mark.to_string()),
         addresses: table.addresses.iter().copied().collect::<Vec<Ipv4Addr>>(),
         taps: table.taps(),
         altered: table.is_altered(),
     }
-}
-
-fn server_of(table: &str) -> Option<ServerId> {
-    let server = ServerId(uuid::Uuid::try_parse(table.strip_prefix(TABLES)?).ok()?);
-    (filter_rules::table_of(server) == table).then_some(server)
 }
 
 #[cfg(test)]
@@ -91,6 +83,6 @@ mod tests {
     fn a_table_with_a_name_like_ours_is_told_and_others_are_not() {
         let tables = ["csp_mine", "firewall"].map(str::to_owned).into();
         assert_eq!(ours(&tables), ["csp_mine"]);
-        assert_eq!(server_of("csp_mine"), None);
+        assert_eq!(filter_rules::server_of("csp_mine"), None);
     }
 }

@@ -115,7 +115,10 @@ impl Coded for SeedError {
 
 impl Coded for NetworkError {
     fn code(&self) -> FaultCode {
-        FaultCode::NetworkRefused
+        match self {
+            Self::AddressInUse { .. } => FaultCode::AddressInUse,
+            _ => FaultCode::NetworkRefused,
+        }
     }
 }
 

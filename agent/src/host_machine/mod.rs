@@ -12,7 +12,7 @@ mod watched;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::{IpAddr, Ipv4Addr},
+    net::Ipv4Addr,
     sync::Arc,
     time::Duration,
 };
@@ -51,6 +51,7 @@ use crate::{
         links::{Link, Links},
         tap::Taps,
     },
+    plan::mark,
     storage::{image_cache::CachedImage, seed::SeedFiles, trash_clock::TrashClock},
 };
 
@@ -347,11 +348,18 @@ impl Machine for HostMachine {
         self.taps.cut_off(spec.server, &macs).await.map_err(|error| fault::of(&error))
     }
 
+    async fn probe_addresses(&self, spec: &ServerSpec, addresses: &BTreeSet<Ipv4Addr>) -> Result<(), Fault> {
+        let (server, wanted) = (spec.server, addresses.clone());
+        blocking(move || filter::ensure_unused(server, &wanted)).await?;
+        self.taps.ensure_unused(addresses).await.map_err(|error| fault::of(&error))
+    }
+
     async fn set_filters(&self, spec: &ServerSpec, mark: Mark) -> Result<(), Fault> {
         let links = self.taps.list().await.map_err(|error| fault::of(&error))?;
         let there = self.taps.seen_in(&links, spec.server);
         let macs = public_macs(spec).into_iter().filter(|mac| there.contains_key(mac)).collect();
-        let filters = ServerFilters { server: spec.server, own: public_addresses(spec), macs, mark };
+        let own = mark::public_addresses(spec).into_iter().collect();
+        let filters = ServerFilters { server: spec.server, own, macs, smtp_open: spec.smtp_open, mark };
         let server = spec.server;
         if blocking(move || filter::load(&filters)).await? == Before::Altered {
             tracing::warn!(%server, "the server's filters were changed behind csp's back; they were set anew");
@@ -437,16 +445,6 @@ struct Place {
 
 fn public_macs(spec: &ServerSpec) -> Vec<Mac> {
     spec.nics.iter().filter(|nic| nic.network == NicNetwork::Public).map(|nic| nic.mac).collect()
-}
-
-/// Every public IPv4 address of the server, on whatever adapter it is.
-fn public_addresses(spec: &ServerSpec) -> Vec<Ipv4Addr> {
-    let public = spec.nics.iter().filter(|nic| nic.network == NicNetwork::Public);
-    let addresses = public.flat_map(|nic| &nic.addresses).filter_map(|address| match address.address {
-        IpAddr::V4(address) => Some(address),
-        IpAddr::V6(_) => None,
-    });
-    addresses.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 fn internal(doing: &str, error: &(dyn std::error::Error + 'static)) -> Fault {

@@ -5,14 +5,15 @@
 //! of the host's own addresses is one chain for all: its one rule is read too, and without it no server's filters count
 //! as whole.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use csp_shared::id::ServerId;
+use serde_json::Value;
 
 use super::{
     NetworkError,
     filter_rules::{self, Seal, ServerFilters},
-    filter_table::{FilterTable, chains_of},
+    filter_table::{self, FilterTable, chains_of},
     nft,
     tap_name::TapName,
 };
@@ -74,6 +75,24 @@ impl AllFilters {
         }
         Ok(Some(read(&name)?.mark().unwrap_or(BROKEN)))
     }
+}
+
+/// Makes sure that the filters of no other server let one of `addresses` through. Blocks.
+///
+/// # Errors
+/// [`NetworkError::AddressInUse`] when some do; another one when nftables does not answer, and then nobody knows.
+pub fn ensure_unused(server: ServerId, addresses: &BTreeSet<Ipv4Addr>) -> Result<(), NetworkError> {
+    let tables = AllFilters::list()?.tables;
+    let others = tables.iter().filter_map(|table| filter_rules::server_of(table)).filter(|other| *other != server);
+    let others: Vec<ServerId> = others.collect();
+    let sets: Vec<Value> = others.iter().map(|other| filter_rules::own_set(*other)).collect();
+    let held = nft::list_sets("look for an address in other servers' filters", sets)?;
+    for (other, set) in others.into_iter().zip(held) {
+        if let Some(address) = filter_table::addresses_in(&set).find(|address| addresses.contains(address)) {
+            return Err(NetworkError::AddressInUse { address, by: format!("server {other} on this host") });
+        }
+    }
+    Ok(())
 }
 
 /// One table, all of it. Blocks.

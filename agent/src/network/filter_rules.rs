@@ -8,6 +8,7 @@
 //! * a guest sends from its own MAC, and from any address of its server: a server with several addresses answers on
 //!   each of them with whatever adapter its routing chooses;
 //! * tagged frames, IPv6, broadcast and multicast of IP do not pass; DHCP is the agent's business;
+//! * no mail leaves for other servers until the operator opens it for that server;
 //! * nothing that a guest sends reaches the host itself, whatever addresses its bridge or ports have.
 
 use std::net::Ipv4Addr;
@@ -22,7 +23,7 @@ use super::{
 use crate::machine::Mark;
 
 /// Changes when the rules do, so that a newer agent replaces what an older one loaded.
-pub const LAYOUT: u32 = 1;
+pub const LAYOUT: u32 = 2;
 
 pub(super) const FAMILY: &str = "netdev";
 pub(super) const OWN: &str = "own4";
@@ -30,6 +31,9 @@ const GUARD_FAMILY: &str = "bridge";
 const GUARD_TABLE: &str = "csp_guard";
 const GUARD_CHAIN: &str = "to_host";
 const GUARD_HOOK: &str = "input";
+/// Where servers hand mail to each other. The ports for customers' own programs, 465 and 587, ask for a name and a
+/// password before they take anything, so what sends unwanted mail has no use for them: they stay open.
+const SMTP: u16 = 25;
 const SEAL_PREFIX: &str = "mark_";
 
 /// All that a server's filters are made from.
@@ -41,6 +45,8 @@ pub struct ServerFilters {
     pub own: Vec<Ipv4Addr>,
     /// The guest's address behind each tap.
     pub macs: Vec<Mac>,
+    /// Mail may leave for other servers.
+    pub smtp_open: bool,
     /// What they are made from; goes into the seal.
     pub mark: Mark,
 }
@@ -49,6 +55,19 @@ pub struct ServerFilters {
 #[must_use]
 pub fn table_of(server: ServerId) -> String {
     format!("csp_{}", server.0.simple())
+}
+
+/// Whose table it is by its name; nothing when it is no server's.
+#[must_use]
+pub fn server_of(table: &str) -> Option<ServerId> {
+    let server = ServerId(uuid::Uuid::try_parse(table.strip_prefix("csp_")?).ok()?);
+    (table_of(server) == table).then_some(server)
+}
+
+/// Names the set of a server's own addresses.
+#[must_use]
+pub fn own_set(server: ServerId) -> Value {
+    json!({"family": FAMILY, "table": table_of(server), "name": OWN})
 }
 
 /// The chain of frames that come from the guest.
@@ -117,7 +136,7 @@ pub fn load(filters: &ServerFilters, stale: &[String]) -> Vec<Value> {
         let tap = TapName::of(filters.server, *mac);
         let ingress = TapChain { table: &name, name: from_guest(&tap) };
         let egress = TapChain { table: &name, name: to_guest(&tap) };
-        commands.extend(ingress.commands("ingress", &tap, rules_from_guest(*mac)));
+        commands.extend(ingress.commands("ingress", &tap, rules_from_guest(*mac, filters.smtp_open)));
         commands.extend(egress.commands("egress", &tap, rules_to_guest(*mac)));
     }
     commands
@@ -193,29 +212,42 @@ impl TapChain<'_> {
 }
 
 /// What the guest may send. The first rule is the one that keeps tagged frames out: all later ones look inside.
-fn rules_from_guest(mac: Mac) -> Vec<Value> {
+fn rules_from_guest(mac: Mac, smtp_open: bool) -> Vec<Value> {
     let mac = mac.to_string();
-    let own_arp = |source: Value, operation: Value| {
+    let own_arp = |operation: Value, addresses: Vec<Value>| {
         let mut expr = arp_ipv4();
         expr.push(equal(payload("arp", "operation"), operation));
         expr.push(equal(payload("arp", "saddr ether"), json!(mac)));
-        expr.push(equal(payload("arp", "saddr ip"), source));
+        expr.extend(addresses);
         expr.push(accept());
         Value::from(expr)
     };
+    let own = || json!(format!("@{OWN}"));
     let group_bit = json!({"&": [payload("ether", "daddr"), "01:00:00:00:00:00"]});
-    vec![
+    let mail = json!([equal(payload("tcp", "dport"), json!(SMTP)), {"drop": null}]);
+    let rules = [
         json!([differs(payload("ether", "type"), json!({"set": ["ip", "arp"]})), {"drop": null}]),
         json!([differs(payload("ether", "saddr"), json!(mac)), {"drop": null}]),
-        own_arp(json!(format!("@{OWN}")), json!({"set": ["request", "reply"]})),
-        // Asking whether an address is free (RFC 5227): there is no sender's address yet.
-        own_arp(json!("0.0.0.0"), json!("request")),
+        own_arp(json!({"set": ["request", "reply"]}), vec![equal(payload("arp", "saddr ip"), own())]),
+        // Asking whether an address of its own is free (RFC 5227): there is no sender's address yet. Who asks so for
+        // another's would keep that one from using it.
+        own_arp(
+            json!("request"),
+            vec![equal(payload("arp", "saddr ip"), json!("0.0.0.0")), equal(payload("arp", "daddr ip"), own())],
+        ),
         json!([equal(payload("ether", "type"), json!("arp")), {"drop": null}]),
         json!([equal(group_bit, json!("01:00:00:00:00:00")), {"drop": null}]),
         json!([equal(payload("udp", "dport"), json!(67)), {"drop": null}]),
         json!([equal(payload("udp", "sport"), json!(67)), {"drop": null}]),
-        json!([equal(payload("ip", "saddr"), json!(format!("@{OWN}"))), accept()]),
-    ]
+    ];
+    let pass = json!([
+        equal(payload("ip", "saddr"), own()),
+        // No packet has this protocol; but a header that the kernel cannot read has none at all, and neither ports nor
+        // anything else of such a packet were looked at above.
+        differs(json!({"meta": {"key": "l4proto"}}), json!(255)),
+        accept(),
+    ]);
+    rules.into_iter().chain((!smtp_open).then_some(mail)).chain([pass]).collect()
 }
 
 /// What reaches the guest.
@@ -281,6 +313,7 @@ mod tests {
             server: ServerId(Uuid::from_u128(0x0199_d5c4_8d7e_7000_8000_0000_0000_00bb)),
             own: vec![[203, 0, 113, 10].into(), [203, 0, 113, 11].into()],
             macs: vec![Mac::for_guest([1, 2, 3, 4])],
+            smtp_open: false,
             mark: Mark(7),
         };
         let commands = load(&filters, &["from_csptold".to_owned()]);

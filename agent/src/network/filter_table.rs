@@ -125,9 +125,9 @@ fn normal(kind: &str, thing: &Value) -> String {
 }
 
 /// Ranges and prefixes are not ours, and no address.
-fn addresses_in(set: &Value) -> Vec<Ipv4Addr> {
+pub(super) fn addresses_in(set: &Value) -> impl Iterator<Item = Ipv4Addr> {
     let elements = set.get("elem").and_then(Value::as_array).into_iter().flatten();
-    elements.filter_map(|element| element.as_str()?.parse().ok()).collect()
+    elements.filter_map(|element| element.as_str()?.parse().ok())
 }
 
 fn text<'a>(thing: &'a Value, field: &str) -> Option<&'a str> {
@@ -153,7 +153,8 @@ pub(crate) mod tests {
     }
 
     fn commands() -> Vec<Value> {
-        let filters = ServerFilters { server: server(), own: vec![ADDRESS], macs: vec![mac()], mark: Mark(7) };
+        let filters =
+            ServerFilters { server: server(), own: vec![ADDRESS], macs: vec![mac()], smtp_open: false, mark: Mark(7) };
         filter_rules::load(&filters, &[])
     }
 

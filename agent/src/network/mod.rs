@@ -3,17 +3,19 @@
 //! The order is what protects the segment: a tap is made with its link down, its filters are loaded, and only then may
 //! its link come up. Whatever fails on the way leaves the link down.
 
+pub mod arp_probe;
 pub mod bridge;
 pub mod filter;
 pub mod filter_rules;
 pub mod filter_table;
 pub mod links;
 pub mod nft;
+pub mod packet_socket;
 pub mod tap;
 pub mod tap_device;
 pub mod tap_name;
 
-use std::io;
+use std::{io, net::Ipv4Addr};
 
 /// Why something of a guest's network could not be made, removed or seen.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +45,23 @@ pub enum NetworkError {
         /// What the system said.
         #[source]
         source: io::Error,
+    },
+    /// An interface takes no frames of the agent's own.
+    #[error("cannot exchange frames on {name}")]
+    Packets {
+        /// Which interface.
+        name: String,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// An address that a server was to use for the first time belongs to somebody.
+    #[error("the address {address} is in use by {by}; find out who that is before the address is given to anybody")]
+    AddressInUse {
+        /// Which address.
+        address: Ipv4Addr,
+        /// Who uses it, for people.
+        by: String,
     },
     /// nftables refused.
     #[error("cannot {doing}")]

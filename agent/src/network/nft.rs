@@ -71,6 +71,25 @@ pub fn list_rules(doing: &'static str, chain: &Value) -> Result<Vec<Value>, Netw
     Ok(listing.nftables.into_iter().filter_map(|listed| Some(listed.rule?.expr)).collect())
 }
 
+/// The named sets, in the order of `sets`. Blocks.
+///
+/// # Errors
+/// When one is not there, nft does not answer or its answer cannot be read.
+pub fn list_sets(doing: &'static str, sets: Vec<Value>) -> Result<Vec<Value>, NetworkError> {
+    if sets.is_empty() {
+        return Ok(Vec::new());
+    }
+    let questions = sets.into_iter().map(|set| json!({"list": {"set": set}})).collect();
+    let printed = run(doing, &["-j", "-f", "-"], questions)?;
+    let mut listed = Vec::new();
+    // One document for each question.
+    for listing in serde_json::Deserializer::from_slice(&printed).into_iter::<Listing>() {
+        let listing = listing.map_err(NetworkError::FilterListing)?;
+        listed.extend(listing.nftables.into_iter().filter_map(|listed| listed.set));
+    }
+    Ok(listed)
+}
+
 /// Names of the chains in a listing.
 #[must_use]
 pub fn chains_in(listed: &[Value]) -> Vec<String> {
@@ -92,6 +111,7 @@ struct Listing {
 struct Listed {
     chain: Option<Chain>,
     rule: Option<Rule>,
+    set: Option<Value>,
 }
 
 /// A chain.

@@ -1,12 +1,17 @@
 //! The taps of servers: made, plugged in, set up, seen and removed. Only those that carry our mark are touched.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
 
 use csp_shared::{id::ServerId, mac::Mac};
 use rtnetlink::{LinkUnspec, packet_route::link::LinkAttribute};
 
 use super::{
-    NetworkError, bridge,
+    NetworkError,
+    arp_probe::{self, Claim},
+    bridge,
     links::{Link, Links},
     tap_device::NewTap,
     tap_name::{PREFIX, TapMark, TapName},
@@ -98,6 +103,21 @@ impl Taps {
             }
         }
         Ok(())
+    }
+
+    /// Makes sure that nobody on the bridge's segment answers for one of `addresses`.
+    ///
+    /// # Errors
+    /// [`NetworkError::AddressInUse`] when somebody does; another one when the bridge is missing or takes no frames.
+    pub async fn ensure_unused(&self, addresses: &BTreeSet<Ipv4Addr>) -> Result<(), NetworkError> {
+        let links = self.links.list().await?;
+        let bridge = bridge::find(&links, &self.bridge)?;
+        match arp_probe::probe(bridge, addresses).await? {
+            None => Ok(()),
+            Some(Claim { address, mac }) => {
+                Err(NetworkError::AddressInUse { address, by: format!("the machine {mac}") })
+            }
+        }
     }
 
     /// Plugs the taps of `macs` that are there into the bridge; makes and removes none. For a guest that runs: its QEMU

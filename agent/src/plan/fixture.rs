@@ -61,6 +61,7 @@ pub(crate) fn spec() -> ServerSpec {
         }],
         user_data: None,
         limits: GuestLimits::NONE,
+        smtp_open: false,
     }
 }
 
@@ -293,6 +294,7 @@ impl World {
             Step::ForceStop => self.state(SeenState::Off(OffCause::Unknown)),
             Step::Resume => self.state(SeenState::Running),
             Step::KillProcess => self.seen.process = false,
+            Step::ProbeAddresses { own, .. } => assert_eq!(*own, mark::public_addresses(spec)),
             Step::AskStop | Step::NotePower(_) | Step::NoteDiskStarted(_) | Step::RecordCrash => {}
             Step::RemoveSeed | Step::RemoveTaps | Step::RemoveFilters | Step::Undefine => {
                 panic!("{step:?} without a tombstone")
@@ -304,6 +306,7 @@ impl World {
     fn filter(&mut self, mark: Mark) {
         self.seen.filters = Some(mark);
         let Desired::Present(spec) = &self.desired else { panic!("filters for a tombstone") };
+        assert_eq!(self.notes.addresses_probed, mark::public_addresses(spec), "let through and not asked for");
         let macs = mark::macs(spec);
         self.guarded = self.seen.taps.keys().copied().filter(|mac| macs.contains(mac)).collect();
     }

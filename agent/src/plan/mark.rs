@@ -1,6 +1,14 @@
 //! From what the things of a server are made. Two equal marks: nothing to do.
 
-use csp_shared::{mac::Mac, spec::ServerSpec};
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr},
+};
+
+use csp_shared::{
+    mac::Mac,
+    spec::{NicNetwork, ServerSpec},
+};
 
 use crate::machine::{Mark, Seen};
 
@@ -16,7 +24,18 @@ pub fn seed(spec: &ServerSpec, setup: Mark) -> Mark {
 /// taps go in, since filters can only be put on taps that are there.
 #[must_use]
 pub fn filters(spec: &ServerSpec, taps: &[Mac], setup: Mark) -> Mark {
-    Mark::of(&("filters", setup, spec.server, &spec.nics, taps))
+    Mark::of(&("filters", setup, spec.server, &spec.nics, taps, spec.smtp_open))
+}
+
+/// Every public IPv4 address of the server, on whatever adapter it is.
+#[must_use]
+pub fn public_addresses(spec: &ServerSpec) -> BTreeSet<Ipv4Addr> {
+    let public = spec.nics.iter().filter(|nic| nic.network == NicNetwork::Public);
+    let addresses = public.flat_map(|nic| &nic.addresses).filter_map(|address| match address.address {
+        IpAddr::V4(address) => Some(address),
+        IpAddr::V6(_) => None,
+    });
+    addresses.collect()
 }
 
 /// Of the domain: everything that its XML says, the seed's name included.

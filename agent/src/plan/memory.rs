@@ -4,6 +4,8 @@
 //! from one that was never made. Notes are on the host's disk, outside the pool; the course is lost when the agent
 //! ends, which only makes it wait or try once more.
 
+use std::{collections::BTreeSet, net::Ipv4Addr};
+
 use csp_shared::{
     generation::{DiskEpoch, Version},
     observed::Fault,
@@ -28,6 +30,10 @@ pub struct Notes {
     pub power: PowerNote,
     /// The newest version that was brought about in full.
     pub reached: Option<Version>,
+    /// Public addresses that nobody answered for before the server used them. One that the spec loses is forgotten, and
+    /// asked for again should it come back.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub addresses_probed: BTreeSet<Ipv4Addr>,
 }
 
 /// Power has a memory.
@@ -84,6 +90,7 @@ impl Notes {
         match step {
             Step::NoteDiskStarted(epoch) => self.disk_started = self.disk_started.max(Some(*epoch)),
             Step::NotePower(note) => self.power = note.clone(),
+            Step::ProbeAddresses { own, .. } => self.addresses_probed.clone_from(own),
             Step::RecordCrash => self.power = PowerNote::Unknown,
             _ => {}
         }

@@ -2,12 +2,12 @@
 
 use csp_shared::spec::ServerSpec;
 
-use super::{mark, step::Step};
+use super::{mark, memory::Notes, step::Step};
 use crate::machine::{Seen, SeenTap};
 
 /// Brings all adapters about for a guest that is off.
 #[must_use]
-pub fn prepare(spec: &ServerSpec, seen: &Seen) -> Vec<Step> {
+pub fn prepare(spec: &ServerSpec, seen: &Seen, notes: &Notes) -> Vec<Step> {
     let mut wanted = mark::macs(spec);
     let filters = mark::filters(spec, &wanted, seen.setup);
     wanted.sort_unstable();
@@ -15,14 +15,14 @@ pub fn prepare(spec: &ServerSpec, seen: &Seen) -> Vec<Step> {
     let are_connected = are_made && seen.taps.values().all(|tap| tap.up) && seen.filters == Some(filters);
     let make = (!are_made).then_some(Step::MakeTaps);
     let connect = (!are_connected).then_some(Step::Connect(filters));
-    make.into_iter().chain(connect).collect()
+    make.into_iter().chain(first_use(spec, notes)).chain(connect).collect()
 }
 
 /// Mends what drifted under a running guest: filters that were flushed, a link that was set down, a tap that was taken
 /// off its bridge. A tap that is gone cannot be given back to a running QEMU; an adapter that is new comes with the
 /// next boot.
 #[must_use]
-pub fn mend(spec: &ServerSpec, seen: &Seen) -> Vec<Step> {
+pub fn mend(spec: &ServerSpec, seen: &Seen, notes: &Notes) -> Vec<Step> {
     let there = mark::macs_with_tap(spec, seen);
     let filters = mark::filters(spec, &there, seen.setup);
     let taps: Vec<&SeenTap> = there.iter().filter_map(|mac| seen.taps.get(mac)).collect();
@@ -32,7 +32,15 @@ pub fn mend(spec: &ServerSpec, seen: &Seen) -> Vec<Step> {
     } else {
         (seen.filters != Some(filters)).then_some(Step::SetFilters(filters))
     };
-    plug.into_iter().chain(connect).collect()
+    plug.into_iter().chain(first_use(spec, notes)).chain(connect).collect()
+}
+
+/// An address is asked for before filters let it through for the first time: the control plane's books may not know who
+/// uses it.
+fn first_use(spec: &ServerSpec, notes: &Notes) -> Option<Step> {
+    let own = mark::public_addresses(spec);
+    let fresh = own.difference(&notes.addresses_probed).copied().collect();
+    (own != notes.addresses_probed).then_some(Step::ProbeAddresses { fresh, own })
 }
 
 /// Disconnects what carries the server's mark and is none of its adapters: a tap that somebody made by hand, or that of

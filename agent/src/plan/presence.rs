@@ -49,7 +49,7 @@ fn up(s: Situation<'_>, spec: &ServerSpec, domain: SeenDomain, disk: DiskState) 
     let is_old = domain.epochs.boot < spec.boot_epoch || domain.epochs.disk < spec.disk_epoch;
     if is_old && standing.is_none() {
         let mut plan = match is_paused {
-            _ if is_held => Plan::waiting(nic::mend(spec, s.seen), Wait::Hold),
+            _ if is_held => Plan::waiting(nic::mend(spec, s.seen, s.notes), Wait::Hold),
             true => Plan::of(vec![Step::ForceStop]),
             false => power::stop_softly(s),
         };
@@ -68,7 +68,7 @@ fn up(s: Situation<'_>, spec: &ServerSpec, domain: SeenDomain, disk: DiskState) 
 
 /// The guest runs, and should.
 fn keep_running(s: Situation<'_>, spec: &ServerSpec, domain: SeenDomain) -> Plan {
-    let mut plan = Plan::of(nic::mend(spec, s.seen));
+    let mut plan = Plan::of(nic::mend(spec, s.seen, s.notes));
     match power::stop_in_the_air(s) {
         Some(wait) => plan.wait = Some(wait),
         None => plan.steps.extend(power::note_running(s, spec, domain)),
@@ -119,7 +119,7 @@ fn start(s: Situation<'_>, spec: &ServerSpec, mut steps: Vec<Step>) -> Plan {
     let seed = mark::seed(spec, s.seen.setup);
     let definition = mark::definition(spec, s.seen.setup);
     steps.extend((s.seen.seed != Some(seed)).then_some(Step::WriteSeed(seed)));
-    steps.extend(nic::prepare(spec, s.seen));
+    steps.extend(nic::prepare(spec, s.seen, s.notes));
     let epochs = s.seen.domain.map(|domain| domain.epochs).unwrap_or_default();
     let is_defined = s.seen.domain.is_some_and(|domain| domain.definition == Some(definition));
     if !is_defined || epochs.is_behind(Epochs::of(spec)) {

@@ -3,6 +3,8 @@
 //! Every step is idempotent and is seen in the next look at the host (or in the notes), so that a plan can be cut off
 //! after any of them and made again.
 
+use std::{collections::BTreeSet, net::Ipv4Addr};
+
 use csp_shared::{
     generation::{DiskEpoch, StartEpoch},
     observed::Activity,
@@ -32,6 +34,14 @@ pub enum Step {
     MakeTaps,
     /// Disconnect what carries the server's mark and is none of its adapters.
     CutOff,
+    /// Ask the segment whether anybody uses an address that the server is about to use for the first time, and note
+    /// that nobody does. One step: the host shows nothing of a question.
+    ProbeAddresses {
+        /// What to ask for; may be empty.
+        fresh: BTreeSet<Ipv4Addr>,
+        /// What to note: all of the server's public addresses.
+        own: BTreeSet<Ipv4Addr>,
+    },
     /// Replace the filters, links as they are.
     SetFilters(Mark),
     /// Put the filters in place and then, only then, set the links up. One step, so that no plan can part them: a tap
@@ -77,6 +87,7 @@ impl Step {
             Self::RemoveSeed => "remove_seed",
             Self::MakeTaps => "make_taps",
             Self::CutOff => "cut_off",
+            Self::ProbeAddresses { .. } => "probe_addresses",
             Self::SetFilters(_) => "set_filters",
             Self::Connect(_) => "connect",
             Self::RemoveTaps => "remove_taps",
@@ -109,6 +120,7 @@ impl Step {
             | Self::RetireDisk(_)
             | Self::WriteSeed(_)
             | Self::MakeTaps
+            | Self::ProbeAddresses { .. }
             | Self::SetFilters(_)
             | Self::Connect(_)
             | Self::Define(_) => Some(Activity::Preparing),

@@ -1,9 +1,11 @@
 //! Each change of a spec, and each thing that befalls a guest, with the steps that follow.
 
+use std::{collections::BTreeSet, net::Ipv4Addr};
+
 use csp_shared::{
     generation::{BootEpoch, DiskEpoch, StartEpoch},
     observed::FaultCode,
-    spec::Power,
+    spec::{NicAddress, Power, ServerSpec},
 };
 
 use super::{
@@ -27,6 +29,7 @@ fn start_steps(world: &World) -> Vec<Step> {
     vec![
         Step::WriteSeed(stamp.seed),
         Step::MakeTaps,
+        Step::ProbeAddresses { fresh: mark::public_addresses(spec), own: mark::public_addresses(spec) },
         Step::Connect(mark::filters(spec, &mark::macs(spec), setup)),
         Step::Define(stamp),
         Step::Start,
@@ -39,6 +42,40 @@ fn a_new_server_is_built_from_image_to_start() {
     let mut wanted = vec![Step::FetchImage, Step::CreateDisk, Step::NoteDiskStarted(DiskEpoch::FIRST)];
     wanted.extend(start_steps(&world));
     assert_eq!(world.plan().steps, wanted);
+}
+
+#[test]
+fn an_address_is_asked_for_before_its_first_use_and_again_when_it_comes_back() {
+    let addresses = |last: &[u8]| last.iter().map(|last| Ipv4Addr::new(203, 0, 113, *last)).collect::<BTreeSet<_>>();
+    let with = |last: &'static [u8]| {
+        move |spec: &mut ServerSpec| {
+            let first = spec.nics[0].addresses[0].clone();
+            let of = |last: &u8| NicAddress { address: [203, 0, 113, *last].into(), ..first.clone() };
+            spec.nics[0].addresses = last.iter().map(of).collect();
+        }
+    };
+    let mut world = running().wants(with(&[10, 11]));
+    let [probe, Step::SetFilters(_)] = &world.plan().steps[..] else { panic!("{:?}", world.plan()) };
+    let asks = |fresh: &[u8], own: &[u8]| Step::ProbeAddresses { fresh: addresses(fresh), own: addresses(own) };
+    assert_eq!(*probe, asks(&[11], &[10, 11]), "the other one is in use, by this very guest");
+    assert!(world.settle().is_settled());
+    world.crash_host();
+    assert!(
+        !world.steps_to_settle().iter().any(|step| matches!(step, Step::ProbeAddresses { .. })),
+        "it was asked for"
+    );
+
+    let mut world = world.wants(with(&[10]));
+    assert_eq!(world.plan().steps[0], asks(&[], &[10]), "nothing to ask, and one to forget");
+    assert!(world.settle().is_settled());
+    let world = world.wants(with(&[10, 11]));
+    assert_eq!(world.plan().steps[0], asks(&[11], &[10, 11]));
+}
+
+#[test]
+fn mail_that_is_opened_changes_the_filters_alone() {
+    let world = running().wants(|spec| spec.smtp_open = true);
+    assert!(matches!(world.plan().steps[..], [Step::SetFilters(_)]), "{:?}", world.plan());
 }
 
 #[test]

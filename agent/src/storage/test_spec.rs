@@ -47,5 +47,6 @@ pub(crate) fn spec() -> ServerSpec {
         }],
         user_data: None,
         limits: GuestLimits::NONE,
+        smtp_open: false,
     }
 }

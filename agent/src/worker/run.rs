@@ -1,6 +1,7 @@
 //! From a step to the one thing that does it. Nothing is decided here.
 
 use csp_shared::{
+    id::ServerId,
     observed::{Fault, FaultCode},
     spec::{Desired, ServerSpec},
 };
@@ -29,6 +30,12 @@ pub(super) async fn run<M: Machine, B: Backing>(
         Step::RemoveSeed => machine.remove_seed(server).await,
         Step::MakeTaps => machine.make_taps(spec(desired)?).await,
         Step::CutOff => machine.cut_off(spec(desired)?).await,
+        Step::ProbeAddresses { fresh, .. } => {
+            if !fresh.is_empty() {
+                machine.probe_addresses(spec(desired)?, fresh).await?;
+            }
+            note(specs, server, step).await
+        }
         Step::SetFilters(mark) => machine.set_filters(spec(desired)?, *mark).await,
         Step::Connect(mark) => {
             machine.set_filters(spec(desired)?, *mark).await?;
@@ -45,10 +52,12 @@ pub(super) async fn run<M: Machine, B: Backing>(
         Step::Resume => machine.resume(server).await,
         Step::KillProcess => machine.kill_process(server).await,
         Step::Undefine => machine.undefine(server).await,
-        Step::NoteDiskStarted(_) | Step::NotePower(_) | Step::RecordCrash => {
-            specs.note(server, |notes| notes.done(step)).await.map_err(|error| not_noted(&error))
-        }
+        Step::NoteDiskStarted(_) | Step::NotePower(_) | Step::RecordCrash => note(specs, server, step).await,
     }
+}
+
+async fn note<B: Backing>(specs: &SpecFile<B>, server: ServerId, step: &Step) -> Result<(), Fault> {
+    specs.note(server, |notes| notes.done(step)).await.map_err(|error| not_noted(&error))
 }
 
 /// The state folder refuses: its disk is full or broken.

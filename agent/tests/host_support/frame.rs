@@ -39,18 +39,29 @@ pub fn arp(arp: &Arp, marker: &[u8]) -> Vec<u8> {
 
 pub fn udp(from: (Ipv4Addr, u16), to: (Ipv4Addr, u16), marker: &[u8]) -> Vec<u8> {
     let length = (8 + marker.len()) as u16;
-    let mut body = vec![0x45, 0];
-    body.extend((20 + length).to_be_bytes());
-    body.extend([0, 0, 0, 0, 64, 17, 0, 0]);
-    body.extend(from.0.octets());
-    body.extend(to.0.octets());
-    let sum = checksum(&body);
-    body[10..12].copy_from_slice(&sum.to_be_bytes());
-    for field in [from.1, to.1, length, 0] {
-        body.extend(field.to_be_bytes());
-    }
-    body.extend(marker);
-    body
+    let mut datagram: Vec<u8> = [from.1, to.1, length, 0].into_iter().flat_map(u16::to_be_bytes).collect();
+    datagram.extend(marker);
+    ipv4(17, from.0, to.0, &datagram)
+}
+
+/// The first packet of a connection.
+pub fn tcp(from: (Ipv4Addr, u16), to: (Ipv4Addr, u16), marker: &[u8]) -> Vec<u8> {
+    let mut segment = [from.1.to_be_bytes(), to.1.to_be_bytes()].concat();
+    segment.extend([0, 0, 0, 1, 0, 0, 0, 0, 0x50, 2, 0xff, 0xff, 0, 0, 0, 0]);
+    segment.extend(marker);
+    ipv4(6, from.0, to.0, &segment)
+}
+
+/// An IPv4 packet around anything.
+pub fn ipv4(protocol: u8, from: Ipv4Addr, to: Ipv4Addr, content: &[u8]) -> Vec<u8> {
+    let mut header = vec![0x45, 0];
+    header.extend((20 + content.len() as u16).to_be_bytes());
+    header.extend([0, 0, 0, 0, 64, protocol, 0, 0]);
+    header.extend(from.octets());
+    header.extend(to.octets());
+    let sum = checksum(&header);
+    header[10..12].copy_from_slice(&sum.to_be_bytes());
+    [header, content.to_vec()].concat()
 }
 
 /// A router advertisement, as far as a filter looks: IPv6, ICMPv6 type 134.

@@ -10,7 +10,7 @@ use csp_shared::id::AccountId;
 use serde::Serialize;
 
 use super::{
-    AccountCommand, Command, CommandError, HostCommand, KeyCommand, ServerCommand, SshKeyCommand,
+    AccountCommand, Command, CommandError, HostCommand, KeyCommand, ServerCommand, SmtpState, SshKeyCommand,
     client::Client,
     text::{or_dash, say, say_json, table},
 };
@@ -231,6 +231,14 @@ fn server(client: &Client<'_>, output: &Output, command: ServerCommand) -> Resul
         }
         ServerCommand::Lock(lock) => output.show(&lock.send(client, "lock")?, super::billing::locked),
         ServerCommand::Unlock(lock) => output.show(&lock.send(client, "unlock")?, super::billing::locked),
+        ServerCommand::Smtp { server, state } => {
+            let asked = wire::SetSmtp { open: state == SmtpState::Open };
+            let said: wire::SmtpSays = client.post(&format!("/servers/{server}/smtp"), &asked)?;
+            output.show(&said, |said| {
+                let first = if said.changed { "Done." } else { "It was so already." };
+                format!("{first} Mail to other servers {}.", if said.open { "leaves" } else { "does not leave" })
+            })
+        }
     }
 }
 

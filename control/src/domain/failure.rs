@@ -31,6 +31,9 @@ pub fn explain(code: FaultCode) -> &'static str {
         FaultCode::SeedRefused => "The host could not prepare the server's settings; the provider was told.",
         FaultCode::HypervisorRefused | FaultCode::HypervisorAway => "The host could not start the server.",
         FaultCode::NetworkRefused => "The host could not connect the server to its network.",
+        FaultCode::AddressInUse => {
+            "The address chosen for the server is in use by another machine; the provider was told."
+        }
         FaultCode::CrashLoop => "The server fell again and again, and is kept off. Start tries anew.",
         FaultCode::Internal => "The host could not do it; the provider was told.",
     }

@@ -64,6 +64,7 @@ pub fn router(app: App) -> Router {
         .route("/servers/{uuid}", get(servers::show))
         .route("/servers/{uuid}/lock", post(billing::lock))
         .route("/servers/{uuid}/unlock", post(billing::unlock))
+        .route("/servers/{uuid}/smtp", post(servers::smtp))
         .route("/servers/{uuid}/price/fix", post(billing::fix))
         .route("/servers/{uuid}/price/release", post(billing::release));
     Router::new().nest(wire::PREFIX, routes).with_state(app).layer(layer)

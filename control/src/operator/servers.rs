@@ -8,7 +8,7 @@ use csp_shared::{
 };
 use serde::Deserialize;
 
-use super::wire;
+use super::{request::Json, wire};
 use crate::{
     api::{
         App,
@@ -17,6 +17,7 @@ use crate::{
         field::{Faults, Field, Unknown},
         query::Query,
     },
+    service::open_smtp::{SmtpError, open_smtp},
     store::{Action, ServerView, StoreError},
 };
 
@@ -70,6 +71,29 @@ pub async fn show(State(app): State<App>, Path(server): Path<ServerId>) -> Resul
         observed: seen.observed,
     };
     Ok(Answer::data(wire::ServerShow { database, last_report: observation.map(report) }))
+}
+
+/// `POST /servers/{uuid}/smtp`
+pub async fn smtp(
+    State(app): State<App>,
+    Path(server): Path<ServerId>,
+    Json(asked): Json<wire::SetSmtp>,
+) -> Result<Answer<wire::SmtpSays>, ApiError> {
+    let open = asked.open;
+    let done = app.store.write(move |tx| open_smtp(tx, server, open)).await?;
+    if let Some(host) = done.host {
+        app.wake.wake(host);
+    }
+    Ok(Answer::data(wire::SmtpSays { changed: done.changed, open }))
+}
+
+impl From<SmtpError> for ApiError {
+    fn from(error: SmtpError) -> Self {
+        match error {
+            SmtpError::NoServer(_) => Self::new(Code::NotFound, error.to_string()),
+            SmtpError::Store(error) => error.into(),
+        }
+    }
 }
 
 /// A hash is of no use to an operator, and of some to whoever looks over their shoulder; so are the tokens that customers

@@ -317,6 +317,23 @@ pub struct Server {
     pub created_at: String,
 }
 
+/// `POST /servers/{uuid}/smtp`
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetSmtp {
+    /// Whether mail may leave for other servers.
+    pub open: bool,
+}
+
+/// What became of it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SmtpSays {
+    /// Whether anything changed.
+    pub changed: bool,
+    /// Whether mail may leave now; a host that is away follows when it is back.
+    pub open: bool,
+}
+
 /// `GET /servers/{uuid}`: what each side says, under separate names, so that a difference is seen.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ServerShow {

@@ -31,6 +31,7 @@ pub mod note_key_uses;
 pub mod open_console;
 pub mod open_dispute;
 pub mod open_session;
+pub mod open_smtp;
 pub mod order_server;
 pub mod publish_notice;
 pub mod read_statement;

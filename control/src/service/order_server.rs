@@ -343,6 +343,7 @@ fn first_spec(
         login,
         nics: vec![nic],
         user_data: order.user_data.as_ref().map(|data| data.text().clone()),
+        smtp_open: false,
         limits: package.limits,
     }
 }

@@ -122,6 +122,14 @@ async fn a_server_is_shown_as_the_database_has_it_and_as_its_host_saw_it() {
     let list = control.operator("GET", &format!("/servers?account={}", customer.account)).send().await;
     assert_eq!(list.data()[0]["host"], json!("host-1"));
 
+    for (open, changed) in [(true, true), (true, false), (false, true)] {
+        let said = control.operator("POST", &format!("{path}/smtp")).json(&json!({"open": open})).send().await;
+        assert_eq!(*said.data(), json!({"changed": changed, "open": open}));
+        host.obey().await;
+        let desired = control.operator("GET", &path).send().await.data()["database"]["desired"].clone();
+        assert_eq!(desired["smtp_open"], if open { json!(true) } else { Value::Null });
+    }
+
     let destroyed = control.api("POST", &format!("{path}/destroy")).by(&customer).send().await;
     assert_eq!(destroyed.status.as_u16(), 200, "{}", destroyed.text);
     let gone = control.operator("GET", &path).send().await;

@@ -297,6 +297,7 @@ impl History {
             (Op::GrowDisk, FaultCode::PoolFull),
             (Op::WriteSeed, FaultCode::SeedRefused),
             (Op::MakeTaps, FaultCode::NetworkRefused),
+            (Op::ProbeAddresses, FaultCode::AddressInUse),
             (Op::SetFilters, FaultCode::NetworkRefused),
             (Op::LinkUp, FaultCode::NetworkRefused),
             (Op::Define, FaultCode::HypervisorRefused),

@@ -1,6 +1,6 @@
 //! A machine and a folder below an agent that can die before and after each thing that it does to them.
 
-use std::{collections::BTreeSet, future::Future, io};
+use std::{collections::BTreeSet, future::Future, io, net::Ipv4Addr};
 
 use csp_agent::{
     machine::{HostEvent, HostFacts, Machine, Mark, Seen, Stamp},
@@ -83,6 +83,9 @@ impl Machine for Mortal<FakeMachine> {
     }
     async fn cut_off(&self, spec: &ServerSpec) -> Result<(), Fault> {
         self.does("cut_off", || self.below.cut_off(spec)).await
+    }
+    async fn probe_addresses(&self, spec: &ServerSpec, addresses: &BTreeSet<Ipv4Addr>) -> Result<(), Fault> {
+        self.does("probe_addresses", || self.below.probe_addresses(spec, addresses)).await
     }
     async fn set_filters(&self, spec: &ServerSpec, mark: Mark) -> Result<(), Fault> {
         self.does("set_filters", || self.below.set_filters(spec, mark)).await

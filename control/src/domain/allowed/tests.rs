@@ -205,6 +205,7 @@ fn spec(power: Power) -> ServerSpec {
         nics: vec![],
         user_data: None,
         limits: csp_shared::spec::GuestLimits::NONE,
+        smtp_open: false,
     }
 }
 

@@ -81,6 +81,7 @@ fn spec(server: ServerId, power: Power) -> ServerSpec {
         }],
         user_data: None,
         limits: csp_shared::spec::GuestLimits::NONE,
+        smtp_open: false,
     }
 }
 

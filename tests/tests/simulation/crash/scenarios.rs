@@ -75,6 +75,7 @@ pub fn expiring(stage: &mut Stage) -> Played<'_> {
         stage.operate("/prices", &json!({"package": "starter", "price": "5.00"})).await;
         stage.operate(&path("lock"), &json!({"reason": "operator", "note": "a look at it"})).await;
         stage.operate(&path("unlock"), &json!({"reason": "operator"})).await;
+        stage.operate(&path("smtp"), &json!({"open": true})).await;
         stage.until(server, "Online").await;
 
         stage.days(31).await;

@@ -97,14 +97,13 @@ impl<N: Need> FromRequestParts<App> for By<N> {
         let secret = bearer(parts, "Send your API key as `Authorization: Bearer csp_live_…`.")
             .map_err(|refusal| app.throttle.failed(&client, refusal))?;
         let (hash, now) = (token::hash(&secret), app.now());
-        app.throttle.may_sign_in(&client, hash)?;
         let found = app.store.read::<_, StoreError>(move |read| read.api_key_by_hash(hash)).await?;
         let key = found.ok_or(KeyRefusal::Ended).and_then(|key| {
             let admitted = admit(&key.terms, key.revoked_at, now, client.address);
             admitted.map(|()| key)
         });
         let key = key.map_err(|refusal| app.throttle.failed(&client, refused(refusal, client.address)))?;
-        app.throttle.signed_in(&client, key.id.0, hash)?;
+        app.throttle.signed_in(&client, key.id.0)?;
         app.key_uses.note(key.id, KeyUse { at: now, from: client.address });
         if !suffice(key.terms.scopes, N::ALTERNATIVES) {
             return Err(lacking(N::ALTERNATIVES));

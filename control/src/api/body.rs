@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::{
     body::{Bytes, HttpBody as _},
     extract::{FromRequest, Request},
-    http::{HeaderMap, header},
+    http::{HeaderMap, Method, header},
 };
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
@@ -19,7 +19,7 @@ use utoipa::{
 };
 
 use super::{
-    document::sheet::{JSON, Part, Sheet},
+    document::sheet::{JSON, MERGE_PATCH, Part, Sheet},
     error::{ApiError, Code},
 };
 
@@ -43,7 +43,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
         let bytes = read(body, BODY_BYTES_MAX).await?;
-        parse(&parts.headers, &bytes)
+        parse(&parts.method, &parts.headers, &bytes)
     }
 }
 
@@ -89,11 +89,11 @@ pub async fn read(body: axum::body::Body, most: usize) -> Result<Bytes, ApiError
     Ok(collected.to_bytes())
 }
 
-fn parse<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Result<JsonBody<T>, ApiError> {
+fn parse<T: DeserializeOwned>(method: &Method, headers: &HeaderMap, bytes: &[u8]) -> Result<JsonBody<T>, ApiError> {
     let bytes: &[u8] = if bytes.iter().all(u8::is_ascii_whitespace) {
         b"{}"
     } else {
-        must_be_json(headers)?;
+        must_be_json(method, headers)?;
         bytes
     };
     let malformed = |error: serde_json::Error| {
@@ -113,13 +113,29 @@ fn parse<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Result<JsonB
 }
 
 /// `curl -d` without a header says that the body is a form.
-fn must_be_json(headers: &HeaderMap) -> Result<(), ApiError> {
+fn must_be_json(method: &Method, headers: &HeaderMap) -> Result<(), ApiError> {
+    let refused = |field, reason| Err(ApiError::plain(Code::UnsupportedMediaType).naming(field, reason));
     let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let mut parts = given.split(';').map(str::trim);
-    let json = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case("application/json"));
+    let kind = parts.next().unwrap_or_default();
     let charset = parts.find_map(|part| part.strip_prefix("charset="));
-    let utf8 = charset.is_none_or(|charset| charset.trim_matches('"').eq_ignore_ascii_case("utf-8"));
-    if json && utf8 { Ok(()) } else { Err(ApiError::plain(Code::UnsupportedMediaType)) }
+    let json = kind.eq_ignore_ascii_case(JSON) || (method == Method::PATCH && kind.eq_ignore_ascii_case(MERGE_PATCH));
+    if !json {
+        let wanted = if method == Method::PATCH {
+            "must be application/json or application/merge-patch+json"
+        } else {
+            "must be application/json"
+        };
+        return refused("Content-Type", wanted);
+    }
+    if charset.is_some_and(|charset| !charset.trim_matches('"').eq_ignore_ascii_case("utf-8")) {
+        return refused("Content-Type", "names another charset than utf-8");
+    }
+    let codings = headers.get_all(header::CONTENT_ENCODING).iter();
+    if codings.into_iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return refused("Content-Encoding", "must be left out: bodies are sent as they are");
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -139,7 +155,7 @@ mod tests {
         if let Some(kind) = kind {
             headers.insert(header::CONTENT_TYPE, kind.parse().unwrap());
         }
-        parse::<Sample>(&headers, body).map(|body| body.value.name).map_err(|error| error.code)
+        parse::<Sample>(&Method::POST, &headers, body).map(|body| body.value.name).map_err(|error| error.code)
     }
 
     const JSON: Option<&str> = Some("application/json");
@@ -172,6 +188,23 @@ mod tests {
         assert_eq!(code(Some("Application/JSON; charset=\"UTF-8\""), b"{\"name\":\"a\"}"), Ok(Some("a".to_owned())));
     }
 
+    #[test]
+    fn a_merge_patch_is_one_where_something_is_patched_and_nothing_is_compressed() {
+        let tried = |method: Method, name: header::HeaderName, value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CONTENT_TYPE, "application/json".parse().unwrap());
+            headers.insert(name, value.parse().unwrap());
+            let named = |error: ApiError| (error.code, error.fields.first().map(|fault| fault.field.clone()));
+            parse::<Sample>(&method, &headers, b"{\"name\":\"a\"}").map(|_| ()).map_err(named)
+        };
+        let merge_patch = "application/merge-patch+json";
+        assert_eq!(tried(Method::PATCH, header::CONTENT_TYPE, merge_patch), Ok(()));
+        let refused = |name: &str| Err((Code::UnsupportedMediaType, Some(name.to_owned())));
+        assert_eq!(tried(Method::POST, header::CONTENT_TYPE, merge_patch), refused("Content-Type"));
+        assert_eq!(tried(Method::POST, header::CONTENT_ENCODING, "Identity"), Ok(()));
+        assert_eq!(tried(Method::POST, header::CONTENT_ENCODING, "gzip"), refused("Content-Encoding"));
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_body_that_never_comes_is_given_up() {
         let never = axum::body::Body::from_stream(futures_util::stream::pending::<Result<Bytes, std::io::Error>>());
@@ -182,8 +215,8 @@ mod tests {
     fn two_spellings_of_one_body_have_one_canonical_form() {
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, "application/json".parse().unwrap());
-        let one = parse::<Sample>(&headers, b"{\"name\":\"a\", \"x\":1}").unwrap();
-        let two = parse::<Sample>(&headers, b"{ \"x\": 1,\"name\":\"\\u0061\" }").unwrap();
+        let one = parse::<Sample>(&Method::POST, &headers, b"{\"name\":\"a\", \"x\":1}").unwrap();
+        let two = parse::<Sample>(&Method::POST, &headers, b"{ \"x\": 1,\"name\":\"\\u0061\" }").unwrap();
         assert_eq!(one.canonical, two.canonical);
     }
 }

@@ -15,14 +15,14 @@ use utoipa::{
 use super::{
     auth::{By, Reads},
     document::{
-        schemas::{Limit, Offset, ServiceTypeWord, path_parameter},
+        schemas::{ServiceTypeWord, path_parameter},
         sheet::{Part, Sheet},
         tags,
     },
     envelope::{Answer, List, Money},
     error::{ApiError, Code},
-    field::{Faults, Field, Unknown},
-    page::{Page, PageQuery},
+    field::Field,
+    page::{Listed, NoFilters, Page},
     query::Query,
     state::App,
 };
@@ -132,36 +132,24 @@ impl From<ImageRow> for OsImage {
     }
 }
 
-/// `?type=&limit=&offset=`
+/// Which part of the catalog is wanted.
 #[derive(Debug, Deserialize, IntoParams)]
-pub struct CatalogQuery {
+pub struct CatalogFilter {
     /// Only what is for this kind of service.
     #[serde(default, rename = "type")]
     #[param(value_type = ServiceTypeWord, inline, required = false)]
     kind: Field<String>,
-    /// Most entries of the answer. More than 100 are cut to 100, and `message` says so.
-    #[serde(default)]
-    #[param(value_type = Limit, inline, required = false)]
-    limit: Field<String>,
-    /// How many entries to skip.
-    #[serde(default)]
-    #[param(value_type = Offset, inline, required = false)]
-    offset: Field<String>,
-    #[serde(flatten)]
-    #[param(ignore)]
-    unknown: Unknown,
 }
 
-impl CatalogQuery {
-    fn parse(self) -> Result<(Option<ServiceType>, Page), ApiError> {
-        let mut faults = Faults::beginning_with(&self.unknown);
-        let kind = faults.optional("type", self.kind).and_then(|text| {
+type CatalogQuery = Listed<CatalogFilter>;
+
+fn parsed(query: CatalogQuery) -> Result<(Option<ServiceType>, Page), ApiError> {
+    query.parsed(None, |faults, filter, _| {
+        faults.optional("type", filter.kind).and_then(|text| {
             let kind = ServiceType::parse(&text).ok_or("must be vps or dedicated");
             faults.parsed(Code::ValidationFailed, "type", kind)
-        });
-        let page = Page::read(&mut faults, self.limit, self.offset, None);
-        faults.into_result().map(|()| (kind, page))
-    }
+        })
+    })
 }
 
 /// List packages
@@ -173,7 +161,7 @@ pub async fn packages(
     _: By<Reads>,
     Query(query): Query<CatalogQuery>,
 ) -> Result<List<Package>, ApiError> {
-    let (kind, page) = query.parse()?;
+    let (kind, page) = parsed(query)?;
     let now = app.now();
     let read = app.store.read::<_, StoreError>(move |read| {
         let mut wanted = read.package_list()?;
@@ -251,9 +239,9 @@ pub async fn package(
 pub async fn locations(
     State(app): State<App>,
     _: By<Reads>,
-    Query(query): Query<PageQuery>,
+    Query(query): Query<Listed<NoFilters>>,
 ) -> Result<List<Location>, ApiError> {
-    let (page, now) = (query.page(None)?, app.now());
+    let (page, now) = (query.page()?, app.now());
     let read = app.store.read::<_, StoreError>(move |read| offers(read, &read.package_list()?, now));
     let offers = read.await?;
     let total = offers.len() as u64;
@@ -269,7 +257,7 @@ pub async fn os_images(
     _: By<Reads>,
     Query(query): Query<CatalogQuery>,
 ) -> Result<List<OsImage>, ApiError> {
-    let (kind, page) = query.parse()?;
+    let (kind, page) = parsed(query)?;
     let rows = app.store.read::<_, StoreError>(|read| read.image_list()).await?;
     let fits = |row: &ImageRow| kind.is_none() || row.kind.is_none() || row.kind == kind;
     let wanted: Vec<ImageRow> = rows.into_iter().filter(fits).collect();

@@ -8,7 +8,7 @@ use super::{
     document::schemas::{AskWord, CommandWord, ServiceStatusWord, StatusWord},
     error::{ApiError, Code},
 };
-use crate::domain::allowed::{Denied, Why, allowed};
+use crate::domain::allowed::{Denied, Why};
 
 /// The state that stands in the way; in `error.details`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub struct StateDetails {
     pub service_status: ServiceStatusWord,
     /// What it is busy with.
     pub running_action: Option<RunningAction>,
-    /// Requests that its state allows.
+    /// Requests that its state allows instead.
     pub allowed: Vec<AskWord>,
 }
 
@@ -48,7 +48,7 @@ impl From<Denied> for ApiError {
             running_action: standing
                 .running
                 .map(|running| RunningAction { uuid: running.action, command: CommandWord(running.command) }),
-            allowed: allowed(standing).into_iter().map(AskWord).collect(),
+            allowed: denied.allowed().into_iter().map(AskWord).collect(),
         };
         Self::new(code, sentence(&denied.to_string())).with_state(state)
     }

@@ -1,6 +1,6 @@
 //! `?dry_run=true` on what costs: the same request is run, its price is told, and nothing of it stays.
 //!
-//! A route that costs runs its effect by [`Once::run_priced`] and never learns whether it was a dry run: the store takes the
+//! A route that costs runs its effect by [`Once::run_priced`], the same one in a dry run: the store takes the
 //! writes back ([`crate::store::Store::rehearse`]), and this file leaves out the rest, the stored answer and the host's
 //! wake-up. A test asks each operation that needs the scope `billing` to change something for the parameter.
 
@@ -68,6 +68,14 @@ impl<S: Send + Sync> FromRequestParts<S> for DryRun {
     }
 }
 
+impl DryRun {
+    /// Whether nothing of the request is to stay. Only for what need not be confirmed then.
+    #[must_use]
+    pub fn is_wanted(self) -> bool {
+        self.0
+    }
+}
+
 impl Part for DryRun {
     fn describe(sheet: &mut Sheet) {
         Query::<DryRunQuery>::describe(sheet);
@@ -81,6 +89,8 @@ pub struct Priced<B> {
     pub effect: Effect<B>,
     /// What it cost.
     pub bill: Bill,
+    /// Whether a disk with data on it is made anew by it.
+    pub erases_disk: bool,
 }
 
 /// An answer with `T` in its `data` and the body `B`, or after a dry run one with the price.
@@ -115,8 +125,9 @@ impl Once {
         effect: impl Fn(&mut Tx<'_>) -> Result<Priced<B>, ApiError> + Send + 'static,
     ) -> Result<Quoted<T, B>, ApiError> {
         let response = if dry_run.0 {
-            let bill = app.store.rehearse(move |tx| effect(tx).map(|priced| priced.bill)).await?;
-            Answer::data(QuoteAnswer::from(bill)).with_message(MESSAGE).into_response()
+            let tried =
+                move |tx: &mut Tx<'_>| effect(tx).map(|priced| QuoteAnswer::new(priced.bill, priced.erases_disk));
+            Answer::data(app.store.rehearse(tried).await?).with_message(MESSAGE).into_response()
         } else {
             self.run::<T, B>(app, move |tx| effect(tx).map(|priced| priced.effect)).await?.into_response()
         };
@@ -145,6 +156,9 @@ struct QuoteAnswer {
     balance: Money,
     /// What it would hold after paying.
     balance_after: Money,
+    /// Whether the server's disk would be made anew: everything on it would be lost, and the request itself must confirm it.
+    #[schema(example = false)]
+    erases_disk: bool,
 }
 
 /// One line of it.
@@ -195,8 +209,8 @@ impl From<BillLine> for QuoteLine {
     }
 }
 
-impl From<Bill> for QuoteAnswer {
-    fn from(bill: Bill) -> Self {
+impl QuoteAnswer {
+    fn new(bill: Bill, erases_disk: bool) -> Self {
         let (total, discount) = (bill.quote.charged(), bill.quote.discount());
         Self {
             dry_run: true,
@@ -207,6 +221,7 @@ impl From<Bill> for QuoteAnswer {
             credit: Money(bill.quote.credited()),
             balance: Money(bill.before),
             balance_after: Money(bill.left),
+            erases_disk,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
@@ -61,8 +61,8 @@ pub async fn edge(State(edge): State<Edge>, request: Request, next: Next) -> Res
     let span = tracing::info_span!("request", request_id = %id);
     async move {
         let began = tokio::time::Instant::now();
-        let response = match too_large(&request) {
-            Some(code) => ApiError::plain(code).into_response(),
+        let response = match bad_head(&request) {
+            Some(refusal) => refusal.into_response(),
             None => {
                 let outcome = AssertUnwindSafe(next.run(request)).catch_unwind().await;
                 outcome.unwrap_or_else(|_| ApiError::plain(Code::Internal).into_response())
@@ -77,14 +77,20 @@ pub async fn edge(State(edge): State<Edge>, request: Request, next: Next) -> Res
     .await
 }
 
-/// Whether a request's head is larger than anything that we answer.
-fn too_large(request: &Request) -> Option<Code> {
+/// What is wrong with a request's head: larger than anything that we answer, or for nobody or two at once (RFC 9112, 3.2).
+fn bad_head(request: &Request) -> Option<ApiError> {
     let (uri, headers) = (request.uri().path_and_query(), request.headers());
     if uri.is_some_and(|uri| uri.as_str().len() > URI_BYTES_MAX) {
-        return Some(Code::UriTooLong);
+        return Some(ApiError::plain(Code::UriTooLong));
     }
     let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-    (headers.len() > HEADERS_MAX || bytes > HEADERS_BYTES_MAX).then_some(Code::HeadersTooLarge)
+    if headers.len() > HEADERS_MAX || bytes > HEADERS_BYTES_MAX {
+        return Some(ApiError::plain(Code::HeadersTooLarge));
+    }
+    let hosts = headers.get_all(header::HOST).iter().count();
+    let needs_one = request.version() >= Version::HTTP_11;
+    (hosts > 1 || (needs_one && hosts == 0))
+        .then(|| ApiError::field(Code::BadRequest, "Host", "must be there, and once"))
 }
 
 /// Renders a refusal, and marks the answer with its id.
@@ -151,7 +157,8 @@ mod tests {
             .route("/leaks", get(leaks))
             .route("/teapot", get(|| async { StatusCode::IM_A_TEAPOT }))
             .layer(from_fn_with_state(edge_state, edge));
-        let response = router.oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
+        let response =
+            router.oneshot(Request::get(path).header("host", "a").body(Body::empty()).unwrap()).await.unwrap();
         let (parts, body) = response.into_parts();
         (parts.status, String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap())
     }

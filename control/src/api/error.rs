@@ -151,7 +151,7 @@ impl ApiError {
     /// A refusal with the registry's own sentence.
     #[must_use]
     pub fn plain(code: Code) -> Self {
-        Self::new(code, code.entry().meaning)
+        Self::new(code, code.entry().words())
     }
 
     /// The same, naming the field that led to it.
@@ -209,7 +209,7 @@ impl IntoResponse for ApiError {
             Code::Unauthorized => {
                 response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
-            Code::Unavailable => {
+            Code::Unavailable | Code::HostUnreachable => {
                 response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
             }
             _ => {}

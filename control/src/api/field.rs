@@ -159,6 +159,12 @@ impl Faults {
         value.map_err(|reason| self.add(code, name, reason.to_string())).ok()
     }
 
+    /// Whether nothing is wrong so far.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The refusal, when there is something to refuse.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use super::{
     document::{schemas::NoticeKindWord, tags},
     envelope::{List, When},
     error::ApiError,
-    page::PageQuery,
+    page::{Listed, NoFilters},
     query::Query,
     state::App,
 };
@@ -69,9 +69,9 @@ impl From<NoticeRow> for NoticeAnswer {
 pub async fn list(
     State(app): State<App>,
     By { customer, .. }: By<Reads>,
-    Query(query): Query<PageQuery>,
+    Query(query): Query<Listed<NoFilters>>,
 ) -> Result<List<NoticeAnswer>, ApiError> {
-    let (page, now) = (query.page(None)?, app.now());
+    let (page, now) = (query.page()?, app.now());
     let rows = app.store.read::<_, StoreError>(move |read| read.notice_list(customer.account, now)).await?;
     let total = rows.len() as u64;
     Ok(List::new(page.cut(rows).into_iter().map(NoticeAnswer::from).collect(), total, &page))

@@ -3,13 +3,17 @@
 use std::{borrow::Cow, ops::RangeInclusive};
 
 use serde::Deserialize;
-use utoipa::IntoParams;
+use utoipa::{
+    IntoParams,
+    openapi::path::{Parameter, ParameterIn},
+};
 
 use super::{
     document::schemas::{Limit, Offset},
     error::{ApiError, Code},
     field::{Faults, Field, Unknown},
 };
+use crate::store::Begin;
 
 /// Most entries of one answer to a request that sets a limit.
 pub const LIMIT_MAX: u64 = 100;
@@ -18,9 +22,9 @@ pub const LIMIT_MAX: u64 = 100;
 /// reads on with a cursor.
 pub const WHOLE_MAX: u64 = 10_000;
 
-/// The query of a list without filters.
-#[derive(Debug, Deserialize, IntoParams)]
-pub struct PageQuery {
+/// `?limit=&offset=`, of every list.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+pub struct Paging {
     /// Most entries of the answer. More than 100 are cut to 100, and `message` says so.
     #[serde(default)]
     #[param(value_type = Limit, inline, required = false)]
@@ -29,20 +33,59 @@ pub struct PageQuery {
     #[serde(default)]
     #[param(value_type = Offset, inline, required = false)]
     offset: Field<String>,
+}
+
+/// The query of a list: filters, which part of it, and nothing else. Filters are plain structs of
+/// [`Field`](super::field::Field)s without flattened parts of their own, which would leave their names among the unknown.
+#[derive(Debug, Deserialize)]
+pub struct Listed<A, B = NoFilters> {
+    /// Filters.
     #[serde(flatten)]
-    #[param(ignore)]
+    pub filters: A,
+    /// Filters that another list has, too.
+    #[serde(flatten)]
+    pub shared: B,
+    #[serde(flatten)]
+    paging: Paging,
+    #[serde(flatten)]
     unknown: Unknown,
 }
 
-impl PageQuery {
-    /// The wanted part. `default` is the limit of a request that sets none; None: everything.
+/// A list without filters.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+pub struct NoFilters {}
+
+impl<A: IntoParams, B: IntoParams> IntoParams for Listed<A, B> {
+    fn into_params(place: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        [A::into_params(&place), B::into_params(&place), Paging::into_params(&place)].concat()
+    }
+}
+
+impl Listed<NoFilters> {
+    /// The wanted part; everything when none is set.
     ///
     /// # Errors
     /// When a field is unknown or wrong.
-    pub fn page(self, default: Option<u64>) -> Result<Page, ApiError> {
+    pub fn page(self) -> Result<Page, ApiError> {
+        self.parsed(None, |_, NoFilters {}, NoFilters {}| ()).map(|((), page)| page)
+    }
+}
+
+impl<A, B> Listed<A, B> {
+    /// What `read` makes of the filters, and the wanted part. `default` is the limit of a request that sets none; None:
+    /// everything.
+    ///
+    /// # Errors
+    /// When a field is unknown or wrong: all of them together.
+    pub fn parsed<T>(
+        self,
+        default: Option<u64>,
+        read: impl FnOnce(&mut Faults, A, B) -> T,
+    ) -> Result<(T, Page), ApiError> {
         let mut faults = Faults::beginning_with(&self.unknown);
-        let page = Page::read(&mut faults, self.limit, self.offset, default);
-        faults.into_result().map(|()| page)
+        let filters = read(&mut faults, self.filters, self.shared);
+        let page = Page::read(&mut faults, self.paging, default);
+        faults.into_result().map(|()| (filters, page))
     }
 }
 
@@ -56,14 +99,24 @@ pub struct Page {
 }
 
 impl Page {
-    /// Reads both, as they stand in the query. `default` is the limit of a request that sets none; None: everything.
-    pub fn read(faults: &mut Faults, limit: Field<String>, offset: Field<String>, default: Option<u64>) -> Self {
-        let mut read = |name, field, least| number(faults, name, field, least..=WHOLE_NUMBER_MAX);
-        let (wanted, offset) = (read("limit", limit, 1), read("offset", offset, 0));
+    fn read(faults: &mut Faults, paging: Paging, default: Option<u64>) -> Self {
+        let part = Self::limited(faults, paging.limit, default);
+        let offset = number(faults, "offset", paging.offset, 0..=WHOLE_NUMBER_MAX);
+        Self { offset: offset.unwrap_or(0), ..part }
+    }
+
+    /// The first part of a list that has no offsets. `default` is the limit of a request that sets none.
+    pub fn limited(faults: &mut Faults, limit: Field<String>, default: Option<u64>) -> Self {
+        let wanted = faults.optional("limit", limit).and_then(|text| {
+            // More than any number holds is too much like any other: it is cut, and told so.
+            let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+            let number = digits.then(|| text.parse().unwrap_or(u64::MAX)).filter(|number| *number > 0);
+            faults.parsed(Code::ValidationFailed, "limit", number.ok_or("must be a whole number, at least 1"))
+        });
         Self {
             limit: wanted.map(|limit| limit.min(LIMIT_MAX)).or(default),
             clamped: wanted.is_some_and(|limit| limit > LIMIT_MAX),
-            offset: offset.unwrap_or(0),
+            offset: 0,
         }
     }
 
@@ -104,6 +157,20 @@ pub fn shown<T>(mut rows: Vec<T>, most: u32, cursor: impl Fn(&T) -> String) -> (
     (rows, next)
 }
 
+/// Where a part begins: after a cursor, or after so many entries; not both.
+///
+/// # Errors
+/// When both are given.
+pub fn begin<T>(cursor: Option<T>, page: &Page) -> Result<Begin<T>, ApiError> {
+    match cursor {
+        Some(_) if page.offset > 0 => {
+            Err(ApiError::field(Code::ValidationFailed, "offset", "does not go together with cursor"))
+        }
+        Some(cursor) => Ok(Begin::Before(cursor)),
+        None => Ok(Begin::Offset(u32::try_from(page.offset).unwrap_or(u32::MAX))),
+    }
+}
+
 /// A bound that the store's integers hold.
 pub const WHOLE_NUMBER_MAX: u64 = 1_000_000_000;
 
@@ -123,15 +190,20 @@ mod tests {
     fn read(limit: Option<&str>, offset: Option<&str>) -> (Page, bool) {
         let mut faults = Faults::default();
         let field = |text: Option<&str>| text.map_or(Field::Absent, |text| Field::Given(text.to_owned()));
-        let page = Page::read(&mut faults, field(limit), field(offset), None);
+        let paging = Paging { limit: field(limit), offset: field(offset) };
+        let page = Page::read(&mut faults, paging, None);
         (page, faults.into_result().is_ok())
     }
 
     #[test]
     fn a_limit_above_the_bound_is_clamped_and_said_so() {
-        let (page, good) = read(Some("1000"), Some("3"));
-        assert!(good && page.note().is_some());
-        assert_eq!((page.limit(), page.offset), (Some(100), 3));
+        for more in ["101", "1000", "99999999999999999999", &"9".repeat(400)] {
+            let (page, good) = read(Some(more), Some("3"));
+            assert!(good && page.note().is_some(), "{more}");
+            assert_eq!((page.limit(), page.offset), (Some(100), 3), "{more}");
+        }
+        let (page, _) = read(Some("1000"), Some("3"));
+        assert!(read(Some("0100"), None).0.note().is_none());
         assert_eq!(page.cut((0..500).collect::<Vec<_>>()), (3..103).collect::<Vec<_>>());
     }
 
@@ -150,9 +222,32 @@ mod tests {
 
     #[test]
     fn what_is_no_number_is_refused() {
-        for text in ["0", "-1", "+1", "1.5", "ten", "99999999999999999999"] {
+        for text in ["0", "00", "-1", "+1", "1.5", "ten", " 1", "-99999999999999999999"] {
             assert!(!read(Some(text), None).1, "{text}");
         }
-        assert!(read(None, Some("0")).1);
+        assert!(read(None, Some("0")).1 && !read(None, Some("99999999999999999999")).1);
+    }
+
+    #[test]
+    fn filters_take_their_names_and_leave_what_is_unknown() {
+        #[derive(Debug, Deserialize)]
+        struct Filter {
+            #[serde(default)]
+            kind: Field<String>,
+        }
+        #[derive(Debug, Deserialize)]
+        struct Other {
+            #[serde(default)]
+            colour: Field<String>,
+        }
+        let read = |text: &str| {
+            let listed: Listed<Filter, Other> = serde_json::from_str(text).unwrap();
+            listed.parsed(None, |_, filter, other| (filter.kind, other.colour)).map_err(|refusal| refusal.fields)
+        };
+        let given = |text: &str| Field::Given(text.to_owned());
+        let (read_of, page) = read(r#"{"kind":"a","colour":"b","limit":"7","offset":"2"}"#).unwrap();
+        assert_eq!((read_of, page.limit(), page.offset), ((given("a"), given("b")), Some(7), 2));
+        let named = read(r#"{"kind":"a","x":"b","limit":"none","offset":"-"}"#).unwrap_err();
+        assert_eq!(named.iter().map(|fault| fault.field.as_str()).collect::<Vec<_>>(), ["x", "limit", "offset"]);
     }
 }

@@ -20,7 +20,7 @@ use super::{
     error::{ApiError, Code},
     field::{Faults, Field, Unknown},
     idempotency::{Answered, Effect, IdempotencyKey, Once},
-    page::PageQuery,
+    page::{Listed, NoFilters},
     query::Query,
     servers::power::EmptyBody,
     state::App,
@@ -152,9 +152,9 @@ fn missing() -> ApiError {
 pub async fn list(
     State(app): State<App>,
     By { customer, .. }: By<Reads>,
-    Query(query): Query<PageQuery>,
+    Query(query): Query<Listed<NoFilters>>,
 ) -> Result<List<SshKey>, ApiError> {
-    let page = query.page(None)?;
+    let page = query.page()?;
     let rows = app.store.read::<_, StoreError>(move |read| read.ssh_key_list(customer.account)).await?;
     let total = rows.len() as u64;
     Ok(List::new(page.cut(rows).into_iter().map(SshKey::from).collect(), total, &page))

@@ -189,6 +189,8 @@ fn row(situation: Situation) -> [(Ask, Cell); 9] {
 /// A request that the state does not allow, and all that its sender can be told about it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Denied {
+    /// What was asked.
+    pub asked: Ask,
     /// Why.
     pub why: Why,
     /// What decided.
@@ -211,6 +213,10 @@ impl fmt::Display for Denied {
                 write!(f, "the server is {}; this needs it to be Online", self.standing.status().as_str())
             }
             Why::Unseen => f.write_str("the server's host is not heard of; its package is changed when it is"),
+            Why::Protected(Ask::Reinstall) if self.asked == Ask::ChangePackage => f.write_str(
+                "the server is protected from being erased, and the package has a smaller disk; lift that first, or take a \
+                 package that keeps the disk",
+            ),
             Why::Protected(Ask::Reinstall) => {
                 f.write_str("the server is protected from being reinstalled and erased; lift that first")
             }
@@ -236,11 +242,29 @@ pub fn allow(ask: Ask, standing: &Standing) -> Result<(), Denied> {
         // Every column stands in every row; a request that did not would be nobody's right.
         None => Why::Gone,
     };
-    Err(Denied { why, standing: *standing })
+    Err(Denied { asked: ask, why, standing: *standing })
+}
+
+/// Whether a server's state allows another package that makes its disk anew: for the disk it is a reinstall.
+///
+/// # Errors
+/// With the reason, when it does not.
+pub fn allow_erasing_change(standing: &Standing) -> Result<(), Denied> {
+    allow(Ask::ChangePackage, standing)?;
+    allow(Ask::Reinstall, standing).map_err(|denied| Denied { asked: Ask::ChangePackage, ..denied })
 }
 
 fn is_guarded(ask: Ask, standing: &Standing) -> bool {
     if ask == Ask::Reinstall { standing.protect_reinstall } else { standing.protect_destroy }
+}
+
+impl Denied {
+    /// What would be allowed instead. What was asked is not among it, also where the like of it is: another package is
+    /// allowed on a protected disk as long as the disk is kept.
+    #[must_use]
+    pub fn allowed(&self) -> Vec<Ask> {
+        allowed(&self.standing).into_iter().filter(|ask| *ask != self.asked).collect()
+    }
 }
 
 /// All that a server's state allows.

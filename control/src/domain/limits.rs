@@ -43,14 +43,15 @@ impl Limit {
     }
 
     /// For a sentence: `at most 25 servers`.
-    fn plural(self) -> &'static str {
-        match self {
-            Self::Servers => "servers",
-            Self::ShareLinks => "management links",
-            Self::PrivateNetworks => "private networks",
-            Self::SshKeys => "SSH keys",
-            Self::ApiKeys => "API keys",
-        }
+    fn counted(self, count: u32) -> &'static str {
+        let (one, several) = match self {
+            Self::Servers => ("server", "servers"),
+            Self::ShareLinks => ("management link", "management links"),
+            Self::PrivateNetworks => ("private network", "private networks"),
+            Self::SshKeys => ("SSH key", "SSH keys"),
+            Self::ApiKeys => ("API key", "API keys"),
+        };
+        if count == 1 { one } else { several }
     }
 }
 
@@ -90,8 +91,11 @@ pub struct LimitReached {
 
 impl fmt::Display for LimitReached {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (max, what) = (self.max, self.limit.plural());
-        write!(f, "This account may have at most {max} {what}. Remove one, or ask the provider for more.")
+        let (max, what) = (self.max, self.limit.counted(self.max));
+        match max {
+            0 => write!(f, "This account may have no {what}. Ask the provider to allow some."),
+            _ => write!(f, "This account may have at most {max} {what}. Remove one, or ask the provider for more."),
+        }
     }
 }
 
@@ -114,7 +118,10 @@ mod tests {
         assert_eq!(room_for_one(Limit::Servers, 2, 2), Err(reached));
         assert_eq!(room_for_one(Limit::Servers, 2, 3), Err(reached), "lowered below what is there");
         assert!(room_for_one(Limit::Servers, 0, 0).is_err());
-        assert!(reached.to_string().contains("at most 2 servers"));
+        let words = |max| LimitReached { limit: Limit::Servers, max }.to_string();
+        assert_eq!(words(2), "This account may have at most 2 servers. Remove one, or ask the provider for more.");
+        assert!(words(1).contains("at most 1 server."));
+        assert_eq!(words(0), "This account may have no servers. Ask the provider to allow some.");
     }
 
     #[test]

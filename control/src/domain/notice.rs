@@ -3,7 +3,7 @@
 use csp_shared::id::AccountId;
 
 use super::{
-    label::{Label, acts},
+    label::{Label, acts, shows},
     slug::Slug,
     time::Time,
 };
@@ -61,7 +61,7 @@ pub struct Text(String);
 /// A text that is no notice's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a notice has 1 to {TEXT_CHARS_MAX} characters, and no control characters or marks of direction but line breaks"
+    "a notice has 1 to {TEXT_CHARS_MAX} characters, one of them visible, and no control characters or marks of direction but line breaks"
 )]
 pub struct BadText;
 
@@ -73,7 +73,7 @@ impl Text {
     pub fn parse(text: &str) -> Result<Self, BadText> {
         let text = text.replace("\r\n", "\n");
         let text = text.trim();
-        let good = !text.is_empty() && text.chars().count() <= TEXT_CHARS_MAX;
+        let good = shows(text) && text.chars().count() <= TEXT_CHARS_MAX;
         let inert = text.chars().all(|c| c == '\n' || !acts(c));
         if good && inert { Ok(Self(text.to_owned())) } else { Err(BadText) }
     }
@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn a_text_has_lines_and_nothing_that_acts() {
         assert_eq!(Text::parse(" one\r\ntwo <b>\n").unwrap().as_str(), "one\ntwo <b>");
-        for bad in ["", " \n ", "a\u{1b}[2J", "a\u{202e}b", "a\0b", &"a".repeat(4001)] {
+        for bad in ["", " \n ", "\u{200b}", "a\u{1b}[2J", "a\u{202e}b", "a\0b", &"a".repeat(4001)] {
             assert_eq!(Text::parse(bad), Err(BadText), "{bad:?}");
         }
     }

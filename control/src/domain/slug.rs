@@ -25,4 +25,10 @@ impl Slug {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The text, given away.
+    #[must_use]
+    pub fn into_text(self) -> String {
+        self.0
+    }
 }

@@ -54,12 +54,11 @@ async fn admit(
     let secret = bearer(&parts, "Send an operator token as `Authorization: Bearer csp_op_…`.");
     let secret = secret.map_err(|refusal| app.throttle.failed(&client, refusal))?;
     let hash = token::hash(&secret);
-    app.throttle.may_sign_in(&client, hash)?;
     let found = app.store.read::<_, StoreError>(move |read| read.operator_token_by_hash(hash)).await?;
     let ended = || ApiError::new(Code::Unauthorized, "This operator token is unknown, revoked or expired.");
     let token = found.filter(|token| token.is_open(app.now()));
     let token = token.ok_or_else(|| app.throttle.failed(&client, ended()))?;
-    app.throttle.signed_in(&client, token.id.0, hash)?;
+    app.throttle.signed_in(&client, token.id.0)?;
     if !token.scopes.hold(scope) {
         let lacking = format!("This request needs an operator token with the scope {}.", scope.as_str());
         return Err(ApiError::new(Code::InsufficientScope, lacking));

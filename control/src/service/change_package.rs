@@ -7,6 +7,7 @@ use csp_shared::{
 };
 
 use super::{
+    known_names::{Found, Named, UnknownName, find},
     look_for_room::need_of,
     reinstall_server::{install, shape},
     renew_service::{RenewalDue, UpToDate, up_to_date},
@@ -15,7 +16,7 @@ use super::{
 use crate::{
     domain::{
         action::Command,
-        allowed::{Ask, Denied, allow},
+        allowed::{Ask, Denied, allow, allow_erasing_change},
         billing::{bill::Bill, package, quote::Quote, rules::Rules},
         catalog::ServiceType,
         draw::Draw,
@@ -76,47 +77,9 @@ pub enum ChangePackageError {
     /// Its paid time is over.
     #[error(transparent)]
     RenewalDue(#[from] RenewalDue),
-    /// Not on sale, or of the other type.
-    #[error("no {} package `{package}` is on sale", kind.as_str())]
-    NoPackage {
-        /// Of the server.
-        kind: ServiceType,
-        /// What was asked.
-        package: String,
-    },
-    /// It has it already.
-    #[error("the server has the package `{0}` already")]
-    SamePackage(String),
-    /// The disk would be erased, and not all was confirmed.
-    #[error(
-        "the disk of `{package}` has {wanted} GB, which is less than the present {present}: everything on it is lost"
-    )]
-    Unconfirmed {
-        /// What was asked.
-        package: String,
-        /// Of the package.
-        wanted: u32,
-        /// Of the server.
-        present: u32,
-        /// Whether the loss was confirmed.
-        confirms_loss: bool,
-        /// Whether the word was there.
-        confirms_erasing: bool,
-    },
-    /// Nothing is installed.
-    #[error("the disk is kept, so no image is installed; leave it out")]
-    ImageUnused,
-    /// The server's own is retired and none was named.
-    #[error("the server's image is no longer on offer, and the disk is made anew: choose one")]
-    ImageRetired,
-    /// Not on offer, or not for this type.
-    #[error("no image `{image}` is on offer for {}", kind.as_str())]
-    NoImage {
-        /// Of the server.
-        kind: ServiceType,
-        /// What was asked.
-        image: String,
-    },
+    /// What it asks for cannot be; never nothing.
+    #[error("{} things of the change cannot be", .0.len())]
+    Wrong(Vec<Wrong>),
     /// The server has more extra addresses than the package allows.
     #[error("`{package}` allows {most} extra addresses and the server has {present}; remove some first")]
     TooManyIps {
@@ -146,6 +109,39 @@ pub enum ChangePackageError {
     Store(#[from] StoreError),
 }
 
+/// Something that cannot be asked for, whatever the state.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Wrong {
+    /// A name that leads nowhere.
+    #[error(transparent)]
+    Name(#[from] UnknownName),
+    /// It has it already.
+    #[error("the server has the package `{0}` already")]
+    SamePackage(String),
+    /// The disk would be erased, and not all was confirmed.
+    #[error(
+        "the disk of `{package}` has {wanted} GB, which is less than the present {present}: everything on it is lost"
+    )]
+    Unconfirmed {
+        /// What was asked.
+        package: String,
+        /// Of the package.
+        wanted: u32,
+        /// Of the server.
+        present: u32,
+        /// Whether the loss was confirmed.
+        confirms_loss: bool,
+        /// Whether the word was there.
+        confirms_erasing: bool,
+    },
+    /// Nothing is installed.
+    #[error("the disk is kept, so no image is installed; leave it out")]
+    ImageUnused,
+    /// The server's own is retired and none was named.
+    #[error("the server's image is no longer on offer, and the disk is made anew: choose one")]
+    ImageRetired,
+}
+
 /// Gives a server another package.
 ///
 /// # Errors
@@ -166,8 +162,13 @@ pub fn change_package(
     let UpToDate { service, renewed, .. } = up_to_date(tx, service, rules, &mut draw, now)?.for_a_change()?;
     let before = shape(tx, server)?.ok_or(ChangePackageError::NotFound)?;
     let host = tx.placement_get(server)?.ok_or(ChangePackageError::NotFound)?.host;
-    let package = package(tx, wanted, &service, &before)?;
-    let after = after(tx, wanted, &standing, &before, &service, &package)?;
+    let (package, image) = names(tx, wanted, &standing, &before, service.kind, now)?;
+    let present = service.ips.len();
+    if present > usize::try_from(package.extra_ips_max).unwrap_or(usize::MAX) {
+        let most = package.extra_ips_max;
+        return Err(ChangePackageError::TooManyIps { package: package.slug, most, present });
+    }
+    let after = after(tx, wanted, &standing, &before, &package, image.as_ref())?;
     let need = need_of(&package);
     room(tx, host, server, &need, now)?
         .then_some(())
@@ -191,81 +192,65 @@ pub fn change_package(
     Ok(PackageChanging { action, host, erases, by_password, bill })
 }
 
-fn package(
+/// The package, and the image where the disk is made anew. All that cannot be is told together.
+fn names(
     tx: &Tx<'_>,
     wanted: &ChangePackage,
-    service: &Billed,
+    standing: &Standing,
     before: &Shape,
-) -> Result<PackageRow, ChangePackageError> {
-    let found = tx.package_get(&wanted.package)?.filter(|package| package.kind == service.kind);
-    let missing = || ChangePackageError::NoPackage { kind: service.kind, package: wanted.package.clone() };
-    let package = found.ok_or_else(missing)?;
+    kind: ServiceType,
+    now: Time,
+) -> Result<(PackageRow, Option<ImageRow>), ChangePackageError> {
+    let (package, image) = (Some(wanted.package.clone()), wanted.image.clone());
+    let named = Named { kind: Some(kind), package, image, ..Named::default() };
+    let (Found { package, mut image, .. }, unknown) = find(tx, wanted.account, &named, now)?;
+    let mut wrong: Vec<Wrong> = unknown.into_iter().map(Wrong::from).collect();
+    let Some(package) = package else { return Err(ChangePackageError::Wrong(wrong)) };
+    let (size, present) = (package.size.disk_gb, before.spec.disk_gib);
     if package.id == before.sold.package {
-        return Err(ChangePackageError::SamePackage(package.slug));
+        wrong.push(Wrong::SamePackage(package.slug.clone()));
+    } else if size < present {
+        allow_erasing_change(standing)?;
+        let (confirms_loss, confirms_erasing) = (wanted.confirms_loss, wanted.confirms_erasing);
+        if !(confirms_loss && confirms_erasing) {
+            let package = package.slug.clone();
+            wrong.push(Wrong::Unconfirmed { package, wanted: size, present, confirms_loss, confirms_erasing });
+        }
+        if wanted.image.is_none() {
+            let mine = tx.image_list()?.into_iter().find(|image| image.id == before.sold.image);
+            image = mine.filter(|image| image.is_for(kind));
+            wrong.extend(image.is_none().then_some(Wrong::ImageRetired));
+        }
+    } else {
+        wrong.extend(image.take().map(|_| Wrong::ImageUnused));
     }
-    let present = service.ips.len();
-    if present > usize::try_from(package.extra_ips_max).unwrap_or(usize::MAX) {
-        let most = package.extra_ips_max;
-        return Err(ChangePackageError::TooManyIps { package: package.slug, most, present });
-    }
-    Ok(package)
+    if wrong.is_empty() { Ok((package, image)) } else { Err(ChangePackageError::Wrong(wrong)) }
 }
 
-/// The server with the package. Its disk is kept, and grows, unless it would have to shrink.
+/// The server with the package. Its disk is kept, and grows, unless there is an image to make it anew.
 fn after(
     tx: &Tx<'_>,
     wanted: &ChangePackage,
     standing: &Standing,
     before: &Shape,
-    service: &Billed,
     package: &PackageRow,
-) -> Result<Shape, ChangePackageError> {
+    image: Option<&ImageRow>,
+) -> Result<Shape, StoreError> {
     let sold =
         Sold { package: package.id, monthly_cents: package.monthly.get(), price_fixed: false, ..before.sold.clone() };
-    let erases = package.size.disk_gb < before.spec.disk_gib;
     let mut target = before.spec.clone();
     (target.cpus, target.ram_mib, target.disk_gib) = (package.size.cpu, package.size.ram_mb, package.size.disk_gb);
     target.limits = package.limits;
     let mut spec = reshaped(&before.spec, &target, true);
-    if !erases {
-        if wanted.image.is_some() {
-            return Err(ChangePackageError::ImageUnused);
-        }
-        if spec.power == Power::On && standing.stays_down() {
-            // A guest that powered itself off stays off; it finds its new size when it is started.
-            spec.boot_epoch = before.spec.boot_epoch;
-        }
-        return Ok(Shape { sold, spec });
+    if let Some(image) = image {
+        let sized = Shape { sold: sold.clone(), spec };
+        return install(tx, &sized, sold, image, wanted.password_hash.as_deref());
     }
-    allow(Ask::Reinstall, standing)?;
-    let (confirms_loss, confirms_erasing) = (wanted.confirms_loss, wanted.confirms_erasing);
-    if !(confirms_loss && confirms_erasing) {
-        let (package, present) = (package.slug.clone(), before.spec.disk_gib);
-        let wanted = target.disk_gib;
-        return Err(ChangePackageError::Unconfirmed { package, wanted, present, confirms_loss, confirms_erasing });
+    if spec.power == Power::On && standing.stays_down() {
+        // A guest that powered itself off stays off; it finds its new size when it is started.
+        spec.boot_epoch = before.spec.boot_epoch;
     }
-    let image = image(tx, wanted, before, service.kind)?;
-    let sized = Shape { sold: sold.clone(), spec };
-    Ok(install(tx, &sized, sold, &image, wanted.password_hash.as_deref())?)
-}
-
-fn image(
-    tx: &Tx<'_>,
-    wanted: &ChangePackage,
-    before: &Shape,
-    kind: ServiceType,
-) -> Result<ImageRow, ChangePackageError> {
-    let fits = |image: &ImageRow| image.kind.is_none_or(|of| of == kind);
-    match &wanted.image {
-        Some(key) => {
-            let missing = || ChangePackageError::NoImage { kind, image: key.clone() };
-            tx.image_get(key)?.filter(fits).ok_or_else(missing)
-        }
-        None => {
-            let mine = tx.image_list()?.into_iter().find(|image| image.id == before.sold.image);
-            mine.filter(fits).ok_or(ChangePackageError::ImageRetired)
-        }
-    }
+    Ok(Shape { sold, spec })
 }
 
 /// Whether the server's own host can give what the package needs beyond its present share.

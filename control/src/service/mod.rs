@@ -54,6 +54,7 @@ pub mod watch_clock;
 mod check_limit;
 mod fail_order;
 mod keep_promise;
+pub mod known_names;
 pub mod look_for_room;
 mod pay_periods;
 mod remove_server;

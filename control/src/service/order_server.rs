@@ -11,6 +11,7 @@ use csp_shared::{
 
 use super::{
     check_limit::limit_reached,
+    known_names::{Found, Named, UnknownName, find},
     look_for_room::{need_of, room_in},
     pay_periods::pay_periods,
 };
@@ -19,7 +20,7 @@ use crate::{
         action::Command,
         billing::{
             bill::Bill,
-            promo::{Code, Promo, PromoRefusal},
+            promo::{Code, Promo},
             quote::{Charge, Quote},
             renewal::Prices,
         },
@@ -35,7 +36,9 @@ use crate::{
         time::Time,
         user_data::UserData,
     },
-    store::{ImageRow, LeaseRole, NewAction, NewLease, NewServer, PackageRow, PoolRow, PostError, StoreError, Tx},
+    store::{
+        ImageRow, LeaseRole, NewAction, NewLease, NewServer, PackageRow, PoolRow, PostError, SshKeyRow, StoreError, Tx,
+    },
 };
 
 /// A parsed order.
@@ -85,34 +88,12 @@ pub struct Ordered {
 /// Why an order was refused. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum OrderError {
-    /// Not on sale, or of the other type.
-    #[error("no {} package `{package}` is on sale", kind.as_str())]
-    NoPackage {
-        /// What was asked.
-        kind: ServiceType,
-        /// What was asked.
-        package: String,
-    },
-    /// Not on offer, or not for this type.
-    #[error("no image `{image}` is on offer for {}", kind.as_str())]
-    NoImage {
-        /// What was asked.
-        kind: ServiceType,
-        /// What was asked.
-        image: String,
-    },
-    /// Not one of the account's keys.
-    #[error("the account has no SSH key {0}")]
-    NoSshKey(SshKeyId),
-    /// Not in use.
-    #[error("there is no location `{0}`")]
-    NoLocation(String),
+    /// Names that lead nowhere; never none.
+    #[error("{} names of the order lead nowhere", .0.len())]
+    Unknown(Vec<UnknownName>),
     /// The account has as many servers as it may have.
     #[error(transparent)]
     Limit(LimitReached),
-    /// The promo code does not apply.
-    #[error(transparent)]
-    Promo(#[from] PromoRefusal),
     /// A payment is disputed, or something is owed.
     #[error("the account may not order: {0}")]
     AccountLocked(AccountLock),
@@ -151,9 +132,8 @@ struct Place {
 /// With the reason, and nothing changed.
 pub fn order_server(tx: &mut Tx<'_>, order: &OrderServer, draw: Draw, now: Time) -> Result<Ordered, OrderError> {
     let mut draw = draw;
-    let package = package(tx, order)?;
-    let image = image(tx, order)?;
-    let authorized_keys = authorized_keys(tx, order)?;
+    let Names { package, image, ssh_key, promo } = names(tx, order, now)?;
+    let authorized_keys = authorized_keys(ssh_key, order);
     if let Some(reached) = limit_reached(tx, order.account, Limit::Servers, &order.limits, now)? {
         return Err(OrderError::Limit(reached));
     }
@@ -163,7 +143,6 @@ pub fn order_server(tx: &mut Tx<'_>, order: &OrderServer, draw: Draw, now: Time)
         return Err(OrderError::AccountLocked(lock));
     }
     let balance = account.map_or(Cents::ZERO, |account| account.balance);
-    let promo = order.promo.as_ref().map(|code| promo(tx, order, code, &package, now)).transpose()?;
     let first = Prices { package: package.monthly, ips: Vec::new(), promo: promo.as_ref().map(|p| p.terms) }.renewal(0);
     let missing = first.total.minus(balance).unwrap_or_default();
     let left = balance.minus(first.total).ok_or(OrderError::InsufficientBalance { price: first.total, missing })?;
@@ -207,29 +186,40 @@ pub fn order_server(tx: &mut Tx<'_>, order: &OrderServer, draw: Draw, now: Time)
     Ok(Ordered { server, action, host: place.host, bill })
 }
 
-/// The chosen key, then those that came with the order, each once.
-fn authorized_keys(tx: &Tx<'_>, order: &OrderServer) -> Result<Vec<String>, OrderError> {
-    let chosen = match order.ssh_key {
-        Some(id) => Some(tx.ssh_key_get(order.account, id)?.ok_or(OrderError::NoSshKey(id))?.public_key),
-        None => None,
+/// What the order's names lead to.
+struct Names {
+    package: PackageRow,
+    image: ImageRow,
+    ssh_key: Option<SshKeyRow>,
+    promo: Option<Promo>,
+}
+
+fn names(tx: &Tx<'_>, order: &OrderServer, now: Time) -> Result<Names, OrderError> {
+    let named = Named {
+        kind: Some(order.kind),
+        package: Some(order.package.clone()),
+        image: Some(order.image.clone()),
+        ssh_key: order.ssh_key,
+        location: order.location.clone(),
+        promo: order.promo.clone(),
     };
+    let (Found { package, image, ssh_key, promo }, unknown) = find(tx, order.account, &named, now)?;
+    match (package, image) {
+        (Some(package), Some(image)) if unknown.is_empty() => Ok(Names { package, image, ssh_key, promo }),
+        _ => Err(OrderError::Unknown(unknown)),
+    }
+}
+
+/// The chosen key, then those that came with the order, each once.
+fn authorized_keys(chosen: Option<SshKeyRow>, order: &OrderServer) -> Vec<String> {
     let mut keys: Vec<String> = Vec::new();
-    for line in chosen.into_iter().chain(order.inline_keys.iter().map(|key| key.line().to_owned())) {
+    let chosen = chosen.into_iter().map(|key| key.public_key);
+    for line in chosen.chain(order.inline_keys.iter().map(|key| key.line().to_owned())) {
         if !keys.contains(&line) {
             keys.push(line);
         }
     }
-    Ok(keys)
-}
-
-fn package(tx: &Tx<'_>, order: &OrderServer) -> Result<PackageRow, OrderError> {
-    let found = tx.package_get(&order.package)?.filter(|package| package.kind == order.kind);
-    found.ok_or_else(|| OrderError::NoPackage { kind: order.kind, package: order.package.clone() })
-}
-
-fn image(tx: &Tx<'_>, order: &OrderServer) -> Result<ImageRow, OrderError> {
-    let found = tx.image_get(&order.image)?.filter(|image| image.kind.is_none_or(|kind| kind == order.kind));
-    found.ok_or_else(|| OrderError::NoImage { kind: order.kind, image: order.image.clone() })
+    keys
 }
 
 /// A host with room, in a location with a free address.
@@ -242,12 +232,7 @@ fn place(
 ) -> Result<Place, OrderError> {
     tx.lease_free_rested(now)?;
     let mut locations = tx.location_list()?;
-    if let Some(wanted) = &order.location {
-        locations.retain(|location| location.slug == *wanted);
-        if locations.is_empty() {
-            return Err(OrderError::NoLocation(wanted.as_str().to_owned()));
-        }
-    }
+    locations.retain(|location| order.location.as_ref().is_none_or(|wanted| location.slug == *wanted));
     let mut lacking = NoRoom::Host;
     for location in &locations {
         match room_in(tx, &location.slug, Some(order.account), now)?.place(need) {
@@ -260,14 +245,6 @@ fn place(
         NoRoom::Host => OrderError::NoCapacity { package: package.slug.clone() },
         NoRoom::Address => OrderError::NoAddress,
     })
-}
-
-/// The code of an order. Who counts its uses is the writer, so two orders cannot both have the last one.
-fn promo(tx: &Tx<'_>, order: &OrderServer, code: &Code, package: &PackageRow, now: Time) -> Result<Promo, OrderError> {
-    let promo = tx.promo_get(code)?.ok_or(PromoRefusal::Unknown)?;
-    let uses = tx.promo_uses(code, order.account)?;
-    promo.check(package.kind, &package.slug, uses, now)?;
-    Ok(promo)
 }
 
 /// Pays the first period, which begins when the server was seen running.

@@ -6,12 +6,14 @@ use csp_shared::{
     spec::{Desired, Login},
 };
 
-use super::reshape::{Reshape, accept};
+use super::{
+    known_names::{Found, Named, UnknownName, find},
+    reshape::{Reshape, accept},
+};
 use crate::{
     domain::{
         action::Command,
         allowed::{Ask, Denied, allow},
-        catalog::ServiceType,
         draw::Draw,
         reshape::{Shape, Sold, erased},
         time::Time,
@@ -54,17 +56,9 @@ pub enum ReinstallError {
     /// The state does not allow it.
     #[error(transparent)]
     Denied(#[from] Denied),
-    /// Not on offer, or not for this type.
-    #[error("no image `{image}` is on offer for {}", kind.as_str())]
-    NoImage {
-        /// What was asked.
-        kind: ServiceType,
-        /// What was asked.
-        image: String,
-    },
-    /// Not one of the account's keys.
-    #[error("the account has no SSH key {0}")]
-    NoSshKey(SshKeyId),
+    /// Names that lead nowhere; never none.
+    #[error("{} names of the reinstall lead nowhere", .0.len())]
+    Unknown(Vec<UnknownName>),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -87,13 +81,17 @@ pub fn reinstall_server(
     let service = tx.billed_get(server)?.ok_or(ReinstallError::NotFound)?;
     let before = shape(tx, server)?.ok_or(ReinstallError::NotFound)?;
     let host = tx.placement_get(server)?.ok_or(ReinstallError::NotFound)?.host;
-    let found = tx.image_get(&wanted.image)?.filter(|image| image.kind.is_none_or(|kind| kind == service.kind));
-    let missing = || ReinstallError::NoImage { kind: service.kind, image: wanted.image.clone() };
-    let image = found.ok_or_else(missing)?;
+    let named = Named {
+        kind: Some(service.kind),
+        image: Some(wanted.image.clone()),
+        ssh_key: wanted.ssh_key,
+        ..Named::default()
+    };
+    let (Found { image, ssh_key, .. }, unknown) = find(tx, account, &named, now)?;
+    let image = image.filter(|_| unknown.is_empty()).ok_or(ReinstallError::Unknown(unknown))?;
     let mut sold = before.sold.clone();
-    if let Some(id) = wanted.ssh_key {
-        let key = tx.ssh_key_get(account, id)?.ok_or(ReinstallError::NoSshKey(id))?;
-        sold = choose(sold, id, key.public_key);
+    if let Some(key) = ssh_key {
+        sold = choose(sold, key.id, key.public_key);
     }
     let after = install(tx, &before, sold, &image, wanted.password_hash.as_deref())?;
     let by_password = after.spec.login.password_hash.is_some();

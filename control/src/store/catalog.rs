@@ -55,6 +55,14 @@ pub struct ImageRow {
     pub file: Image,
 }
 
+impl ImageRow {
+    /// Whether it can be installed on this kind of service.
+    #[must_use]
+    pub fn is_for(&self, kind: ServiceType) -> bool {
+        self.kind.is_none_or(|own| own == kind)
+    }
+}
+
 /// A location in use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocationRow {

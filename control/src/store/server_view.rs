@@ -108,7 +108,8 @@ const VIEWS: &str = "SELECT s.uuid, a.uuid, s.hostname, s.type, s.service_status
 
 const VISIBLE: &str = "s.service_status <> 'destroyed'";
 const HELD: &str = "p.state <> 'released'";
-const NAMED: &str = " AND s.hostname = ?";
+/// Host names are the same in any case.
+const NAMED: &str = " AND s.hostname = ? COLLATE NOCASE";
 const AT_ADDRESS: &str = " AND s.id IN (SELECT n.server_id FROM leases le JOIN nics n ON n.id = le.nic_id \
                           WHERE le.address = ? AND le.state <> 'free' AND le.state = 'leased')";
 const WITH_LABEL: &str = " AND EXISTS (SELECT 1 FROM server_labels t WHERE t.server_id = s.id AND t.name = ?)";
@@ -118,7 +119,7 @@ const LABELLED: &str =
 /// Which of an account's servers are wanted: those that fit all of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServerFilter {
-    /// With this name.
+    /// With this name, in whatever case.
     pub hostname: Option<Hostname>,
     /// With this address.
     pub address: Option<IpAddr>,

@@ -86,6 +86,7 @@ impl Send {
         let mut request =
             Request::builder().method(self.method.as_str()).uri(&self.path).body(Body::from(self.body)).unwrap();
         *request.headers_mut() = self.headers;
+        request.headers_mut().entry(header::HOST).or_insert(HeaderValue::from_static("cybaaspace.com"));
         if let Some(peer) = self.peer {
             request.extensions_mut().insert(peer);
         }

@@ -225,6 +225,25 @@ async fn a_wait_that_is_over_answers_what_there_is() {
 }
 
 #[tokio::test]
+async fn who_goes_away_while_waiting_gives_the_place_back() {
+    let world = World::online().await;
+    let stop = world.post("stop").await;
+    let most = Kind::Wait.account_max();
+    for _ in 0..2 {
+        // Once one too many is refused, all the others are held.
+        let mut waiting: FuturesUnordered<_> = (0..=most).map(|_| world.wait(uuid(&stop), 60)).collect();
+        let refused = timeout(SOON, waiting.next()).await.expect("refused at once").unwrap().unwrap();
+        assert_eq!(refused.code(), "too_many_held_open", "{}", refused.text);
+        waiting.iter().for_each(JoinHandle::abort);
+        while let Some(ended) = waiting.next().await {
+            assert!(ended.unwrap_err().is_cancelled(), "nobody answered it");
+        }
+    }
+    let reply = timeout(SOON, world.wait(uuid(&stop), 1)).await.unwrap().unwrap();
+    assert_eq!(reply.data()["status"], "queued", "{}", reply.text);
+}
+
+#[tokio::test]
 async fn a_revoked_key_learns_nothing_at_the_end_of_its_wait() {
     let world = World::online().await;
     let stop = world.post("stop").await;

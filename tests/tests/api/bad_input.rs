@@ -190,7 +190,7 @@ async fn garbage_in_a_query_is_named() {
         "limit=-1",
         "limit=1e3",
         "limit=%ff",
-        "limit=9999999999999999999999",
+        "offset=9999999999999999999999",
         "%00=1",
     ] {
         let reply = control.api("GET", &format!("/servers?{query}")).by(&customer).send().await;
@@ -300,6 +300,115 @@ async fn no_query_repeats_what_acts_on_its_reader_and_none_is_too_much() {
         let reply = control.api("GET", &format!("{path}?{many}")).by(&customer).send().await;
         let short = reply.status.is_success() || reply.text.len() < 8000;
         assert!(reply.status.as_u16() < 500 && short, "{path}: {}", reply.text.len());
+    }
+}
+
+/// Every operation: its method, its path about nothing that is there, and what it takes in its query.
+fn operations() -> Vec<(String, String, Vec<String>)> {
+    let document = serde_json::to_value(document::document()).unwrap();
+    let names = |operation: &Value| {
+        let parameters = operation["parameters"].as_array().into_iter().flatten().filter(|p| p["in"] == "query");
+        parameters.map(|parameter| parameter["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let rows = document::rows().into_iter().map(|row| {
+        let takes = names(&document["paths"][&row.path][row.method.to_lowercase()]);
+        let path = row.path.replace("{uuid_or_slug}", "starter").replace("{month}", "2026-06");
+        (row.method.to_owned(), path.replace("{uuid}", ABSENT), takes)
+    });
+    rows.collect()
+}
+
+#[tokio::test]
+async fn no_request_passes_over_a_name_in_its_query() {
+    let control = TestControl::start().await;
+    let customer = control.customer("ada", "50").await;
+    let before = control.books().await;
+    for (method, path, takes) in operations() {
+        let ask = async |query: &str| control.api(&method, &format!("{path}?{query}")).by(&customer).send().await;
+        for (query, named) in [("colour=red&x=1", vec!["colour", "x"]), ("Limit", vec!["Limit"]), ("%78=", vec!["x"])] {
+            let reply = ask(query).await;
+            assert_eq!((reply.status.as_u16(), reply.code()), (422, "validation_failed"), "{method} {path}?{query}");
+            assert_eq!(reply.fields(), named, "{method} {path}?{query}: {}", reply.text);
+        }
+        for name in ["limit", "offset", "dry_run", "format"] {
+            let reply = ask(&format!("{name}=")).await;
+            let is_named = reply.status.as_u16() == 422 && reply.fields().contains(&name);
+            // An empty `dry_run` is refused where it is known, too.
+            let is_known = takes.iter().any(|known| known == name) && name != "dry_run";
+            assert_ne!(is_named, is_known, "{method} {path}?{name}: {}", reply.text);
+        }
+    }
+    assert_eq!(control.books().await, before);
+}
+
+#[tokio::test]
+async fn a_limit_beyond_any_number_is_cut_like_any_other_and_told_so() {
+    let control = TestControl::start().await;
+    let host = control.host("host-1").await;
+    let customer = control.customer("ada", "50").await;
+    let order = json!({"type": "vps", "package_slug": "starter", "os_image_key": "debian-12", "hostname": "a"});
+    let ordered = control.api("POST", "/servers").by(&customer).json(&order).send().await;
+    host.obey().await;
+    let server = ordered.data()["uuid"].as_str().unwrap();
+    let lists: Vec<String> = operations()
+        .into_iter()
+        .filter(|(_, _, takes)| takes.iter().any(|name| name == "limit"))
+        .map(|(_, path, _)| path.replace(ABSENT, server))
+        .collect();
+    assert!(lists.len() > 8, "{lists:?}");
+    for path in lists {
+        for limit in ["101", "99999999999999999999", &"9".repeat(300)] {
+            let reply = control.api("GET", &format!("{path}?limit={limit}")).by(&customer).send().await;
+            assert_eq!((reply.data().is_array(), &reply.json["limit"]), (true, &json!(100)), "{path}: {}", reply.text);
+            assert!(reply.json["message"].as_str().unwrap().contains("100"), "{path}: {}", reply.text);
+        }
+        for limit in ["0", "-1", "-99999999999999999999", "1.5", "1e2", "all", "+5", "%205"] {
+            let reply = control.api("GET", &format!("{path}?limit={limit}")).by(&customer).send().await;
+            assert_eq!((reply.status.as_u16(), reply.fields()), (422, vec!["limit"]), "{path} {limit}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_name_of_nothing_to_see_is_none() {
+    let control = TestControl::start().await;
+    let customer = control.customer("ada", "50").await;
+    let added = json!({"label": "Laptop", "public_key": PUBLIC_KEY});
+    let added = control.api("POST", "/ssh-keys").by(&customer).json(&added).send().await;
+    let path = format!("/ssh-keys/{}", added.data()["uuid"].as_str().unwrap());
+    for nothing in ["\u{200b}", "\u{e0041}", "\u{ad}\u{2060} \u{3164}", "\u{a0}\u{2003}", "\u{fe0f}\u{200d}"] {
+        let key = json!({"label": nothing, "public_key": PUBLIC_KEY});
+        for reply in [
+            control.api("POST", "/ssh-keys").by(&customer).json(&key).send().await,
+            control.api("PATCH", &path).by(&customer).json(&json!({"label": nothing})).send().await,
+            control
+                .operator("POST", &format!("/accounts/{}/keys", customer.account))
+                .json(&json!({"label": nothing}))
+                .send()
+                .await,
+        ] {
+            assert_eq!((reply.status.as_u16(), reply.fields()), (422, vec!["label"]), "{nothing:?}: {}", reply.text);
+        }
+    }
+    let shown = control.api("PATCH", &path).by(&customer).json(&json!({"label": "👩\u{200d}💻"})).send().await;
+    assert_eq!(shown.data()["label"], "👩\u{200d}💻", "what emoji and scripts need between others stays");
+}
+
+#[tokio::test]
+async fn every_body_is_read_as_it_is_sent_and_a_patch_may_be_called_one() {
+    let control = TestControl::start().await;
+    let customer = control.customer("ada", "50").await;
+    for (method, path) in with_body() {
+        let send =
+            |kind: &str| control.api(&method, &path).by(&customer).header("content-type", kind).body("{\"x\":1}");
+        for coding in ["gzip", "br", "identity, gzip", "nonsense"] {
+            let reply = send(JSON).header("content-encoding", coding).send().await;
+            assert_eq!((reply.status.as_u16(), reply.fields()), (415, vec!["Content-Encoding"]), "{method} {path}");
+        }
+        assert_eq!(send(JSON).header("content-encoding", "identity").send().await.status.as_u16(), 422);
+        let reply = send("application/merge-patch+json").send().await;
+        let wanted = if method == "PATCH" { (422, vec!["x"]) } else { (415, vec!["Content-Type"]) };
+        assert_eq!((reply.status.as_u16(), reply.fields()), wanted, "{method} {path}: {}", reply.text);
     }
 }
 

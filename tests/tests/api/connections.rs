@@ -197,6 +197,59 @@ async fn a_large_head_is_answered_in_the_envelope_and_what_is_no_http_with_a_sta
     assert_eq!(server.ask(&mut next).await, Some(200));
 }
 
+/// What comes back on a connection that the other side closes.
+async fn all_of(server: &Server, request: &str) -> String {
+    let mut stream = server.connect("127.0.0.1").await;
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    let _ = timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("not closed");
+    String::from_utf8(answer).unwrap()
+}
+
+#[tokio::test]
+async fn a_request_to_no_host_or_to_two_is_refused() {
+    let server = Server::start(|_| ()).await;
+    for (version, hosts, status) in [
+        ("1.1", "", "400"),
+        ("1.1", "Host: a\r\nHost: b\r\n", "400"),
+        ("1.1", "Host: a\r\nHost: a\r\n", "400"),
+        ("1.1", "Host: a\r\n", "401"),
+        ("1.0", "", "401"),
+    ] {
+        let answer = all_of(&server, &format!("GET /api/v1/balance HTTP/{version}\r\n{hosts}\r\n")).await;
+        assert!(answer.starts_with(&format!("HTTP/{version} {status} ")), "{version} {hosts:?}: {answer}");
+        assert_eq!(answer.contains("\"field\":\"Host\""), status == "400", "{answer}");
+    }
+}
+
+/// Two programs that read a request's end differently take what one of them calls a body for a request of somebody else's.
+#[tokio::test]
+async fn nothing_that_follows_a_request_of_two_lengths_is_taken_for_a_request() {
+    let server = Server::start(|bounds| bounds.head = PATIENCE).await;
+    let second = server.request(server.ada.key.reveal());
+    let length = 5 + second.len();
+    let (chunked, counted) = ("Transfer-Encoding: chunked\r\n", format!("Content-Length: {length}\r\n"));
+    for lengths in [format!("{chunked}{counted}"), format!("{counted}{chunked}")] {
+        let head = format!("POST /api/v1/ssh-keys HTTP/1.1\r\nHost: a\r\n{lengths}\r\n");
+        let answer = all_of(&server, &format!("{head}0\r\n\r\n{second}")).await;
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{lengths}: {answer}");
+        assert!(!answer.contains("balance"), "{answer}");
+    }
+    for lengths in [
+        "Content-Length: 2\r\nContent-Length: 3\r\n",
+        "Content-Length: +2\r\n",
+        "Content-Length: 2, 3\r\n",
+        "Transfer-Encoding: chunked, identity\r\n",
+        "Transfer-Encoding: xchunked\r\n",
+        "Transfer-Encoding : chunked\r\n",
+    ] {
+        let head = format!("POST /api/v1/ssh-keys HTTP/1.1\r\nHost: a\r\n{lengths}\r\n");
+        let answer = all_of(&server, &format!("{head}{{}}{second}")).await;
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400 "), "{lengths}: {answer}");
+        assert!(answer.matches("HTTP/1.1 ").count() <= 1 && !answer.contains("balance"), "{lengths}: {answer}");
+    }
+}
+
 #[tokio::test]
 async fn a_stream_of_events_outlives_every_bound_of_a_silent_connection_and_ends_with_the_program() {
     let server = Server::start(|_| ()).await;

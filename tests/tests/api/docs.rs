@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use csp_control::api::document;
+use csp_control::api::{code::Code, document};
 use csp_tests::test_control::{Reply, TestControl};
 
 async fn page(path: &str) -> Reply {
@@ -70,5 +70,27 @@ async fn every_link_within_the_pages_leads_somewhere() {
             };
             assert!(name.is_empty() || names.iter().any(|id| id == name), "{link}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_slash_too_much_leads_to_the_page() {
+    let control = TestControl::start().await;
+    for path in ["/docs", "/docs/errors"] {
+        let reply = control.raw("GET", &format!("{path}/")).send().await;
+        assert_eq!((reply.status.as_u16(), reply.header("location")), (308, path));
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_is_shown_with_the_fields_that_it_names() {
+    let errors = page("/docs/errors").await.text;
+    let sample = errors.split("<article").next().unwrap();
+    for word in ["os_image_key", "is required", "colour", "is unknown"] {
+        assert!(sample.contains(word), "{word}");
+    }
+    for code in Code::ALL {
+        let article = errors.split("<article").find(|part| part.contains(&format!("id=\"{}\"", code.entry().name)));
+        assert!(article.unwrap().contains("class=\"advice\""), "{}", code.entry().name);
     }
 }

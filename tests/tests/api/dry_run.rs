@@ -155,3 +155,36 @@ async fn a_change_never_passes_over_a_query_that_it_does_not_know() {
     let plain = control.api("POST", "/servers?dry_run=false").by(&ada).json(&order()).send().await;
     assert_eq!(plain.data()["service_status"], "provisioning", "false is as good as nothing");
 }
+
+/// Every route that spends, by a customer who cannot pay: the refusal tells what is missing, and nothing is changed.
+#[tokio::test]
+async fn who_cannot_pay_is_told_so_by_every_request_that_costs() {
+    let (control, host, ada) = scene("6.95").await;
+    let ordered = control.api("POST", "/servers").by(&ada).json(&order()).send().await;
+    let server = ordered.data()["uuid"].as_str().unwrap().to_owned();
+    host.obey().await;
+    let before = control.books().await;
+    let mut tried = 0;
+    for row in document::rows() {
+        if !row.needs.iter().any(|all| all.contains(&Scope::Write) && all.contains(&Scope::Billing)) {
+            continue;
+        }
+        let body = match row.path.as_str() {
+            "/servers" => order(),
+            "/servers/{uuid}/extend" => json!({}),
+            "/servers/{uuid}/change-package" => json!({"package_slug": "edge"}),
+            other => panic!("{other} costs: say what is sent to it"),
+        };
+        for query in ["", "?dry_run=true"] {
+            let path = format!("{}{query}", row.path.replace("{uuid}", &server));
+            let reply = control.api(row.method, &path).by(&ada).json(&body).send().await;
+            assert_eq!((reply.status.as_u16(), reply.code()), (402, "insufficient_balance"), "{path}: {}", reply.text);
+            assert_eq!(reply.json["error"]["retryable"], true, "{path}");
+            let message = reply.json["message"].as_str().unwrap();
+            assert!(message.contains("USD") && message.contains("short"), "{path}: {message}");
+            tried += 1;
+        }
+    }
+    assert_eq!(tried, 6);
+    assert_eq!(control.books().await, before);
+}

@@ -85,6 +85,19 @@ async fn an_orders_events_are_read_in_the_order_in_which_they_happened() {
 }
 
 #[tokio::test]
+async fn a_stream_has_no_end_and_so_no_limit() {
+    let control = TestControl::start().await;
+    let ada = control.customer("ada", "1").await;
+    for limit in ["1", "1000", "x"] {
+        let send = control.api("GET", &format!("/events?limit={limit}")).by(&ada).header("accept", "text/event-stream");
+        let reply = send.send().await;
+        assert!(reply.status.as_u16() == 422 && reply.fields().contains(&"limit"), "{limit}: {}", reply.text);
+    }
+    let empty = control.api("GET", "/events?limit=").by(&ada).header("accept", "text/event-stream").open().await;
+    assert_eq!(empty.headers["content-type"], "text/event-stream", "what is empty is absent");
+}
+
+#[tokio::test]
 async fn a_stream_begins_now_and_tells_what_json_tells() {
     let control = TestControl::start().await;
     let (ada, eve) = (control.customer("ada", "1").await, control.customer("eve", "1").await);

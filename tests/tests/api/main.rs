@@ -18,6 +18,7 @@ mod limits;
 mod lists;
 mod mail;
 mod metrics;
+mod names;
 mod notices;
 mod openapi;
 mod operator;

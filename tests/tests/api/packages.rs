@@ -260,6 +260,43 @@ async fn a_smaller_disk_is_made_anew_only_when_both_confirmations_are_there() {
 }
 
 #[tokio::test]
+async fn what_a_smaller_disk_costs_is_told_before_anything_is_confirmed() {
+    let web = rented("40.00", "edge").await;
+    let (before, spec) = (web.control.books().await, web.spec().await);
+    let path = format!("/servers/{}/change-package?dry_run=true", web.server);
+    let quote = async |body: &Value| web.control.api("POST", &path).by(&web.customer).json(body).send().await;
+    let smaller = json!({"package_slug": "starter"});
+    let tried = quote(&smaller).await;
+    assert_eq!(tried.data()["erases_disk"], json!(true), "{}", tried.text);
+    assert_eq!((&tried.data()["total"], &tried.data()["credit"]), (&json!(0.0), &json!(8.0)), "{}", tried.text);
+    let both = json!({"package_slug": "starter", "confirm_data_loss": true, "erase_confirmation": ERASE});
+    assert_eq!(quote(&both).await.json, tried.json, "confirmed or not, the price is the same");
+    assert_eq!(
+        quote(&json!({"package_slug": "performance"})).await.json["data"]["erases_disk"],
+        Value::Null,
+        "too dear"
+    );
+    let unreadable = quote(&json!({"package_slug": "starter", "erase_confirmation": "yes"})).await;
+    assert_eq!((unreadable.status.as_u16(), unreadable.fields()), (422, vec!["erase_confirmation"]));
+    assert_eq!(web.change(smaller).await.status.as_u16(), 422, "meant, it must be confirmed");
+    assert_eq!((web.control.books().await, web.spec().await), (before, spec));
+}
+
+#[tokio::test]
+async fn what_is_refused_for_the_disks_sake_is_not_told_to_be_allowed() {
+    let web = rented("40.00", "edge").await;
+    let path = format!("/servers/{}", web.server);
+    let protect = json!({"protection": {"reinstall": true}});
+    web.control.api("PATCH", &path).by(&web.customer).json(&protect).send().await;
+    let both = json!({"package_slug": "starter", "confirm_data_loss": true, "erase_confirmation": ERASE});
+    let refused = web.change(both).await;
+    assert_eq!((refused.status.as_u16(), refused.code()), (409, "protected"), "{}", refused.text);
+    assert!(refused.json["message"].as_str().unwrap().contains("smaller disk"), "{}", refused.text);
+    let wanted = ["start", "stop", "restart", "console", "extend", "update", "destroy"];
+    assert_eq!(refused.json["error"]["details"]["allowed"], json!(wanted));
+}
+
+#[tokio::test]
 async fn an_erasing_change_whose_image_is_retired_asks_for_another_one() {
     let web = rented("50.00", "edge").await;
     let at = EXAMPLE_CATALOG.find("[[images]]\nkey = \"debian-12\"").unwrap();

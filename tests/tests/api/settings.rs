@@ -166,8 +166,9 @@ async fn lists_are_filtered_by_name_address_and_labels() {
     let others = others.data()["ips"][0]["address"].as_str().unwrap().to_owned();
 
     assert_eq!(world.named("").await, ["web1", "web2", "web1"]);
-    let table: [(String, &[&str]); 12] = [
+    let table: [(String, &[&str]); 13] = [
         ("?hostname=web1".into(), &["web1", "web1"]),
+        ("?hostname=WEB1".into(), &["web1", "web1"]),
         ("?hostname=web".into(), &[]),
         (format!("?address={address}"), &["web2"]),
         (format!("?address={others}"), &[]),

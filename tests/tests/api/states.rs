@@ -6,6 +6,8 @@ use csp_shared::{id::ServerId, observed::FaultCode};
 use csp_tests::test_control::{Reply, TestControl, TestCustomer, TestHost};
 use serde_json::{Value, json};
 
+const DAY: i64 = 86_400;
+
 struct World {
     control: TestControl,
     host: TestHost,
@@ -26,7 +28,31 @@ enum State {
     Unseen,
     Reinstalling,
     Changing,
+    Unpaid,
+    LockedByOperator,
+    LockedAsAbuse,
+    LockedWhileReinstalled,
     Failed,
+}
+
+impl State {
+    const ALL: [Self; 15] = [
+        Self::Provisioning,
+        Self::Online,
+        Self::Starting,
+        Self::Stopping,
+        Self::Offline,
+        Self::WentOff,
+        Self::GivenUp,
+        Self::Unseen,
+        Self::Reinstalling,
+        Self::Changing,
+        Self::Unpaid,
+        Self::LockedByOperator,
+        Self::LockedAsAbuse,
+        Self::LockedWhileReinstalled,
+        Self::Failed,
+    ];
 }
 
 impl World {
@@ -63,8 +89,32 @@ impl World {
             State::Unseen => self.control.clock.advance(91),
             State::Reinstalling => drop(self.send(Ask::Reinstall).await),
             State::Changing => drop(self.send(Ask::ChangePackage).await),
+            State::Unpaid => {
+                self.patch(&json!({"auto_renew": false})).await;
+                self.control.pass(31 * DAY, DAY).await;
+                self.host.obey().await;
+            }
+            State::LockedByOperator => self.lock("operator").await,
+            State::LockedAsAbuse => self.lock("abuse").await,
+            State::LockedWhileReinstalled => {
+                drop(self.send(Ask::Reinstall).await);
+                self.lock("operator").await;
+            }
             _ => {}
         }
+    }
+
+    /// The operator suspends it, and its host does so.
+    async fn lock(&self, reason: &str) {
+        let path = format!("/servers/{}/lock", self.server);
+        let locked = self.control.operator("POST", &path).json(&json!({"reason": reason})).send().await;
+        assert_eq!(locked.data()["changed"], true, "{}", locked.text);
+    }
+
+    async fn patch(&self, body: &Value) {
+        let reply =
+            self.control.api("PATCH", &format!("/servers/{}", self.server)).by(&self.ada).json(body).send().await;
+        assert_eq!(reply.status.as_u16(), 200, "{}", reply.text);
     }
 
     async fn ask(&self, method: &str, rest: &str) -> Reply {
@@ -148,5 +198,42 @@ states! {
     every_request_to_one_whose_host_is_silent: Unseen is "Unknown";
     every_request_to_one_that_is_reinstalled: Reinstalling is "Reinstalling";
     every_request_to_one_whose_package_is_changed: Changing is "Changing";
+    every_request_to_one_that_is_not_paid: Unpaid is "Suspended";
+    every_request_to_one_that_the_operator_locked: LockedByOperator is "Suspended";
+    every_request_to_one_that_is_locked_as_an_abuse: LockedAsAbuse is "Suspended";
+    every_request_to_one_that_was_locked_as_it_was_reinstalled: LockedWhileReinstalled is "Suspended";
     every_request_to_a_failed_order: Failed is "Failed";
+}
+
+/// Protection turns its cell in each state where there was something to refuse, and no other.
+#[tokio::test]
+async fn what_its_owner_protected_is_refused_by_that_name_in_every_state() {
+    for state in State::ALL {
+        let world = World::at(state).await;
+        let before = world.allowed().await;
+        world.patch(&json!({"protection": {"destroy": true, "reinstall": true}})).await;
+        for ask in [Ask::Reinstall, Ask::Destroy].into_iter().filter(|ask| before.contains(ask)) {
+            let refused = world.send(ask).await;
+            assert_eq!((refused.status.as_u16(), refused.code()), (409, "protected"), "{state:?}: {}", refused.text);
+            let allowed: Vec<&str> = world.allowed().await.iter().map(|ask| ask.as_str()).collect();
+            assert_eq!(refused.json["error"]["details"]["allowed"], json!(allowed), "{state:?}");
+        }
+        let kept = before.into_iter().filter(|ask| ![Ask::Reinstall, Ask::Destroy].contains(ask)).collect::<Vec<_>>();
+        assert_eq!(world.allowed().await, kept, "{state:?}");
+    }
+}
+
+#[tokio::test]
+async fn one_that_was_destroyed_is_not_there_whatever_is_asked() {
+    for state in [State::Online, State::Failed] {
+        let world = World::at(state).await;
+        assert_eq!(world.send(Ask::Destroy).await.status.as_u16(), 200);
+        for is_gone in [false, true] {
+            for ask in Ask::ALL {
+                let reply = world.send(ask).await;
+                assert_eq!((reply.status.as_u16(), reply.code()), (404, "not_found"), "{ask:?}, gone: {is_gone}");
+            }
+            world.host.obey().await;
+        }
+    }
 }

@@ -10,56 +10,33 @@ use crate::{
     api::{
         auth::{By, Reads},
         document::{
-            schemas::{ActionStatusWord, CommandWord, Limit, Offset, UuidText},
+            schemas::{ActionStatusWord, CommandWord, UuidText},
             tags,
         },
         envelope::List,
         error::{ApiError, Code},
-        field::{Faults, Field, Unknown},
-        page::{Page, WHOLE_MAX, shown},
+        field::{Faults, Field},
+        page::{Listed, NoFilters, Page, WHOLE_MAX, begin, shown},
         query::Query,
         servers::{ServerPath, missing},
         state::App,
     },
     domain::action::{Command, Status},
-    store::{ActionFilter, Begin, Read, StoreError},
+    store::{ActionFilter, Read, StoreError},
 };
 
 /// Which actions of the account are wanted.
 #[derive(Debug, Deserialize, IntoParams)]
-pub struct AccountQuery {
+pub struct OfServer {
     /// Of this server alone, also when it is destroyed.
     #[serde(default)]
     #[param(value_type = UuidText, inline, required = false)]
     server_uuid: Field<String>,
-    /// At this status alone.
-    #[serde(default)]
-    #[param(value_type = ActionStatusWord, inline, required = false)]
-    status: Field<String>,
-    /// Of this kind alone.
-    #[serde(default)]
-    #[param(value_type = CommandWord, inline, required = false)]
-    command: Field<String>,
-    /// `next_cursor` of the part before. New actions do not shift what follows, as they do with `offset`.
-    #[serde(default)]
-    #[param(value_type = UuidText, inline, required = false)]
-    cursor: Field<String>,
-    /// Most entries of the answer. More than 100 are cut to 100, and `message` says so.
-    #[serde(default)]
-    #[param(value_type = Limit, inline, required = false)]
-    limit: Field<String>,
-    /// How many entries to skip.
-    #[serde(default)]
-    #[param(value_type = Offset, inline, required = false)]
-    offset: Field<String>,
-    #[serde(flatten)]
-    #[param(ignore)]
-    unknown: Unknown,
 }
 
-/// Which actions of a server are wanted.
+/// Which actions are wanted, of an account or of a server.
 #[derive(Debug, Deserialize, IntoParams)]
-pub struct ServerQuery {
+pub struct Filters {
     /// At this status alone.
     #[serde(default)]
     #[param(value_type = ActionStatusWord, inline, required = false)]
@@ -72,42 +49,18 @@ pub struct ServerQuery {
     #[serde(default)]
     #[param(value_type = UuidText, inline, required = false)]
     cursor: Field<String>,
-    /// Most entries of the answer. More than 100 are cut to 100, and `message` says so.
-    #[serde(default)]
-    #[param(value_type = Limit, inline, required = false)]
-    limit: Field<String>,
-    /// How many entries to skip.
-    #[serde(default)]
-    #[param(value_type = Offset, inline, required = false)]
-    offset: Field<String>,
-    #[serde(flatten)]
-    #[param(ignore)]
-    unknown: Unknown,
 }
 
-/// A parsed query.
-#[derive(Debug, Clone, Copy)]
-struct Wanted {
-    filter: ActionFilter,
-    cursor: Option<ActionId>,
-    page: Page,
-}
-
-impl ServerQuery {
-    fn of(self, server: ServerId) -> Result<Wanted, ApiError> {
-        let Self { status, command, cursor, limit, offset, unknown } = self;
-        let server_uuid = Field::Given(server.to_string());
-        AccountQuery { server_uuid, status, command, cursor, limit, offset, unknown }.parse()
+impl OfServer {
+    fn parse(self, faults: &mut Faults) -> Option<ServerId> {
+        let text = faults.optional("server_uuid", self.server_uuid)?;
+        faults.parsed(Code::ValidationFailed, "server_uuid", text.parse().map_err(|_| "is no UUID"))
     }
 }
 
-impl AccountQuery {
-    fn parse(self) -> Result<Wanted, ApiError> {
+impl Filters {
+    fn parse(self, faults: &mut Faults, server: Option<ServerId>) -> (ActionFilter, Option<ActionId>) {
         let bad = Code::ValidationFailed;
-        let mut faults = Faults::beginning_with(&self.unknown);
-        let server = faults
-            .optional("server_uuid", self.server_uuid)
-            .and_then(|text| faults.parsed(bad, "server_uuid", text.parse().map_err(|_| "is no UUID")));
         let status = faults.optional("status", self.status).and_then(|text| {
             faults.parsed(bad, "status", Status::parse(&text).ok_or_else(|| words(&Status::ALL.map(Status::as_str))))
         });
@@ -121,11 +74,7 @@ impl AccountQuery {
         let cursor = faults
             .optional("cursor", self.cursor)
             .and_then(|text| faults.parsed(bad, "cursor", text.parse().map_err(|_| NO_CURSOR)));
-        let page = Page::read(&mut faults, self.limit, self.offset, None);
-        if cursor.is_some() && page.offset > 0 {
-            faults.add(bad, "offset", "does not go together with cursor");
-        }
-        faults.into_result().map(|()| Wanted { filter: ActionFilter { server, status, command }, cursor, page })
+        (ActionFilter { server, status, command }, cursor)
     }
 }
 
@@ -143,9 +92,13 @@ fn words(all: &[&str]) -> String {
 pub async fn account(
     State(app): State<App>,
     By { customer, .. }: By<Reads>,
-    Query(query): Query<AccountQuery>,
+    Query(query): Query<Listed<OfServer, Filters>>,
 ) -> Result<List<ActionAnswer>, ApiError> {
-    part(&app, customer.account, query.parse()?).await
+    let wanted = query.parsed(None, |faults, of, filters| {
+        let server = of.parse(faults);
+        filters.parse(faults, server)
+    })?;
+    part(&app, customer.account, wanted).await
 }
 
 /// List a server's actions
@@ -156,19 +109,21 @@ pub async fn server(
     State(app): State<App>,
     By { customer, .. }: By<Reads>,
     ServerPath(server): ServerPath,
-    Query(query): Query<ServerQuery>,
+    Query(query): Query<Listed<NoFilters, Filters>>,
 ) -> Result<List<ActionAnswer>, ApiError> {
-    let (wanted, now) = (query.of(server)?, app.now());
+    let wanted = query.parsed(None, |faults, _, filters| filters.parse(faults, Some(server)))?;
+    let now = app.now();
     let shown = move |read: &Read<'_>| read.server_standing(customer.account, server, now);
     app.store.read::<_, StoreError>(shown).await?.ok_or_else(missing)?;
     part(&app, customer.account, wanted).await
 }
 
+type Wanted = ((ActionFilter, Option<ActionId>), Page);
+
 async fn part(app: &App, account: AccountId, wanted: Wanted) -> Result<List<ActionAnswer>, ApiError> {
-    let Wanted { filter, cursor, page } = wanted;
-    let bound = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
-    let most = bound(page.limit().unwrap_or(WHOLE_MAX));
-    let begin = cursor.map_or(Begin::Offset(bound(page.offset)), Begin::Before);
+    let ((filter, cursor), page) = wanted;
+    let most = u32::try_from(page.limit().unwrap_or(WHOLE_MAX)).unwrap_or(u32::MAX);
+    let begin = begin(cursor, &page)?;
     let found = app
         .store
         .read::<_, StoreError>(move |read| {

@@ -5,7 +5,10 @@
 //! HTTP/1.1: proxies speak it to what is behind them.
 //!
 //! What is no HTTP at all, a head above 400 KiB, a URI above 64 KiB or more headers than are read, hyper refuses itself
-//! with a bare status and closes; everything else is answered by the router, in its envelope.
+//! with a bare status and closes, before there is a request that could be answered; the pages at `/docs` say so.
+//! Everything else is answered by the router, in its envelope. Of a request with both `Transfer-Encoding` and
+//! `Content-Length`, hyper reads the chunks and closes (RFC 9112, 6.3): whatever a proxy took for the body's end, nothing
+//! that follows it on the connection is ever taken for a request.
 //!
 //! A trusted proxy brings everybody's requests over few connections and keeps them for the next ones, so it is bounded by
 //! the whole alone and may be idle for longer.

@@ -64,6 +64,7 @@ fn entry(code: Code) -> Markup {
                 @if entry.retryable { " " span.rule { "may succeed later" } }
             }
             p { (line(entry.meaning)) }
+            p.advice { (line(entry.advice)) }
             @if let Some(example) = DOCUMENT.pointer(&answered).filter(|example| !Value::is_null(example)) {
                 details { summary { "As it is answered" } (block("Answer", &json(example))) }
             }

@@ -80,7 +80,8 @@ fn answers() -> Markup {
             li { (line("Money is an exact number of US dollars: `42.50` and `42.5` are equal. Read it as a decimal, not as a float.")) }
             li { (line("Times are UTC, written `2026-06-10 12:00:00`.")) }
             li { (line("A field that is null or empty counts as left out. A field that is not known is refused by its name.")) }
-            li { (line(&format!("Bodies are sent as `application/json`, of at most {} KiB. No body at all equals `{{}}`.", BODY_BYTES_MAX / 1024))) }
+            li { (line(&format!("Bodies are sent as `application/json`, not compressed, of at most {} KiB; a PATCH may call its body `application/merge-patch+json`, too. No body at all equals `{{}}`.", BODY_BYTES_MAX / 1024))) }
+            li { (line("What is no HTTP at all (a malformed request line or header) is answered with a bare status and no body, and the connection is closed.")) }
             li { (line("Answers may gain fields. Names, labels and notices are plain text: show them as such.")) }
         }
     }
@@ -108,11 +109,13 @@ fn dry_run(url: &str) -> Markup {
             "lines": [{"item": "package", "extra_ip_uuid": null, "from": null, "until": null,
                        "list_price": 6.95, "discount": 0, "total": 6.95}],
             "list_total": 6.95, "discount": 0, "total": 6.95, "credit": 0, "balance": 42.5, "balance_after": 35.55,
+            "erases_disk": false,
         }})
     });
     html! {
         p { (line("With `?dry_run=true` whatever costs money is tried and taken back: the answer is what it would cost, or the \
-                   refusal that it would have met. It needs the same scopes as the request itself.")) }
+                   refusal that it would have met. It needs the same scopes as the request itself. Only the confirmations of \
+                   what erases a disk may wait until it is meant: `erases_disk` tells whether they will be asked for.")) }
         (block("What would this cost?", &curl("POST", url, "/servers?dry_run=true", Some(&order))))
         @if let Some(example) = example { (block("Answer", &shown(&example))) }
     }
@@ -131,7 +134,8 @@ fn rate_limits() -> Markup {
         p { (line("Requests are counted by key and by address. Each answer tells how things stand, for the one that is nearer to \
                    its end: `RateLimit-Limit` requests a minute, `RateLimit-Remaining` of them now, and `RateLimit-Reset` \
                    seconds until all of them are there again. Beyond it the answer is 429 `rate_limited`, with the seconds to \
-                   wait in `Retry-After`. Sign-ins that fail are counted much more strictly.")) }
+                   wait in `Retry-After`. Sign-ins that fail are counted much more strictly; a key that works is never \
+                   turned away for what others send from its address.")) }
     }
 }
 

@@ -25,7 +25,7 @@ use std::sync::{Arc, OnceLock};
 use axum::{
     Router,
     http::{HeaderName, HeaderValue, header},
-    response::{IntoResponse, Response},
+    response::{IntoResponse, Redirect, Response},
     routing::get,
 };
 
@@ -62,7 +62,14 @@ pub fn routes(url: &PublicUrl) -> Router<App> {
     };
     let errors = move || async move { page(pages.errors.get_or_init(errors::page)) };
     let style = || async { file("text/css; charset=utf-8", STYLE.to_owned()) };
-    Router::new().route(PATH, get(index)).route(ERRORS, get(errors)).route(STYLE_PATH, get(style))
+    // A slash too much is what a browser's history and a wiki's links end in.
+    let to = |path: &'static str| get(move || async move { Redirect::permanent(path) });
+    Router::new()
+        .route(PATH, get(index))
+        .route("/docs/", to(PATH))
+        .route(ERRORS, get(errors))
+        .route("/docs/errors/", to(ERRORS))
+        .route(STYLE_PATH, get(style))
 }
 
 fn page(text: &str) -> Response {

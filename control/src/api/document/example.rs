@@ -41,7 +41,7 @@ fn fill_operation(operation: &mut Operation, schemas: &Schemas) {
     let (answer, request) = (take(ANSWER), take(REQUEST));
     operation.extensions = operation.extensions.take().filter(|left| !left.is_empty());
     if let Some(RefOr::T(body)) = &mut operation.request_body {
-        body.content.get_mut(JSON).into_iter().for_each(|content| fill_content(content, request.as_ref(), schemas));
+        body.content.values_mut().for_each(|content| fill_content(content, request.as_ref(), schemas));
     }
     if let Some(RefOr::T(response)) = operation.responses.responses.get_mut("200") {
         response.content.get_mut(JSON).into_iter().for_each(|content| fill_content(content, answer.as_ref(), schemas));

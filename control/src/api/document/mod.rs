@@ -5,6 +5,7 @@
 //! refusals  the answers of an operation, each with its codes
 //! schemas   texts that have a form: uuids, times, names
 //! example   an example for each body, put together from those of its fields
+//! sample    a refusal of each code
 //! ```
 //!
 //! The router is the only list of routes, so a route without a document cannot be written. Served at
@@ -12,6 +13,7 @@
 
 mod example;
 pub mod refusals;
+mod sample;
 pub mod schemas;
 pub mod serve;
 pub mod sheet;

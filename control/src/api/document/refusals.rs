@@ -15,12 +15,12 @@ use utoipa::{
     },
 };
 
-use super::sheet::{CODES, JSON, SECURITY};
+use super::{
+    sample,
+    sheet::{CODES, JSON, SECURITY},
+};
 use crate::{
-    api::{
-        code::Code,
-        error::{ApiError, RefusalBody},
-    },
+    api::{code::Code, error::RefusalBody},
     domain::scope::Alternatives,
 };
 
@@ -69,7 +69,7 @@ pub fn responses(codes: &std::collections::BTreeSet<Code>) -> BTreeMap<String, R
 }
 
 fn refusal(status: StatusCode, codes: &[Code]) -> Response {
-    let line = |code: &Code| format!("* `{}`: {}", code.entry().name, code.entry().meaning);
+    let line = |code: &Code| format!("* `{}`: {}", code.entry().name, code.entry().words());
     let names: Vec<&str> = codes.iter().map(|code| code.entry().name).collect();
     let mut content = ContentBuilder::new().schema(Some(Ref::from_schema_name(RefusalBody::name())));
     for name in &names {
@@ -123,7 +123,7 @@ fn shared_name(response: &RefOr<Response>) -> Option<String> {
 /// Each code's example for the components.
 pub fn examples() -> BTreeMap<String, RefOr<Example>> {
     let example = |code: &Code| {
-        let body = ApiError::plain(*code).render(REQUEST_ID);
+        let body = sample::of(*code).render(REQUEST_ID);
         let value = serde_json::from_slice(&body).ok();
         let example = ExampleBuilder::new().summary(code.entry().meaning).value(value).build();
         (code.entry().name.to_owned(), RefOr::T(example))

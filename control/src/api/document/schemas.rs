@@ -3,7 +3,7 @@
 //! A request's field is a [`crate::api::field::Field`]: it may be null, and the empty text counts as absent. So an
 //! optional field's schema allows both, whatever else it asks for.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::RangeInclusive};
 
 use csp_shared::limits::USER_DATA_BYTES_MAX;
 use utoipa::{
@@ -27,6 +27,8 @@ use crate::{
         billing::lock::Lock,
         catalog::ServiceType,
         event,
+        label::{ACTING, UNSEEN},
+        ledger::CauseKind,
         notice::Kind as NoticeKind,
         scope::Scope,
         server::{ServiceStatus, Status},
@@ -34,13 +36,6 @@ use crate::{
     },
     metrics::Range,
 };
-
-/// A class without controls and marks of direction.
-macro_rules! acts {
-    ($open:literal, $close:literal) => {
-        concat!($open, r"\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff", $close)
-    };
-}
 
 /// 1 to 63 of `a-z`, `0-9` and hyphens: [`crate::domain::slug::Slug`].
 const SLUG: &str = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?";
@@ -51,8 +46,6 @@ const UUID: &str = "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-
 /// [`crate::domain::hostname::Hostname`]: labels, the last of which is not a number.
 const HOSTNAME: &str = "([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\\.)*\
                         ([A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?|[0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)";
-/// [`crate::domain::label::Label`]: one line with something to see on it, and nothing that steers a terminal.
-const LABEL: &str = concat!(acts!("[^", "]*"), acts!("[^\\s", "]"), acts!("[^", "]*"));
 /// The formats that are taken; whether the rest is a key is found by reading it.
 const PUBLIC_KEY: &str =
     "(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-[a-z0-9@.-]+) [A-Za-z0-9+/]+={0,3}( .*)?";
@@ -63,6 +56,8 @@ const USER_DATA: &str =
 const LABEL_NAME: &str = "[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?";
 /// [`crate::domain::server_label::LabelValue`].
 const LABEL_VALUE: &str = "[A-Za-z0-9._:/@+-]{0,128}";
+/// [`crate::domain::time::Moment`]: a day, or a second of it.
+const MOMENT: &str = r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])( ([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9])?";
 /// An example of every uuid.
 pub const UUID_EXAMPLE: &str = "01975a3e-7c00-7a51-8f3e-5b1d2c9e4f07";
 
@@ -106,8 +101,8 @@ schemas! {
     No = ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([false]));
     /// A number of things.
     Count = Count::object();
-    /// `?limit=`
-    Limit = whole(1).examples([25]);
+    /// `?limit=`: there is no most, what is too much is cut.
+    Limit = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).examples([25]);
     /// `?offset=`
     Offset = whole(0).examples([0]);
     /// `?wait=`
@@ -117,6 +112,12 @@ schemas! {
         .description(Some(event_kinds()));
     /// A UUID in a query.
     UuidText = text().pattern(exactly(UUID)).examples([UUID_EXAMPLE]);
+    /// A day or a second, in a query.
+    MomentText = text().pattern(exactly(MOMENT)).examples(["2026-06-01"]);
+    /// Which way money went.
+    MovementText = text().enum_values(Some(["credit", "debit"])).examples(["credit"]);
+    /// `?format=` of a statement.
+    FormatText = text().enum_values(Some(["json", "csv", "html"])).examples(["csv"]);
     /// True or false in a query.
     Flag = ObjectBuilder::new().schema_type(Type::Boolean).examples([true]);
     /// `?range=`
@@ -130,9 +131,9 @@ schemas! {
     /// A UUID in a field that may be left out.
     OptionalUuid = optional(UUID).examples([UUID_EXAMPLE]);
     /// A short name that people give to their things.
-    LabelText = text().max_length(Some(100)).pattern(exactly(LABEL)).examples(["Laptop"]);
+    LabelText = text().max_length(Some(100)).pattern(exactly(&label())).examples(["Laptop"]);
     /// The same in a field that may be left out.
-    OptionalLabel = optional(LABEL).max_length(Some(100)).examples(["Laptop"]);
+    OptionalLabel = optional(&label()).max_length(Some(100)).examples(["Laptop"]);
     /// A public SSH key.
     PublicKeyText = text()
         .format(Some(SchemaFormat::Custom("ssh-public-key".to_owned())))
@@ -189,6 +190,22 @@ schemas! {
         .schema_type(SchemaType::from_iter([Type::Boolean, Type::Null, Type::String]))
         .max_length(Some(0))
         .examples([false]);
+}
+
+/// [`crate::domain::label::Label`]: one line with something to see on it, and nothing that steers a terminal.
+fn label() -> String {
+    let acts = class(ACTING);
+    format!("[^{acts}]*[^\\s{acts}{unseen}][^{acts}]*", unseen = class(UNSEEN))
+}
+
+/// Ranges as they stand in a class of a pattern. What is above four digits stands there itself: dialects differ in how
+/// they spell it.
+fn class(ranges: &[RangeInclusive<char>]) -> String {
+    let spelled = |c: &char| match u32::from(*c) {
+        code @ ..=0xffff => format!("\\u{code:04x}"),
+        _ => c.to_string(),
+    };
+    ranges.iter().map(|range| format!("{}-{}", spelled(range.start()), spelled(range.end()))).collect()
 }
 
 /// Each kind of event with its meaning.
@@ -276,6 +293,8 @@ words! {
     CommandWord(Command::ALL) = Create;
     /// What a key may do.
     ScopeWord(Scope::ALL) = Read;
+    /// Why money moved.
+    CauseWord(CauseKind::ALL) = TopUp;
     /// How far an action is.
     ActionStatusWord(ActionStatus::ALL) = Done;
     /// What a notice is about.

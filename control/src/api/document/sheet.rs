@@ -8,12 +8,13 @@
 use std::{collections::BTreeSet, future::Future};
 
 use axum::{
-    extract::Request,
+    extract::{FromRequestParts as _, Request},
     middleware::{Next, from_fn},
-    response::{IntoResponse as _, Response},
+    response::Response,
 };
+use serde::Deserialize;
 use utoipa::{
-    ToSchema,
+    IntoParams, ToSchema,
     openapi::{
         Ref, RefOr, Schema,
         content::Content,
@@ -26,7 +27,13 @@ use utoipa_axum::router::UtoipaMethodRouter;
 
 use super::refusals;
 use crate::{
-    api::{code::Code, error::ApiError, field::inert, state::App},
+    api::{
+        code::Code,
+        error::ApiError,
+        field::{Faults, Unknown},
+        query::Query,
+        state::App,
+    },
     domain::scope::Alternatives,
 };
 
@@ -34,8 +41,10 @@ use crate::{
 pub const CODES: &str = "x-error-codes";
 /// The one way to sign in.
 pub const SECURITY: &str = "api_key";
-/// The one media type of bodies.
+/// The media type of bodies.
 pub const JSON: &str = "application/json";
+/// What a PATCH may call its body as well: what is left out stays (RFC 7396).
+pub const MERGE_PATCH: &str = "application/merge-patch+json";
 
 /// What is known of an operation while its handler's signature is read.
 #[derive(Default)]
@@ -125,7 +134,7 @@ impl Sheet {
     fn complete(mut self, operation: &mut Operation) {
         self.codes.extend(own_codes(operation));
         // Requests are measured and counted before anything else is done with them.
-        self.codes.extend([Code::UriTooLong, Code::HeadersTooLarge, Code::RateLimited]);
+        self.codes.extend([Code::BadRequest, Code::UriTooLong, Code::HeadersTooLarge, Code::RateLimited]);
         let known = operation.parameters.get_or_insert_default();
         known.splice(0..0, self.parameters.into_iter().map(RefOr::T));
         operation.request_body = self.body.map(RefOr::T);
@@ -189,18 +198,21 @@ signed!(A B C D E G H I);
 
 /// A route whose operation has everything that its handler's signature says. Used by [`route`].
 ///
-/// A change that takes no query refuses one: whoever writes `?dry_run=true` where that is unknown does not mean the deed.
+/// What takes no query refuses one: whoever writes `?dry_run=true` where that is unknown does not mean the deed, and whoever
+/// filters where nothing filters would believe the answer.
 pub fn described(
     (mut schemas, mut paths, mut router): UtoipaMethodRouter<App>,
     mut sheet: Sheet,
 ) -> UtoipaMethodRouter<App> {
-    let changes = paths.paths.values().any(|item| item.get.is_none());
-    if changes && sheet.parameters.iter().all(|parameter| parameter.parameter_in != ParameterIn::Query) {
-        sheet.refuses(&[Code::ValidationFailed]);
+    if sheet.parameters.iter().all(|parameter| parameter.parameter_in != ParameterIn::Query) {
+        Query::<Nothing>::describe(&mut sheet);
         router = router.layer(from_fn(without_query));
     }
     let mut sheet = Some(sheet);
     for item in paths.paths.values_mut() {
+        if let (Some(_), Some(body)) = (&item.patch, sheet.as_mut().and_then(|sheet| sheet.body.as_mut())) {
+            body.content.extend(body.content.get(JSON).cloned().map(|content| (MERGE_PATCH.to_owned(), content)));
+        }
         for operation in super::verbs_mut(item) {
             // One handler a call, so one operation.
             if let Some(mut sheet) = sheet.take() {
@@ -212,10 +224,19 @@ pub fn described(
     (schemas, paths, router)
 }
 
-async fn without_query(request: Request, next: Next) -> Response {
-    let Some(query) = request.uri().query().filter(|query| !query.is_empty()) else { return next.run(request).await };
-    let name = query.split(['=', '&']).next().unwrap_or_default();
-    ApiError::field(Code::ValidationFailed, &inert(name), "is unknown: this request takes no query").into_response()
+/// A query without names.
+#[derive(Debug, Deserialize, IntoParams)]
+struct Nothing {
+    #[serde(flatten)]
+    #[param(ignore)]
+    unknown: Unknown,
+}
+
+async fn without_query(request: Request, next: Next) -> Result<Response, ApiError> {
+    let (mut parts, body) = request.into_parts();
+    let Query(Nothing { unknown }) = Query::from_request_parts(&mut parts, &()).await?;
+    Faults::beginning_with(&unknown).into_result()?;
+    Ok(next.run(Request::from_parts(parts, body)).await)
 }
 
 /// One handler as a route: `route!(wallet::balance)`.

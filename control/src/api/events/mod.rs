@@ -50,7 +50,7 @@ pub struct EventsQuery {
     #[serde(default)]
     #[param(value_type = Offset, inline, required = false)]
     after: Field<String>,
-    /// Most events of a JSON answer. More than 100 are cut to 100, and `message` says so.
+    /// Most events of a JSON answer. More than 100 are cut to 100, and `message` says so. A stream has no end, and refuses it.
     #[serde(default)]
     #[param(value_type = Limit, inline, required = false)]
     limit: Field<String>,
@@ -60,10 +60,18 @@ pub struct EventsQuery {
 }
 
 impl EventsQuery {
-    fn parse(self) -> Result<(Option<u64>, Page), ApiError> {
+    fn parse(self, is_stream: bool) -> Result<(Option<u64>, Page), ApiError> {
         let mut faults = Faults::beginning_with(&self.unknown);
         let after = number(&mut faults, "after", self.after, 0..=WHOLE_NUMBER_MAX);
-        let page = Page::read(&mut faults, self.limit, Field::Absent, None);
+        if is_stream && self.limit != Field::Absent {
+            // Passed over, it would leave a client that counts on so many events waiting for ever.
+            faults.add(
+                Code::ValidationFailed,
+                "limit",
+                "is for JSON: a stream has no end; leave it out, or close the stream",
+            );
+        }
+        let page = Page::limited(&mut faults, self.limit, None);
         faults.into_result().map(|()| (after, page))
     }
 }
@@ -93,7 +101,7 @@ pub async fn events(
     wish: Wish,
     Query(query): Query<EventsQuery>,
 ) -> Result<Events, ApiError> {
-    let (after, page) = query.parse()?;
+    let (after, page) = query.parse(wish.is_stream)?;
     let after = wish.last_event_id.or(after);
     if wish.is_stream {
         let hold = app.held.take(Kind::Stream, &customer)?;

@@ -5,7 +5,11 @@ use csp_shared::{id::ServerId, secret::Secret};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ServerPath, missing, order::root_password};
+use super::{
+    ServerPath, missing,
+    names::{self, Unreadable},
+    order::root_password,
+};
 use crate::{
     api::{
         actions::queued::{Queued, example},
@@ -23,7 +27,10 @@ use crate::{
         state::App,
     },
     domain::{action::Command, slug::Slug},
-    service::change_package::{ChangePackage, ChangePackageError, change_package as change},
+    service::{
+        change_package::{ChangePackage, ChangePackageError, Wrong, change_package as change},
+        known_names::Named,
+    },
 };
 
 const QUEUED: &str = "Package change queued.";
@@ -79,7 +86,7 @@ pub struct ChangePackageAnswer {
 /// Gives the server another package of its type, on the host that it is on. More is paid at once, for the paid time that
 /// is left; less is given back when the change is done, and a change that fails costs nothing. Processors and memory change
 /// by a restart that is part of it; a larger disk grows, and the guest's file system with it at the next boot. A smaller
-/// disk erases everything and wants both confirmations.
+/// disk erases everything and wants both confirmations; `?dry_run=true` tells the price and `erases_disk` without them.
 #[utoipa::path(
     post,
     path = "/servers/{uuid}/change-package",
@@ -102,17 +109,22 @@ pub async fn change_package(
     body: JsonBody<ChangePackageBody>,
 ) -> Result<Quoted<ChangePackageAnswer, Queued<ChangePackageAnswer>>, ApiError> {
     let once = Once::new(&app, &key, &customer, &body);
-    let wanted = body.value.parse()?;
+    let wanted = match body.value.parse() {
+        Ok(wanted) => wanted,
+        Err(unreadable) => return Err(unreadable.refusal(&app, &customer, Some(server)).await),
+    };
     let erases = wanted.confirms_loss && wanted.confirms_erasing;
     let password = if erases { Some(root_password(&app).await?) } else { None };
+    // A price must be told before anybody can confirm what it is the price of.
+    let is_trial = dry_run.is_wanted();
     let (hash, plain) = password.map(|password| (password.hash, password.plain)).unzip();
     let wanted = ChangePackage {
         account: customer.account,
         server,
-        package: wanted.package.as_str().to_owned(),
-        image: wanted.image.map(|image| image.as_str().to_owned()),
-        confirms_loss: wanted.confirms_loss,
-        confirms_erasing: wanted.confirms_erasing,
+        package: wanted.package.into_text(),
+        image: wanted.image.map(Slug::into_text),
+        confirms_loss: wanted.confirms_loss || is_trial,
+        confirms_erasing: wanted.confirms_erasing || is_trial,
         password_hash: hash,
     };
     let (draw, now, rules) = (app.draw(), app.now(), app.settings.billing);
@@ -128,7 +140,7 @@ pub async fn change_package(
         };
         let queued = Queued::message(tx, wanted.account, Some(done.action), QUEUED)?;
         let effect = Effect { answer: queued.with(answer), wake: Some(done.host) };
-        Ok(Priced { effect, bill: done.bill })
+        Ok(Priced { effect, bill: done.bill, erases_disk: done.erases })
     })
     .await
 }
@@ -143,7 +155,7 @@ struct Wanted {
 }
 
 impl ChangePackageBody {
-    fn parse(self) -> Result<Wanted, ApiError> {
+    fn parse(self) -> Result<Wanted, Unreadable> {
         let mut faults = Faults::beginning_with(&self.unknown);
         let package = faults
             .required("package_slug", self.package_slug)
@@ -157,14 +169,32 @@ impl ChangePackageBody {
             faults.add(Code::ValidationFailed, "erase_confirmation", "is the word ERASE, or left out");
         }
         match package {
-            Some(package) => faults.into_result().map(|()| Wanted {
-                package,
-                image,
-                confirms_loss,
-                confirms_erasing: word.is_some(),
-            }),
-            None => Err(faults.refusal()),
+            Some(package) if faults.is_empty() => {
+                Ok(Wanted { package, image, confirms_loss, confirms_erasing: word.is_some() })
+            }
+            package => {
+                let (package, image) = (package.map(Slug::into_text), image.map(Slug::into_text));
+                Err(Unreadable::new(faults, Named { package, image, ..Named::default() }))
+            }
         }
+    }
+}
+
+fn add(faults: &mut Faults, wrong: &Wrong) {
+    let bad = Code::ValidationFailed;
+    match wrong {
+        Wrong::Name(name) => names::add(faults, name),
+        Wrong::SamePackage(_) => faults.add(bad, "package_slug", wrong.to_string()),
+        Wrong::Unconfirmed { confirms_loss, confirms_erasing, .. } => {
+            if !confirms_loss {
+                faults.add(bad, "confirm_data_loss", format!("must be true: {wrong}"));
+            }
+            if !confirms_erasing {
+                faults.add(bad, "erase_confirmation", format!("must be the word {ERASE}: {wrong}"));
+            }
+        }
+        Wrong::ImageUnused => faults.add(bad, "os_image_key", wrong.to_string()),
+        Wrong::ImageRetired => faults.add(Code::ImageNotFound, "os_image_key", wrong.to_string()),
     }
 }
 
@@ -176,21 +206,11 @@ impl From<ChangePackageError> for ApiError {
             E::NotFound => missing(),
             E::Denied(denied) => denied.into(),
             E::RenewalDue(_) => Self::plain(Code::RenewalDue),
-            E::NoPackage { .. } => Self::field(Code::PackageNotFound, "package_slug", reason),
-            E::SamePackage(_) => Self::field(Code::ValidationFailed, "package_slug", reason),
-            E::Unconfirmed { confirms_loss, confirms_erasing, .. } => {
-                let mut refusal =
-                    Self::new(Code::ValidationFailed, format!("{reason}. Confirm that, or keep the disk."));
-                if !confirms_loss {
-                    refusal = refusal.naming("confirm_data_loss", "must be true");
-                }
-                if !confirms_erasing {
-                    refusal = refusal.naming("erase_confirmation", "must be the word ERASE");
-                }
-                refusal
+            E::Wrong(wrong) => {
+                let mut faults = Faults::default();
+                wrong.iter().for_each(|one| add(&mut faults, one));
+                faults.refusal()
             }
-            E::ImageUnused => Self::field(Code::ValidationFailed, "os_image_key", reason),
-            E::ImageRetired | E::NoImage { .. } => Self::field(Code::ImageNotFound, "os_image_key", reason),
             E::TooManyIps { .. } => Self::new(Code::Conflict, format!("{reason}.")).naming("package_slug", reason),
             E::NoCapacity(package) => {
                 let what = format!("The server's own host has no room for `{package}` right now. Nothing was charged.");

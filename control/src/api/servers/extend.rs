@@ -84,7 +84,7 @@ pub async fn extend(
         let (charged, discount, balance) = (Money(charged), Money(discount), Money(balance));
         let data = ExtendedAnswer { uuid: server, charged, discount, balance, billing_date: When(paid_until) };
         let effect = Effect { answer: Answer::data(data).with_message("Service extended."), wake: host };
-        Ok(Priced { effect, bill })
+        Ok(Priced { effect, bill, erases_disk: false })
     })
     .await
 }

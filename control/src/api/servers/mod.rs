@@ -5,6 +5,7 @@ pub mod console;
 pub mod destroy;
 pub mod extend;
 pub mod metrics;
+mod names;
 pub mod order;
 pub mod power;
 pub mod reinstall;

@@ -5,7 +5,10 @@ use csp_shared::{id::SshKeyId, limits::SSH_KEYS_MAX};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::view::ServerAnswer;
+use super::{
+    names::{self, Unreadable},
+    view::ServerAnswer,
+};
 use crate::{
     api::{
         actions::queued::{Queued, example},
@@ -35,7 +38,10 @@ use crate::{
         time::MINUTE,
         user_data::UserData,
     },
-    service::order_server::{OrderError, OrderServer, order_server},
+    service::{
+        known_names::Named,
+        order_server::{OrderError, OrderServer, order_server},
+    },
     store::StoreError,
 };
 
@@ -126,7 +132,7 @@ struct Wanted {
 }
 
 impl OrderBody {
-    fn parse(self) -> Result<Wanted, ApiError> {
+    fn parse(self) -> Result<Wanted, Unreadable> {
         let mut faults = Faults::beginning_with(&self.unknown);
         let kind = faults.required("type", self.kind).and_then(|text| {
             let kind = ServiceType::parse(&text).ok_or("must be vps or dedicated");
@@ -160,12 +166,13 @@ impl OrderBody {
             faults.add(Code::NotAvailableYet, "create_management_link", reason);
         }
         match (kind, package, image, hostname) {
-            (Some(kind), Some(package), Some(image), Some(hostname)) => {
-                let wanted =
-                    Wanted { kind, package, image, hostname, ssh_key, inline_keys, user_data, location, promo };
-                faults.into_result().map(|()| wanted)
+            (Some(kind), Some(package), Some(image), Some(hostname)) if faults.is_empty() => {
+                Ok(Wanted { kind, package, image, hostname, ssh_key, inline_keys, user_data, location, promo })
             }
-            _ => Err(faults.refusal()),
+            (kind, package, image, _) => {
+                let (package, image) = (package.map(Slug::into_text), image.map(Slug::into_text));
+                Err(Unreadable::new(faults, Named { kind, package, image, ssh_key, location, promo }))
+            }
         }
     }
 }
@@ -217,15 +224,18 @@ pub async fn order(
     body: JsonBody<OrderBody>,
 ) -> Result<Quoted<ServerAnswer, Queued<ServerAnswer>>, ApiError> {
     let once = Once::new(&app, &key, &customer, &body);
-    let wanted = body.value.parse()?;
+    let wanted = match body.value.parse() {
+        Ok(wanted) => wanted,
+        Err(unreadable) => return Err(unreadable.refusal(&app, &customer, None).await),
+    };
     let has_key = wanted.ssh_key.is_some() || !wanted.inline_keys.is_empty();
     let password = if !has_key { Some(root_password(&app).await?) } else { None };
     let (hash, plain) = password.map(|password| (password.hash, password.plain)).unzip();
     let order = OrderServer {
         account: customer.account,
         kind: wanted.kind,
-        package: wanted.package.as_str().to_owned(),
-        image: wanted.image.as_str().to_owned(),
+        package: wanted.package.into_text(),
+        image: wanted.image.into_text(),
         hostname: wanted.hostname,
         ssh_key: wanted.ssh_key,
         inline_keys: wanted.inline_keys,
@@ -244,7 +254,7 @@ pub async fn order(
         let answer = ServerAnswer::from(view).with_root_password(plain.clone());
         let queued = Queued::message(tx, order.account, Some(ordered.action), ORDERED)?;
         let effect = Effect { answer: queued.with(answer), wake: Some(ordered.host) };
-        Ok(Priced { effect, bill: ordered.bill })
+        Ok(Priced { effect, bill: ordered.bill, erases_disk: false })
     })
     .await
 }
@@ -260,12 +270,8 @@ impl From<OrderError> for ApiError {
     fn from(error: OrderError) -> Self {
         let reason = error.to_string();
         match error {
-            OrderError::NoPackage { .. } => Self::field(Code::PackageNotFound, "package_slug", reason),
-            OrderError::NoImage { .. } => Self::field(Code::ImageNotFound, "os_image_key", reason),
-            OrderError::NoSshKey(_) => Self::field(Code::SshKeyNotFound, "ssh_key_uuid", reason),
-            OrderError::NoLocation(_) => Self::field(Code::LocationNotFound, "location", reason),
+            OrderError::Unknown(unknown) => names::refusal(&unknown),
             OrderError::Limit(reached) => reached.into(),
-            OrderError::Promo(_) => Self::field(Code::PromoCodeRefused, "promo_code", reason),
             OrderError::AccountLocked(lock) => {
                 Self::new(Code::AccountLocked, format!("The account may not order: {lock}."))
             }
@@ -289,7 +295,7 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<Wanted, ApiError> {
-        serde_json::from_str::<OrderBody>(text).unwrap().parse()
+        serde_json::from_str::<OrderBody>(text).unwrap().parse().map_err(|unreadable| unreadable.faults.refusal())
     }
 
     #[test]

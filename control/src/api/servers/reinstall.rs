@@ -8,7 +8,11 @@ use csp_shared::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ServerPath, missing, order::root_password};
+use super::{
+    ServerPath, missing,
+    names::{self, Unreadable},
+    order::root_password,
+};
 use crate::{
     api::{
         actions::queued::{Accepted, Queued, example},
@@ -24,7 +28,10 @@ use crate::{
         state::App,
     },
     domain::{action::Command, slug::Slug},
-    service::reinstall_server::{Reinstall, ReinstallError, reinstall_server},
+    service::{
+        known_names::Named,
+        reinstall_server::{Reinstall, ReinstallError, reinstall_server},
+    },
 };
 
 const QUEUED: &str = "Reinstall has been queued.";
@@ -82,11 +89,14 @@ pub async fn reinstall(
     body: JsonBody<ReinstallBody>,
 ) -> Result<Accepted<ReinstallAnswer>, ApiError> {
     let once = Once::new(&app, &key, &customer, &body);
-    let (image, ssh_key) = body.value.parse()?;
+    let (image, ssh_key) = match body.value.parse() {
+        Ok(wanted) => wanted,
+        Err(unreadable) => return Err(unreadable.refusal(&app, &customer, Some(server)).await),
+    };
     let password = if ssh_key.is_none() { Some(root_password(&app).await?) } else { None };
     let (hash, plain) = password.map(|password| (password.hash, password.plain)).unzip();
-    let image = image.as_str().to_owned();
-    let wanted = Reinstall { account: customer.account, server, image, ssh_key, password_hash: hash };
+    let wanted =
+        Reinstall { account: customer.account, server, image: image.into_text(), ssh_key, password_hash: hash };
     let (draw, now) = (app.draw(), app.now());
     once.run(&app, move |tx| {
         let done = reinstall_server(tx, &wanted, draw.clone(), now)?;
@@ -98,7 +108,7 @@ pub async fn reinstall(
 }
 
 impl ReinstallBody {
-    fn parse(self) -> Result<(Slug, Option<SshKeyId>), ApiError> {
+    fn parse(self) -> Result<(Slug, Option<SshKeyId>), Unreadable> {
         let mut faults = Faults::beginning_with(&self.unknown);
         let image = faults
             .required("os_image_key", self.os_image_key)
@@ -108,20 +118,21 @@ impl ReinstallBody {
             faults.parsed(Code::SshKeyNotFound, "ssh_key_uuid", key)
         });
         match image {
-            Some(image) => faults.into_result().map(|()| (image, ssh_key)),
-            None => Err(faults.refusal()),
+            Some(image) if faults.is_empty() => Ok((image, ssh_key)),
+            image => {
+                let named = Named { image: image.map(Slug::into_text), ssh_key, ..Named::default() };
+                Err(Unreadable::new(faults, named))
+            }
         }
     }
 }
 
 impl From<ReinstallError> for ApiError {
     fn from(error: ReinstallError) -> Self {
-        let reason = error.to_string();
         match error {
             ReinstallError::NotFound => missing(),
             ReinstallError::Denied(denied) => denied.into(),
-            ReinstallError::NoImage { .. } => Self::field(Code::ImageNotFound, "os_image_key", reason),
-            ReinstallError::NoSshKey(_) => Self::field(Code::SshKeyNotFound, "ssh_key_uuid", reason),
+            ReinstallError::Unknown(unknown) => names::refusal(&unknown),
             ReinstallError::Store(error) => error.into(),
         }
     }

@@ -9,13 +9,13 @@ use crate::{
     api::{
         auth::{By, Reads},
         document::{
-            schemas::{AddressText, HostnameText, LabelFilters, Limit, Offset},
+            schemas::{AddressText, HostnameText, LabelFilters},
             tags,
         },
         envelope::{Answer, List},
         error::{ApiError, Code},
-        field::{Faults, Field, Unknown},
-        page::Page,
+        field::{Faults, Field},
+        page::Listed,
         query::Query,
         state::App,
     },
@@ -29,10 +29,10 @@ use crate::{
 /// Labels that one request filters by.
 pub const FILTER_LABELS_MAX: usize = 16;
 
-/// `?hostname=&address=&label=&limit=&offset=`
+/// Which servers are wanted.
 #[derive(Debug, Deserialize, IntoParams)]
-pub struct ListQuery {
-    /// Only servers with exactly this host name.
+pub struct ListFilters {
+    /// Only servers with this host name, in whatever case.
     #[serde(default)]
     #[param(value_type = HostnameText, inline, required = false)]
     hostname: Field<String>,
@@ -44,22 +44,10 @@ pub struct ListQuery {
     #[serde(default)]
     #[param(value_type = LabelFilters, inline, required = false)]
     label: Field<Vec<Field<String>>>,
-    /// Most entries of the answer. More than 100 are cut to 100, and `message` says so.
-    #[serde(default)]
-    #[param(value_type = Limit, inline, required = false)]
-    limit: Field<String>,
-    /// How many entries to skip.
-    #[serde(default)]
-    #[param(value_type = Offset, inline, required = false)]
-    offset: Field<String>,
-    #[serde(flatten)]
-    #[param(ignore)]
-    unknown: Unknown,
 }
 
-impl ListQuery {
-    fn parse(self) -> Result<(ServerFilter, Page), ApiError> {
-        let mut faults = Faults::beginning_with(&self.unknown);
+impl ListFilters {
+    fn parse(self, faults: &mut Faults) -> ServerFilter {
         let hostname = faults
             .optional("hostname", self.hostname)
             .and_then(|text| faults.parsed(Code::ValidationFailed, "hostname", Hostname::parse(&text)));
@@ -72,9 +60,8 @@ impl ListQuery {
             faults.add(Code::ValidationFailed, "label", format!("is given more than {FILTER_LABELS_MAX} times"));
             texts.clear();
         }
-        let labels = texts.into_iter().filter_map(|text| label(&mut faults, text)).collect();
-        let page = Page::read(&mut faults, self.limit, self.offset, None);
-        faults.into_result().map(|()| (ServerFilter { hostname, address, labels }, page))
+        let labels = texts.into_iter().filter_map(|text| label(faults, text)).collect();
+        ServerFilter { hostname, address, labels }
     }
 }
 
@@ -99,9 +86,10 @@ fn label(faults: &mut Faults, field: Field<String>) -> Option<(LabelName, Option
 pub async fn list(
     State(app): State<App>,
     By { customer, .. }: By<Reads>,
-    Query(query): Query<ListQuery>,
+    Query(query): Query<Listed<ListFilters>>,
 ) -> Result<List<ServerAnswer>, ApiError> {
-    let ((filter, page), now) = (query.parse()?, app.now());
+    let (filter, page) = query.parsed(None, |faults, filters, _| filters.parse(faults))?;
+    let now = app.now();
     let found =
         app.store.read::<_, StoreError>(move |read| read.server_views(customer.account, &filter, page.range(), now));
     let (total, views) = found.await?;

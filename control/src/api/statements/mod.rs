@@ -17,13 +17,14 @@ use utoipa::{
 use super::{
     auth::{By, ReadsWallet},
     document::{
+        schemas::FormatText,
         sheet::{Part, Sheet},
         tags,
     },
     envelope::{Answer, List, Money},
     error::{ApiError, Code},
     field::{Faults, Field, Unknown},
-    page::PageQuery,
+    page::{Listed, NoFilters},
     query::Query,
     state::App,
     transactions::Transaction,
@@ -84,9 +85,9 @@ impl From<Summary> for StatementSummary {
 pub async fn list(
     State(app): State<App>,
     By { customer, .. }: By<ReadsWallet>,
-    Query(query): Query<PageQuery>,
+    Query(query): Query<Listed<NoFilters>>,
 ) -> Result<List<StatementSummary>, ApiError> {
-    let page = query.page(None)?;
+    let page = query.page()?;
     let (account, now) = (customer.account, app.now());
     let all = app
         .store
@@ -104,7 +105,7 @@ pub async fn list(
 pub struct FormatQuery {
     /// `json`, `csv`, or `html` for a page to print.
     #[serde(default)]
-    #[param(value_type = String, required = false, example = "csv")]
+    #[param(value_type = FormatText, inline, required = false)]
     format: Field<String>,
     #[serde(flatten)]
     #[param(ignore)]

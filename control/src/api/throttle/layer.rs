@@ -14,7 +14,10 @@ use axum::{
 
 use super::too_many;
 use crate::{
-    api::{error::ApiError, state::App},
+    api::{
+        error::{ApiError, Code},
+        state::App,
+    },
     domain::{
         network::client_address,
         rate::{Taken, Tally, seconds_rounded_up},
@@ -67,7 +70,11 @@ pub async fn count(State(app): State<App>, mut request: Request, next: Next) -> 
     let peer = request.extensions().get().map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |Peer(address)| *address);
     let forwarded_for: Vec<&str> =
         request.headers().get_all(FORWARDED_FOR).iter().map(|line| line.to_str().unwrap_or_default()).collect();
-    let client = Client::at(client_address(peer, forwarded_for.into_iter(), &app.settings.trusted_proxies));
+    let client = match client_address(peer, forwarded_for.into_iter(), &app.settings.trusted_proxies) {
+        Ok(address) => Client::at(address),
+        // Nobody's allowance is to pay for it.
+        Err(why) => return ApiError::field(Code::BadRequest, "X-Forwarded-For", why.to_string()).into_response(),
+    };
     request.extensions_mut().insert(client.clone());
     let mut response = match app.throttle.request(&client) {
         Ok(()) => next.run(request).await,

@@ -5,9 +5,12 @@
 //! * Requests are counted by the address that they come from before anything else is done with them, and by the key once
 //!   it has opened. Nothing is counted by a key that did not open, so nobody can use up another's allowance by sending
 //!   the other's key id or a guess.
-//! * An address that has spent its failed sign-ins is turned away before its key is looked up, so guessing goes on at
-//!   that rate and no faster. Keys that have signed in from there lately are familiar and looked up all the same: a
-//!   stranger behind the same address locks out nobody who is at work.
+//! * A request that does not sign in is counted far more strictly, and beyond that allowance answered 429 instead of 401.
+//!   A key that opens is never turned away for what others send from its address: a company, a carrier's NAT and a CI
+//!   system's way out are one address for many, and whoever shares it could lock them all out. Nothing is given away by
+//!   that: a key has 256 random bits, so none is found by trying, however fast. What the strict allowance is for is to
+//!   slow down scripts that go on with a dead key; looking keys up costs one read by an index, and is bounded by the
+//!   allowance of all requests from the address.
 //! * The headers are `RateLimit-Limit`, `-Remaining` and `-Reset` (seconds), on every answer, of the allowance that is
 //!   nearest to its end. They are the three that clients have read for years; the IETF's draft has since put them into
 //!   one structured field, and is not finished.
@@ -22,7 +25,6 @@ use std::{
     time::Duration,
 };
 
-use csp_shared::sha256::Sha256;
 use uuid::Uuid;
 
 pub use self::layer::{Client, Peer, count};
@@ -39,8 +41,6 @@ use crate::{
 
 /// Clients that are remembered at once, of each kind. A hundred bytes each.
 const CLIENTS_MAX: usize = 100_000;
-/// How long a key that has signed in from an address stays familiar there.
-const FAMILIAR_FOR: Duration = Duration::from_secs(3600);
 
 /// All allowances.
 pub struct Throttle {
@@ -48,7 +48,6 @@ pub struct Throttle {
     addresses: Allowances<IpAddr>,
     keys: Allowances<Uuid>,
     failures: Allowances<IpAddr>,
-    familiar: Mutex<Moments<(IpAddr, [u8; 32])>>,
 }
 
 impl std::fmt::Debug for Throttle {
@@ -76,15 +75,6 @@ impl<K: Copy + Eq + Hash + Ord> Allowances<K> {
         }
         taken
     }
-
-    /// What stands in the way of one more.
-    fn spent(&self, whose: K, now: Duration) -> Option<(Duration, Tally)> {
-        let whole_at = self.whole_at.lock().unwrap_or_else(PoisonError::into_inner).get(whose);
-        match self.rate.take(whole_at, now) {
-            Taken::Yes(..) => None,
-            Taken::No(wait, tally) => Some((wait, tally)),
-        }
-    }
 }
 
 impl Throttle {
@@ -96,7 +86,6 @@ impl Throttle {
             addresses: Allowances::new(limits.address()),
             keys: Allowances::new(limits.key()),
             failures: Allowances::new(limits.failed_sign_ins()),
-            familiar: Mutex::new(Moments::new(CLIENTS_MAX)),
         }
     }
 
@@ -113,24 +102,8 @@ impl Throttle {
     ///
     /// # Errors
     /// When the key has sent too many.
-    pub(crate) fn signed_in(&self, client: &Client, key: Uuid, hash: Sha256) -> Result<(), ApiError> {
-        let now = self.clock.uptime();
-        let whom = (counted_as(client.address), hash.0);
-        self.familiar.lock().unwrap_or_else(PoisonError::into_inner).put(whom, now + FAMILIAR_FOR, now);
-        client.counted(self.keys.take(key, now), "requests with this API key")
-    }
-
-    /// Whether a key may be looked up at all.
-    ///
-    /// # Errors
-    /// When its address has sent too many that opened nothing, and this one has not opened from there lately.
-    pub(crate) fn may_sign_in(&self, client: &Client, hash: Sha256) -> Result<(), ApiError> {
-        let (now, from) = (self.clock.uptime(), counted_as(client.address));
-        let Some((wait, tally)) = self.failures.spent(from, now) else { return Ok(()) };
-        if self.familiar.lock().unwrap_or_else(PoisonError::into_inner).get((from, hash.0)) > now {
-            return Ok(());
-        }
-        client.counted(Taken::No(wait, tally), FAILED)
+    pub(crate) fn signed_in(&self, client: &Client, key: Uuid) -> Result<(), ApiError> {
+        client.counted(self.keys.take(key, self.clock.uptime()), "requests with this API key")
     }
 
     /// Counts a request that did not sign in; answers what it is told, which is `refusal` while there are not too many.

@@ -278,6 +278,11 @@ proptest! {
         prop_assert_eq!(listed.contains(&ask), allow(ask, &standing).is_ok());
         if let Err(denied) = allow(ask, &standing) {
             prop_assert!(!denied.to_string().is_empty());
+            prop_assert_eq!(denied.allowed(), listed.clone());
+        }
+        if let Err(denied) = allow_erasing_change(&standing) {
+            prop_assert_eq!(denied.asked, Ask::ChangePackage);
+            prop_assert!(!denied.allowed().contains(&Ask::ChangePackage));
         }
     }
 

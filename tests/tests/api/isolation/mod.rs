@@ -216,6 +216,48 @@ async fn no_answer_to_one_account_names_a_thing_of_another() {
     }
 }
 
+/// Another's things in a query: filters, cursors, positions.
+#[tokio::test]
+async fn anothers_thing_in_a_query_is_answered_as_one_that_is_not_there() {
+    let scene = Scene::set().await;
+    let wallet = scene.control.api("GET", "/transactions").by(&scene.ada).send().await;
+    let transaction = wallet.data()[0]["uuid"].as_str().unwrap().to_owned();
+    let address = {
+        let shown = scene.control.api("GET", &format!("/servers/{}", scene.server)).by(&scene.ada).send().await;
+        shown.data()["ips"][0]["address"].as_str().unwrap().to_owned()
+    };
+    for (path, theirs, nobodys) in [
+        ("/transactions?cursor=", transaction.as_str(), ABSENT),
+        ("/transactions?server_uuid=", &scene.server, ABSENT),
+        ("/actions?cursor=", &scene.action, ABSENT),
+        ("/actions?server_uuid=", &scene.server, ABSENT),
+        ("/servers?address=", &address, "203.0.113.254"),
+        ("/servers?hostname=", "adas", "nobodys"),
+        ("/servers?label=", "adas", "nobodys"),
+        // Positions count up in each account by itself: Ada's tell nothing of Eve's.
+        ("/events?after=", "3", "3"),
+    ] {
+        let mut seen = Vec::new();
+        for named in [theirs, nobodys] {
+            scene.statements.take();
+            let send = scene.control.api("GET", &format!("{path}{named}")).by(&scene.eve);
+            let reply = send.header("x-request-id", "same").send().await;
+            assert!(
+                !reply.text.contains(&scene.server) && !reply.text.contains(&transaction),
+                "{path}: {}",
+                reply.text
+            );
+            seen.push((reply.status, reply.text.replace(named, "…"), scene.statements.take()));
+        }
+        assert_eq!(seen[0], seen[1], "{path}");
+    }
+    let mine = scene.control.api("GET", "/statements/2026-06").by(&scene.eve).send().await;
+    for line in mine.data()["lines"].as_array().unwrap() {
+        assert_ne!(line["uuid"], json!(transaction));
+        assert_eq!(line["server_uuid"], Value::Null, "a month has its own account's lines: {}", mine.text);
+    }
+}
+
 #[tokio::test]
 async fn anothers_thing_in_a_body_is_answered_as_one_that_is_not_there() {
     let scene = Scene::set().await;

@@ -101,6 +101,8 @@ fn enveloped(mut response: Response, id: &str) -> Response {
         let headers = response.headers_mut();
         headers.remove(header::CONTENT_LENGTH);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        // What is refused now may be there in a moment, and a refusal may name what is a customer's.
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         *response.body_mut() = refusal.render(id).into();
     }
     // Names are the customers' own and may look like markup: no browser may take an answer for a page.

@@ -5,7 +5,11 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use utoipa::{
     IntoParams,
-    openapi::{RefOr, Schema, Type, path::ParameterIn, schema::SchemaType},
+    openapi::{
+        RefOr, Schema, Type,
+        path::ParameterIn,
+        schema::{ArrayItems, SchemaType},
+    },
 };
 
 use super::{
@@ -41,8 +45,13 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     }
 }
 
-/// An empty text counts as absent, in a query as in a body.
+/// An empty text counts as absent, in a query as in a body, and so does an empty element of a list.
 fn may_be_empty(schema: &mut RefOr<Schema>) {
+    if let RefOr::T(Schema::Array(array)) = schema
+        && let ArrayItems::RefOrSchema(items) = &mut array.items
+    {
+        return may_be_empty(items);
+    }
     let RefOr::T(Schema::Object(object)) = schema else { return };
     match &object.schema_type {
         SchemaType::Type(Type::String) => {}
@@ -69,5 +78,26 @@ impl<T: IntoParams> Part for Query<T> {
             sheet.parameter(parameter);
         }
         sheet.refuses(&[Code::BadRequest, Code::ValidationFailed]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use utoipa::PartialSchema as _;
+
+    use super::*;
+    use crate::api::document::schemas::{LabelFilters, Limit, UuidText};
+
+    #[test]
+    fn a_querys_schemas_let_the_empty_text_through_in_lists_too() {
+        let shown = |mut schema: RefOr<Schema>| {
+            may_be_empty(&mut schema);
+            serde_json::to_value(schema).unwrap()
+        };
+        for pattern in [&shown(UuidText::schema())["pattern"], &shown(LabelFilters::schema())["items"]["pattern"]] {
+            let pattern = pattern.as_str().unwrap();
+            assert!(pattern.starts_with("^(") && pattern.ends_with(")?$"), "{pattern}");
+        }
+        assert_eq!(shown(Limit::schema())["type"], serde_json::json!(["integer", "string"]));
     }
 }

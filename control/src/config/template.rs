@@ -38,7 +38,8 @@ public_url = {public_url}
 # Plain HTTP for a reverse proxy that does TLS. "fd:NAME" takes a socket that systemd passes under that name.
 listen = {api_listen}
 # Proxies that are believed when they name the client in X-Forwarded-For, as networks. A proxy must append the address
-# that it sees, not hand on what the client wrote. Empty when clients connect directly.
+# that it sees, not hand on what the client wrote; what is no address there is refused. Empty when clients connect
+# directly.
 trusted_proxies = ["127.0.0.1/32", "::1/128"]
 # Connections at once, in all and of one address that is no trusted proxy.
 connections_max = 4096
@@ -101,7 +102,7 @@ api_keys = 50
 # Requests a minute; a minute's worth may come at once. An IPv6 /64 counts as one address.
 key_per_minute = 600
 address_per_minute = 1200
-# From one address without a key that works.
+# From one address without a key that works. Keys that work go on from there.
 failed_sign_ins_per_minute = 20
 "#,
         data_dir = quoted(&choices.data_dir.display().to_string()),

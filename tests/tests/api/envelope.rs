@@ -12,7 +12,7 @@ fn is_refusal(reply: &Reply, status: u16, code: &str) {
     assert!(reply.json["message"].as_str().is_some_and(|message| !message.is_empty()));
     assert!(reply.json["error"]["retryable"].is_boolean() && reply.json["error"]["details"]["fields"].is_array());
     assert_eq!(reply.json["error"]["request_id"].as_str(), Some(reply.header("x-request-id")));
-    assert_eq!(reply.header("content-type"), "application/json");
+    assert_eq!((reply.header("content-type"), reply.header("cache-control")), ("application/json", "no-store"));
 }
 
 #[tokio::test]

@@ -261,7 +261,7 @@ pub trait Machine: Send + Sync + 'static {
     /// An error means that nothing is known; a missing pool is no error but a part of [`Seen`].
     fn see(&self, server: ServerId, image: Option<&Image>) -> impl Future<Output = Result<Seen, Fault>> + Send;
 
-    /// Every domain whose name is not the id of one of `known`.
+    /// Everything on the host that none of `known` explains. An error means that nothing is known.
     fn orphans(&self, known: &BTreeSet<ServerId>) -> impl Future<Output = Result<Vec<Orphan>, Fault>> + Send;
 
     /// Waits until the host says that something changed. May lose events: the worker also looks on an interval.

@@ -3,6 +3,7 @@
 mod audit;
 mod billing;
 mod client;
+mod hosts;
 mod init;
 mod ledger;
 mod notices;
@@ -99,7 +100,10 @@ enum Command {
     SshKey(SshKeyCommand),
     /// Machines that run guests
     #[command(subcommand)]
-    Host(HostCommand),
+    Host(hosts::HostCommand),
+    /// What hosts have that no spec explains; it is never touched
+    #[command(subcommand)]
+    Orphan(hosts::OrphanCommand),
     /// Customers' servers
     #[command(subcommand)]
     Server(ServerCommand),
@@ -244,31 +248,6 @@ enum SshKeyCommand {
 }
 
 #[derive(Debug, Subcommand)]
-enum HostCommand {
-    /// Let a host join: prints the line to paste there
-    Add {
-        /// Unique among hosts
-        name: String,
-        /// Slug of a location in the catalog
-        #[arg(long)]
-        location: String,
-        /// Takes one dedicated server instead of many shared ones
-        #[arg(long)]
-        dedicated: bool,
-        /// Virtual processors promised for each real one [default: 4, dedicated 1]
-        #[arg(long, value_name = "N")]
-        cpu_overcommit: Option<u32>,
-    },
-    /// Show all hosts
-    List,
-    /// Show what the database says about a host, how it is, and what to see to
-    Show {
-        /// As `host list` shows it
-        name: String,
-    },
-}
-
-#[derive(Debug, Subcommand)]
 enum ServerCommand {
     /// Show servers
     List {
@@ -323,6 +302,10 @@ enum CommandError {
     Ledger(usize),
     #[error("billing stands still because the clock jumped; look at the clock, then `csp-control scheduler resume`")]
     SchedulerStopped,
+    #[error("nothing was changed: type the name `{0}` when asked, or say --yes")]
+    Unconfirmed(String),
+    #[error("cannot read what was typed")]
+    Ask(#[source] std::io::Error),
     #[error("cannot write to standard output")]
     Print(#[source] std::io::Error),
 }

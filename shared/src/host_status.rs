@@ -15,6 +15,18 @@ pub struct HostStatus {
     pub numa_nodes: u32,
     /// Memory that could still be given out without swapping, in MiB.
     pub ram_available_mib: u64,
+    /// Memory in all, in MiB; 0 where an older agent does not tell.
+    #[serde(default)]
+    pub ram_total_mib: u64,
+    /// Of it, kept for the host itself: no server is promised any, in MiB.
+    #[serde(default)]
+    pub ram_reserve_mib: u64,
+    /// Of the pool, likewise, in GiB.
+    #[serde(default)]
+    pub disk_reserve_gib: u64,
+    /// Whether the bridge of the public network is there and up; none where nobody could look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_network: Option<bool>,
     /// The pool; none when it cannot be used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pool: Option<PoolStatus>,

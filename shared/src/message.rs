@@ -23,6 +23,8 @@
 //! No message carries a command line, a path or XML. Unknown fields are ignored and unknown messages refused, so that
 //! the older side of an upgrade understands the newer one's additions.
 
+use std::net::Ipv4Addr;
+
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
@@ -67,6 +69,9 @@ pub enum ToControl {
         /// How the host is, every now and then.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         status: Option<HostStatus>,
+        /// Everything on it that no spec explains, when that is not what it said last.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        orphans: Option<Vec<Orphan>>,
     },
     /// What servers used lately. Only to a control plane whose [`ToAgent::Welcome`] asked for it.
     Samples {
@@ -259,18 +264,70 @@ pub struct Inventory {
     pub session: SessionEpoch,
     /// Every server that the host holds a spec or tombstone of.
     pub servers: Vec<Observed>,
-    /// Every domain without one. Left alone; its MACs are never leased.
+    /// Everything without one. Left alone; its addresses and MACs are never leased.
     pub orphans: Vec<Orphan>,
 }
 
-/// A domain that no spec explains.
+/// Something on a host that no spec explains.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Orphan {
-    /// Its name in libvirt, cut to 100 characters.
+    /// Its name where it is: in libvirt, of the interface, of the file. Cut to 100 characters.
     pub name: String,
+    /// What it is.
+    #[serde(default, skip_serializing_if = "OrphanKind::is_domain")]
+    pub kind: OrphanKind,
     /// Its adapters.
     pub macs: Vec<Mac>,
+    /// Addresses that it may use.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<Ipv4Addr>,
 }
+
+/// What an orphan is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OrphanKind {
+    /// A domain in libvirt.
+    #[default]
+    Domain,
+    /// A QEMU process that carries a server's id.
+    Process,
+    /// A network interface that carries our mark.
+    Tap,
+    /// A filter table with a server's name.
+    Filters,
+    /// A file among the disks.
+    Disk,
+    /// Something that this program is too old to know.
+    #[serde(other)]
+    Other,
+}
+
+impl OrphanKind {
+    /// Every kind that is told.
+    pub const ALL: [Self; 6] = [Self::Domain, Self::Process, Self::Tap, Self::Filters, Self::Disk, Self::Other];
+
+    /// As on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Domain => "domain",
+            Self::Process => "process",
+            Self::Tap => "tap",
+            Self::Filters => "filters",
+            Self::Disk => "disk",
+            Self::Other => "other",
+        }
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+    fn is_domain(&self) -> bool {
+        *self == Self::Domain
+    }
+}
+
+/// Longest name of an orphan, in characters.
+pub const ORPHAN_NAME_CHARS_MAX: usize = 100;
 
 /// A frame that is no message.
 #[derive(Debug, thiserror::Error)]
@@ -340,7 +397,8 @@ impl Message for ToControl {
             Self::Inventory(inventory) | Self::InventoryPart(inventory) => {
                 inventory.servers.len().max(inventory.orphans.len())
             }
-            Self::Enrol(_) | Self::Hello(_) | Self::Alive { .. } | Self::Console { .. } | Self::PasswordSet { .. } => 0,
+            Self::Alive { orphans, .. } => orphans.as_ref().map_or(0, Vec::len),
+            Self::Enrol(_) | Self::Hello(_) | Self::Console { .. } | Self::PasswordSet { .. } => 0,
         };
         (len, REPORTS_PER_FRAME_MAX)
     }

@@ -16,8 +16,8 @@ use csp_shared::{
     },
     mac::Mac,
     message::{
-        Capacity, Enrol, FrameError, Hello, Inventory, Message, Orphan, PasswordRefusal, QuestionId, Refusal, ToAgent,
-        ToControl, Virt, batches,
+        Capacity, Enrol, FrameError, Hello, Inventory, Message, Orphan, OrphanKind, PasswordRefusal, QuestionId,
+        Refusal, ToAgent, ToControl, Virt, batches,
     },
     observed::{Activity, DomainState, Fault, FaultCode, Observed, Remains},
     sample::{DiskMoved, Memory, NetworkMoved, Sample},
@@ -123,6 +123,10 @@ fn host_status() -> HostStatus {
         cpu_model: "AMD EPYC 7763 64-Core Processor".to_owned(),
         numa_nodes: 2,
         ram_available_mib: 120_000,
+        ram_total_mib: 257_000,
+        ram_reserve_mib: 1024,
+        disk_reserve_gib: 20,
+        public_network: Some(true),
         pool: Some(PoolStatus {
             total_bytes: 4_000_000_000_000,
             free_bytes: 3_000_000_000_000,
@@ -221,7 +225,18 @@ fn what_an_agent_says_stays_as_it_is() {
     let inventory = Inventory {
         session: SESSION,
         servers: vec![observed()],
-        orphans: vec![Orphan { name: "old".to_owned(), macs: vec![mac()] }],
+        orphans: vec![Orphan {
+            name: "old".to_owned(),
+            kind: OrphanKind::Domain,
+            macs: vec![mac()],
+            addresses: vec![],
+        }],
+    };
+    let orphan = Orphan {
+        name: "csp_0192f0c100007000800000000000000a".to_owned(),
+        kind: OrphanKind::Filters,
+        macs: vec![],
+        addresses: vec![[203, 0, 113, 10].into()],
     };
     let hello = Hello {
         protocol: PROTOCOL,
@@ -252,9 +267,19 @@ fn what_an_agent_says_stays_as_it_is() {
         ("inventory_part", ToControl::InventoryPart(inventory.clone())),
         ("inventory", ToControl::Inventory(inventory)),
         ("reports", ToControl::Reports { session: SESSION, reports: vec![observed(), idle] }),
-        ("alive", ToControl::Alive { session: SESSION, capacity: None, status: None }),
-        ("alive_with_capacity", ToControl::Alive { session: SESSION, capacity: Some(hello.capacity), status: None }),
-        ("alive_with_status", ToControl::Alive { session: SESSION, capacity: None, status: Some(host_status()) }),
+        ("alive", ToControl::Alive { session: SESSION, capacity: None, status: None, orphans: None }),
+        (
+            "alive_with_capacity",
+            ToControl::Alive { session: SESSION, capacity: Some(hello.capacity), status: None, orphans: None },
+        ),
+        (
+            "alive_with_orphans",
+            ToControl::Alive { session: SESSION, capacity: None, status: None, orphans: Some(vec![orphan]) },
+        ),
+        (
+            "alive_with_status",
+            ToControl::Alive { session: SESSION, capacity: None, status: Some(host_status()), orphans: None },
+        ),
         (
             "audit_answer",
             ToControl::AuditAnswer { session: SESSION, request: QuestionId(3), holdings: holdings(), last: true },
@@ -325,7 +350,10 @@ fn the_closed_lists_stay_as_they_are() {
 #[test]
 fn a_newer_sides_additional_field_is_ignored() {
     let text = r#"{"type":"alive","session":7,"mood":"fine"}"#;
-    assert_eq!(ToControl::decode(text).unwrap(), ToControl::Alive { session: SESSION, capacity: None, status: None });
+    assert_eq!(
+        ToControl::decode(text).unwrap(),
+        ToControl::Alive { session: SESSION, capacity: None, status: None, orphans: None }
+    );
 }
 
 /// An agent that hears an older control plane's Welcome keeps its samples to itself.
@@ -354,7 +382,7 @@ fn what_is_no_message_is_refused() {
     }
     let long = format!(
         "{}{}",
-        ToControl::Alive { session: SESSION, capacity: None, status: None }.encode(),
+        ToControl::Alive { session: SESSION, capacity: None, status: None, orphans: None }.encode(),
         " ".repeat(FRAME_BYTES_MAX)
     );
     assert!(matches!(ToControl::decode(&long), Err(FrameError::TooLong(_))));

@@ -21,7 +21,7 @@ use csp_shared::{
     generation::{DiskEpoch, StartEpoch},
     id::ServerId,
     mac::Mac,
-    message::{Capacity, Orphan, Virt},
+    message::{Capacity, Orphan, OrphanKind, Virt},
     observed::{Fault, FaultCode},
     sha256::Sha256,
     spec::{Image, ServerSpec},
@@ -278,8 +278,12 @@ impl Machine for FakeMachine {
         let mut host = self.lock();
         let fault = host.failure(Op::Orphans);
         let unknown = host.servers.iter().filter(|(id, server)| server.domain.is_some() && !known.contains(id));
-        let unknown =
-            unknown.map(|(id, server)| Orphan { name: id.to_string(), macs: server.taps.keys().copied().collect() });
+        let unknown = unknown.map(|(id, server)| Orphan {
+            name: id.to_string(),
+            kind: OrphanKind::Domain,
+            macs: server.taps.keys().copied().collect(),
+            addresses: Vec::new(),
+        });
         let orphans = unknown.chain(host.strangers.iter().cloned()).collect();
         ready(fault.map_or(Ok(orphans), Err))
     }

@@ -13,7 +13,7 @@ use csp_agent::{
 use csp_shared::{
     generation::{DiskEpoch, StartEpoch},
     mac::Mac,
-    message::Orphan,
+    message::{Orphan, OrphanKind},
     observed::{Activity, DomainState, Fault, FaultCode, Observed, Remains},
     spec::{Desired, Power, ServerSpec},
 };
@@ -290,7 +290,8 @@ async fn what_was_reached_stays_reached_over_a_restart_of_the_agent() {
 #[tokio::test(start_paused = true)]
 async fn an_inventory_names_every_server_and_every_stranger() {
     let (agent, one, two) = (Agent::heard().await, server_spec(1), server_spec(2));
-    let stranger = Orphan { name: "by-hand".to_owned(), macs: Vec::new() };
+    let stranger =
+        Orphan { name: "by-hand".to_owned(), kind: OrphanKind::Domain, macs: Vec::new(), addresses: Vec::new() };
     agent.machine.with(|host| host.strangers.push(stranger.clone()));
     agent.supervisor.accept(vec![present(&one), present(&two)]).await.unwrap();
     let (servers, orphans) = agent.supervisor.inventory().await.unwrap();

@@ -9,13 +9,10 @@ use crate::{
     host_machine::fault::story,
     network::{
         filter::{self, AllFilters},
-        filter_rules,
+        filter_rules::{self, TABLES},
         filter_table::FilterTable,
     },
 };
-
-/// Begins the name of every server's table.
-const TABLES: &str = "csp_";
 
 /// Lists them. Blocks.
 pub(super) fn list() -> Result<Vec<Holding>, String> {

@@ -27,6 +27,11 @@ use crate::{
 /// How often the host's size is looked at.
 const MEASURE_AGAIN: Duration = Duration::from_secs(HEARTBEAT_SECONDS);
 
+/// How often the host is looked over for what no spec explains.
+const ORPHANS_AGAIN: Duration = Duration::from_secs(60);
+/// Orphans that are told; a host with more has other troubles.
+const ORPHANS_TOLD_MAX: usize = 1000;
+
 /// A host behind its link.
 #[derive(Clone)]
 pub struct HostWorkers {
@@ -68,6 +73,20 @@ impl Workers for HostWorkers {
                 // Unchanged; or libvirt is away, of which others tell.
                 _ => sleep(MEASURE_AGAIN).await,
             }
+        }
+    }
+
+    async fn orphans_beside(&self, told: Option<&[Orphan]>) -> Vec<Orphan> {
+        loop {
+            if let Ok(Ok(mut orphans)) = self.supervisor.orphans().await {
+                // In an order of their own, so that only what is there is compared.
+                orphans.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
+                orphans.truncate(ORPHANS_TOLD_MAX);
+                if told != Some(&orphans[..]) {
+                    return orphans;
+                }
+            }
+            sleep(ORPHANS_AGAIN).await;
         }
     }
 

@@ -4,6 +4,7 @@
 //! looked at is an error and never "absent".
 
 pub mod fault;
+mod orphans;
 pub mod setup;
 pub mod shared_look;
 mod storing;
@@ -263,8 +264,7 @@ impl Machine for HostMachine {
     }
 
     async fn orphans(&self, known: &BTreeSet<ServerId>) -> Result<Vec<Orphan>, Fault> {
-        let known = known.clone();
-        self.on_libvirt(move |libvirt| libvirt.orphans(&known)).await
+        self.strangers(known).await
     }
 
     fn screen(&self, server: ServerId) -> Option<std::path::PathBuf> {

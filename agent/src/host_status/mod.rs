@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep_until};
 use self::proc_files::CpuTimes;
 use crate::{
     config::Config,
+    network::{bridge, links::Links},
     storage::pool::{Pool, PoolError},
 };
 
@@ -27,6 +28,7 @@ const EVERY: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct HostWatch {
     looker: Arc<Mutex<Looker>>,
+    public_bridge: String,
     last: tokio::sync::Mutex<Option<Instant>>,
 }
 
@@ -34,7 +36,8 @@ impl HostWatch {
     /// For the host with this configuration.
     #[must_use]
     pub fn new(config: &Config) -> Self {
-        Self { looker: Arc::new(Mutex::new(Looker::new(config))), last: tokio::sync::Mutex::default() }
+        let (looker, last) = (Arc::new(Mutex::new(Looker::new(config))), tokio::sync::Mutex::default());
+        Self { looker, public_bridge: config.network.public_bridge.clone(), last }
     }
 
     /// The next look: at once, or a minute after the last one.
@@ -43,12 +46,19 @@ impl HostWatch {
         if let Some(last) = *last {
             sleep_until(last + EVERY).await;
         }
+        let public_network = self.public_network().await;
         let looker = Arc::clone(&self.looker);
         // A panic of the look leaves nothing half done: the next one begins anew.
         let look = move || looker.lock().unwrap_or_else(PoisonError::into_inner).look();
         let status = tokio::task::spawn_blocking(look).await.unwrap_or_default();
         *last = Some(Instant::now());
-        status
+        HostStatus { public_network, ..status }
+    }
+
+    /// Whether guests could be plugged in; none when the kernel does not say.
+    async fn public_network(&self) -> Option<bool> {
+        let links = Links::connect().ok()?.list().await.ok()?;
+        Some(bridge::find(&links, &self.public_bridge).is_ok_and(|bridge| bridge.up))
     }
 }
 
@@ -78,7 +88,11 @@ impl Looker {
         HostStatus {
             cpu_model: proc_files::cpu_model(&text("/proc/cpuinfo")).chars().take(CPU_MODEL_CHARS_MAX).collect(),
             numa_nodes: numa_nodes(Path::new("/sys/devices/system/node")),
-            ram_available_mib: proc_files::available_mib(&text("/proc/meminfo")).unwrap_or(0),
+            ram_available_mib: proc_files::memory_mib(&text("/proc/meminfo"), "MemAvailable:").unwrap_or(0),
+            ram_total_mib: proc_files::memory_mib(&text("/proc/meminfo"), "MemTotal:").unwrap_or(0),
+            ram_reserve_mib: self.config.reserve.ram_mib,
+            disk_reserve_gib: self.config.reserve.disk_gib,
+            public_network: None,
             pool,
             cpu_busy_percent: shares.map(|shares| shares.busy_percent),
             cpu_steal_percent: shares.map(|shares| shares.steal_percent),

@@ -41,9 +41,9 @@ pub(super) fn cpu_model(info: &str) -> String {
     line.and_then(|line| Some(line.split_once(':')?.1.trim().to_owned())).unwrap_or_else(|| "unknown".to_owned())
 }
 
-/// `MemAvailable`, in MiB.
-pub(super) fn available_mib(info: &str) -> Option<u64> {
-    let line = info.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+/// A line of `/proc/meminfo`, `MemAvailable:` for example, in MiB.
+pub(super) fn memory_mib(info: &str, name: &str) -> Option<u64> {
+    let line = info.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib / 1024)
 }
 
@@ -68,10 +68,13 @@ mod tests {
         assert_eq!((shares.busy_percent, shares.steal_percent), (45, 5), "90 of 200 ticks, 10 of them stolen");
         assert_eq!(first.since(second), None, "a clock that went back");
         assert_eq!(cpu_model("processor\t: 0\nmodel name\t: AMD EPYC 7763\n"), "AMD EPYC 7763");
-        assert_eq!(available_mib("MemTotal: 9 kB\nMemAvailable:   2048 kB\n"), Some(2));
+        assert_eq!(memory_mib("MemTotal: 9 kB\nMemAvailable:   2048 kB\n", "MemAvailable:"), Some(2));
         assert_eq!(pressure_percent("some avg10=0.00 avg60=12.99 avg300=1.00 total=9\nfull avg10=1\n"), Some(12));
         for nothing in ["", "cpu", "cpu  1 2 3", "some", "MemAvailable:"] {
-            assert_eq!((cpu_times(nothing), available_mib(nothing), pressure_percent(nothing)), (None, None, None));
+            assert_eq!(
+                (cpu_times(nothing), memory_mib(nothing, "MemAvailable:"), pressure_percent(nothing)),
+                (None, None, None)
+            );
         }
     }
 

@@ -13,7 +13,7 @@ use csp_shared::{
     generation::StartEpoch,
     id::ServerId,
     mac::Mac,
-    message::{Orphan, Virt},
+    message::{ORPHAN_NAME_CHARS_MAX, Orphan, OrphanKind, Virt},
 };
 use quick_xml::{Reader, XmlVersion, events::Event};
 use tokio::sync::mpsc;
@@ -36,8 +36,6 @@ use crate::machine::{HostEvent, SeenDomain};
 
 /// Events that wait to be heard. More are dropped: the worker also looks by itself.
 const EVENTS_MAX: usize = 1024;
-/// Longest name of an orphan that is told, in characters.
-const ORPHAN_NAME_CHARS_MAX: usize = 100;
 const METADATA: i32 = sys::VIR_DOMAIN_METADATA_ELEMENT as i32;
 
 /// Servers whose QEMU was ended by a signal since they were last started.
@@ -214,8 +212,12 @@ impl Libvirt {
                     continue;
                 }
                 match domain.get_xml_desc(0) {
-                    Ok(xml) => orphans
-                        .push(Orphan { name: name.chars().take(ORPHAN_NAME_CHARS_MAX).collect(), macs: macs_of(&xml) }),
+                    Ok(xml) => orphans.push(Orphan {
+                        name: name.chars().take(ORPHAN_NAME_CHARS_MAX).collect(),
+                        kind: OrphanKind::Domain,
+                        macs: macs_of(&xml),
+                        addresses: Vec::new(),
+                    }),
                     Err(error) if error.code() == ErrorNumber::NoDomain => {} // it went away meanwhile
                     Err(error) => return Err(error),
                 }

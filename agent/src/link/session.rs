@@ -6,7 +6,7 @@
 //! speak   news of the workers -> Reports;  answers -> AuditAnswer;  Alive by the clock and with the host's size;
 //!         samples, when nothing else is to be told -> Samples
 //! look    questions -> what is on the host -> speak
-//! measure what the host has in all, when it changed -> speak
+//! measure what the host has in all, and what of it no spec explains, when it changed -> speak
 //! ```
 
 use std::{convert::Infallible, future::Future, time::Duration};
@@ -113,16 +113,18 @@ pub(super) async fn pump(
     let (answer, answers) = mpsc::channel(1);
     let (size, sizes) = mpsc::channel(1);
     let (state, states) = mpsc::channel(1);
+    let (stray, strays) = mpsc::channel(1);
     let (want, wanted) = mpsc::channel(passwords::WAITING_MAX);
     let (set, sets) = mpsc::channel(1);
     let asks = Asks { audits: ask, screens, passwords: want };
     tokio::select! {
         ended = listen(workers, receiver, &asks) => ended,
-        ended = speak(opened, workers, sender, Told { answers, sizes, states, sets }) => ended,
+        ended = speak(opened, workers, sender, Told { answers, sizes, states, strays, sets }) => ended,
         never = passwords::serve(workers, wanted, set) => match never {},
         never = look(workers, asked, answer) => match never {},
         never = measure(workers, size) => match never {},
         never = look_at_host(workers, state) => match never {},
+        never = look_for_orphans(workers, stray) => match never {},
     }
 }
 
@@ -138,6 +140,7 @@ struct Told {
     answers: mpsc::Receiver<(QuestionId, Vec<Holding>)>,
     sizes: mpsc::Receiver<Capacity>,
     states: mpsc::Receiver<HostStatus>,
+    strays: mpsc::Receiver<Vec<Orphan>>,
     sets: mpsc::Receiver<(QuestionId, Option<PasswordRefusal>)>,
 }
 
@@ -171,6 +174,17 @@ async fn look_at_host(workers: &impl Workers, state: mpsc::Sender<HostStatus>) -
     loop {
         // The session is ending, and this future with it.
         let _ = state.send(workers.next_status().await).await;
+    }
+}
+
+/// Tells what no spec explains, at the session's begin and whenever it is something else.
+async fn look_for_orphans(workers: &impl Workers, stray: mpsc::Sender<Vec<Orphan>>) -> Infallible {
+    let mut told: Option<Vec<Orphan>> = None;
+    loop {
+        let now = workers.orphans_beside(told.as_deref()).await;
+        // The session is ending, and this future with it.
+        let _ = stray.send(now.clone()).await;
+        told = Some(now);
     }
 }
 
@@ -211,6 +225,7 @@ async fn speak(
                 Some((request, holdings)) = told.answers.recv() => News::Audit(request, holdings),
                 Some(capacity) = told.sizes.recv() => News::Size(capacity),
                 Some(status) = told.states.recv() => News::Status(Box::new(status)),
+                Some(orphans) = told.strays.recv() => News::Orphans(orphans),
                 Some((request, refusal)) = told.sets.recv() => News::Password(request, refusal),
             }
         };
@@ -233,10 +248,16 @@ async fn speak(
                 sender.send(&ToControl::PasswordSet { session, request, refusal }).await?;
             }
             News::Size(capacity) => {
-                sender.send(&ToControl::Alive { session, capacity: Some(capacity), status: None }).await?;
+                let alive = ToControl::Alive { session, capacity: Some(capacity), status: None, orphans: None };
+                sender.send(&alive).await?;
             }
             News::Status(status) => {
-                sender.send(&ToControl::Alive { session, capacity: None, status: Some(*status) }).await?;
+                let alive = ToControl::Alive { session, capacity: None, status: Some(*status), orphans: None };
+                sender.send(&alive).await?;
+            }
+            News::Orphans(orphans) => {
+                let alive = ToControl::Alive { session, capacity: None, status: None, orphans: Some(orphans) };
+                sender.send(&alive).await?;
             }
         }
     }
@@ -249,6 +270,7 @@ enum News {
     Password(QuestionId, Option<PasswordRefusal>),
     Size(Capacity),
     Status(Box<HostStatus>),
+    Orphans(Vec<Orphan>),
     Samples(Vec<Sample>),
 }
 
@@ -277,7 +299,9 @@ async fn meanwhile_alive<T>(
     loop {
         tokio::select! {
             done = &mut work => return Ok(done),
-            _ = heartbeat.tick() => sender.send(&ToControl::Alive { session, capacity: None, status: None }).await?,
+            _ = heartbeat.tick() => {
+                sender.send(&ToControl::Alive { session, capacity: None, status: None, orphans: None }).await?;
+            }
         }
     }
 }

@@ -59,6 +59,12 @@ pub trait Workers: Clone + Send + Sync + 'static {
         std::future::pending()
     }
 
+    /// Waits until everything on the host that no spec explains is known and differs from `told`. Cancel safe.
+    fn orphans_beside(&self, told: Option<&[Orphan]>) -> impl Future<Output = Vec<Orphan>> + Send {
+        let _ = told;
+        std::future::pending()
+    }
+
     /// The control plane has sent all that it had to send.
     fn control_heard(&self);
 }

@@ -11,7 +11,7 @@
 //! * no mail leaves for other servers until the operator opens it for that server;
 //! * nothing that a guest sends reaches the host itself, whatever addresses its bridge or ports have.
 
-use std::net::Ipv4Addr;
+use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use csp_shared::{id::ServerId, mac::Mac};
 use serde_json::{Value, json};
@@ -25,6 +25,8 @@ use crate::machine::Mark;
 /// Changes when the rules do, so that a newer agent replaces what an older one loaded.
 pub const LAYOUT: u32 = 2;
 
+/// Begins the name of every server's table.
+pub const TABLES: &str = "csp_";
 pub(super) const FAMILY: &str = "netdev";
 pub(super) const OWN: &str = "own4";
 const GUARD_FAMILY: &str = "bridge";
@@ -54,7 +56,14 @@ pub struct ServerFilters {
 /// Name of the server's table.
 #[must_use]
 pub fn table_of(server: ServerId) -> String {
-    format!("csp_{}", server.0.simple())
+    format!("{TABLES}{}", server.0.simple())
+}
+
+/// The tables with a name like a server's that none of `known` explains.
+#[must_use]
+pub fn tables_beside(tables: &BTreeSet<String>, known: &BTreeSet<ServerId>) -> Vec<String> {
+    let own: BTreeSet<String> = known.iter().copied().map(table_of).collect();
+    tables.iter().filter(|name| name.starts_with(TABLES) && !own.contains(*name)).cloned().collect()
 }
 
 /// Whose table it is by its name; nothing when it is no server's.

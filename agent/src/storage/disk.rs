@@ -100,6 +100,16 @@ impl Disks {
         Ok(names.filter(|(owner, _)| *owner == server).map(|(_, epoch)| epoch).collect())
     }
 
+    /// Names of all files among the disks. Blocks.
+    ///
+    /// # Errors
+    /// When the folder cannot be read: then nobody knows.
+    pub fn files(&self) -> Result<Vec<String>, DiskError> {
+        self.pool.check()?;
+        let files = pool::files(&self.pool.disks())?;
+        Ok(files.iter().filter_map(|(path, _)| Some(path.file_name()?.to_string_lossy().into_owned())).collect())
+    }
+
     /// Makes the disk of `gib` GiB as an overlay on `base`, unless it is there. Blocks.
     ///
     /// # Errors
@@ -131,6 +141,12 @@ impl Disks {
         let closed = std::fs::set_permissions(&part, Permissions::from_mode(DISK_MODE));
         closed.and_then(|()| durable::publish(&part, &path)).map_err(io)
     }
+}
+
+/// Whose a file among the disks is, by its name; a half-made one too.
+#[must_use]
+pub fn owner(file: &str) -> Option<ServerId> {
+    file.split('.').next()?.parse().ok()
 }
 
 fn parse_name(path: &Path) -> Option<(ServerId, DiskEpoch)> {

@@ -60,6 +60,7 @@ enum Order {
     Rescan,
     Screen(ServerId, oneshot::Sender<Option<PathBuf>>),
     Password(ServerId, Secret, oneshot::Sender<Result<(), PasswordRefusal>>),
+    Orphans(oneshot::Sender<Result<Vec<Orphan>, Fault>>),
     Facts(oneshot::Sender<Result<HostFacts, Fault>>),
     Ping(oneshot::Sender<()>),
 }
@@ -99,7 +100,7 @@ impl Supervisor {
         answer.await.map_err(|_| Stopped)
     }
 
-    /// All that the host has: every server with a spec or tombstone, and every domain without one. May take seconds
+    /// All that the host has: every server with a spec or tombstone, and everything without one. May take seconds
     /// after the agent's start, when nothing was looked at yet.
     ///
     /// # Errors
@@ -140,6 +141,16 @@ impl Supervisor {
         let asked = self.orders.send(Order::Password(server, hash, done)).await;
         asked.map_err(|_| PasswordRefusal::HostTrouble)?;
         answer.await.unwrap_or(Err(PasswordRefusal::HostTrouble))
+    }
+
+    /// Everything on the host that no spec of it explains, or why that cannot be told.
+    ///
+    /// # Errors
+    /// When the agent is stopping.
+    pub async fn orphans(&self) -> Result<Result<Vec<Orphan>, Fault>, Stopped> {
+        let (done, answer) = oneshot::channel();
+        self.orders.send(Order::Orphans(done)).await.map_err(|_| Stopped)?;
+        answer.await.map_err(|_| Stopped)
     }
 
     /// What the host itself is, or why it cannot tell (libvirt is away).

@@ -10,7 +10,7 @@ use csp_shared::{
     generation::Version,
     id::ServerId,
     message::{Orphan, PasswordRefusal},
-    observed::Observed,
+    observed::{Fault, Observed},
     spec::Desired,
 };
 use futures_util::future::join_all;
@@ -89,6 +89,10 @@ impl<M: Machine, B: Backing> Actor<M, B> {
             Order::Inventory(answer) => {
                 let shared = Arc::clone(&self.shared);
                 tokio::spawn(async move { answer.send(inventory(&shared).await) });
+            }
+            Order::Orphans(answer) => {
+                let shared = Arc::clone(&self.shared);
+                tokio::spawn(async move { answer.send(orphans(&shared).await) });
             }
             Order::Facts(answer) => {
                 let shared = Arc::clone(&self.shared);
@@ -211,11 +215,16 @@ async fn inventory<M: Machine, B: Backing>(shared: &Shared<M, B>) -> (Vec<Observ
             None => look_only(shared, *server).await,
         });
     }
-    let orphans = shared.host.machine.orphans(&servers.into_iter().collect()).await.unwrap_or_else(|fault| {
-        warn!(code = fault.code.as_str(), detail = %fault.detail, "cannot list domains, so orphans are not reported");
+    // None are told where it cannot be known: the control plane then keeps what it knew, and hears when it can.
+    let orphans = orphans(shared).await.unwrap_or_else(|fault| {
+        warn!(code = fault.code.as_str(), detail = %fault.detail, "cannot look for orphans, so none are reported");
         Vec::new()
     });
     (observed, orphans)
+}
+
+async fn orphans<M: Machine, B: Backing>(shared: &Shared<M, B>) -> Result<Vec<Orphan>, Fault> {
+    shared.host.machine.orphans(&shared.host.specs.servers().into_iter().collect()).await
 }
 
 async fn look_only<M: Machine, B: Backing>(shared: &Shared<M, B>, server: ServerId) -> Option<Observed> {

@@ -10,7 +10,7 @@ use csp_shared::id::AccountId;
 use serde::Serialize;
 
 use super::{
-    AccountCommand, Command, CommandError, HostCommand, KeyCommand, ServerCommand, SmtpState, SshKeyCommand,
+    AccountCommand, Command, CommandError, KeyCommand, ServerCommand, SmtpState, SshKeyCommand,
     client::Client,
     text::{or_dash, say, say_json, table},
 };
@@ -58,7 +58,8 @@ pub(super) fn run(command: Command, config: &Config, json: bool) -> Result<(), C
         Command::SshKey(SshKeyCommand::Add { account, label, keyfile }) => {
             ssh_key_add(&client, &output, account, label, &keyfile)
         }
-        Command::Host(command) => host(&client, &output, command),
+        Command::Host(command) => super::hosts::run(&client, command, json),
+        Command::Orphan(command) => super::hosts::orphans(&client, &command, json),
         Command::Server(command) => server(&client, &output, command),
         Command::Scheduler(command) => super::billing::scheduler(&client, &command, json),
         Command::Price(command) => super::billing::price(&client, command, json),
@@ -164,55 +165,6 @@ fn ssh_key_add(
     let new = wire::NewSshKey { label, public_key: read(file)? };
     let key: wire::SshKey = client.post(&format!("/accounts/{account}/ssh-keys"), &new)?;
     output.show(&key, |key| format!("{}  {}  {}", key.uuid, key.fingerprint, key.label))
-}
-
-fn host(client: &Client<'_>, output: &Output, command: HostCommand) -> Result<(), CommandError> {
-    match command {
-        HostCommand::Add { name, location, dedicated, cpu_overcommit } => {
-            let new = wire::NewHost { name, location, dedicated, cpu_overcommit };
-            let added: wire::HostAdded = client.post("/hosts", &new)?;
-            // The line alone: it is pasted from here.
-            output.show(&added, |added| added.join.reveal().to_owned())
-        }
-        HostCommand::Show { name } => {
-            let show: wire::HostShow = client.get(&format!("/hosts/{name}"))?;
-            output.show(&show, host_text)
-        }
-        HostCommand::List => {
-            let hosts: Vec<wire::Host> = client.get("/hosts")?;
-            output.show(&hosts, |hosts| {
-                let head =
-                    ["HOST", "NAME", "LOCATION", "STATE", "LINK", "VIRT", "CPUS", "RAM", "DISK", "SERVERS", "ORPHANS"];
-                table(head, &hosts.iter().map(host_row).collect::<Vec<_>>())
-            })
-        }
-    }
-}
-
-/// Under their own names, so that nobody takes a promise for a fact.
-fn host_text(show: &wire::HostShow) -> String {
-    let told = show.status.as_ref().map_or_else(|| "nothing yet".to_owned(), pretty);
-    let at = or_dash(show.status_at.as_deref());
-    let alarms = if show.alarms.is_empty() { "none".to_owned() } else { show.alarms.join(", ") };
-    format!("database says:\n{}\n\nthe host told at {at}:\n{told}\n\nalarms: {alarms}", pretty(&show.database))
-}
-
-fn host_row(host: &wire::Host) -> [String; 11] {
-    let has =
-        |value: fn(&wire::Resources) -> u64| or_dash(host.capacity.as_ref().map(|c| value(c).to_string()).as_deref());
-    [
-        host.uuid.to_string(),
-        host.name.clone(),
-        host.location.clone(),
-        host.state.clone(),
-        if host.connected { "up" } else { "down" }.to_owned(),
-        or_dash(host.virt.as_deref()),
-        has(|c| u64::from(c.cpus)),
-        has(|c| c.ram_mib),
-        has(|c| c.disk_gib),
-        host.servers.to_string(),
-        host.orphans.to_string(),
-    ]
 }
 
 fn server(client: &Client<'_>, output: &Output, command: ServerCommand) -> Result<(), CommandError> {

@@ -57,6 +57,8 @@ kinds! {
     ServerPriceAnnounced = "server.price_announced",
         "A server's price changes for what is paid from effective_at on. `data`: amount, previous_amount, effective_at.";
     ServerPasswordReset = "server.password_reset", "The guest took a new root password that the owner asked for.";
+    ServerLost = "server.lost",
+        "The provider lost the server's host and gave the server up, with its data. It is destroyed. `data`: amount, what was credited for unused time.";
     ServerDestroyed = "server.destroyed",
         "The server is gone from the account; the action of `destroy` ends when its host has proved it.";
     ActionQueued = "action.queued", "Something was asked of a server. `data`: command.";
@@ -192,6 +194,11 @@ impl Event {
         let data =
             Data { reminder: Some(kind.as_str()), paid_until, delete_at, amount: Some(amount), ..Data::default() };
         Self::server(Kind::ServerReminder, server, &data)
+    }
+
+    /// A server was given up with its host.
+    pub fn server_lost(server: ServerId, credited: Cents) -> Self {
+        Self::server(Kind::ServerLost, server, &Data { amount: Some(credited), ..Data::default() })
     }
 
     /// A server is paid for longer.

@@ -42,6 +42,10 @@ pub fn explain(code: FaultCode) -> &'static str {
 /// The code of a request that its host did not confirm in time.
 pub const UNCONFIRMED: &str = "action_timeout";
 
+/// Code and words for what a host that was given up can no longer do.
+pub const HOST_LOST: (&str, &str) =
+    ("host_lost", "The server's host was lost, and the server with it. What was paid for this was given back.");
+
 /// Code and words for a reinstall or a package change that was taken back, and what its host said last. Once the new disk
 /// is there it stays.
 #[must_use]

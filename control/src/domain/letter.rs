@@ -63,6 +63,20 @@ pub fn price(hostname: &str, package: &str, before: Cents, announced: &Announced
     }
 }
 
+/// About a server that was lost with its host.
+#[must_use]
+pub fn lost(hostname: &str, package: &str, credited: Cents) -> Letter {
+    Letter {
+        subject: format!("{hostname} was lost"),
+        body: format!(
+            "The machine that ran your server {hostname} ({package}) has failed, and could not be brought back. The server \
+             and the data on it are lost. We are sorry.\n\n\
+             The unused part of what you had paid for it, {credited} USD, is in your balance again. You can order another \
+             server at once; it will have another address.\n"
+        ),
+    }
+}
+
 /// What a mail server said to a letter.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Delivery {

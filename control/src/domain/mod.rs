@@ -12,6 +12,7 @@ pub mod csv;
 pub mod draw;
 pub mod event;
 pub mod failure;
+pub mod host;
 pub mod hostname;
 pub mod label;
 pub mod ledger;

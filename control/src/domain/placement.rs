@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use csp_shared::{id::HostId, spec::CpuUse};
+use csp_shared::{host_status::HostStatus, id::HostId, spec::CpuUse};
 
 /// What a server needs of a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,43 @@ pub struct HostLoad {
     pub promised: Promised,
     /// Servers of the account that orders which stand on it: so many fall with it at once.
     pub own: u32,
+    /// What it told of itself that speaks against anything new.
+    pub trouble: Option<Trouble>,
+}
+
+/// What a host has told of itself, and what speaks against placing anything on it until that is mended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// Guests could not be connected: the bridge of the public network is not there, or down.
+    NetworkMissing,
+    /// Its pool cannot be used.
+    PoolMissing,
+    /// Something else takes the room that was promised to guests' disks.
+    PoolFilling,
+}
+
+impl Trouble {
+    /// As alarms are called.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NetworkMissing => "network_missing",
+            Self::PoolMissing => "pool_missing",
+            Self::PoolFilling => "pool_filling",
+        }
+    }
+
+    /// What ails a host, by what it told last.
+    #[must_use]
+    pub fn of(status: &HostStatus) -> Option<Self> {
+        if status.public_network == Some(false) {
+            return Some(Self::NetworkMissing);
+        }
+        match &status.pool {
+            None => Some(Self::PoolMissing),
+            Some(pool) => pool.is_filling().then_some(Self::PoolFilling),
+        }
+    }
 }
 
 /// What is promised on a host.
@@ -57,7 +94,7 @@ impl HostLoad {
             && self.promised.ram_mib.saturating_add(need.ram_mib) <= self.ram_mib
             && self.promised.disk_gib.saturating_add(need.disk_gib) <= self.disk_gib;
         let alone = need.cpu_use == CpuUse::Shared || self.promised.servers == 0;
-        self.class == need.cpu_use && fits && alone
+        self.class == need.cpu_use && fits && alone && self.trouble.is_none()
     }
 
     /// Whether a server on it can have `wanted` in the place of `now`. What does not grow needs no room.
@@ -69,6 +106,25 @@ impl HostLoad {
         fits(now.cpus.into(), wanted.cpus.into(), self.promised.cpus.into(), self.cpus.into())
             && fits(now.ram_mib, wanted.ram_mib, self.promised.ram_mib, self.ram_mib)
             && fits(now.disk_gib, wanted.disk_gib, self.promised.disk_gib, self.disk_gib)
+            && (wanted.disk_gib <= now.disk_gib || self.trouble != Some(Trouble::PoolFilling))
+    }
+}
+
+/// What of a host's pool is promised; whatever its state, since what is there already is nothing new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolLoad {
+    /// GiB that it offers.
+    pub disk_gib: u64,
+    /// GiB that are promised.
+    pub promised_gib: u64,
+}
+
+impl PoolLoad {
+    /// Whether a disk that is made anew fits beside the one that it follows: that one goes to the trash, where it keeps its
+    /// room for a day.
+    #[must_use]
+    pub fn has_room_beside(&self, disk_gib: u64) -> bool {
+        self.promised_gib.saturating_add(disk_gib) <= self.disk_gib
     }
 }
 
@@ -134,6 +190,7 @@ impl<A> Room<A> {
 
 #[cfg(test)]
 mod tests {
+    use csp_shared::host_status::PoolStatus;
     use proptest::prelude::*;
     use uuid::Uuid;
 
@@ -142,7 +199,7 @@ mod tests {
     fn host(id: u128, ram_mib: u64, servers: u32) -> HostLoad {
         let promised = Promised { servers, ..Promised::default() };
         let host = HostId(Uuid::from_u128(id));
-        HostLoad { host, class: CpuUse::Shared, cpus: 8, ram_mib, disk_gib: 100, promised, own: 0 }
+        HostLoad { host, class: CpuUse::Shared, cpus: 8, ram_mib, disk_gib: 100, promised, own: 0, trouble: None }
     }
     const NEED: Need = Need { cpus: 2, ram_mib: 1024, disk_gib: 20, cpu_use: CpuUse::Shared };
 
@@ -200,6 +257,41 @@ mod tests {
         let full = HostLoad { disk_gib: 50, ..load };
         assert!(full.has_room_to_grow(&now, &wanted(4, 1024, 20)), "a host that shrank keeps what it has");
         assert_eq!(now.at_least(&wanted(1, 2048, 10)), Promised { ram_mib: 2048, ..now });
+    }
+
+    #[test]
+    fn a_host_that_told_of_trouble_takes_nothing_new_and_what_is_there_grows_where_it_can() {
+        let troubled = |trouble| HostLoad { trouble: Some(trouble), ..host(1, 4096, 1) };
+        let now = Promised { servers: 1, cpus: 2, ram_mib: 1024, disk_gib: 20 };
+        for trouble in [Trouble::NetworkMissing, Trouble::PoolMissing, Trouble::PoolFilling] {
+            assert_eq!(choose(&[troubled(trouble)], &NEED), None, "{trouble:?}");
+            assert!(troubled(trouble).has_room_to_grow(&now, &Need { ram_mib: 2048, ..NEED }), "{trouble:?}");
+        }
+        let larger = Need { disk_gib: 30, ..NEED };
+        assert!(!troubled(Trouble::PoolFilling).has_room_to_grow(&now, &larger));
+        assert!(troubled(Trouble::NetworkMissing).has_room_to_grow(&now, &larger));
+    }
+
+    #[test]
+    fn trouble_is_read_from_what_a_host_told() {
+        let pool = PoolStatus { total_bytes: 1000, free_bytes: 400, growth_bytes: 300, ..PoolStatus::default() };
+        let well = HostStatus { pool: Some(pool), public_network: Some(true), ..HostStatus::default() };
+        assert_eq!(Trouble::of(&well), None);
+        assert_eq!(Trouble::of(&HostStatus { public_network: None, ..well.clone() }), None, "an older agent");
+        let cut_off = HostStatus { public_network: Some(false), ..well.clone() };
+        assert_eq!(Trouble::of(&cut_off), Some(Trouble::NetworkMissing));
+        assert_eq!(Trouble::of(&HostStatus { pool: None, ..well.clone() }), Some(Trouble::PoolMissing));
+        let filling = HostStatus { pool: Some(PoolStatus { free_bytes: 299, ..pool }), ..well };
+        assert_eq!(Trouble::of(&filling), Some(Trouble::PoolFilling));
+    }
+
+    #[test]
+    fn a_disk_that_is_made_anew_needs_room_beside_the_old_one() {
+        let pool = |promised_gib| PoolLoad { disk_gib: 100, promised_gib };
+        assert!(pool(80).has_room_beside(20));
+        assert!(!pool(81).has_room_beside(20));
+        assert!(!pool(120).has_room_beside(0), "a pool that shrank");
+        assert!(!pool(1).has_room_beside(u64::MAX));
     }
 
     proptest! {

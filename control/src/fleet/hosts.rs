@@ -11,7 +11,7 @@ use csp_shared::{
     host_status::HostStatus,
     id::HostId,
     key_pin::KeyPin,
-    message::{Capacity, Enrol, Hello, Inventory, Refusal},
+    message::{Capacity, Enrol, Hello, Inventory, Orphan, Refusal},
     observed::Observed,
     sample::Sample,
     spec::Desired,
@@ -103,6 +103,17 @@ pub trait Hosts: Clone + Send + Sync + 'static {
         status: HostStatus,
     ) -> impl Future<Output = Result<(), HostsError>> + Send {
         let _ = (host, session, status);
+        std::future::ready(Ok(()))
+    }
+
+    /// Keeps what the host has that no spec explains: all of it.
+    fn record_orphans(
+        &self,
+        host: HostId,
+        session: SessionEpoch,
+        orphans: Vec<Orphan>,
+    ) -> impl Future<Output = Result<(), HostsError>> + Send {
+        let _ = (host, session, orphans);
         std::future::ready(Ok(()))
     }
 

@@ -7,7 +7,7 @@ use csp_shared::{
     compat,
     host_status::{CPU_MODEL_CHARS_MAX, HostStatus},
     limits::{FAULT_DETAIL_CHARS_MAX, INVENTORY_ENTRIES_MAX, NICS_MAX},
-    message::{Capacity, Hello, Inventory, Orphan, Refusal},
+    message::{Capacity, Hello, Inventory, ORPHAN_NAME_CHARS_MAX, Orphan, Refusal},
     observed::Observed,
 };
 
@@ -21,8 +21,6 @@ const CPUS_MAX: u64 = 1 << 16;
 const RAM_MIB_MAX: u64 = 1 << 32;
 /// A pool's room in GiB (4 EiB).
 const DISK_GIB_MAX: u64 = 1 << 32;
-/// Longest name of a domain that is not ours, in characters.
-const ORPHAN_NAME_CHARS_MAX: usize = 100;
 
 /// Whether a program of this age can be spoken with.
 pub(super) fn protocol(protocol: u16) -> Result<(), HostsError> {
@@ -93,7 +91,7 @@ pub(super) fn reports(mut reports: Vec<Observed>) -> Vec<Observed> {
 /// Adds a part to an inventory.
 pub(super) fn add_part(whole: &mut Inventory, part: Inventory) -> Result<(), HostsError> {
     whole.servers.extend(reports(part.servers));
-    whole.orphans.extend(part.orphans.into_iter().map(orphan));
+    whole.orphans.extend(orphans(part.orphans));
     if whole.servers.len().max(whole.orphans.len()) <= INVENTORY_ENTRIES_MAX {
         return Ok(());
     }
@@ -101,10 +99,16 @@ pub(super) fn add_part(whole: &mut Inventory, part: Inventory) -> Result<(), Hos
     Err(HostsError::refused(Refusal::Malformed, message))
 }
 
+/// Orphans with their texts cut and made safe to show.
+pub(super) fn orphans(orphans: Vec<Orphan>) -> Vec<Orphan> {
+    orphans.into_iter().map(orphan).collect()
+}
+
 fn orphan(mut orphan: Orphan) -> Orphan {
     orphan.name = shown(&orphan.name, ORPHAN_NAME_CHARS_MAX);
     // More adapters than one server of ours can have: the rest would only make one row larger than all others.
     orphan.macs.truncate(4 * NICS_MAX);
+    orphan.addresses.truncate(16 * NICS_MAX);
     orphan
 }
 
@@ -115,7 +119,10 @@ fn shown(text: &str, chars_max: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use csp_shared::{generation::SessionEpoch, message::Virt};
+    use csp_shared::{
+        generation::SessionEpoch,
+        message::{OrphanKind, Virt},
+    };
 
     use super::*;
 
@@ -149,20 +156,20 @@ mod tests {
         }
     }
 
+    fn nothing() -> Orphan {
+        Orphan { name: String::new(), kind: OrphanKind::Domain, macs: vec![], addresses: vec![] }
+    }
+
     #[test]
     fn an_orphans_name_cannot_steer_a_terminal() {
-        let orphan = orphan(Orphan { name: format!("a\u{1b}[2J\n{}", "b".repeat(200)), macs: vec![] });
+        let orphan = orphan(Orphan { name: format!("a\u{1b}[2J\n{}", "b".repeat(200)), ..nothing() });
         assert_eq!(orphan.name.chars().count(), ORPHAN_NAME_CHARS_MAX);
         assert!(!orphan.name.chars().any(char::is_control));
     }
 
     #[test]
     fn an_inventory_without_end_is_refused() {
-        let part = || Inventory {
-            session: SessionEpoch(1),
-            servers: vec![],
-            orphans: vec![Orphan { name: String::new(), macs: vec![] }; 40_000],
-        };
+        let part = || Inventory { session: SessionEpoch(1), servers: vec![], orphans: vec![nothing(); 40_000] };
         let mut whole = part();
         assert!(add_part(&mut whole, part()).is_err());
     }

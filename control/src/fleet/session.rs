@@ -15,7 +15,7 @@ use csp_shared::{
     generation::SessionEpoch,
     host_status::HostStatus,
     limits::SPECS_PER_FRAME_MAX,
-    message::{Capacity, Inventory, ToAgent, ToControl, batches},
+    message::{Capacity, Inventory, Orphan, ToAgent, ToControl, batches},
 };
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 
@@ -79,7 +79,9 @@ impl<H: Hosts> Session<'_, H> {
                     intake::add_part(&mut whole, part)?;
                 }
                 // The same as in the open session: a host that is long at its inventory must not look silent.
-                ToControl::Alive { session, capacity, status } => self.alive(session, capacity, status).await?,
+                ToControl::Alive { session, capacity, status, orphans } => {
+                    self.alive(session, capacity, status, orphans).await?;
+                }
                 ToControl::Enrol(_)
                 | ToControl::Hello(_)
                 | ToControl::Reports { .. }
@@ -107,7 +109,9 @@ impl<H: Hosts> Session<'_, H> {
                         self.registration.wake();
                     }
                 }
-                ToControl::Alive { session, capacity, status } => self.alive(session, capacity, status).await?,
+                ToControl::Alive { session, capacity, status, orphans } => {
+                    self.alive(session, capacity, status, orphans).await?;
+                }
                 ToControl::Samples { session, samples } => {
                     self.check(session)?;
                     self.hosts.record_samples(host, session, samples).await?;
@@ -168,12 +172,16 @@ impl<H: Hosts> Session<'_, H> {
         session: SessionEpoch,
         capacity: Option<Capacity>,
         status: Option<HostStatus>,
+        orphans: Option<Vec<Orphan>>,
     ) -> Result<(), Ended> {
         self.check(session)?;
         capacity.as_ref().map_or(Ok(()), intake::capacity)?;
         self.hosts.alive(self.opened.host, session, capacity).await?;
         if let Some(status) = status.map(intake::status) {
             self.hosts.record_status(self.opened.host, session, status).await?;
+        }
+        if let Some(orphans) = orphans.map(intake::orphans) {
+            self.hosts.record_orphans(self.opened.host, session, orphans).await?;
         }
         Ok(())
     }

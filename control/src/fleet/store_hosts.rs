@@ -7,7 +7,7 @@ use csp_shared::{
     host_status::HostStatus,
     id::HostId,
     key_pin::KeyPin,
-    message::{Capacity, Enrol, Hello, Inventory, Refusal},
+    message::{Capacity, Enrol, Hello, Inventory, Orphan, Refusal},
     observed::Observed,
     sample::Sample,
     spec::Desired,
@@ -24,6 +24,7 @@ use crate::{
         enrol_host::enrol_host,
         open_session::{SessionError, open_session},
         record_alive::record_alive,
+        record_orphans::record_orphans,
         record_report::{Recorded, record_inventory, record_report},
         record_status::record_status,
     },
@@ -156,6 +157,17 @@ impl Hosts for StoreHosts {
             warn!(%host, name, "the pool of a host is filling up: its guests will be paused when it is full");
         }
         told(host, recorded.recorded).map(drop)
+    }
+
+    async fn record_orphans(
+        &self,
+        host: HostId,
+        session: SessionEpoch,
+        orphans: Vec<Orphan>,
+    ) -> Result<(), HostsError> {
+        let now = self.clock.now();
+        let write = move |tx: &mut Tx<'_>| record_orphans(tx, host, session, &orphans, now);
+        told(host, self.write(write).await?).map(drop)
     }
 
     async fn record_samples(

@@ -1,7 +1,7 @@
 //! `/hosts`: machines that run guests.
 
 use axum::extract::{Path, State};
-use csp_shared::{host_status::PoolStatus, secret::Secret};
+use csp_shared::secret::Secret;
 
 use super::{request::Json, wire};
 use crate::{
@@ -12,9 +12,9 @@ use crate::{
         field::Faults,
     },
     config::Advertise,
-    domain::{slug::Slug, time::Time},
+    domain::{host::alarms, placement::Trouble, slug::Slug, time::Time},
     service::add_host::{AddHost, AddHostError, add_host},
-    store::{HostClass, HostRow, StoreError},
+    store::{HostClass, HostRow, HostState, StoreError},
 };
 
 /// Virtual processors promised for each real one of a shared host when nobody says: guests are idle most of the time.
@@ -55,11 +55,12 @@ fn join_line(app: &App, advertise: &Advertise, token: &Secret) -> Secret {
     Secret::new(format!("csp-agent enroll --control {control} --pin {current} --pin {next} --token {}", token.reveal()))
 }
 
-/// `GET /hosts`
+/// `GET /hosts`: all but those that were removed.
 pub async fn list(State(app): State<App>) -> Result<Answer<Vec<wire::Host>>, ApiError> {
     let now = app.now();
     let hosts = app.store.read::<_, StoreError>(|read| read.host_list()).await?;
-    Ok(Answer::data(hosts.into_iter().map(|host| shown(host, now)).collect()))
+    let there = hosts.into_iter().filter(|host| host.state != HostState::Removed);
+    Ok(Answer::data(there.map(|host| shown(host, now)).collect()))
 }
 
 /// `GET /hosts/{name}`
@@ -73,10 +74,8 @@ pub async fn show(State(app): State<App>, Path(name): Path<String>) -> Result<An
     let missing = || ApiError::new(Code::NotFound, format!("There is no host `{name}`; `host list` names them."));
     let (host, status) = found.await?.ok_or_else(missing)?;
     let (status, status_at) = status.map(|(status, at)| (status, at.to_string())).unzip();
-    let mut alarms = Vec::new();
-    if status.as_ref().and_then(|status| status.pool.as_ref()).is_some_and(PoolStatus::is_filling) {
-        alarms.push("pool_filling".to_owned());
-    }
+    let alarms = alarms(&host.standing(now), status.as_ref().and_then(Trouble::of));
+    let alarms = alarms.into_iter().map(str::to_owned).collect();
     Ok(Answer::data(wire::HostShow { database: shown(host, now), status, status_at, alarms }))
 }
 
@@ -91,10 +90,17 @@ fn shown(host: HostRow, now: Time) -> wire::Host {
         seen_at: host.seen_at.map(|at| at.to_string()),
         agent_version: host.agent_version,
         virt: host.virt,
-        capacity: host.capacity.map(|(cpus, ram_mib, disk_gib)| wire::Resources { cpus, ram_mib, disk_gib }),
-        servers: host.servers,
+        capacity: host.capacity.map(resources),
+        cpu_overcommit: host.cpu_overcommit,
+        promised: resources(host.promised),
+        servers: host.placed + host.held,
+        held: host.held,
         orphans: host.orphans,
     }
+}
+
+fn resources((cpus, ram_mib, disk_gib): (u32, u64, u64)) -> wire::Resources {
+    wire::Resources { cpus, ram_mib, disk_gib }
 }
 
 impl From<AddHostError> for ApiError {

@@ -6,12 +6,14 @@ pub mod audit;
 pub mod billing;
 pub mod catalog;
 pub mod catalog_file;
+pub mod host_duty;
 pub mod hosts;
 pub mod keys;
 pub mod ledger;
 pub mod limits;
 pub mod mails;
 pub mod notices;
+pub mod orphans;
 pub mod payments;
 pub mod remote;
 pub mod request;
@@ -48,6 +50,14 @@ pub fn router(app: App) -> Router {
         .route("/tokens/{uuid}/revoke", post(tokens::revoke))
         .route("/hosts", get(hosts::list).post(hosts::add))
         .route("/hosts/{name}", get(hosts::show))
+        .route("/hosts/{name}/set", post(host_duty::set))
+        .route("/hosts/{name}/drain", post(host_duty::drain))
+        .route("/hosts/{name}/undrain", post(host_duty::undrain))
+        .route("/hosts/{name}/loss", get(host_duty::loss))
+        .route("/hosts/{name}/lost", post(host_duty::lost))
+        .route("/hosts/{name}/fenced", post(host_duty::fenced))
+        .route("/hosts/{name}/remove", post(host_duty::remove))
+        .route("/orphans", get(orphans::list))
         .route("/audit", get(audit::run))
         .route("/scheduler", get(billing::scheduler))
         .route("/scheduler/resume", post(billing::resume))

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::catalog_file::CatalogFile;
 
 pub mod billing;
+pub mod hosts;
 pub mod ledger;
 pub mod notices;
 pub mod payments;
@@ -259,11 +260,17 @@ pub struct Host {
     pub agent_version: Option<String>,
     /// `kvm` or `qemu`.
     pub virt: Option<String>,
-    /// What it has; null until it connected.
+    /// What it has, its own reserve taken off; null until it connected.
     pub capacity: Option<Resources>,
+    /// Virtual processors promised for each real one.
+    pub cpu_overcommit: u32,
+    /// What is promised of it; memory and disk are never promised twice.
+    pub promised: Resources,
     /// Servers on it, held ones included.
     pub servers: u32,
-    /// Domains on it that no spec explains.
+    /// Of those, the ones that are to be gone and not proved to be.
+    pub held: u32,
+    /// Things on it that no spec explains.
     pub orphans: u32,
 }
 
@@ -276,7 +283,8 @@ pub struct HostShow {
     pub status: Option<HostStatus>,
     /// When, UTC.
     pub status_at: Option<String>,
-    /// What an operator should see to: `pool_filling`.
+    /// What an operator should see to: `pool_filling`, `pool_missing`, `network_missing`, `silent`, `came_back`,
+    /// `speaks_though_fenced`, `orphans`.
     pub alarms: Vec<String>,
 }
 

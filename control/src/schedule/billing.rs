@@ -8,7 +8,7 @@ use std::{cmp::Reverse, collections::BinaryHeap, sync::Arc, time::Duration};
 
 use csp_shared::id::{HostId, ServerId};
 
-use super::EVERY;
+use super::{EVERY, lost_hosts};
 use crate::{
     clock::Clock,
     domain::{billing::rules::Rules, time::Time},
@@ -53,9 +53,11 @@ pub async fn look(store: &Store, entropy: &dyn Entropy, rules: &Rules, now: Time
     if let Clockwork::Stopped(by) = clock {
         return Ok(Looked { stopped: Some(by), ..Looked::default() });
     }
+    // Before anything is renewed: nobody pays for a server that is gone.
+    let lost = lost_hosts::end_all(store, entropy, rules, now).await?;
     let due = store.read(move |read| read.billed_due(now)).await?;
     let mut waiting: BinaryHeap<_> = due.into_iter().map(|(until, server)| Reverse((until, server, 0))).collect();
-    let mut looked = Looked::default();
+    let mut looked = Looked { hosts: lost.hosts, stopped: None };
     while let Some(Reverse((_, server, steps))) = waiting.pop() {
         match step(store, entropy, server, *rules, now).await {
             Ok(Billing { host, again }) => {

@@ -4,6 +4,7 @@
 //! about money and deletion is [`billing`]; it alone asks whether the clock can be believed.
 
 pub mod billing;
+pub mod lost_hosts;
 mod upkeep;
 
 use std::{sync::Arc, time::Duration};

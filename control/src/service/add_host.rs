@@ -1,5 +1,7 @@
 //! Adds a host, or lets a known one join anew, and makes its join token.
 
+use std::ops::RangeInclusive;
+
 use csp_shared::{id::HostId, secret::Secret};
 
 use crate::{
@@ -14,6 +16,9 @@ use crate::{
 
 /// How long a join token opens, in seconds.
 pub const TOKEN_SECONDS: i64 = 10 * MINUTE;
+
+/// Virtual processors that may be promised for each real one.
+pub const OVERCOMMIT: RangeInclusive<u32> = 1..=64;
 
 /// What the operator wants.
 #[derive(Clone, Debug)]
@@ -63,7 +68,7 @@ pub enum AddHostError {
 /// With the reason, and nothing changed.
 pub fn add_host(tx: &mut Tx<'_>, add: &AddHost, draw: Draw, now: Time) -> Result<HostAdded, AddHostError> {
     let mut draw = draw;
-    if !(1..=64).contains(&add.cpu_overcommit) {
+    if !OVERCOMMIT.contains(&add.cpu_overcommit) {
         return Err(AddHostError::Overcommit);
     }
     if !tx.location_list()?.iter().any(|location| location.slug == add.location) {

@@ -6,7 +6,7 @@ use csp_shared::id::{HostId, ServerId};
 
 use super::{
     lock_server::lock,
-    remove_server::remove,
+    remove_server::{Ending, Removal, remove},
     renew_service::{is_affordable, renew},
     write_letter::write_letter,
 };
@@ -74,7 +74,8 @@ pub fn bill_service(
         Step::Delete => {
             let gone = || StoreError::Damaged(format!("server {server} is gone within its deletion"));
             let server = tx.server_get(server)?.ok_or_else(gone)?;
-            Some(remove(tx, &server, rules.destroy_credit, &mut draw, now)?.host)
+            let removal = Removal { policy: rules.destroy_credit, ending: Ending::Proved };
+            Some(remove(tx, &server, removal, &mut draw, now)?.host)
         }
     };
     let again = tx.billed_get(server)?.filter(in_use).and_then(|service| service.paid_until);

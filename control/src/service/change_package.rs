@@ -11,7 +11,7 @@ use super::{
     look_for_room::need_of,
     reinstall_server::{install, shape},
     renew_service::{RenewalDue, UpToDate, up_to_date},
-    reshape::{Reshape, accept},
+    reshape::{Reshape, accept, has_room_beside},
 };
 use crate::{
     domain::{
@@ -170,7 +170,9 @@ pub fn change_package(
     }
     let after = after(tx, wanted, &standing, &before, &package, image.as_ref())?;
     let need = need_of(&package);
-    room(tx, host, server, &need, now)?
+    let erases = before.spec.disk_epoch != after.spec.disk_epoch;
+    let fits = !erases || has_room_beside(tx, host, after.spec.disk_gib)?;
+    (fits && room(tx, host, server, &need, now)?)
         .then_some(())
         .ok_or_else(|| ChangePackageError::NoCapacity(package.slug.clone()))?;
     let paid = tx.period_list(server, now)?;
@@ -184,7 +186,6 @@ pub fn change_package(
     }
     tx.price_changes_void(server, Some(action), now)?;
     charge(tx, &service, &package, &quote, action, &mut draw, now)?;
-    let erases = before.spec.disk_epoch != after.spec.disk_epoch;
     let by_password = erases && after.spec.login.password_hash.is_some();
     let mut all = renewed;
     all.append(quote);

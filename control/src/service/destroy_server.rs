@@ -3,7 +3,7 @@
 
 use csp_shared::id::{AccountId, ActionId, HostId, ServerId};
 
-use super::remove_server::remove;
+use super::remove_server::{Ending, Removal, remove};
 use crate::{
     domain::{
         allowed::{Ask, Denied, allow},
@@ -53,5 +53,5 @@ pub fn destroy_server(
     let standing = tx.server_standing(account, server, now)?.ok_or(DestroyError::NotFound)?;
     allow(Ask::Destroy, &standing)?;
     let found = tx.server_get(server)?.ok_or(DestroyError::NotFound)?;
-    Ok(remove(tx, &found, policy, &mut draw, now)?)
+    Ok(remove(tx, &found, Removal { policy, ending: Ending::Proved }, &mut draw, now)?)
 }

@@ -72,7 +72,8 @@ fn free_address(read: &Read<'_>, location: &Slug, now: Time) -> Result<Option<Fr
         let mut taken = read.lease_taken(&pool.slug, now)?;
         while let Some(address) = pool.range.choose(&taken) {
             // A range that moved here from another pool of the catalog keeps its holders.
-            if !read.lease_is_held(address, now)? {
+            // And what a host may have of which nobody knows whose it is.
+            if !read.lease_is_held(address, now)? && !read.orphan_has_address(address)? {
                 return Ok(Some((pool, address)));
             }
             taken.insert(address);

@@ -52,7 +52,11 @@ pub fn record_inventory(
     if !recorded.stale {
         let named = inventory.servers.iter().map(|seen| seen.server).collect();
         tx.observations_keep_only(host, &named)?;
-        tx.host_inventory(host, &inventory.orphans, now)?;
+        tx.host_inventory(host)?;
+        // An empty list may mean that the host could not look: what was known stays, until it says so beside.
+        if !inventory.orphans.is_empty() {
+            tx.orphan_put_all(host, &inventory.orphans, now)?;
+        }
     }
     Ok(recorded)
 }

@@ -8,7 +8,7 @@ use csp_shared::{
 
 use super::{
     known_names::{Found, Named, UnknownName, find},
-    reshape::{Reshape, accept},
+    reshape::{Reshape, accept, has_room_beside},
 };
 use crate::{
     domain::{
@@ -59,6 +59,9 @@ pub enum ReinstallError {
     /// Names that lead nowhere; never none.
     #[error("{} names of the reinstall lead nowhere", .0.len())]
     Unknown(Vec<UnknownName>),
+    /// The old disk goes to the trash, where it keeps its room, so the new one needs as much beside it.
+    #[error("the server's host has no room for a second disk of {0} GiB at the moment")]
+    NoCapacity(u32),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -94,6 +97,8 @@ pub fn reinstall_server(
         sold = choose(sold, key.id, key.public_key);
     }
     let after = install(tx, &before, sold, &image, wanted.password_hash.as_deref())?;
+    let disk_gib = after.spec.disk_gib;
+    has_room_beside(tx, host, disk_gib)?.then_some(()).ok_or(ReinstallError::NoCapacity(disk_gib))?;
     let by_password = after.spec.login.password_hash.is_some();
     let reshape =
         Reshape { account, command: Command::Reinstall, before: &before, after: &after, host, period: service.last };

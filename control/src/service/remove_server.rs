@@ -1,5 +1,5 @@
-//! The part that destroying a server and deleting an unpaid one share: tombstone, what is given back, and the action that
-//! ends when its host has proved that nothing is left.
+//! The part that destroying a server, deleting an unpaid one and losing a host share: tombstone, what is given back, and the
+//! action that ends when its host has proved that nothing is left, or at once when nobody waits for that.
 
 use csp_shared::id::ActionId;
 
@@ -14,21 +14,41 @@ use crate::{
         action::{Command, Status as ActionStatus},
         billing::destroy::{DestroyCredit, credit},
         draw::Draw,
+        failure::HOST_LOST,
         server::ServiceStatus,
         time::Time,
     },
     store::{NewAction, PlacementState, Server, StoreError, Tx},
 };
 
+/// How a server is removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Removal {
+    /// What of its paid time comes back.
+    pub policy: DestroyCredit,
+    /// Whom it waits for.
+    pub ending: Ending,
+}
+
+/// When a removal is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// When its host has proved that nothing is left.
+    Proved,
+    /// Now: its host was given up.
+    HostLost,
+}
+
 /// Removes a server for good. What is given back of its paid time is fixed here, and paid when the action is done
 /// (BILLING 4 and 10).
 pub(super) fn remove(
     tx: &mut Tx<'_>,
     server: &Server,
-    policy: DestroyCredit,
+    removal: Removal,
     draw: &mut Draw,
     now: Time,
 ) -> Result<Destroying, StoreError> {
+    let Removal { policy, ending } = removal;
     let (host, wanted) = bury(tx, server, now)?;
     tx.mail_withdraw(server.id)?;
     if server.service == ServiceStatus::Provisioning {
@@ -38,19 +58,27 @@ pub(super) fn remove(
     tx.server_set_service(server.id, ServiceStatus::Destroyed, None, now)?;
     for overtaken in tx.action_open(server.id)? {
         reshape::undo_charge(tx, &overtaken, draw, now)?;
-        tx.action_end(overtaken.id, ActionStatus::Superseded, None, now)?;
+        match ending {
+            Ending::Proved => tx.action_end(overtaken.id, ActionStatus::Superseded, None, now)?,
+            Ending::HostLost => tx.action_end(overtaken.id, ActionStatus::Failed, Some(HOST_LOST), now)?,
+        }
     }
     let action = ActionId(draw.uuid(now));
     let (account, command) = (server.account, Command::Destroy);
     let record = NewAction { id: action, account, server: server.id, command, wanted, deadline_at: None };
     tx.action_insert(&record, now)?;
     if server.anchor_at.is_some() {
-        let added = tx.lease_extra_since(server.id)?;
+        // That an address costs a day at least is the price of giving it up, which its owner did not.
+        let added = match ending {
+            Ending::Proved => tx.lease_extra_since(server.id)?,
+            Ending::HostLost => Vec::new(),
+        };
         let quote = credit(&tx.period_list(server.id, now)?, policy, &added, now);
         tx.credit_promise(action, &quote.credits, now)?;
     }
     // A failed order's host may have proved before that nothing is left.
-    if tx.placement_get(server.id)?.is_some_and(|place| place.state == PlacementState::Released) {
+    let is_proved = tx.placement_get(server.id)?.is_some_and(|place| place.state == PlacementState::Released);
+    if is_proved || ending == Ending::HostLost {
         tx.action_end(action, ActionStatus::Done, None, now)?;
         keep_promise(tx, server.id, (action, command), draw, now)?;
     }

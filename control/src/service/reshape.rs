@@ -59,7 +59,23 @@ pub(super) fn accept(
     let (wanted, deadline_at) = (after.spec.version, Some(now.plus(PATIENCE_SECONDS)));
     tx.action_insert(&NewAction { id, account, server, command, wanted, deadline_at }, now)?;
     tx.reshape_insert(id, before, &after, period)?;
+    if before.spec.disk_epoch != after.spec.disk_epoch {
+        promise_both(tx, server, &after.spec)?;
+    }
     Ok(id)
+}
+
+/// Promises the new disk beside the old one, which has its room until the change ended: so two that are made anew at once
+/// do not both count on the same room.
+fn promise_both(tx: &mut Tx<'_>, server: ServerId, wanted: &ServerSpec) -> Result<(), StoreError> {
+    let Some(now) = tx.placement_promised(server)? else { return Ok(()) };
+    let disk_gib = now.disk_gib.saturating_add(wanted.disk_gib.into());
+    tx.placement_promise(server, &Promised { disk_gib, ..now })
+}
+
+/// Whether the server's host has room for another disk beside the one that is there.
+pub(super) fn has_room_beside(tx: &Tx<'_>, host: HostId, disk_gib: u32) -> Result<bool, StoreError> {
+    Ok(tx.host_pool(host)?.is_some_and(|pool| pool.has_room_beside(disk_gib.into())))
 }
 
 /// Moves a change on with a report of its host; answers whether the host must be told something new.

@@ -150,7 +150,7 @@ impl World {
             .store
             .write(move |tx| {
                 let (_, session) = open_session(tx, KeyPin::of(b"key"), &hello, now).map_err(|_| StoreError::Closed)?;
-                tx.host_inventory(host, &[], now)?;
+                tx.host_inventory(host)?;
                 Ok::<_, StoreError>(session)
             })
             .await

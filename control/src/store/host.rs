@@ -9,8 +9,10 @@ use csp_shared::{
 use rusqlite::Row;
 
 use super::{Read, StoreError, Tx, row};
+pub use crate::domain::host::HostState;
 use crate::domain::{
-    placement::{HostLoad, Promised},
+    host::Standing,
+    placement::{HostLoad, PoolLoad, Promised, Trouble},
     slug::Slug,
     time::Time,
 };
@@ -48,46 +50,6 @@ impl HostClass {
     }
 }
 
-/// Where a host stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HostState {
-    /// Added, not enrolled.
-    New,
-    /// In service.
-    Active,
-    /// Keeps its servers, takes no new ones.
-    Draining,
-    /// Given up: its customers' services have ended, its addresses stay held.
-    Lost,
-    /// Given up, and known to be without power and disks.
-    Fenced,
-    /// Taken out; its key opens nothing.
-    Removed,
-}
-
-impl HostState {
-    const ALL: [Self; 6] = [Self::New, Self::Active, Self::Draining, Self::Lost, Self::Fenced, Self::Removed];
-
-    /// As stored and shown.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::New => "new",
-            Self::Active => "active",
-            Self::Draining => "draining",
-            Self::Lost => "lost",
-            Self::Fenced => "fenced",
-            Self::Removed => "removed",
-        }
-    }
-
-    /// Reads what [`HostState::as_str`] wrote.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == text)
-    }
-}
-
 /// A host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostRow {
@@ -109,15 +71,30 @@ pub struct HostRow {
     pub virt: Option<String>,
     /// What it has: processors, MiB, GiB.
     pub capacity: Option<(u32, u64, u64)>,
-    /// Servers placed or held on it.
-    pub servers: u32,
-    /// Domains that no spec explains.
+    /// How many virtual processors are promised for each real one.
+    pub cpu_overcommit: u32,
+    /// What is promised of it: processors, MiB, GiB.
+    pub promised: (u32, u64, u64),
+    /// Servers that are on it.
+    pub placed: u32,
+    /// Servers that are to be gone, of which it has not proved that nothing is left.
+    pub held: u32,
+    /// Things on it that no spec explains.
     pub orphans: u32,
+    /// It told all that it holds in its newest session.
+    pub has_told: bool,
     /// When it was last heard of.
     pub seen_at: Option<Time>,
 }
 
 impl HostRow {
+    /// What decides about it.
+    #[must_use]
+    pub fn standing(&self, now: Time) -> Standing {
+        let Self { state, has_told, placed, held, orphans, .. } = *self;
+        Standing { state, is_heard: self.is_heard(now), has_told, placed, held, orphans }
+    }
+
     /// Whether it was heard of lately enough to be believed.
     #[must_use]
     pub fn is_heard(&self, now: Time) -> bool {
@@ -142,8 +119,13 @@ pub struct NewHost {
 
 const HOSTS: &str = "SELECT h.uuid, h.name, l.slug, h.class, h.state, h.key_pin, h.agent_version, h.virt, h.cpus, \
                      h.ram_mib, h.disk_gib, \
-                     (SELECT count(*) FROM placements p WHERE p.host_id = h.id AND p.state <> 'released'), \
-                     (SELECT count(*) FROM orphans o WHERE o.host_id = h.id), h.seen_at \
+                     (SELECT count(*) FROM placements p WHERE p.host_id = h.id AND p.state <> 'released' AND p.state = 'active'), \
+                     (SELECT count(*) FROM placements p WHERE p.host_id = h.id AND p.state <> 'released' AND p.state = 'held'), \
+                     (SELECT count(*) FROM orphans o WHERE o.host_id = h.id), h.seen_at, \
+                     h.session > 0 AND h.inventory_session = h.session, h.cpu_overcommit, \
+                     (SELECT coalesce(sum(p.cpus), 0) FROM placements p WHERE p.host_id = h.id AND p.state <> 'released'), \
+                     (SELECT coalesce(sum(p.ram_mib), 0) FROM placements p WHERE p.host_id = h.id AND p.state <> 'released'), \
+                     (SELECT coalesce(sum(p.disk_gib), 0) FROM placements p WHERE p.host_id = h.id AND p.state <> 'released') \
                      FROM hosts h JOIN locations l ON l.id = h.location_id";
 
 fn host(r: &Row<'_>) -> Result<HostRow, StoreError> {
@@ -159,18 +141,24 @@ fn host(r: &Row<'_>) -> Result<HostRow, StoreError> {
         agent_version: r.get(6)?,
         virt: r.get(7)?,
         capacity: capacity.transpose()?,
-        servers: row::number(r, 11)?,
-        orphans: row::number(r, 12)?,
-        seen_at: row::time_maybe(r, 13)?,
+        placed: row::number(r, 11)?,
+        held: row::number(r, 12)?,
+        orphans: row::number(r, 13)?,
+        seen_at: row::time_maybe(r, 14)?,
+        has_told: r.get(15)?,
+        cpu_overcommit: row::number(r, 16)?,
+        promised: (row::number(r, 17)?, row::number(r, 18)?, row::number(r, 19)?),
     })
 }
 
-/// Hosts in service that are heard of and have told what they hold, with what is promised on each.
+/// Hosts in service that are heard of and have told what they hold, with what is promised on each. How a host is, it tells
+/// every minute: what is five minutes old is no longer so.
 const LOADS: &str = "SELECT h.uuid, h.class, h.cpus * h.cpu_overcommit, h.ram_mib, h.disk_gib, count(p.id), \
                      coalesce(sum(p.cpus), 0), coalesce(sum(p.ram_mib), 0), coalesce(sum(p.disk_gib), 0), \
                      (SELECT count(*) FROM accounts a JOIN servers s ON s.account_id = a.id \
                      JOIN placements o ON o.server_id = s.id \
-                     WHERE a.uuid = ?2 AND o.host_id = h.id AND o.state = 'active') \
+                     WHERE a.uuid = ?2 AND o.host_id = h.id AND o.state = 'active'), \
+                     CASE WHEN h.status_at >= ?1 - 210 THEN h.status END \
                      FROM hosts h JOIN locations l ON l.id = h.location_id \
                      LEFT JOIN placements p ON p.host_id = h.id AND p.state <> 'released' \
                      WHERE l.active = 1 AND h.state = 'active' AND h.seen_at >= ?1 AND h.session > 0 \
@@ -190,6 +178,7 @@ fn load(r: &Row<'_>) -> Result<HostLoad, StoreError> {
             disk_gib: row::number(r, 8)?,
         },
         own: row::number(r, 9)?,
+        trouble: r.get::<_, Option<String>>(10)?.and_then(|text| Trouble::of(&serde_json::from_str(&text).ok()?)),
     })
 }
 
@@ -233,6 +222,21 @@ impl Read<'_> {
     pub fn host_load(&self, host: HostId, now: Time) -> Result<Option<HostLoad>, StoreError> {
         let sql = format!("{LOADS} AND h.uuid = ?3 GROUP BY h.id");
         self.maybe(&sql, (now.plus(-SILENCE_SECONDS_MAX).0, None::<String>, host.to_string()), load)
+    }
+}
+
+impl Read<'_> {
+    /// What of a host's pool is promised, by what the host told last; nothing when it never did.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn host_pool(&self, host: HostId) -> Result<Option<PoolLoad>, StoreError> {
+        let sql = "SELECT h.disk_gib, (SELECT coalesce(sum(p.disk_gib), 0) FROM placements p \
+                   WHERE p.host_id = h.id AND p.state <> 'released') FROM hosts h \
+                   WHERE h.uuid = ?1 AND h.disk_gib IS NOT NULL";
+        self.maybe(sql, [host.to_string()], |r| {
+            Ok(PoolLoad { disk_gib: row::number(r, 0)?, promised_gib: row::number(r, 1)? })
+        })
     }
 }
 

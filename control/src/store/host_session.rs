@@ -4,7 +4,7 @@ use csp_shared::{
     generation::SessionEpoch,
     id::HostId,
     key_pin::KeyPin,
-    message::{Capacity, Hello, Orphan, Virt},
+    message::{Capacity, Hello, Virt},
     sha256::Sha256,
 };
 
@@ -73,16 +73,6 @@ impl Read<'_> {
         self.maybe(sql, [hash.0], |r| {
             Ok(JoinToken { host: row::parsed(r, 0)?, expires_at: row::time(r, 1)?, used: r.get(2)? })
         })
-    }
-
-    /// MAC addresses of domains that no spec explains: never to be given to a server.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn mac_is_known(&self, mac: &str) -> Result<bool, StoreError> {
-        let sql =
-            "SELECT (SELECT count(*) FROM nics WHERE mac = ?1) + (SELECT count(*) FROM orphan_macs WHERE mac = ?1)";
-        Ok(self.count(sql, [mac])? > 0)
     }
 }
 
@@ -155,24 +145,11 @@ impl Tx<'_> {
         self.run(sql, (host.to_string(), capacity.cpus, ram, disk)).map(drop)
     }
 
-    /// Notes that the host told all that it holds in this session, and which domains no spec explains.
+    /// Notes that the host told all that it holds in this session.
     ///
     /// # Errors
     /// When the store cannot keep it.
-    pub fn host_inventory(&mut self, host: HostId, orphans: &[Orphan], now: Time) -> Result<(), StoreError> {
-        let host = self.key_of("hosts", &host.to_string())?;
-        self.run("UPDATE hosts SET inventory_session = session WHERE id = ?1", [host])?;
-        self.run("DELETE FROM orphans WHERE host_id = ?1", [host])?;
-        for orphan in orphans {
-            let name: String = orphan.name.chars().take(100).collect();
-            let sql = "INSERT INTO orphans (host_id, name, seen_at) VALUES (?1, ?2, ?3) \
-                       ON CONFLICT (host_id, name) DO UPDATE SET seen_at = excluded.seen_at RETURNING id";
-            let key: i64 = self.one(sql, (host, name, now.0), |r| Ok(r.get(0)?))?;
-            for mac in &orphan.macs {
-                let sql = "INSERT INTO orphan_macs (orphan_id, mac) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
-                self.run(sql, (key, mac.to_string()))?;
-            }
-        }
-        Ok(())
+    pub fn host_inventory(&mut self, host: HostId) -> Result<(), StoreError> {
+        self.run("UPDATE hosts SET inventory_session = session WHERE uuid = ?1", [host.to_string()]).map(drop)
     }
 }

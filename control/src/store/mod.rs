@@ -16,6 +16,7 @@ mod engine;
 mod event;
 mod explain;
 mod host;
+mod host_duty;
 mod host_session;
 mod host_status;
 mod idempotency;
@@ -24,6 +25,7 @@ mod ledger;
 mod mail;
 mod notice;
 mod operator_token;
+mod orphan;
 mod payment;
 mod period;
 mod placement;
@@ -62,6 +64,7 @@ pub use self::{
     event::EventRow,
     explain::Whose,
     host::{HostClass, HostRow, HostState, NewHost},
+    host_duty::Loss,
     host_session::{HostSession, JoinToken},
     idempotency::StoredAnswer,
     lease::{Lease, LeaseRole, LeaseState, NewLease},
@@ -69,6 +72,7 @@ pub use self::{
     mail::{MailRow, NewMail},
     notice::NoticeRow,
     operator_token::{NewOperatorToken, OperatorTokenRow},
+    orphan::OrphanRow,
     payment::{Dispute, NewDispute, PaymentRow},
     placement::{Placement, PlacementState},
     reshape::ReshapeRow,

@@ -12,7 +12,7 @@ use std::{
 use rusqlite::Connection;
 
 /// Tables that grow with what the provider owns and sells, not with customers and their use.
-const SMALL: [&str; 12] = [
+const SMALL: [&str; 13] = [
     "store_state",
     "scheduler",
     "locations",
@@ -25,6 +25,7 @@ const SMALL: [&str; 12] = [
     "operator_tokens",
     "orphans",
     "orphan_macs",
+    "orphan_addresses",
 ];
 
 /// Statements that read a whole table on purpose, by a part of their text.

@@ -55,7 +55,8 @@ impl Read<'_> {
         self.maybe(sql, [placement], |r| version(r, 0))
     }
 
-    /// What a host has not accepted yet. A host that is ahead of the store (restored from a backup) is told nothing.
+    /// What a host has not accepted yet, tombstones first: a host that was away hears what it may no longer run before it
+    /// hears what it is to start. One that is ahead of the store (restored from a backup) is told nothing.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -63,7 +64,8 @@ impl Read<'_> {
         let sql = "SELECT sp.body FROM specs sp JOIN placements p ON p.id = sp.placement_id \
                    JOIN hosts h ON h.id = p.host_id LEFT JOIN observations o ON o.placement_id = p.id \
                    WHERE h.uuid = ?1 AND (o.placement_id IS NULL OR o.accepted_incarnation < sp.incarnation \
-                   OR (o.accepted_incarnation = sp.incarnation AND o.accepted_generation < sp.generation)) ORDER BY p.id";
+                   OR (o.accepted_incarnation = sp.incarnation AND o.accepted_generation < sp.generation)) \
+                   ORDER BY sp.absent DESC, p.id";
         self.many(sql, [host.to_string()], |r| json(&r.get::<_, String>(0)?))
     }
 

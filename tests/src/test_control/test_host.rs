@@ -14,7 +14,7 @@ use csp_shared::{
     host_status::HostStatus,
     id::{HostId, ServerId},
     key_pin::KeyPin,
-    message::{Capacity, Enrol, Hello, Inventory, PasswordRefusal, Virt},
+    message::{Capacity, Enrol, Hello, Inventory, Orphan, PasswordRefusal, Virt},
     observed::{DomainState, Fault, FaultCode, Observed, Remains},
     sample::Sample,
     spec::Desired,
@@ -73,6 +73,11 @@ impl TestHost {
         Self { host: opened.host, session: opened.session, hosts, hello, pin }
     }
 
+    /// Whether it may connect.
+    pub async fn is_let_in(&self) -> bool {
+        self.hosts.open_session(self.hello.clone(), self.pin).await.is_ok()
+    }
+
     /// Tells what servers used; whether the control plane goes on listening.
     pub async fn measured(&self, samples: Vec<Sample>) -> bool {
         self.hosts.record_samples(self.host, self.session, samples).await.is_ok()
@@ -81,6 +86,22 @@ impl TestHost {
     /// Tells how it is.
     pub async fn status(&self, status: HostStatus) {
         self.hosts.record_status(self.host, self.session, status).await.unwrap();
+    }
+
+    /// Tells what it has that no spec explains.
+    pub async fn finds(&self, orphans: Vec<Orphan>) {
+        self.hosts.record_orphans(self.host, self.session, orphans).await.unwrap();
+    }
+
+    /// Has another size from now on.
+    pub async fn has(&self, capacity: Capacity) {
+        self.hosts.alive(self.host, self.session, Some(capacity)).await.unwrap();
+    }
+
+    /// Tells all that it holds: nothing, and that it could not look for orphans or found none.
+    pub async fn tells_nothing(&self) {
+        let inventory = Inventory { session: self.session, servers: vec![], orphans: vec![] };
+        let _ = self.hosts.record_inventory(self.host, inventory).await.unwrap();
     }
 
     /// Says that it lives.

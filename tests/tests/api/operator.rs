@@ -145,7 +145,8 @@ async fn a_host_is_shown_with_what_it_told_and_an_alarm_before_its_pool_hurts_gu
     let before = show().await;
     assert_eq!((&before.data()["database"]["name"], &before.data()["status"]), (&json!("host-1"), &Value::Null));
     let pool = PoolStatus { total_bytes: 1000, free_bytes: 400, growth_bytes: 300, ..PoolStatus::default() };
-    let well = HostStatus { cpu_model: "EPYC".to_owned(), numa_nodes: 2, pool: Some(pool), ..HostStatus::default() };
+    let status = HostStatus { public_network: Some(true), ..HostStatus::default() };
+    let well = HostStatus { cpu_model: "EPYC".to_owned(), numa_nodes: 2, pool: Some(pool), ..status };
     host.status(well.clone()).await;
     let told = show().await;
     assert_eq!(
@@ -154,7 +155,39 @@ async fn a_host_is_shown_with_what_it_told_and_an_alarm_before_its_pool_hurts_gu
         "{}",
         told.text
     );
-    host.status(HostStatus { pool: Some(PoolStatus { free_bytes: 200, ..pool }), ..well }).await;
+    host.status(HostStatus { pool: Some(PoolStatus { free_bytes: 200, ..pool }), ..well.clone() }).await;
     assert_eq!(show().await.data()["alarms"], json!(["pool_filling"]));
+    let customer = control.customer("ada", "50").await;
+    let order = json!({"type": "vps", "package_slug": "starter", "os_image_key": "debian-12", "hostname": "web1"});
+    let ordered = async || control.api("POST", "/servers").by(&customer).json(&order).send().await;
+    assert_eq!(ordered().await.code(), "no_capacity", "it takes nothing new");
+    host.status(HostStatus { public_network: Some(false), ..well.clone() }).await;
+    assert_eq!((ordered().await.code(), &show().await.data()["alarms"]), ("no_capacity", &json!(["network_missing"])));
+    host.status(well).await;
+    assert_eq!(ordered().await.status.as_u16(), 200);
+    let shown = show().await;
+    let database = &shown.data()["database"];
+    assert_eq!(
+        (&database["promised"], &database["cpu_overcommit"], &database["capacity"]["cpus"]),
+        (&json!({"cpus": 2, "ram_mib": 1024, "disk_gib": 20}), &json!(4), &json!(16))
+    );
     assert_eq!(control.operator("GET", "/hosts/nobody").send().await.status.as_u16(), 404);
+}
+
+#[tokio::test]
+async fn what_is_promised_of_a_hosts_processors_is_a_setting() {
+    let control = TestControl::start().await;
+    let host = control.host("host-1").await;
+    host.has(csp_shared::message::Capacity { cpus: 1, ram_mib: 65_536, disk_gib: 1000 }).await;
+    let customer = control.customer("ada", "50").await;
+    let order = json!({"type": "vps", "package_slug": "starter", "os_image_key": "debian-12", "hostname": "web1"});
+    let ordered = async || control.api("POST", "/servers").by(&customer).json(&order).send().await.status.as_u16();
+    let set = async |count: u32| post(&control, "/hosts/host-1/set", &json!({"cpu_overcommit": count})).await;
+    assert_eq!((ordered().await, ordered().await, ordered().await), (200, 200, 409), "four of one, two each");
+    assert_eq!(set(6).await.data()["changed"], json!(true));
+    assert_eq!((set(6).await.data()["changed"].clone(), ordered().await), (json!(false), 200));
+    set(1).await;
+    assert_eq!(ordered().await, 409, "what is there stays, and nothing comes to it");
+    assert_eq!((set(0).await.status.as_u16(), set(65).await.fields()), (422, vec!["cpu_overcommit"]));
+    assert_eq!(post(&control, "/hosts/nobody/set", &json!({"cpu_overcommit": 2})).await.status.as_u16(), 404);
 }

@@ -5,6 +5,7 @@ use csp_control::{domain::placement::Promised, service::verify_ledger::verify_le
 use csp_shared::{
     generation::DiskEpoch,
     id::ServerId,
+    message::Capacity,
     observed::{Fault, FaultCode, Observed},
     spec::{Desired, ServerSpec},
 };
@@ -384,4 +385,20 @@ async fn a_guest_that_powered_itself_off_gets_its_package_and_stays_off() {
     web.host.powered_itself_off(&web.control, web.server).await;
     assert_eq!(web.change(json!({"package_slug": "edge"})).await.status.as_u16(), 200);
     assert_eq!(web.spec().await.boot_epoch.0, 1, "nothing asks it to boot");
+}
+
+#[tokio::test]
+async fn a_smaller_disk_needs_room_beside_the_larger_one() {
+    let rented = rented("100.00", "edge").await;
+    let smaller = json!({"package_slug": "starter", "confirm_data_loss": true, "erase_confirmation": "ERASE"});
+    let has = async |disk_gib| rented.host.has(Capacity { cpus: 16, ram_mib: 65_536, disk_gib }).await;
+    has(79).await;
+    let balance = rented.balance().await;
+    let refused = rented.change(smaller.clone()).await;
+    assert_eq!((refused.status.as_u16(), refused.code()), (409, "no_capacity"), "{}", refused.text);
+    assert_eq!(rented.balance().await, balance);
+    has(80).await;
+    assert_eq!(rented.change(smaller).await.status.as_u16(), 200);
+    rented.host.obey().await;
+    assert_eq!(rented.promised().await.2, 20);
 }

@@ -4,6 +4,7 @@ use csp_control::schedule;
 use csp_shared::{
     generation::DiskEpoch,
     id::ServerId,
+    message::Capacity,
     observed::{Fault, FaultCode, Observed},
     spec::{Desired, ServerSpec},
 };
@@ -215,4 +216,32 @@ async fn what_fails_after_the_disks_were_swapped_is_told_and_not_taken_back() {
     assert_eq!((spec.disk_epoch, spec.image.url.contains("ubuntu")), (TWO, true));
     web.host.obey().await;
     assert_eq!(web.show().await["image"]["key"], json!("ubuntu-24-04"));
+}
+
+#[tokio::test]
+async fn a_host_without_room_for_a_second_disk_refuses_before_anything_moves() {
+    let rented = rented(json!({})).await;
+    let capacity = |disk_gib| Capacity { cpus: 16, ram_mib: 65_536, disk_gib };
+    rented.host.has(capacity(39)).await;
+    let books = rented.control.books().await;
+    let refused = rented.reinstall(json!({"os_image_key": "debian-12"})).await;
+    assert_eq!((refused.status.as_u16(), refused.code()), (409, "no_capacity"), "{}", refused.text);
+    assert_eq!((rented.control.books().await, rented.spec().await.disk_epoch), (books, ONE));
+
+    // With room for one, two at once do not both count on it.
+    rented.host.has(capacity(60)).await;
+    let order = json!({"type": "vps", "package_slug": "starter", "os_image_key": "debian-12", "hostname": "web2"});
+    let other = rented.control.api("POST", "/servers").by(&rented.customer).json(&order).send().await;
+    rented.host.obey().await;
+    assert_eq!(rented.reinstall(json!({"os_image_key": "debian-12"})).await.status.as_u16(), 200);
+    let path = format!("/servers/{}/reinstall", other.data()["uuid"].as_str().unwrap());
+    let body = json!({"os_image_key": "debian-12"});
+    let second = async || rented.control.api("POST", &path).by(&rented.customer).json(&body).send().await;
+    assert_eq!(second().await.code(), "no_capacity");
+    rented.host.obey().await;
+    // The old disk is in the trash now, and the host says so.
+    rented.host.has(capacity(40)).await;
+    assert_eq!(second().await.code(), "no_capacity");
+    rented.host.has(capacity(60)).await;
+    assert_eq!(second().await.status.as_u16(), 200, "the trash was emptied");
 }

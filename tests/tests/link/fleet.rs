@@ -49,6 +49,6 @@ async fn a_host_that_reads_nothing_delays_no_other() {
     control.wake.wake(host(2));
     until("the other host is served", || control.book.seen(host(2)).len() == 1).await;
     // And the slow one is still heard: the two directions do not wait for each other.
-    stuck.sender.send(&ToControl::Alive { session, capacity: None, status: None }).await.unwrap();
+    stuck.sender.send(&ToControl::Alive { session, capacity: None, status: None, orphans: None }).await.unwrap();
     until("the slow host's sign of life counts", || control.book.lock().hosts[&host(1)].alive == 1).await;
 }

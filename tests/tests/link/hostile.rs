@@ -59,7 +59,7 @@ async fn a_message_at_the_wrong_moment_is_refused_by_name() {
     let session = SessionEpoch(1);
     let inventory = || ToControl::Inventory(Inventory { session, servers: vec![], orphans: vec![] });
     let mut early = Client::dial(&control, &own).await;
-    early.sender.send(&ToControl::Alive { session, capacity: None, status: None }).await.unwrap();
+    early.sender.send(&ToControl::Alive { session, capacity: None, status: None, orphans: None }).await.unwrap();
     assert_eq!(early.refusal().await.0, Refusal::Malformed, "before Hello");
 
     let (mut client, _) = Client::greeted(&control, &own).await;

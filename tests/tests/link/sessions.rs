@@ -8,7 +8,7 @@ use csp_link::key_file::Identity;
 use csp_shared::{
     generation::SessionEpoch,
     id::HostId,
-    message::{Capacity, Inventory, Orphan, Refusal, ToAgent, ToControl},
+    message::{Capacity, Inventory, Orphan, OrphanKind, Refusal, ToAgent, ToControl},
 };
 
 use crate::{
@@ -68,7 +68,7 @@ async fn a_size_that_no_host_has_ends_the_session_and_is_not_kept() {
     let (mut client, session) = Client::greeted(&control, &own).await;
     inventory(&mut client, session).await;
     let capacity = Some(Capacity { cpus: u32::MAX, ram_mib: 1, disk_gib: 1 });
-    client.sender.send(&ToControl::Alive { session, capacity, status: None }).await.unwrap();
+    client.sender.send(&ToControl::Alive { session, capacity, status: None, orphans: None }).await.unwrap();
     let (reason, message) = client.refusal().await;
     assert_eq!(reason, Refusal::Malformed);
     assert!(message.contains("cpus"), "{message}");
@@ -91,7 +91,7 @@ async fn a_lost_signal_costs_time_and_no_change() {
 async fn an_inventory_larger_than_a_frame_arrives_whole() {
     let (control, own, host) = one_host().await;
     let hands = Hands::default();
-    let orphan = Orphan { name: "old".to_owned(), macs: vec![] };
+    let orphan = Orphan { name: "old".to_owned(), kind: OrphanKind::Domain, macs: vec![], addresses: vec![] };
     hands.hold((0..10_000).map(|server| accepted(&wish(server, 3))), vec![orphan.clone()]);
     let _agent = Agent::with(hands, &own, host, control.pins(), MACHINE, control.dial());
     until("the inventory is recorded", || !control.book.lock().hosts[&host].inventories.is_empty()).await;

@@ -12,7 +12,7 @@ use csp_agent::{
 };
 use csp_shared::{
     generation::SessionEpoch,
-    host_status::HostStatus,
+    host_status::{HostStatus, PoolStatus},
     id::ServerId,
     key_pin::KeyPin,
     message::{Capacity, Hello, Inventory, Message, ToAgent, ToControl, Virt},
@@ -29,6 +29,7 @@ pub struct Process {
     courses: BTreeMap<ServerId, Course>,
     told: BTreeMap<ServerId, Observed>,
     session: Option<SessionEpoch>,
+    orphans_told: Option<SessionEpoch>,
     heard: bool,
     began_ms: u64,
 }
@@ -64,7 +65,16 @@ impl SimHost {
         let host = Host { machine, specs, stop_timeout_ms: 60_000 };
         let (courses, told) = (BTreeMap::new(), BTreeMap::new());
         let fuse = self.fuse.clone();
-        self.process = Some(Process { host, fuse, courses, told, session: None, heard: false, began_ms: now_ms });
+        self.process = Some(Process {
+            host,
+            fuse,
+            courses,
+            told,
+            session: None,
+            orphans_told: None,
+            heard: false,
+            began_ms: now_ms,
+        });
     }
 
     pub fn kill(&mut self) {
@@ -126,11 +136,15 @@ impl SimHost {
 
     /// Says that it lives.
     pub fn say_alive(&mut self) {
-        if let Some(session) = self.process.as_ref().and_then(|process| process.session) {
-            self.wire
-                .to_control
-                .push_back(ToControl::Alive { session, capacity: None, status: Some(HostStatus::default()) }.encode());
-        }
+        let Some(process) = &mut self.process else { return };
+        let Some(session) = process.session else { return };
+        // Orphans once a session, as when they do not change.
+        let is_first = process.orphans_told.replace(session) != Some(session);
+        let orphans = is_first.then(|| self.machine.with(|machine| machine.strangers.clone()));
+        let pool = PoolStatus { total_bytes: 100 << 30, free_bytes: 100 << 30, ..PoolStatus::default() };
+        let status = HostStatus { pool: Some(pool), ..HostStatus::default() };
+        let alive = ToControl::Alive { session, capacity: None, status: Some(status), orphans };
+        self.wire.to_control.push_back(alive.encode());
     }
 
     pub fn servers(&self) -> Vec<ServerId> {

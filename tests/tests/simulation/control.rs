@@ -250,8 +250,11 @@ impl Control {
             (ToControl::Reports { session, reports }, Some((host, _))) => {
                 self.hosts.record_reports(host, session, reports).await
             }
-            (ToControl::Alive { session, capacity, status }, Some((host, _))) => {
-                let alive = self.hosts.alive(host, session, capacity).await;
+            (ToControl::Alive { session, capacity, status, orphans }, Some((host, _))) => {
+                let mut alive = self.hosts.alive(host, session, capacity).await;
+                if let Some(orphans) = orphans.filter(|_| alive.is_ok()) {
+                    alive = self.hosts.record_orphans(host, session, orphans).await;
+                }
                 match status {
                     Some(status) if alive.is_ok() => self.hosts.record_status(host, session, status).await,
                     _ => alive,

@@ -76,7 +76,8 @@ pub struct ReinstallAnswer {
     tag = tags::SERVERS,
     extensions(
         ("x-error-codes" = json!([
-            Code::ServerBusy, Code::Conflict, Code::Protected, Code::ImageNotFound, Code::SshKeyNotFound
+            Code::ServerBusy, Code::Conflict, Code::Protected, Code::NoCapacity, Code::ImageNotFound,
+            Code::SshKeyNotFound
         ])),
         ("x-example" = json!({"message": QUEUED, "action": example(Command::Reinstall)}))
     )
@@ -133,6 +134,10 @@ impl From<ReinstallError> for ApiError {
             ReinstallError::NotFound => missing(),
             ReinstallError::Denied(denied) => denied.into(),
             ReinstallError::Unknown(unknown) => names::refusal(&unknown),
+            ReinstallError::NoCapacity(_) => Self::new(
+                Code::NoCapacity,
+                "The server's host has no room for a new disk beside the old one right now. Nothing was changed.",
+            ),
             ReinstallError::Store(error) => error.into(),
         }
     }

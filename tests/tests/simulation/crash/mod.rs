@@ -106,3 +106,8 @@ fn guests_come_back_after_a_power_cut_whatever_dies() {
 fn guests_that_fall_pause_or_disobey_end_well_whatever_dies() {
     die_everywhere("unruly", scenarios::unruly);
 }
+
+#[test]
+fn hosts_are_given_up_and_their_customers_paid_back_once_whatever_dies() {
+    die_everywhere("losing", scenarios::losing);
+}

@@ -19,8 +19,9 @@ use super::{
 };
 
 /// Every scenario, for those who want to know what all of them cross.
-pub const ALL: [super::Scenario; 12] =
-    [set_up, belongings, payments, renting, expiring, life, reshaping, spoilt, failing, late, power_cut, unruly];
+pub const ALL: [super::Scenario; 13] = [
+    set_up, belongings, payments, renting, expiring, life, reshaping, spoilt, failing, late, power_cut, unruly, losing,
+];
 
 type Played<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
@@ -304,7 +305,77 @@ pub fn unruly(stage: &mut Stage) -> Played<'_> {
     })
 }
 
+/// Hosts that are drained, given up and come back, and given up for good. Each customer's money comes back once, and no
+/// address is let go before its old holder is.
+pub fn losing(stage: &mut Stage) -> Played<'_> {
+    Box::pin(async {
+        stage.furnished().await;
+        stage.operate("/hosts/h0/set", &json!({"cpu_overcommit": 8})).await;
+        stage.direct(1, "drain").await;
+        let first = stage.running().await;
+        stage.direct(1, "undrain").await;
+        let other = stage.running().await;
+        assert_eq!((stage.host_of(first), stage.host_of(other)), (0, 1));
+
+        stage.away(0, true).await;
+        stage.reshape(first, "change-package", &json!({"package_slug": "edge"})).await;
+        stage.direct(0, "lost").await;
+        let upgrade: i64 = stage.history.changes.values().map(|(took, _)| took).sum();
+        stage.note_loss(first, upgrade).await;
+        assert_eq!(stage.show(first).await["ok"], false, "it ended for its customer");
+        // Its power comes back before its line: without a word from anybody it runs what it was told last.
+        stage.history.hosts[0].kill();
+        stage.history.hosts[0].machine.reboot();
+        stage.history.revive().await;
+        // Longer than an agent waits for a word, twice: it may die over the start.
+        stage.history.wait(61).await;
+        stage.history.wait(61).await;
+        assert!(stage.history.hosts[0].machine.runs(first), "autonomy wins");
+        // It loses its power again, and then its line is there: it hears of the tombstones before anything starts.
+        let starts = stage.history.hosts[0].machine.server(first).starts;
+        stage.history.hosts[0].kill();
+        stage.history.hosts[0].machine.reboot();
+        stage.history.away[0] = false;
+        stage.history.revive().await;
+        stage.until_released(first, ServiceStatus::Destroyed).await;
+        assert_eq!(stage.history.hosts[0].machine.server(first).starts, starts, "it never ran again");
+        stage.direct(0, "undrain").await;
+
+        // The other one burns down, with an order that it was to make.
+        stage.direct(0, "drain").await;
+        stage.away(1, true).await;
+        let unmade = stage.order().await;
+        stage.direct(1, "lost").await;
+        stage.note_loss(other, 0).await;
+        stage.tells(unmade, "host_lost").await;
+        stage.history.wait(120).await;
+        stage.direct(1, "fenced").await;
+        stage.history.hosts[1].machine.with(|machine| machine.servers.clear());
+        stage.until_released(other, ServiceStatus::Destroyed).await;
+        stage.until_released(unmade, ServiceStatus::Failed).await;
+        stage.direct(0, "undrain").await;
+        stage.direct(1, "remove").await;
+    })
+}
+
 impl Stage {
+    /// What an operator says of a host.
+    async fn direct(&mut self, host: usize, what: &str) {
+        self.operate(&format!("/hosts/h{host}/{what}"), &json!({})).await;
+    }
+
+    /// What its customer got back for a server that was lost, as the event says: once. Of it, `changed` is what a change took
+    /// that was not done.
+    async fn note_loss(&mut self, server: ServerId, changed: i64) {
+        let account = self.history.accounts[0];
+        let events = self.history.control.store.read(move |r| r.event_list(account, 0, 10_000)).await.unwrap();
+        let told = events.iter().filter(|event| event.kind == "server.lost" && event.server == Some(server));
+        let amount = |data: &str| serde_json::from_str::<Value>(data).unwrap()["amount"].as_f64().unwrap();
+        let amounts: Vec<f64> = told.map(|event| amount(&event.data)).collect();
+        assert_eq!(amounts.len(), 1, "{server}");
+        self.history.extra.insert(server, changed - (amounts[0] * 100.0).round() as i64);
+    }
+
     /// A reinstall or another package, and what it costs.
     async fn reshape(&mut self, server: ServerId, what: &str, body: &Value) {
         let answer = self.customer("POST", &format!("/servers/{server}/{what}"), Some(body)).await;

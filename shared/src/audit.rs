@@ -147,6 +147,22 @@ pub struct HeldDomain {
     pub boot: BootEpoch,
     /// From its metadata.
     pub disk: DiskEpoch,
+    /// What it is made of; older agents do not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guest: Option<HeldGuest>,
+}
+
+/// What a domain is made of now: what somebody may have changed by hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldGuest {
+    /// Virtual processors.
+    pub cpus: u32,
+    /// Memory that it may use now, in MiB.
+    pub ram_mib: u64,
+    /// Block devices: its disk and its seed, and whatever was attached.
+    pub disks: u32,
+    /// libvirt keeps its definition when it goes off.
+    pub persistent: bool,
 }
 
 /// A tap, or what is called like one.

@@ -5,7 +5,7 @@
 use std::fmt::Debug;
 
 use csp_shared::{
-    audit::{HeldDomain, HeldFilters, HeldSpec, HeldTap, Holding, HostPart, PoolFile},
+    audit::{HeldDomain, HeldFilters, HeldGuest, HeldSpec, HeldTap, Holding, HostPart, PoolFile},
     compat::PROTOCOL,
     generation::{BootEpoch, DiskEpoch, Generation, Incarnation, SessionEpoch, StartEpoch, Version},
     host_status::{HostStatus, PoolStatus},
@@ -185,6 +185,7 @@ fn holdings() -> Vec<Holding> {
             start: StartEpoch(1),
             boot: BootEpoch(1),
             disk: DiskEpoch(1),
+            guest: Some(HeldGuest { cpus: 2, ram_mib: 2048, disks: 2, persistent: true }),
         }),
         Holding::Process { server: server(), pid: 4711 },
         Holding::Tap(HeldTap {

@@ -1,6 +1,9 @@
 //! Every domain at once, ours or not: what an audit compares.
 
-use csp_shared::{audit::HeldDomain, observed::DomainState};
+use csp_shared::{
+    audit::{HeldDomain, HeldGuest},
+    observed::DomainState,
+};
 use virt::{
     domain::Domain,
     error::{Error, ErrorNumber},
@@ -12,6 +15,9 @@ use super::{
     power_state, probe,
 };
 use crate::machine::SeenState;
+
+/// libvirt counts memory in KiB.
+const KIB_PER_MIB: u64 = 1024;
 
 impl Libvirt {
     /// Every domain but a probe. Blocks.
@@ -37,6 +43,7 @@ impl Libvirt {
 fn look(domain: &Domain) -> Result<HeldDomain, Error> {
     let (state, reason) = domain.get_state()?;
     let epochs = read_metadata(domain)?.epochs;
+    let (info, xml) = (domain.get_info()?, domain.get_xml_desc(0)?);
     Ok(HeldDomain {
         name: domain.get_name()?,
         state: match power_state::read(state, reason, false) {
@@ -44,9 +51,15 @@ fn look(domain: &Domain) -> Result<HeldDomain, Error> {
             SeenState::Paused => DomainState::Paused,
             SeenState::Off(_) => DomainState::Off,
         },
-        macs: macs_of(&domain.get_xml_desc(0)?),
+        macs: macs_of(&xml),
         start: epochs.start,
         boot: epochs.boot,
         disk: epochs.disk,
+        guest: Some(HeldGuest {
+            cpus: info.nr_virt_cpu,
+            ram_mib: info.memory / KIB_PER_MIB,
+            disks: u32::try_from(xml.matches("<disk ").count()).unwrap_or(u32::MAX),
+            persistent: domain.is_persistent()?,
+        }),
     })
 }

@@ -10,6 +10,7 @@ mod audit;
 mod console;
 mod crash;
 mod debian;
+mod drift;
 mod failed_orders;
 mod generated_client;
 mod metrics;

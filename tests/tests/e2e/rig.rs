@@ -321,6 +321,12 @@ impl Lab {
         (output.status.success(), answer.unwrap_or_else(|why| panic!("{words:?}: {why}: {output:?}")))
     }
 
+    /// One of the operator's commands that may be refused: whether it was done, and what it said.
+    pub fn operate_refused(&self, words: &[&str]) -> (bool, String) {
+        let output = operate(&self.at_end.control, &self.at_end.config, words);
+        (output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    }
+
     /// A command in a host (or `internet`): whether it succeeded, and what it printed.
     pub fn exec(&self, place: &str, words: &[&str]) -> (bool, String) {
         let output = self.program(&[&["exec", place, "--"], words].concat());

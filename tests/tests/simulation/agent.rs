@@ -32,6 +32,7 @@ pub struct Process {
     orphans_told: Option<SessionEpoch>,
     heard: bool,
     began_ms: u64,
+    skew_ms: u64,
 }
 
 pub struct SimHost {
@@ -40,6 +41,8 @@ pub struct SimHost {
     pub machine_id: String,
     pub wire: Wire,
     pub process: Option<Process>,
+    /// By how much the agent's clock is ahead, in milliseconds; counts from its next start.
+    pub skew_ms: u64,
     disk: MemoryBacking,
     fuse: Fuse,
 }
@@ -53,12 +56,14 @@ impl SimHost {
             machine_id: format!("machine-{number}"),
             wire: Wire::default(),
             process: None,
+            skew_ms: 0,
             disk: MemoryBacking::default(),
             fuse,
         }
     }
 
     pub async fn start(&mut self, now_ms: u64) {
+        let now_ms = now_ms + self.skew_ms;
         let specs = SpecFile::open(Mortal::new(self.disk.clone(), self.fuse.clone())).await.unwrap();
         assert!(specs.damaged().is_empty());
         let machine = Mortal::new(self.machine.clone(), self.fuse.clone());
@@ -74,6 +79,7 @@ impl SimHost {
             orphans_told: None,
             heard: false,
             began_ms: now_ms,
+            skew_ms: self.skew_ms,
         });
     }
 
@@ -154,6 +160,7 @@ impl SimHost {
     /// One look at a server and at most one step: a crash can come between any two of them. `true` when it did a step.
     pub async fn step(&mut self, server: ServerId, now_ms: u64) -> bool {
         let Some(process) = &mut self.process else { return false };
+        let now_ms = process.skew_ms + now_ms;
         let Some((observed, ran)) = process.step(server, now_ms).await else { return false };
         let news = process.told.get(&server) != Some(&observed);
         if let Some(session) = process.session.filter(|_| news) {

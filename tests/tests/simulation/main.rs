@@ -10,6 +10,7 @@
 #![allow(clippy::disallowed_methods, clippy::print_stdout)]
 
 mod agent;
+mod away;
 mod chance;
 mod check;
 mod control;

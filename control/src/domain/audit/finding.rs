@@ -105,6 +105,8 @@ kinds! {
     ProcessStray = "process_stray", Danger;
     /// A running guest has other adapters than its spec.
     AdapterMismatch = "adapter_mismatch", Wrong;
+    /// A running guest is not made as its spec says: somebody changed it by hand.
+    GuestAltered = "guest_altered", Wrong;
     /// A running guest has no tap for an adapter.
     TapMissing = "tap_missing", Wrong;
     /// A running guest's tap is down or in no bridge.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, net::IpAddr};
 
 use csp_shared::{
-    audit::{HeldDomain, HeldTap, HostPart},
+    audit::{HeldDomain, HeldGuest, HeldTap, HostPart},
     mac::Mac,
     observed::DomainState,
     spec::ServerSpec,
@@ -119,11 +119,36 @@ fn guest(look: &Look<'_>, domain: &HeldDomain, found: &mut Vec<Finding>) {
             look.finding(Kind::AdapterMismatch, "domain").what("the guest has other adapters than its spec").cure(cure),
         );
     }
+    if let Some(what) = domain.guest.as_ref().and_then(|guest| altered(spec, guest)) {
+        let cure = "`restart` of the server by its owner makes it as its spec says";
+        found.push(look.finding(Kind::GuestAltered, "domain").what(what).cure(cure));
+    }
     let seeds = HostView::files_of(&view.seeds, side.server);
     if view.saw(HostPart::Pool) && seeds.is_empty() {
         let cure = "the guest runs on; its next cold boot writes the seed again";
         found.push(look.finding(Kind::SeedMissing, "seed").what("the running guest's seed is not there").cure(cure));
     }
+}
+
+/// A server's disk and its seed.
+const DISKS: u32 = 2;
+
+/// What somebody changed of a running guest by hand: its next cold boot, by its owner's `restart`, is made anew from the
+/// spec. Nothing is changed under it, since nobody knows what it does with what it was given.
+fn altered(spec: &ServerSpec, guest: &HeldGuest) -> Option<String> {
+    // What a guest's balloon gives back is rounded to pages.
+    let ram_differs = guest.ram_mib.abs_diff(spec.ram_mib.into()) > 1;
+    let parts = [
+        (ram_differs, format!("it has {} MiB of memory and its spec says {}", guest.ram_mib, spec.ram_mib)),
+        (
+            guest.cpus != u32::from(spec.cpus),
+            format!("it has {} processors and its spec says {}", guest.cpus, spec.cpus),
+        ),
+        (guest.disks != DISKS, format!("it has {} block devices and was started with {DISKS}", guest.disks)),
+        (!guest.persistent, "libvirt would forget it when it goes off".to_owned()),
+    ];
+    let told: Vec<String> = parts.into_iter().filter_map(|(differs, what)| differs.then_some(what)).collect();
+    (!told.is_empty()).then(|| format!("the guest was changed by hand: {}", told.join("; ")))
 }
 
 /// Taps: one for each adapter of a running guest, connected.

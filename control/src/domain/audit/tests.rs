@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use csp_shared::{
-    audit::{HeldDomain, HeldFilters, HeldSpec, HeldTap, HostPart, PoolFile},
+    audit::{HeldDomain, HeldFilters, HeldGuest, HeldSpec, HeldTap, HostPart, PoolFile},
     generation::{BootEpoch, DiskEpoch, Generation, Incarnation, StartEpoch},
     mac::Mac,
     observed::{Activity, DomainState, Fault, FaultCode, Remains},
@@ -128,9 +128,19 @@ fn file(server: ServerId, name: &str, epoch: Option<u32>) -> PoolFile {
     PoolFile { file: format!("{server}.{name}"), server: Some(server), epoch: epoch.map(DiskEpoch) }
 }
 
+const GUEST: HeldGuest = HeldGuest { cpus: 1, ram_mib: 512, disks: 2, persistent: true };
+
 fn domain(server: ServerId, state: DomainState) -> Holding {
     let (start, boot, disk) = (StartEpoch(1), BootEpoch(1), DiskEpoch(1));
-    Holding::Domain(HeldDomain { name: server.to_string(), state, macs: vec![mac(server)], start, boot, disk })
+    Holding::Domain(HeldDomain {
+        name: server.to_string(),
+        state,
+        macs: vec![mac(server)],
+        start,
+        boot,
+        disk,
+        guest: Some(GUEST),
+    })
 }
 
 /// All that a server has on its host while it runs.
@@ -271,6 +281,10 @@ fn table() -> Vec<(&'static str, Breaks, Kind, &'static str)> {
         ("another disk", |w| w.add(Holding::Disk(file(RUNS, "2.qcow2", Some(2)))), K::DiskEpoch, "2.qcow2"),
         ("a half-made disk", |w| w.add(Holding::Disk(file(RUNS, "1.qcow2.part", None))), K::DiskEpoch, "part"),
         ("booted from another", |w| domain_of(w, RUNS, |d| d.disk = DiskEpoch(2)), K::DiskEpoch, "domain"),
+        ("less memory", |w| guest_of(w, |g| g.ram_mib = 256), K::GuestAltered, "domain"),
+        ("more processors", |w| guest_of(w, |g| g.cpus = 2), K::GuestAltered, "domain"),
+        ("a disk too many", |w| guest_of(w, |g| g.disks = 3), K::GuestAltered, "domain"),
+        ("to be forgotten", |w| guest_of(w, |g| g.persistent = false), K::GuestAltered, "domain"),
         ("a lost seed", |w| w.drop_if(|h| matches!(h, Holding::Seed(_))), K::SeedMissing, "seed"),
         ("a domain of a dead server", |w| w.add(domain(GONE, DomainState::Running)), K::Remains, "domain"),
         ("a process of a dead server", |w| w.add(Holding::Process { server: GONE, pid: 7 }), K::Remains, "process 7"),
@@ -314,6 +328,10 @@ fn present(server: ServerId) -> Desired {
 fn unseen(world: &mut World) {
     world.drop_if(|holding| matches!(holding, Holding::Domain(_)));
     world.add(Holding::Unseen { part: HostPart::Domains, why: "libvirt is away".to_owned() });
+}
+
+fn guest_of(world: &mut World, change: impl Fn(&mut HeldGuest)) {
+    domain_of(world, RUNS, |domain| domain.guest.iter_mut().for_each(&change));
 }
 
 fn spec_held(world: &mut World, change: impl Fn(&mut HeldSpec)) {

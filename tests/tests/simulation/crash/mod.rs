@@ -7,7 +7,7 @@
 
 mod complete;
 mod scenarios;
-mod stage;
+pub mod stage;
 
 use std::{panic::AssertUnwindSafe, pin::Pin};
 

@@ -397,13 +397,6 @@ impl Stage {
         panic!("{server} is busy for ever: {}", self.show(server).await);
     }
 
-    /// Cuts a host's line for good, or mends it.
-    async fn away(&mut self, host: usize, is_away: bool) {
-        self.history.away[host] = is_away;
-        self.history.hosts[host].hang_up();
-        self.history.dial_anew(host).await;
-    }
-
     /// Every host fails at this from now on, or does no more.
     fn fail(&self, op: Op, code: Option<FaultCode>) {
         let (times, code) = code.map_or((0, FaultCode::Internal), |code| (u32::MAX, code));

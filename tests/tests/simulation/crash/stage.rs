@@ -206,6 +206,7 @@ impl Stage {
         };
         let mut request = Request::builder().method(Method::from_bytes(method.as_bytes()).unwrap());
         request = request.uri(format!("{prefix}{path}")).header(header::AUTHORIZATION, format!("Bearer {}", self.key));
+        request = request.header(header::HOST, "cloud.example.com");
         if let Some(once) = once.filter(|_| method != "GET") {
             request = request.header("Idempotency-Key", once);
         }
@@ -283,6 +284,13 @@ impl Stage {
             self.history.wait(5).await;
         }
         panic!("{server} was not released as {service:?}");
+    }
+
+    /// Cuts a host's line for good, or mends it.
+    pub async fn away(&mut self, host: usize, is_away: bool) {
+        self.history.away[host] = is_away;
+        self.history.hosts[host].hang_up();
+        self.history.dial_anew(host).await;
     }
 
     /// The host that the server is on.

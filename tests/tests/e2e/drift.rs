@@ -1,0 +1,133 @@
+//! What somebody does to a host with virsh, kill and mv, and what comes of it: told by name, mended when that is safe, and
+//! nothing of it costs a byte. And what that all rests on goes away and comes back: libvirtd, the agent.
+
+use std::collections::BTreeSet;
+
+use crate::rig::{Lab, Server};
+
+const DISKS: &str = "/srv/csp/pool/disks";
+
+struct Host<'a> {
+    lab: &'a Lab,
+    name: String,
+}
+
+impl Host<'_> {
+    fn does(&self, words: &[&str]) -> String {
+        let (done, said) = self.lab.exec(&self.name, words);
+        assert!(done, "{words:?}: {said}");
+        said
+    }
+
+    fn virsh(&self, words: &[&str]) -> String {
+        self.does(&[&["virsh", "-q", "-c", "qemu:///system"], words].concat())
+    }
+
+    /// QEMU's number, and no other program's that has the server's id among its words.
+    fn pid(&self, server: &Server) -> String {
+        self.lab.exec(&self.name, &["pgrep", "-f", &format!("qemu.*guest={}", server.uuid)]).1.trim().to_owned()
+    }
+
+    /// What the audit says, by kind.
+    fn findings(&self) -> BTreeSet<String> {
+        let audit = self.lab.operate(&["audit"]).1;
+        let findings = audit["findings"].as_array().unwrap().iter();
+        findings.map(|finding| finding["kind"].as_str().unwrap().to_owned()).collect()
+    }
+
+    fn is_told(&self, what: &str, kinds: &[&str]) {
+        let wanted: BTreeSet<String> = kinds.iter().map(|kind| (*kind).to_owned()).collect();
+        self.lab.await_true(&format!("{what} to be told as {wanted:?}"), || self.findings() == wanted);
+    }
+
+    /// Another boot than `boot` is there, and everything is as it should be.
+    fn is_back(&self, server: &Server, boot: &str) -> String {
+        self.lab.await_true("another boot", || self.lab.try_boot_id(server).is_some_and(|now| now != boot));
+        self.is_told("nothing", &[]);
+        self.lab.boot_id(server)
+    }
+}
+
+#[test]
+fn what_is_done_to_a_server_by_hand_is_told_and_mended_and_costs_no_data() {
+    let lab = Lab::of_environment();
+    let server = lab.order("drift.example.com");
+    lab.await_status(&server, "Online");
+    let host = Host { lab: &lab, name: lab.host_of(&server) };
+    let boot = lab.boot_id(&server);
+
+    // Ended by hand, and by the kernel: nobody's wish, so it runs again.
+    host.virsh(&["destroy", &server.uuid]);
+    let boot = host.is_back(&server, &boot);
+    host.does(&["kill", "-9", &host.pid(&server)]);
+    let boot = host.is_back(&server, &boot);
+
+    // Changed under the running guest: told, left alone, and as its spec says once its owner restarts it.
+    host.virsh(&["setmem", &server.uuid, "128M", "--config"]);
+    host.virsh(&["undefine", &server.uuid]);
+    let tap = host.virsh(&["domiflist", &server.uuid]).split_whitespace().next().unwrap().to_owned();
+    host.does(&["ip", "link", "delete", &tap]);
+    host.is_told("what was changed by hand", &["guest_altered", "tap_missing"]);
+    let running = host.pid(&server);
+    assert!(!running.is_empty(), "nothing was done to it");
+    lab.ask(&server, "restart");
+    let boot = host.is_back(&server, &boot);
+    let made = host.virsh(&["dumpxml", "--inactive", &server.uuid]);
+    assert!(made.contains("<memory unit='KiB'>262144</memory>"), "{made}");
+
+    // The agent and libvirtd end and begin again under it, and it does not notice.
+    lab.run(&["kill-agent", &host.name]);
+    host.does(&[
+        "sh",
+        "-c",
+        "kill $(pgrep -x libvirtd); while pgrep -x libvirtd; do sleep 0.2; done; libvirtd --daemon",
+    ]);
+    lab.run(&["start-agent", &host.name]);
+    host.does(&[
+        "sh",
+        "-c",
+        "kill $(pgrep -x libvirtd); while pgrep -x libvirtd; do sleep 0.2; done; libvirtd --daemon",
+    ]);
+    host.is_told("nothing", &[]);
+    assert_eq!(lab.boot_id(&server), boot);
+    lab.ask(&server, "stop");
+    lab.await_status(&server, "Offline");
+
+    // Its disk is gone: told, and never made anew. It is put back, and all that was on it is there.
+    let (disk, away) = (format!("{DISKS}/{}.1.qcow2", server.uuid), "/srv/csp/drift.qcow2");
+    let digest = host.does(&["sha256sum", &disk]);
+    host.does(&["mv", &disk, away]);
+    lab.ask(&server, "start");
+    host.is_told("a lost disk", &["disk_missing", "guest_down"]);
+    assert!(!lab.exec(&host.name, &["test", "-e", &disk]).0, "it is not made anew");
+    let shown = lab.operate(&["server", "show", &server.uuid]).1;
+    assert_eq!(shown["last_report"]["observed"]["fault"]["code"], "disk_missing", "{shown}");
+    assert_eq!(host.does(&["sha256sum", away]).split(' ').next(), digest.split(' ').next());
+    host.does(&["mv", away, &disk]);
+    let _ = host.is_back(&server, &boot);
+    lab.destroy(&server);
+}
+
+#[test]
+fn a_host_that_is_given_up_and_comes_back_hears_of_it_before_anything_starts() {
+    let lab = Lab::of_environment();
+    let server = lab.order("lost.example.com");
+    lab.await_status(&server, "Online");
+    let host = Host { lab: &lab, name: lab.host_of(&server) };
+    let paid = lab.balance_cents();
+    lab.run(&["cut-power", &host.name]);
+    let (done, lost) = lab.operate(&["host", "lost", &host.name, "--yes"]);
+    assert!(done && lost["ended"] == 1 && lost["held"] == 1, "{lost}");
+    assert_eq!(lab.balance_cents() - paid, 695, "none of the month was used, to the cent");
+    assert_eq!(lab.call("GET", &format!("/servers/{}", server.uuid), None).0, 404);
+    let (done, _) = lab.operate_refused(&["host", "undrain", &host.name]);
+    assert!(!done, "it has not come back");
+
+    let began = lab.dir().join(format!("log/agent-{}.log", host.name));
+    let before = std::fs::read_to_string(&began).unwrap().len();
+    lab.run(&["power-on", &host.name]);
+    lab.await_true("nothing to be left", || lab.try_run(&["traces", &server.uuid]).0);
+    lab.await_true("the host to be taken back", || lab.operate_refused(&["host", "undrain", &host.name]).0);
+    let log = std::fs::read_to_string(&began).unwrap()[before..].to_owned();
+    assert!(!log.contains("step=\"start\""), "it was started once more: {log}");
+}

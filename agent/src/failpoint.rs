@@ -35,6 +35,7 @@ steps! {
     Step::ProbeAddresses { .. } => "probe_addresses",
     Step::SetFilters(_) => "set_filters",
     Step::Connect(_) => "connect",
+    Step::ServeDhcp(_) => "serve_dhcp",
     Step::RemoveTaps => "remove_taps",
     Step::RemoveFilters => "remove_filters",
     Step::Define(_) => "define",

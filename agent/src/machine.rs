@@ -148,6 +148,9 @@ pub struct Seen {
     pub strays: BTreeMap<String, SeenStray>,
     /// The server's filters, and what they were made from; the mark zero when they are not as they were loaded.
     pub filters: Option<Mark>,
+    /// What the answers to its guest's DHCP are made from; `None` unless this run of the agent answers on every tap that it
+    /// was told to. Nothing of it outlives the agent or a tap.
+    pub dhcp: Option<Mark>,
     /// The domain, running or not; `None` when libvirt knows none of that name.
     pub domain: Option<SeenDomain>,
     /// A QEMU process of the server, looked for in /proc since libvirt may forget one.
@@ -334,7 +337,10 @@ pub trait Machine: Send + Sync + 'static {
     /// Sets the links of the spec's taps up. Called only right after [`Machine::set_filters`].
     fn link_up(&self, spec: &ServerSpec) -> impl Future<Output = Result<(), Fault>> + Send;
 
-    /// Sets the server's taps down and removes them.
+    /// Answers DHCP on those of the spec's taps that are there, and no longer on others of the server.
+    fn serve_dhcp(&self, spec: &ServerSpec, mark: Mark) -> impl Future<Output = Result<(), Fault>> + Send;
+
+    /// Sets the server's taps down and removes them, and answers DHCP on them no longer.
     fn remove_taps(&self, server: ServerId) -> impl Future<Output = Result<(), Fault>> + Send;
 
     /// Removes the server's filters. Called only without taps.

@@ -46,6 +46,7 @@ pub enum Op {
     MakeTaps,
     CutOff,
     ProbeAddresses,
+    ServeDhcp,
     SetFilters,
     LinkUp,
     RemoveTaps,
@@ -154,6 +155,7 @@ impl FakeMachine {
             server.taps.clear();
             server.strays.clear();
             server.filters = None;
+            server.dhcp = None;
             server.go_off(OffCause::Unknown);
         }
     }
@@ -267,6 +269,7 @@ impl Machine for FakeMachine {
             taps: held.taps,
             strays: held.strays,
             filters: held.filters,
+            dhcp: held.dhcp,
             domain: held.domain,
             process: held.process,
         };
@@ -404,8 +407,16 @@ impl Machine for FakeMachine {
         })
     }
 
+    fn serve_dhcp(&self, spec: &ServerSpec, mark: Mark) -> impl Future<Output = Result<(), Fault>> + Send {
+        self.change(Op::ServeDhcp, spec.server, |server, _| {
+            server.dhcp = Some(mark);
+            Ok(())
+        })
+    }
+
     fn remove_taps(&self, server: ServerId) -> impl Future<Output = Result<(), Fault>> + Send {
         self.change(Op::RemoveTaps, server, |server, _| {
+            server.dhcp = None;
             server.taps.clear();
             server.strays.clear();
             Ok(())

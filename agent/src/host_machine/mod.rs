@@ -47,6 +47,7 @@ use crate::{
     },
     machine::{BootId, HostEvent, HostFacts, Machine, Mark, OffCause, Seen, SeenState, Stamp},
     network::{
+        dhcp::responder::Responders,
         filter::{self, AllFilters, Before},
         filter_rules::{self, ServerFilters},
         links::{Link, Links},
@@ -77,6 +78,7 @@ pub struct HostMachine {
     libvirt_calls: Arc<Semaphore>,
     events: Mutex<mpsc::Receiver<HostEvent>>,
     taps: Taps,
+    dhcp: Responders,
     storing: Storing,
     vnc: VncFolder,
     virt: OnceCell<Virt>,
@@ -118,6 +120,7 @@ impl HostMachine {
             libvirt_calls: Arc::new(Semaphore::new(LIBVIRT_CALLS_MAX)),
             events: Mutex::new(events),
             taps: Taps::new(links, config.network.public_bridge.clone()),
+            dhcp: Responders::default(),
             storing,
             vnc: VncFolder::new(&config.run_dir),
             virt: OnceCell::new(),
@@ -242,6 +245,7 @@ impl Machine for HostMachine {
         let process = around.processes.contains_key(&server);
         let taps = self.taps.seen_in(&around.links, server);
         let strays = Taps::strays_in(&around.links, server);
+        let dhcp = self.dhcp.seen(server, &around.links);
         let filters = blocking(move || around.filters.of(server)).await?;
         let stored = self.storing.see(server, image).await?;
         let shut_down = domain.is_some_and(|domain| domain.state == SeenState::Off(OffCause::Shutdown));
@@ -258,6 +262,7 @@ impl Machine for HostMachine {
             taps,
             strays,
             filters,
+            dhcp,
             domain,
             process,
         })
@@ -371,7 +376,13 @@ impl Machine for HostMachine {
         self.taps.set_up(spec.server, &public_macs(spec)).await.map_err(|error| fault::of(&error))
     }
 
+    async fn serve_dhcp(&self, spec: &ServerSpec, mark: Mark) -> Result<(), Fault> {
+        let links = self.taps.list().await.map_err(|error| fault::of(&error))?;
+        self.dhcp.serve(spec.server, &spec.nics, mark, &links).map_err(|error| fault::of(&error))
+    }
+
     async fn remove_taps(&self, server: ServerId) -> Result<(), Fault> {
+        self.dhcp.end(server);
         self.taps.remove(server).await.map_err(|error| fault::of(&error))
     }
 

@@ -17,13 +17,14 @@ use csp_shared::{id::ServerId, mac::Mac};
 use serde_json::{Value, json};
 
 use super::{
+    dhcp,
     nft::Chain,
     tap_name::{PREFIX, TapName},
 };
 use crate::machine::Mark;
 
 /// Changes when the rules do, so that a newer agent replaces what an older one loaded.
-pub const LAYOUT: u32 = 2;
+pub const LAYOUT: u32 = 3;
 
 /// Begins the name of every server's table.
 pub const TABLES: &str = "csp_";
@@ -246,8 +247,9 @@ fn rules_from_guest(mac: Mac, smtp_open: bool) -> Vec<Value> {
         ),
         json!([equal(payload("ether", "type"), json!("arp")), {"drop": null}]),
         json!([equal(group_bit, json!("01:00:00:00:00:00")), {"drop": null}]),
-        json!([equal(payload("udp", "dport"), json!(67)), {"drop": null}]),
-        json!([equal(payload("udp", "sport"), json!(67)), {"drop": null}]),
+        // What asks for a lease is answered by the agent, which sees it before this, and nobody plays server.
+        json!([equal(payload("udp", "dport"), json!(dhcp::SERVER_PORT)), {"drop": null}]),
+        json!([equal(payload("udp", "sport"), json!(dhcp::SERVER_PORT)), {"drop": null}]),
     ];
     let pass = json!([
         equal(payload("ip", "saddr"), own()),
@@ -276,7 +278,15 @@ fn rules_to_guest(mac: Mac) -> Vec<Value> {
         // the old one. Announcements cannot be told from other broadcasts here (nftables compares no two fields), so
         // all ARP broadcasts come in, as on any cable of the segment.
         arp(vec![equal(payload("ether", "daddr"), json!("ff:ff:ff:ff:ff:ff"))]),
-        json!([equal(payload("udp", "sport"), json!(67)), {"drop": null}]),
+        // The agent's own answers: nothing that comes over the bridge has the mark.
+        json!([
+            equal(json!({"meta": {"key": "mark"}}), json!(dhcp::MARK)),
+            equal(payload("ether", "saddr"), json!(mac.of_tap().to_string())),
+            equal(payload("udp", "sport"), json!(dhcp::SERVER_PORT)),
+            equal(payload("udp", "dport"), json!(dhcp::CLIENT_PORT)),
+            accept(),
+        ]),
+        json!([equal(payload("udp", "sport"), json!(dhcp::SERVER_PORT)), {"drop": null}]),
         json!([
             equal(payload("ether", "daddr"), json!(mac.to_string())),
             equal(payload("ip", "daddr"), own()),

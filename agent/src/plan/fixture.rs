@@ -79,6 +79,7 @@ pub(crate) fn bare() -> Seen {
         taps: BTreeMap::new(),
         strays: BTreeMap::new(),
         filters: None,
+        dhcp: None,
         domain: None,
         process: false,
     }
@@ -199,6 +200,7 @@ impl World {
     /// The agent dies and comes back.
     pub(crate) fn crash_agent(&mut self) {
         self.course = Course::begin(&self.notes, self.now_ms);
+        self.seen.dhcp = None;
     }
 
     /// The host loses its power and boots again.
@@ -208,6 +210,7 @@ impl World {
         self.seen.taps.clear();
         self.seen.strays.clear();
         self.seen.filters = None;
+        self.seen.dhcp = None;
         self.guarded.clear();
         self.seen.process = false;
         if let Some(domain) = &mut self.seen.domain {
@@ -256,6 +259,7 @@ impl World {
                     for mac in &macs {
                         self.seen.taps.entry(*mac).or_insert_with(|| {
                             self.guarded.remove(mac);
+                            self.seen.dhcp = None;
                             SeenTap { plugged: true, up: false }
                         });
                     }
@@ -276,6 +280,7 @@ impl World {
                 self.filter(*mark);
                 self.seen.taps.iter_mut().filter(|(mac, _)| macs.contains(mac)).for_each(|(_, tap)| tap.up = true);
             }
+            Step::ServeDhcp(mark) => self.seen.dhcp = Some(*mark),
             Step::Define(stamp) => {
                 assert!(!self.seen.is_up(), "defined while running");
                 let state = self.seen.domain.map_or(SeenState::Off(OffCause::Unknown), |domain| domain.state);
@@ -320,6 +325,7 @@ impl World {
                 self.seen.domain = None;
             }
             Step::RemoveTaps => {
+                self.seen.dhcp = None;
                 self.seen.taps.clear();
                 self.seen.strays.clear();
             }

@@ -27,6 +27,12 @@ pub fn filters(spec: &ServerSpec, taps: &[Mac], setup: Mark) -> Mark {
     Mark::of(&("filters", setup, spec.server, &spec.nics, taps, spec.smtp_open))
 }
 
+/// Of the answers to DHCP on `taps`.
+#[must_use]
+pub fn dhcp(spec: &ServerSpec, taps: &[Mac], setup: Mark) -> Mark {
+    Mark::of(&("dhcp", setup, spec.server, &spec.nics, taps))
+}
+
 /// Every public IPv4 address of the server, on whatever adapter it is.
 #[must_use]
 pub fn public_addresses(spec: &ServerSpec) -> BTreeSet<Ipv4Addr> {

@@ -1,6 +1,6 @@
 //! Taps and filters: before a start, and under a running guest.
 
-use csp_shared::spec::ServerSpec;
+use csp_shared::{mac::Mac, spec::ServerSpec};
 
 use super::{mark, memory::Notes, step::Step};
 use crate::machine::{Seen, SeenTap};
@@ -15,7 +15,8 @@ pub fn prepare(spec: &ServerSpec, seen: &Seen, notes: &Notes) -> Vec<Step> {
     let are_connected = are_made && seen.taps.values().all(|tap| tap.up) && seen.filters == Some(filters);
     let make = (!are_made).then_some(Step::MakeTaps);
     let connect = (!are_connected).then_some(Step::Connect(filters));
-    make.into_iter().chain(first_use(spec, notes)).chain(connect).collect()
+    let serve = serve(spec, seen, &mark::macs(spec));
+    make.into_iter().chain(first_use(spec, notes)).chain(connect).chain(serve).collect()
 }
 
 /// Mends what drifted under a running guest: filters that were flushed, a link that was set down, a tap that was taken
@@ -32,7 +33,13 @@ pub fn mend(spec: &ServerSpec, seen: &Seen, notes: &Notes) -> Vec<Step> {
     } else {
         (seen.filters != Some(filters)).then_some(Step::SetFilters(filters))
     };
-    plug.into_iter().chain(first_use(spec, notes)).chain(connect).collect()
+    plug.into_iter().chain(first_use(spec, notes)).chain(connect).chain(serve(spec, seen, &there)).collect()
+}
+
+/// Last, since a guest without answers has its addresses from its seed.
+fn serve(spec: &ServerSpec, seen: &Seen, taps: &[Mac]) -> Option<Step> {
+    let dhcp = mark::dhcp(spec, taps, seen.setup);
+    (seen.dhcp != Some(dhcp)).then_some(Step::ServeDhcp(dhcp))
 }
 
 /// An address is asked for before filters let it through for the first time: the control plane's books may not know who

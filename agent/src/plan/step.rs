@@ -47,6 +47,8 @@ pub enum Step {
     /// Put the filters in place and then, only then, set the links up. One step, so that no plan can part them: a tap
     /// that was made anew has lost the filters that a look may still find under its name.
     Connect(Mark),
+    /// Answer the guest's DHCP.
+    ServeDhcp(Mark),
     /// Set the server's taps down and remove them.
     RemoveTaps,
     /// Remove the server's filters.
@@ -90,6 +92,7 @@ impl Step {
             Self::ProbeAddresses { .. } => "probe_addresses",
             Self::SetFilters(_) => "set_filters",
             Self::Connect(_) => "connect",
+            Self::ServeDhcp(_) => "serve_dhcp",
             Self::RemoveTaps => "remove_taps",
             Self::RemoveFilters => "remove_filters",
             Self::Define(_) => "define",
@@ -132,7 +135,8 @@ impl Step {
             | Self::RemoveFilters
             | Self::KillProcess
             | Self::Undefine => Some(Activity::Removing),
-            Self::AdoptStart(_) | Self::NotePower(_) | Self::RecordCrash => None,
+            // Under a running guest it is no news: the agent has begun anew.
+            Self::ServeDhcp(_) | Self::AdoptStart(_) | Self::NotePower(_) | Self::RecordCrash => None,
         }
     }
 

@@ -31,6 +31,7 @@ fn start_steps(world: &World) -> Vec<Step> {
         Step::MakeTaps,
         Step::ProbeAddresses { fresh: mark::public_addresses(spec), own: mark::public_addresses(spec) },
         Step::Connect(mark::filters(spec, &mark::macs(spec), setup)),
+        Step::ServeDhcp(mark::dhcp(spec, &mark::macs(spec), setup)),
         Step::Define(stamp),
         Step::Start,
     ]
@@ -55,7 +56,9 @@ fn an_address_is_asked_for_before_its_first_use_and_again_when_it_comes_back() {
         }
     };
     let mut world = running().wants(with(&[10, 11]));
-    let [probe, Step::SetFilters(_)] = &world.plan().steps[..] else { panic!("{:?}", world.plan()) };
+    let [probe, Step::SetFilters(_), Step::ServeDhcp(_)] = &world.plan().steps[..] else {
+        panic!("{:?}", world.plan())
+    };
     let asks = |fresh: &[u8], own: &[u8]| Step::ProbeAddresses { fresh: addresses(fresh), own: addresses(own) };
     assert_eq!(*probe, asks(&[11], &[10, 11]), "the other one is in use, by this very guest");
     assert!(world.settle().is_settled());
@@ -76,6 +79,14 @@ fn an_address_is_asked_for_before_its_first_use_and_again_when_it_comes_back() {
 fn mail_that_is_opened_changes_the_filters_alone() {
     let world = running().wants(|spec| spec.smtp_open = true);
     assert!(matches!(world.plan().steps[..], [Step::SetFilters(_)]), "{:?}", world.plan());
+}
+
+#[test]
+fn an_agent_that_comes_back_answers_dhcp_again_and_touches_nothing_else() {
+    let mut world = running();
+    world.crash_agent();
+    assert!(matches!(world.plan().steps[..], [Step::ServeDhcp(_)]), "{:?}", world.plan());
+    assert!(world.settle().is_settled());
 }
 
 #[test]

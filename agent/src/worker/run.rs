@@ -42,6 +42,7 @@ pub(super) async fn run<M: Machine, B: Backing>(
             failpoint::cross(failpoint::of_step(step), failpoint::BETWEEN);
             machine.link_up(spec(desired)?).await
         }
+        Step::ServeDhcp(mark) => machine.serve_dhcp(spec(desired)?, *mark).await,
         Step::RemoveTaps => machine.remove_taps(server).await,
         Step::RemoveFilters => machine.remove_filters(server).await,
         Step::Define(stamp) => machine.define(spec(desired)?, *stamp).await,

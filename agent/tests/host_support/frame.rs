@@ -1,5 +1,7 @@
 //! Frames, good and hostile, byte by byte.
 
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
 use std::net::Ipv4Addr;
 
 pub const BROADCAST: [u8; 6] = [0xff; 6];
@@ -74,7 +76,7 @@ pub fn router_advertisement(marker: &[u8]) -> Vec<u8> {
     body
 }
 
-fn checksum(header: &[u8]) -> u16 {
+pub fn checksum(header: &[u8]) -> u16 {
     let sum: u32 = header.chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]]))).sum();
     !((sum & 0xffff) + (sum >> 16)) as u16
 }

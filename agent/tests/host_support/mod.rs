@@ -3,6 +3,7 @@
 //! Needs root, /dev/net/tun and nft; a test fails when one is missing, it never passes without having looked.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(clippy::disallowed_methods, reason = "programs are run by hand, as in a guest")]
 #![allow(unsafe_code, reason = "raw sockets and the tap's ioctl have no safe wrapper")]
 
 use std::{
@@ -10,6 +11,10 @@ use std::{
     io::{ErrorKind, Read, Write},
     os::fd::{AsRawFd, FromRawFd, OwnedFd},
     path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -82,6 +87,56 @@ impl GuestCable {
     }
 }
 
+/// Runs `inside` in a network of its own, where the cable is an interface `eth0` of that MAC address, as in a guest.
+/// Meanwhile `runtime` goes on with what was spawned on it.
+pub fn in_guest<T: Send + 'static>(
+    runtime: &Runtime,
+    cable: GuestCable,
+    mac: &str,
+    inside: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    let mac = mac.to_owned();
+    let (done, wait) = tokio::sync::oneshot::channel();
+    let thread = std::thread::spawn(move || {
+        unshare(CloneFlags::CLONE_NEWNET).unwrap();
+        let adapter = GuestCable::open("eth0");
+        run("ip", &["link", "set", "lo", "up"]);
+        run("ip", &["link", "set", "eth0", "address", &mac, "up"]);
+        let is_over = Arc::new(AtomicBool::new(false));
+        let relay = std::thread::spawn({
+            let is_over = Arc::clone(&is_over);
+            move || relay(cable, adapter, &is_over)
+        });
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(inside));
+        is_over.store(true, Ordering::Relaxed);
+        relay.join().unwrap();
+        let _ = done.send(());
+        result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    });
+    runtime.block_on(wait).unwrap();
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// Carries frames both ways, with the header that both ends know.
+fn relay(mut one: GuestCable, mut other: GuestCable, is_over: &AtomicBool) {
+    while !is_over.load(Ordering::Relaxed) {
+        let there = read_frame(&mut one.0);
+        let back = read_frame(&mut other.0);
+        if there.is_none() && back.is_none() {
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        // An end that is down, or full, loses what is sent to it.
+        there.map(|frame| other.0.write(&frame));
+        back.map(|frame| one.0.write(&frame));
+    }
+}
+
+/// Runs a program to its end.
+pub fn run(program: &str, arguments: &[&str]) {
+    let ended = std::process::Command::new(program).args(arguments).status().unwrap();
+    assert!(ended.success(), "{program} {arguments:?}");
+}
+
 /// A raw socket on an interface.
 pub struct Wire(File);
 
@@ -124,12 +179,17 @@ pub trait Frames {
     /// Reads until `last` comes by; says whether `wanted` came before it. So no time has to be waited for a frame that
     /// does not come: frames do not overtake each other.
     fn saw_before(&mut self, wanted: &[u8], last: &[u8]) -> bool {
-        let mut seen = false;
+        self.count_before(wanted, last) > 0
+    }
+
+    /// How many frames with `wanted` came before it.
+    fn count_before(&mut self, wanted: &[u8], last: &[u8]) -> usize {
+        let mut seen = 0;
         let end = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap() + PATIENCE;
         while std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap() < end {
             match self.next() {
                 Some(frame) if contains(&frame, last) => return seen,
-                Some(frame) => seen |= contains(&frame, wanted),
+                Some(frame) => seen += usize::from(contains(&frame, wanted)),
                 None => std::thread::sleep(Duration::from_millis(1)),
             }
         }

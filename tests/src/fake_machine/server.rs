@@ -28,6 +28,8 @@ pub struct FakeServer {
     pub strays: BTreeMap<String, SeenStray>,
     /// Filters; lost with a reboot.
     pub filters: Option<Mark>,
+    /// What its DHCP is answered from; lost with a reboot.
+    pub dhcp: Option<Mark>,
     /// The domain.
     pub domain: Option<SeenDomain>,
     /// Its QEMU runs.

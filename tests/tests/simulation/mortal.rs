@@ -93,6 +93,9 @@ impl Machine for Mortal<FakeMachine> {
     async fn link_up(&self, spec: &ServerSpec) -> Result<(), Fault> {
         self.does("link_up", || self.below.link_up(spec)).await
     }
+    async fn serve_dhcp(&self, spec: &ServerSpec, mark: Mark) -> Result<(), Fault> {
+        self.does("serve_dhcp", || self.below.serve_dhcp(spec, mark)).await
+    }
     async fn remove_taps(&self, server: ServerId) -> Result<(), Fault> {
         self.does("remove_taps", || self.below.remove_taps(server)).await
     }

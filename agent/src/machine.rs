@@ -255,6 +255,10 @@ pub enum HostEvent {
     Everything,
 }
 
+/// What servers are promised of the pool: the epoch and the size in bytes of each one's disk; nothing for one that is to be
+/// gone, whose disk is counted until it went.
+pub type Promised = BTreeMap<ServerId, Option<(DiskEpoch, u64)>>;
+
 /// A host that guests run on. Each method does one thing and says with a [`Fault`] why it could not.
 pub trait Machine: Send + Sync + 'static {
     /// What the host is. Asked for at the start and, since its room changes, every now and then.
@@ -263,6 +267,12 @@ pub trait Machine: Send + Sync + 'static {
     /// Looks at everything of one server. `image` is the one that its disk is made from; `None` for a tombstone.
     /// An error means that nothing is known; a missing pool is no error but a part of [`Seen`].
     fn see(&self, server: ServerId, image: Option<&Image>) -> impl Future<Output = Result<Seen, Fault>> + Send;
+
+    /// How many bytes of the pool are taken by disks beside what servers are promised.
+    fn surplus(&self, promised: &Promised) -> impl Future<Output = Result<u64, Fault>> + Send {
+        let _ = promised;
+        std::future::ready(Ok(0))
+    }
 
     /// Everything on the host that none of `known` explains. An error means that nothing is known.
     fn orphans(&self, known: &BTreeSet<ServerId>) -> impl Future<Output = Result<Vec<Orphan>, Fault>> + Send;

@@ -8,6 +8,7 @@ mod orphans;
 pub mod setup;
 pub mod shared_look;
 mod storing;
+mod surplus;
 mod upkeep;
 mod watched;
 
@@ -45,7 +46,7 @@ use crate::{
     hypervisor::{
         HypervisorError, domain_xml, domain_xml::DomainPlan, libvirt::Libvirt, metadata::Metadata, probe, process,
     },
-    machine::{BootId, HostEvent, HostFacts, Machine, Mark, OffCause, Seen, SeenState, Stamp},
+    machine::{BootId, HostEvent, HostFacts, Machine, Mark, OffCause, Promised, Seen, SeenState, Stamp},
     network::{
         dhcp::responder::Responders,
         filter::{self, AllFilters, Before},
@@ -266,6 +267,11 @@ impl Machine for HostMachine {
             domain,
             process,
         })
+    }
+
+    async fn surplus(&self, promised: &Promised) -> Result<u64, Fault> {
+        let promised = promised.clone();
+        self.storing.on_store(move |store| Ok(surplus::surplus(&store.disks.all()?, &promised))).await
     }
 
     async fn orphans(&self, known: &BTreeSet<ServerId>) -> Result<Vec<Orphan>, Fault> {

@@ -27,6 +27,9 @@ use super::{
     tool::{Tool, ToolError},
 };
 
+/// A file among the disks: whose it is and of which epoch, and the size in bytes that its guest sees.
+pub type DiskFile = (Option<(ServerId, DiskEpoch)>, u64);
+
 /// Making an overlay writes a few clusters; a pool that needs longer is in trouble.
 const CREATE_LIMIT: Duration = Duration::from_secs(60);
 const GIB: u64 = 1 << 30;
@@ -98,6 +101,16 @@ impl Disks {
         let files = pool::files(&self.pool.disks())?;
         let names = files.iter().filter_map(|(path, _)| parse_name(path));
         Ok(names.filter(|(owner, _)| *owner == server).map(|(_, epoch)| epoch).collect())
+    }
+
+    /// All files among the disks, with their owners and sizes. Blocks.
+    ///
+    /// # Errors
+    /// When one cannot be read: then nobody knows.
+    pub fn all(&self) -> Result<Vec<DiskFile>, DiskError> {
+        self.pool.check()?;
+        let sized = self.pool.disk_sizes()?.into_iter();
+        Ok(sized.map(|(path, bytes)| (parse_name(&path), bytes)).collect())
     }
 
     /// Names of all files among the disks. Blocks.

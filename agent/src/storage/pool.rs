@@ -251,6 +251,15 @@ impl Pool {
         Ok(room)
     }
 
+    /// The files among the disks, each with the size in bytes that its guest sees.
+    ///
+    /// # Errors
+    /// When something in it cannot be read.
+    pub fn disk_sizes(&self) -> Result<Vec<(PathBuf, u64)>, PoolError> {
+        let sized = files(&self.disks())?.into_iter();
+        sized.map(|(path, metadata)| disk_size(&path, &metadata).map(|bytes| (path, bytes))).collect()
+    }
+
     /// What the files of one of its folders occupy, in bytes.
     ///
     /// # Errors

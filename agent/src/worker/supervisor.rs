@@ -27,11 +27,12 @@ use super::{
     task::{Shared, Wake, converge_for_ever},
 };
 use crate::{
-    machine::{HostEvent, Machine},
+    machine::{HostEvent, HostFacts, Machine, Promised},
     plan::memory::Course,
     spec_file::{Backing, Verdict},
 };
 
+const GIB_SHIFT: u32 = 30;
 /// A worker that fell (a defect of this program) is started again after this long.
 const AGAIN_AFTER_PANIC: Duration = Duration::from_secs(5);
 
@@ -96,7 +97,7 @@ impl<M: Machine, B: Backing> Actor<M, B> {
             }
             Order::Facts(answer) => {
                 let shared = Arc::clone(&self.shared);
-                tokio::spawn(async move { answer.send(shared.host.machine.facts().await) });
+                tokio::spawn(async move { answer.send(facts(&shared).await) });
             }
             Order::Screen(server, answer) => {
                 let shared = Arc::clone(&self.shared);
@@ -221,6 +222,25 @@ async fn inventory<M: Machine, B: Backing>(shared: &Shared<M, B>) -> (Vec<Observ
         Vec::new()
     });
     (observed, orphans)
+}
+
+/// What the host is. Of its pool it offers nothing that lies there and belongs to nobody.
+async fn facts<M: Machine, B: Backing>(shared: &Shared<M, B>) -> Result<HostFacts, Fault> {
+    let mut facts = shared.host.machine.facts().await?;
+    let mut promised = Promised::new();
+    for server in shared.host.specs.servers() {
+        let record = shared.host.specs.get(server).await;
+        let disk = record.map(|record| match record.desired {
+            Desired::Present(spec) => Some((spec.disk_epoch, u64::from(spec.disk_gib) << GIB_SHIFT)),
+            Desired::Absent(_) => None,
+        });
+        promised.extend(disk.map(|disk| (server, disk)));
+    }
+    // A pool that cannot be looked at offers nothing anyway.
+    let surplus = shared.host.machine.surplus(&promised).await.unwrap_or_default();
+    let room = &mut facts.capacity.disk_gib;
+    *room = room.saturating_sub(surplus.div_ceil(1 << GIB_SHIFT));
+    Ok(facts)
 }
 
 async fn orphans<M: Machine, B: Backing>(shared: &Shared<M, B>) -> Result<Vec<Orphan>, Fault> {

@@ -296,7 +296,7 @@ enum CommandError {
     Catalog(crate::config::toml_text::TomlFault),
     #[error("cannot read {}", file.display())]
     Read { file: PathBuf, source: std::io::Error },
-    #[error("{0} differences; each is told above with its cure")]
+    #[error("{0} {noun}, told above with its cure", noun = if *.0 == 1 { "difference" } else { "differences, each" })]
     Differences(usize),
     #[error("the ledger contradicts itself in {0} places, told above: keep a copy of the database and report it")]
     Ledger(usize),

@@ -17,6 +17,9 @@ use crate::{
     sha256::Sha256,
 };
 
+/// Disks of one domain that are told.
+const DOMAIN_DISKS_MAX: usize = 32;
+
 /// One thing on a host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
@@ -153,16 +156,18 @@ pub struct HeldDomain {
 }
 
 /// What a domain is made of now: what somebody may have changed by hand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldGuest {
     /// Virtual processors.
     pub cpus: u32,
     /// Memory that it may use now, in MiB.
     pub ram_mib: u64,
-    /// Block devices: its disk and its seed, and whatever was attached.
-    pub disks: u32,
+    /// What its disks lie in: `disks/…` and `seeds/…` for what is in the pool, cut.
+    pub disks: Vec<String>,
     /// libvirt keeps its definition when it goes off.
     pub persistent: bool,
+    /// libvirt would start it by itself.
+    pub autostart: bool,
 }
 
 /// A tap, or what is called like one.
@@ -179,6 +184,17 @@ pub struct HeldTap {
     /// It carries a mark and not the name that goes with it: somebody made or renamed it by hand.
     #[serde(default)]
     pub stray: bool,
+    /// Its own address; nothing when it was not told.
+    #[serde(default)]
+    pub mac: Option<Mac>,
+}
+
+impl HeldTap {
+    /// Whether it is the tap of that adapter, by its mark.
+    #[must_use]
+    pub fn is_of(&self, guest: Mac) -> bool {
+        self.owner.is_some_and(|(_, mac)| mac == guest)
+    }
 }
 
 /// A filter table.
@@ -227,6 +243,10 @@ impl Holding {
             Self::Domain(domain) => {
                 cut(&mut domain.name);
                 domain.macs.truncate(crate::limits::NICS_MAX * 4);
+                if let Some(guest) = &mut domain.guest {
+                    guest.disks.truncate(DOMAIN_DISKS_MAX);
+                    guest.disks.iter_mut().for_each(cut);
+                }
             }
             Self::Tap(tap) => cut(&mut tap.name),
             Self::Filters(filters) => {

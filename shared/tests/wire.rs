@@ -185,7 +185,13 @@ fn holdings() -> Vec<Holding> {
             start: StartEpoch(1),
             boot: BootEpoch(1),
             disk: DiskEpoch(1),
-            guest: Some(HeldGuest { cpus: 2, ram_mib: 2048, disks: 2, persistent: true }),
+            guest: Some(HeldGuest {
+                cpus: 2,
+                ram_mib: 2048,
+                disks: vec![format!("disks/{}.1.qcow2", server())],
+                persistent: true,
+                autostart: false,
+            }),
         }),
         Holding::Process { server: server(), pid: 4711 },
         Holding::Tap(HeldTap {
@@ -194,6 +200,7 @@ fn holdings() -> Vec<Holding> {
             plugged: true,
             up: true,
             stray: false,
+            mac: Some(mac().of_tap()),
         }),
         Holding::Filters(HeldFilters {
             table: "csp_0192f0c123457abc8def0123456789ab".to_owned(),

@@ -12,6 +12,7 @@ mod taps;
 mod workers;
 
 use std::{
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -19,7 +20,7 @@ use std::{
     time::Duration,
 };
 
-use csp_shared::audit::{Holding, HostPart};
+use csp_shared::audit::{HeldDomain, Holding, HostPart};
 use tokio::time::timeout;
 
 pub use self::workers::HostWorkers;
@@ -71,13 +72,25 @@ impl Auditor {
             return Err("libvirt has not answered an earlier look yet".to_owned());
         }
         let (libvirt, hanging) = (Arc::clone(&self.libvirt), Arc::clone(&self.hanging));
+        let pool = self.config.pool_dir.clone();
         blocking(move || {
             let listed = libvirt.list();
             hanging.store(false, Ordering::SeqCst);
-            listed.map(|domains| domains.into_iter().map(Holding::Domain).collect()).map_err(|error| story(&error))
+            let told = |domain| Holding::Domain(in_pool(domain, &pool));
+            listed.map(|domains| domains.into_iter().map(told).collect()).map_err(|error| story(&error))
         })
         .await
     }
+}
+
+/// With its disks named as the pool's files are: the control plane knows no paths of hosts.
+fn in_pool(mut domain: HeldDomain, pool: &Path) -> HeldDomain {
+    for disk in domain.guest.iter_mut().flat_map(|guest| &mut guest.disks) {
+        if let Some(own) = Path::new(disk).strip_prefix(pool).ok().and_then(Path::to_str) {
+            *disk = own.to_owned();
+        }
+    }
+    domain
 }
 
 fn processes() -> Result<Vec<Holding>, String> {

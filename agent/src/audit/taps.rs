@@ -30,6 +30,7 @@ fn held(links: &[Link], public_bridge: &str) -> Vec<Holding> {
             plugged: bridge.is_some() && link.controller == bridge,
             up: link.up,
             stray: mark.is_some_and(|mark| link.name != TapName::of(mark.server, mark.mac).as_str()),
+            mac: link.mac,
         })
     })
     .collect()
@@ -52,7 +53,7 @@ mod tests {
         let twin = link("csptloop", mark.to_string());
         let links = [bridge, own, link("csptb", String::new()), twin, link("eth0", String::new())];
         let tap = |name: &str, owner, connected, stray| {
-            Holding::Tap(HeldTap { name: name.to_owned(), owner, plugged: connected, up: connected, stray })
+            Holding::Tap(HeldTap { name: name.to_owned(), owner, plugged: connected, up: connected, stray, mac: None })
         };
         let owner = Some((mark.server, mark.mac));
         let told =

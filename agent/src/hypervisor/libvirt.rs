@@ -12,10 +12,8 @@ use std::{
 use csp_shared::{
     generation::StartEpoch,
     id::ServerId,
-    mac::Mac,
     message::{ORPHAN_NAME_CHARS_MAX, Orphan, OrphanKind, Virt},
 };
-use quick_xml::{Reader, XmlVersion, events::Event};
 use tokio::sync::mpsc;
 use virt::{
     connect::Connect,
@@ -27,6 +25,7 @@ use virt::{
 use super::{
     HypervisorError,
     connection::Connection,
+    domain_facts::DomainFacts,
     events::{Lifecycle, Signal, Sink},
     metadata::{self, Metadata},
     power_state,
@@ -215,7 +214,7 @@ impl Libvirt {
                     Ok(xml) => orphans.push(Orphan {
                         name: name.chars().take(ORPHAN_NAME_CHARS_MAX).collect(),
                         kind: OrphanKind::Domain,
-                        macs: macs_of(&xml),
+                        macs: DomainFacts::read(&xml).macs,
                         addresses: Vec::new(),
                     }),
                     Err(error) if error.code() == ErrorNumber::NoDomain => {} // it went away meanwhile
@@ -289,21 +288,4 @@ fn sink(sender: mpsc::Sender<HostEvent>, ended_by_host: EndedByHost) -> Sink {
         };
         let _ = sender.try_send(event); // full: the worker looks by itself
     })
-}
-
-/// The adapters in a domain's XML.
-pub(super) fn macs_of(xml: &str) -> Vec<Mac> {
-    let mut reader = Reader::from_str(xml);
-    let mut macs = Vec::new();
-    loop {
-        match reader.read_event() {
-            Ok(Event::Empty(element) | Event::Start(element)) if element.name().as_ref() == "mac" => {
-                let address = element.attributes().flatten().find(|a| a.key.as_ref() == "address");
-                let text = address.and_then(|a| Some(a.normalized_value(XmlVersion::Implicit1_0).ok()?.into_owned()));
-                macs.extend(text.and_then(|text| text.parse::<Mac>().ok()));
-            }
-            Ok(Event::Eof) | Err(_) => return macs,
-            Ok(_) => {}
-        }
-    }
 }

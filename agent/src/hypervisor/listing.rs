@@ -11,7 +11,8 @@ use virt::{
 
 use super::{
     HypervisorError,
-    libvirt::{Libvirt, macs_of, read_metadata},
+    domain_facts::DomainFacts,
+    libvirt::{Libvirt, read_metadata},
     power_state, probe,
 };
 use crate::machine::SeenState;
@@ -43,7 +44,7 @@ impl Libvirt {
 fn look(domain: &Domain) -> Result<HeldDomain, Error> {
     let (state, reason) = domain.get_state()?;
     let epochs = read_metadata(domain)?.epochs;
-    let (info, xml) = (domain.get_info()?, domain.get_xml_desc(0)?);
+    let (info, DomainFacts { macs, disks }) = (domain.get_info()?, DomainFacts::read(&domain.get_xml_desc(0)?));
     Ok(HeldDomain {
         name: domain.get_name()?,
         state: match power_state::read(state, reason, false) {
@@ -51,15 +52,16 @@ fn look(domain: &Domain) -> Result<HeldDomain, Error> {
             SeenState::Paused => DomainState::Paused,
             SeenState::Off(_) => DomainState::Off,
         },
-        macs: macs_of(&xml),
+        macs,
         start: epochs.start,
         boot: epochs.boot,
         disk: epochs.disk,
         guest: Some(HeldGuest {
             cpus: info.nr_virt_cpu,
             ram_mib: info.memory / KIB_PER_MIB,
-            disks: u32::try_from(xml.matches("<disk ").count()).unwrap_or(u32::MAX),
+            disks,
             persistent: domain.is_persistent()?,
+            autostart: domain.get_autostart()?,
         }),
     })
 }

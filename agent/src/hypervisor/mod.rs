@@ -2,6 +2,7 @@
 
 pub mod connection;
 pub mod counters;
+pub mod domain_facts;
 pub mod domain_xml;
 pub mod events;
 pub mod guest_agent;

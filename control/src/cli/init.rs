@@ -17,8 +17,14 @@ use crate::{
 /// Why nothing was set up, or not all.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum InitError {
-    #[error("{} is there already and is left as it is; remove it first if you want to begin anew", .0.display())]
-    Exists(PathBuf),
+    #[error("{} is there already, so this machine is set up: nothing was changed", .0.display())]
+    Configured(PathBuf),
+    #[error(
+        "{} is there already and may hold customers' money: it is left as it is. If the configuration was lost, put back {} \
+         from a backup, or write it anew from docs/examples/control.toml with `data_dir = \"{}\"`; no other step is needed",
+        database.display(), config.display(), data.display()
+    )]
+    Ledger { database: PathBuf, config: PathBuf, data: PathBuf },
     #[error("cannot make {}", path.display())]
     Make { path: PathBuf, source: io::Error },
     #[error("these choices make no usable configuration: {0}")]
@@ -74,10 +80,12 @@ pub(super) fn run(choices: &InitArguments) -> Result<(), InitError> {
     });
     // Read back before anything is written: a wrong choice leaves no trace.
     let config = Config::parse(&text, "configuration").map_err(InitError::Choices)?;
-    for there in [&places.config, &config.database()] {
-        if there.try_exists().map_err(fail(there))? {
-            return Err(InitError::Exists(there.clone()));
-        }
+    let database = config.database();
+    if places.config.try_exists().map_err(fail(&places.config))? {
+        return Err(InitError::Configured(places.config));
+    }
+    if database.try_exists().map_err(fail(&database))? {
+        return Err(InitError::Ledger { database, config: places.config, data: places.data });
     }
     make_folder(&places.data, 0o700).map_err(fail(&places.data))?;
     make_folder(&config.keys(), 0o700).map_err(fail(&config.keys()))?;

@@ -210,12 +210,15 @@ fn superseded() -> HostsError {
 }
 
 fn told(host: HostId, recorded: Recorded) -> Result<News, HostsError> {
-    let Recorded { stale, wake, foreign, diverged } = recorded;
+    let Recorded { stale, wake, foreign, diverged, faults } = recorded;
     if stale {
         return Err(superseded());
     }
     if !foreign.is_empty() {
         warn!(%host, servers = foreign.len(), first = ?foreign.first(), "a host spoke of servers that are not its own; ignored");
+    }
+    for (server, fault) in faults {
+        warn!(%host, %server, code = fault.code.as_str(), detail = fault.detail, "a host cannot do what is asked of it");
     }
     if !diverged.is_empty() {
         warn!(%host, servers = diverged.len(), first = ?diverged.first(), "a host is ahead of the store; left alone");

@@ -7,7 +7,11 @@ use futures_util::future::join_all;
 
 use super::wire;
 use crate::{
-    api::{App, envelope::Answer, error::ApiError},
+    api::{
+        App,
+        envelope::Answer,
+        error::{ApiError, Code},
+    },
     domain::audit::{Finding, HostSide, audit},
     service::audit_world::{Books, put_together, read_books},
     store::StoreError,
@@ -40,7 +44,18 @@ pub async fn run(State(app): State<App>) -> Result<Answer<wire::Audit>, ApiError
 
 async fn books(app: &App) -> Result<Books, ApiError> {
     let now = app.now();
-    Ok(app.store.read::<_, StoreError>(move |read| read_books(read, now)).await?)
+    let books = app.store.read::<_, StoreError>(move |read| read_books(read, now)).await;
+    books.map_err(|error| match error {
+        // Whoever audits is to learn which row it is; customers never see this answer.
+        StoreError::Damaged(what) => ApiError::new(
+            Code::Internal,
+            format!(
+                "Nothing was compared: {what}. Put the row back from a backup of the database (`csp-control ledger verify` says \
+                 whether the money is whole), then audit again."
+            ),
+        ),
+        error => error.into(),
+    })
 }
 
 fn shown(finding: Finding) -> wire::AuditFinding {

@@ -126,6 +126,7 @@ fn action(action: Action) -> wire::Action {
         command: action.command.as_str().to_owned(),
         status: action.status.as_str().to_owned(),
         error: action.error.map(|(code, message)| format!("{code}: {message}")),
+        host_says: action.host_says,
         created_at: action.created_at.to_string(),
         finished_at: action.finished_at.map(|at| at.to_string()),
     }

@@ -378,6 +378,9 @@ pub struct Action {
     pub status: String,
     /// Why it failed.
     pub error: Option<String>,
+    /// What its host said last of why it could not be done; customers are not told.
+    #[serde(default)]
+    pub host_says: Option<String>,
     /// UTC.
     pub created_at: String,
     /// UTC; null while it runs.

@@ -5,7 +5,7 @@ use csp_shared::{
     generation::SessionEpoch,
     id::{HostId, ServerId},
     message::Inventory,
-    observed::{FaultCode, Observed},
+    observed::{Fault, FaultCode, Observed},
     spec::Desired,
 };
 
@@ -34,6 +34,8 @@ pub struct Recorded {
     pub foreign: Vec<ServerId>,
     /// Servers of which the host holds something newer than the store: left alone, for the operator.
     pub diverged: Vec<ServerId>,
+    /// What the host cannot do, and did not say before: for the operator, whom customers believe to have been told.
+    pub faults: Vec<(ServerId, Fault)>,
 }
 
 /// Takes in all that a host has.
@@ -90,6 +92,9 @@ pub fn record_report(
             continue;
         }
         let before = tx.server_status(seen.server, now)?;
+        if let Some(fault) = &seen.fault {
+            note_fault(tx, seen.server, fault, &mut recorded)?;
+        }
         tx.observation_put(host, seen, now)?;
         // What the host does not hold yet it must be sent, whether or not it was sent before.
         recorded.wake |= seen.accepted < wanted;
@@ -104,6 +109,19 @@ pub fn record_report(
         }
     }
     Ok(recorded)
+}
+
+/// Keeps a host's words beside what was asked of it: its next report may have others, or none.
+fn note_fault(tx: &mut Tx<'_>, server: ServerId, fault: &Fault, recorded: &mut Recorded) -> Result<(), StoreError> {
+    let known = tx.observation_get(server)?.and_then(|before| before.observed.fault);
+    if known.as_ref() == Some(fault) {
+        return Ok(());
+    }
+    for action in tx.action_open(server)? {
+        tx.action_host_says(action.id, &format!("{}: {}", fault.code.as_str(), fault.detail))?;
+    }
+    recorded.faults.push((server, fault.clone()));
+    Ok(())
 }
 
 fn move_action(

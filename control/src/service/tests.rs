@@ -355,13 +355,23 @@ async fn an_order_that_cannot_run_is_refunded_once_and_says_why() {
         fault: Some(Fault::new(FaultCode::ImageChecksum, "/secret/path")),
         ..seen
     };
-    assert!(world.report(world.session, broken.clone(), NOW).await.wake);
+    let told = world.report(world.session, broken.clone(), NOW).await;
+    assert!(
+        told.wake && told.faults == [(server, broken.fault.clone().unwrap())],
+        "the operator is told, once: {told:?}"
+    );
     assert_eq!(world.balance().await, 1000);
+    let action = world.store.read(move |r| r.action_list(server)).await.unwrap().remove(0);
+    assert_eq!(
+        action.host_says.as_deref(),
+        Some("image_checksum: /secret/path"),
+        "and finds it when the host forgot it"
+    );
     let view = world.view(server, NOW).await.unwrap();
     let (code, words) = view.failure.unwrap();
     assert_eq!((view.status, code.as_str()), (Status::Failed, "image_checksum"));
     assert!(!words.contains("secret"));
-    world.report(world.session, broken, NOW).await;
+    assert_eq!(world.report(world.session, broken, NOW).await.faults, [], "and is not told again");
     world.destroy(server, NOW).await;
     assert_eq!(world.balance().await, 1000, "refunded once");
     world.settle(server, NOW).await;

@@ -31,6 +31,8 @@ pub struct Action {
     pub wanted: Version,
     /// Why it failed: a code, and a sentence for the customer.
     pub error: Option<(String, String)>,
+    /// What its host said last of why it could not be done, in its own words: for the operator alone.
+    pub host_says: Option<String>,
     /// When it was asked.
     pub created_at: Time,
     /// When its host took it up.
@@ -88,8 +90,8 @@ const ACTIONS: &str = "SELECT x.uuid, s.uuid, x.command, x.status, x.incarnation
                        CASE WHEN x.status = 'running' THEN \
                        (SELECT json_array(json_extract(o.body, '$.activity'), json_extract(o.body, '$.arrived_percent')) \
                        FROM observations o \
-                       JOIN placements p ON p.id = o.placement_id WHERE p.server_id = s.id ORDER BY p.id DESC LIMIT 1) END \
-                       FROM actions x JOIN servers s ON s.id = x.server_id";
+                       JOIN placements p ON p.id = o.placement_id WHERE p.server_id = s.id ORDER BY p.id DESC LIMIT 1) END, \
+                       x.host_says FROM actions x JOIN servers s ON s.id = x.server_id";
 
 fn action(r: &Row<'_>) -> Result<Action, StoreError> {
     let (code, message): (Option<String>, Option<String>) = (r.get(6)?, r.get(7)?);
@@ -103,6 +105,7 @@ fn action(r: &Row<'_>) -> Result<Action, StoreError> {
         percent: action::percent(command, status, activity, arrived_percent),
         wanted: wanted(r)?,
         error: code.zip(message),
+        host_says: r.get(12)?,
         created_at: row::time(r, 8)?,
         started_at: row::time_maybe(r, 9)?,
         finished_at: row::time_maybe(r, 10)?,
@@ -276,6 +279,15 @@ impl Tx<'_> {
                    WHERE uuid = ?1 AND status IN ('queued', 'running')";
         let touched = self.run(sql, (id.to_string(), status.as_str(), code, message, now.0))?;
         if touched == 1 { self.action_tell(id, status, error, now) } else { Ok(()) }
+    }
+
+    /// Notes what a host says of why an action is not done; the newest word stays.
+    ///
+    /// # Errors
+    /// When the store cannot keep it.
+    pub fn action_host_says(&mut self, id: ActionId, words: &str) -> Result<(), StoreError> {
+        let sql = "UPDATE actions SET host_says = ?2 WHERE uuid = ?1 AND host_says IS NOT ?2";
+        self.run(sql, (id.to_string(), words)).map(drop)
     }
 
     fn action_tell(

@@ -33,8 +33,13 @@ pub struct PlacedServer {
     pub observed: Option<Observed>,
 }
 
-fn json<T: serde::de::DeserializeOwned>(text: Option<String>) -> Result<Option<T>, StoreError> {
-    text.map(|text| serde_json::from_str(&text).map_err(|why| StoreError::Damaged(why.to_string()))).transpose()
+fn json<T: serde::de::DeserializeOwned>(
+    text: Option<String>,
+    what: &str,
+    server: ServerId,
+) -> Result<Option<T>, StoreError> {
+    let damaged = |why| StoreError::Damaged(format!("the {what} of server {server} cannot be read: {why}"));
+    text.map(|text| serde_json::from_str(&text).map_err(damaged)).transpose()
 }
 
 impl Read<'_> {
@@ -49,13 +54,14 @@ impl Read<'_> {
                    LEFT JOIN specs sp ON sp.placement_id = p.id LEFT JOIN observations o ON o.placement_id = p.id \
                    ORDER BY p.id";
         self.many(sql, [], |r| {
+            let server = row::parsed(r, 0)?;
             Ok(PlacedServer {
-                server: row::parsed(r, 0)?,
+                server,
                 service: row::chosen(r, 1, ServiceStatus::parse)?,
                 host: row::parsed(r, 2)?,
                 place: row::chosen(r, 3, PlacementState::parse)?,
-                desired: json(r.get(4)?)?,
-                observed: json(r.get(5)?)?,
+                desired: json(r.get(4)?, "spec", server)?,
+                observed: json(r.get(5)?, "last report", server)?,
                 sold: (row::number(r, 6)?, row::number(r, 7)?, row::number(r, 8)?),
                 kept: (row::number(r, 9)?, row::number(r, 10)?, row::number(r, 11)?),
             })

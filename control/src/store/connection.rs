@@ -24,6 +24,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0011_void_by_change.sql"),
     include_str!("migrations/0012_hostname_nocase.sql"),
     include_str!("migrations/0013_orphans.sql"),
+    include_str!("migrations/0014_host_says.sql"),
 ];
 
 /// Statements kept prepared on a connection: an unprepared one costs half again as much (measured).

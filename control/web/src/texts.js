@@ -9,7 +9,7 @@ const texts = {
   host_away: ["refused", "The screen does not answer", `The server's host cannot show it right now. ${again}`],
   too_many: ["refused", "Too many open consoles", "Close one of the others, then ask for a new link."],
   unavailable: ["refused", "The console is busy", `It cannot be opened right now. ${again}`],
-  ended: ["ended", "The session has ended", `The server's screen was switched off. ${again}`],
+  ended: ["ended", "The session has ended", `The screen went away: the server was switched off, or its host was interrupted. ${again}`],
   not_allowed: ["ended", "The session was ended", "This server's console is not open to this link any more."],
   garbage: ["ended", "The session was ended", `The browser sent something that is no console traffic. ${again}`],
   silent: ["ended", "The session has ended", `Nothing was heard of the other side for too long. ${again}`],

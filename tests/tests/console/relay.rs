@@ -90,6 +90,22 @@ async fn a_browser_that_sends_garbage_is_closed_by_name() {
 }
 
 #[tokio::test]
+async fn an_address_has_so_many_streams_without_a_ticket_and_gets_a_place_back_with_each_that_ends() {
+    let rig = Rig::start().await;
+    let mut strangers = Vec::new();
+    let refused = loop {
+        match rig.try_stranger().await {
+            Ok(stranger) => strangers.push(stranger),
+            Err(status) => break status,
+        }
+        assert!(strangers.len() <= 64, "one address may take all places");
+    };
+    assert_eq!((strangers.len(), refused), (32, 429));
+    drop(strangers.pop());
+    rig.until("a place that was given back", async || rig.try_stranger().await.is_ok()).await;
+}
+
+#[tokio::test]
 async fn a_destroyed_server_takes_its_viewers_along() {
     let (rig, server) = Rig::with_server().await;
     let screen = rig.screens.on(server);

@@ -41,7 +41,10 @@ use tokio::{
     task::JoinSet,
     time::timeout,
 };
-use tokio_tungstenite::{WebSocketStream, client_async, tungstenite::Message};
+use tokio_tungstenite::{
+    WebSocketStream, client_async,
+    tungstenite::{self, Message},
+};
 
 const MACHINE: &str = "0123456789abcdef0123456789abcdef";
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -143,9 +146,17 @@ impl Rig {
 
     /// A browser that has said nothing yet.
     pub async fn stranger(&self) -> Viewer {
+        self.try_stranger().await.unwrap()
+    }
+
+    /// The same, or the status with which it was refused.
+    pub async fn try_stranger(&self) -> Result<Viewer, u16> {
         let tcp = TcpStream::connect(self.api).await.unwrap();
-        let (socket, _) = client_async("ws://cloud.example.com/console/stream", tcp).await.unwrap();
-        Viewer(socket)
+        match client_async("ws://cloud.example.com/console/stream", tcp).await {
+            Ok((socket, _)) => Ok(Viewer(socket)),
+            Err(tungstenite::Error::Http(answer)) => Err(answer.status().as_u16()),
+            Err(error) => panic!("{error}"),
+        }
     }
 
     pub async fn until(&self, what: &str, mut is_so: impl AsyncFnMut() -> bool) {

@@ -1,9 +1,14 @@
 //! `GET /console/stream`: from a ticket to a screen, and what ends it.
 //!
 //! One task a viewer, with one frame in hand for each direction. A stranger, which is who has not brought a ticket yet,
-//! holds one of few places for a short time.
+//! holds one of few places for a short time, and an address only some of them: nobody keeps the others out.
 
-use std::{convert::Infallible, sync::LazyLock, time::Duration};
+use std::{
+    convert::Infallible,
+    net::IpAddr,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use axum::{
     body::Body,
@@ -28,9 +33,14 @@ use super::close::CloseReason;
 use crate::{
     api::{
         error::{ApiError, Code},
+        places::{Crowd, Place},
         state::App,
+        throttle::Client,
     },
-    domain::token::{self, TokenKind},
+    domain::{
+        network::counted_as,
+        token::{self, TokenKind},
+    },
     service::open_console::{Admission, console_may_stay, redeem_console_ticket},
     store::StoreError,
 };
@@ -41,16 +51,47 @@ const TICKET_BYTES_MAX: usize = 256;
 const TICKET_WITHIN: Duration = Duration::from_secs(10);
 /// Between two looks at whether a stream may go on: a revoked key or a destroyed server ends it so soon.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Streams without a ticket, of this process.
-const STRANGERS_MAX: usize = 256;
+/// Streams without a ticket, of this process. Each costs a connection and a frame's memory.
+const STRANGERS_MAX: usize = 2048;
+/// The same, of one address: an office whose people all open a console in the same ten seconds.
+const STRANGERS_OF_ADDRESS_MAX: usize = 32;
+/// Seconds after which who was refused may try again.
+const AGAIN_IN: u64 = 10;
 
-static STRANGERS: LazyLock<std::sync::Arc<Semaphore>> = LazyLock::new(|| Semaphore::new(STRANGERS_MAX).into());
+static STRANGERS: LazyLock<Strangers> =
+    LazyLock::new(|| Strangers { all: Semaphore::new(STRANGERS_MAX).into(), addresses: Crowd::default() });
+
+/// Places for streams without a ticket.
+struct Strangers {
+    all: Arc<Semaphore>,
+    addresses: Crowd<IpAddr>,
+}
+
+/// The place of one.
+struct Stranger {
+    _address: Place<IpAddr>,
+    _of_all: OwnedSemaphorePermit,
+}
+
+impl Strangers {
+    fn take(&self, address: IpAddr) -> Result<Stranger, ApiError> {
+        let address = self.addresses.take(counted_as(address), STRANGERS_OF_ADDRESS_MAX);
+        let address = address.ok_or_else(|| ApiError::plain(Code::TooManyHeldOpen).retry_after(AGAIN_IN))?;
+        let full = |_| {
+            let words = "Too many consoles are being opened at the moment. Try again in a few seconds.";
+            ApiError::new(Code::Unavailable, words).retry_after(AGAIN_IN)
+        };
+        let of_all = Arc::clone(&self.all).try_acquire_owned().map_err(full)?;
+        Ok(Stranger { _address: address, _of_all: of_all })
+    }
+}
 
 /// `GET /console/stream`
 pub async fn open(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let accept = accept_key(request.method(), request.headers())?;
-    let busy = |_| ApiError::plain(Code::Unavailable);
-    let stranger = STRANGERS.clone().try_acquire_owned().map_err(busy)?;
+    let (parts, body) = request.into_parts();
+    let stranger = STRANGERS.take(Client::of(&parts).address)?;
+    let request = Request::from_parts(parts, body);
     let upgrade = hyper::upgrade::on(request);
     let viewer = async move {
         // The upgrade fails when the browser left in between.
@@ -83,7 +124,7 @@ fn accept_key(method: &Method, headers: &HeaderMap) -> Result<HeaderValue, ApiEr
 }
 
 /// Runs a viewer's stream from its first message to its end.
-async fn view(app: App, mut browser: Socket, stranger: OwnedSemaphorePermit) {
+async fn view(app: App, mut browser: Socket, stranger: Stranger) {
     let reason = match admitted(&app, &mut browser).await {
         Ok((server, host, key)) => {
             drop(stranger);

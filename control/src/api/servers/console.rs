@@ -26,7 +26,7 @@ pub struct ConsoleAnswer {
     /// For a browser. It opens one screen, once.
     #[schema(
         format = "uri",
-        example = "https://vps.example.com/console#csp_ct_2TZr7mGvXJd1q0bWc5yNfKpLhA8sEuR3oVi6xCtYgHw"
+        example = "https://vps.example.com/console#csp_con_2TZr7mGvXJd1q0bWc5yNfKpLhA8sEuR3oVi6xCtYgHw"
     )]
     url: String,
     expires_at: When,

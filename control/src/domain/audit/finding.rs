@@ -103,10 +103,16 @@ kinds! {
     ProcessMismatch = "process_mismatch", Danger;
     /// A process of a guest that libvirt says is off.
     ProcessStray = "process_stray", Danger;
-    /// A running guest has other adapters than its spec.
+    /// A running guest lacks an adapter of its spec.
     AdapterMismatch = "adapter_mismatch", Wrong;
     /// A running guest is not made as its spec says: somebody changed it by hand.
     GuestAltered = "guest_altered", Wrong;
+    /// A running guest has an adapter that csp did not give it.
+    AdapterForeign = "adapter_foreign", Danger;
+    /// A running guest has a disk that is not its own.
+    DiskForeign = "disk_foreign", Danger;
+    /// What guests' disks are overlays on is not there.
+    ImageMissing = "image_missing", Danger;
     /// A running guest has no tap for an adapter.
     TapMissing = "tap_missing", Wrong;
     /// A running guest's tap is down or in no bridge.
@@ -127,6 +133,8 @@ kinds! {
     DiskMissing = "disk_missing", Danger;
     /// A disk, or what a guest booted from, is of another epoch than the spec's.
     DiskEpoch = "disk_epoch", Wrong;
+    /// A file among the disks that is none by its name.
+    DiskOther = "disk_other", Leftover;
     /// A second file of a server's disk, beside the one that it has.
     DiskTwice = "disk_twice", Wrong;
     /// A running guest has no seed.

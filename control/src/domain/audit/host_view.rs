@@ -6,9 +6,14 @@ use csp_shared::{
     audit::{HeldDomain, HeldFilters, HeldSpec, HeldTap, Holding, HostPart, PoolFile},
     id::{HostId, ServerId},
     observed::DomainState,
+    sha256::Sha256,
 };
 
 use super::{Finding, HostSide, Kind};
+
+/// What follows an image's digest in its file's name: written out from a qcow2 file, fetched raw, and from before images were
+/// written out.
+const IMAGE_ENDINGS: [&str; 3] = ["qcow2.raw", "raw", "qcow2"];
 
 /// A host that answered.
 #[derive(Debug)]
@@ -25,6 +30,7 @@ pub(super) struct HostView<'a> {
     pub disks: Vec<&'a PoolFile>,
     pub seeds: Vec<&'a PoolFile>,
     pub consoles: Vec<&'a PoolFile>,
+    pub images: BTreeSet<&'a str>,
     unseen: BTreeMap<HostPart, &'a str>,
     pool_missing: Option<&'a str>,
     pool_ails: Option<&'a str>,
@@ -45,6 +51,7 @@ impl<'a> HostView<'a> {
             disks: Vec::new(),
             seeds: Vec::new(),
             consoles: Vec::new(),
+            images: BTreeSet::new(),
             unseen: BTreeMap::new(),
             pool_missing: None,
             pool_ails: None,
@@ -64,8 +71,9 @@ impl<'a> HostView<'a> {
                 Holding::Seed(file) => view.seeds.push(file),
                 Holding::Console(file) => view.consoles.push(file),
                 Holding::Unseen { part, why } => drop(view.unseen.insert(*part, why)),
-                // What rests in the trash, and images, belong to nobody and are aged by the agent.
-                Holding::Pool { mounted: true, .. } | Holding::Trash(_) | Holding::Image { .. } => {}
+                Holding::Image { file } => drop(view.images.insert(file)),
+                // What rests in the trash belongs to nobody and is aged by the agent.
+                Holding::Pool { mounted: true, .. } | Holding::Trash(_) => {}
             }
         }
         view
@@ -97,6 +105,11 @@ impl<'a> HostView<'a> {
         self.taps.iter().copied().filter(move |tap| tap.owner.is_some_and(|(owner, _)| owner == server))
     }
 
+    /// Whether what is kept of an image is there, in whichever form.
+    pub(super) fn has_image(&self, digest: &Sha256) -> bool {
+        IMAGE_ENDINGS.iter().any(|ending| self.images.contains(format!("{digest}.{ending}").as_str()))
+    }
+
     pub(super) fn filters_of(&self, server: ServerId) -> Option<&'a HeldFilters> {
         self.filters.iter().copied().find(|filters| filters.server == Some(server))
     }
@@ -116,8 +129,8 @@ impl<'a> HostView<'a> {
         if let Some(why) = self.pool_ails {
             let finding = Finding::new(Kind::PoolUnwell, Some(name), None, "pool");
             found.push(finding.what(format!("the pool of {name} is not well: {why}")).cure(format!(
-                "before guests are hurt: on {name}, remove what is in the pool's file system and not csp's, enlarge it, or \
-                 mount it for writing again"
+                "before guests are hurt: on {name}, mount it for writing again if it takes no writes; if it is filling, enlarge \
+                 it, or remove what is in its file system and not csp's"
             )));
         }
         if let Some(why) = self.pool_missing {

@@ -27,6 +27,7 @@ use csp_shared::{
     audit::Holding,
     generation::Version,
     id::{AccountId, HostId, ServerId},
+    mac::Mac,
     observed::Observed,
     spec::{Desired, ServerSpec},
 };
@@ -136,14 +137,15 @@ pub enum Hold {
 
 impl ServerSide {
     /// Whether work on it is under way, so that a difference may end by itself. What a host says that it cannot do is no
-    /// work under way.
+    /// work under way, whatever is still asked of it.
     fn is_moving(&self) -> bool {
         let wanted = self.desired.as_ref().map(Desired::version);
-        let behind = self.observed.as_ref().is_none_or(|seen| Some(seen.accepted) < wanted);
-        let fault = self.observed.as_ref().is_some_and(|seen| seen.fault.is_some());
-        let busy = self.observed.as_ref().is_some_and(|seen| seen.activity.is_some());
-        let leaving = self.place == Place::Held && (behind || !fault);
-        self.changed || !self.open.is_empty() || leaving || (busy && !fault)
+        let seen = self.observed.as_ref();
+        let is_behind = seen.is_none_or(|seen| Some(seen.accepted) < wanted);
+        let has_fault = seen.is_some_and(|seen| seen.fault.is_some());
+        let is_busy = seen.is_some_and(|seen| seen.activity.is_some());
+        let is_asked = !self.open.is_empty() || self.place == Place::Held;
+        self.changed || (is_asked && (is_behind || !has_fault)) || (is_busy && !has_fault)
     }
 
     /// What it should be on a host that has not yet been told of its end.
@@ -178,7 +180,9 @@ pub fn audit(world: &World) -> Vec<Finding> {
             }
         }
         let known: BTreeSet<ServerId> = here.iter().map(|server| server.server).collect();
-        stray::compare(view, &known, &mut found);
+        let up = here.iter().filter(|server| view.is_up(server.server)).filter_map(|server| server.spec());
+        let cables: BTreeSet<Mac> = up.flat_map(|spec| &spec.nics).map(|nic| nic.mac.of_tap()).collect();
+        stray::compare(view, &known, &cables, &mut found);
         stray::guard(view, &mut found);
     }
     stray::addresses(&views, &mut found);

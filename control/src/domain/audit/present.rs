@@ -11,9 +11,15 @@ use csp_shared::{
 
 use super::{Finding, Kind, ServerSide, host_view::HostView};
 
+/// What the next boot mends. An operator cannot restart a customer's server; its owner can, and so can the panel.
+const RESTART: &str = "`restart` of the server by its owner brings what its spec says";
+
 /// What the agent mends by itself when it next looks.
 pub(super) const BY_ITSELF: &str =
     "the agent mends it within half a minute; if it stays, restart csp-agent and read its log";
+
+/// Ends the name of a disk that is being made.
+const HALF_MADE: &str = ".part";
 
 struct Look<'a> {
     side: &'a ServerSide,
@@ -113,15 +119,22 @@ fn guest(look: &Look<'_>, domain: &HeldDomain, found: &mut Vec<Finding>) {
     }
     let (has, wants): (BTreeSet<Mac>, BTreeSet<Mac>) =
         (domain.macs.iter().copied().collect(), spec.nics.iter().map(|nic| nic.mac).collect());
-    if has != wants {
-        let cure = "`restart` of the server by its owner brings the adapters of the spec";
-        found.push(
-            look.finding(Kind::AdapterMismatch, "domain").what("the guest has other adapters than its spec").cure(cure),
+    for mac in has.difference(&wants).filter(|mac| !look.view.taps_of(side.server).any(|tap| tap.is_of(**mac))) {
+        let what = format!("the guest has an adapter {mac} that csp did not give it: nothing filters it");
+        let cure = format!(
+            "on {}, see what it is plugged into (`virsh domiflist {}`) and take it away: `virsh detach-interface {} TYPE \
+             --mac {mac} --live`",
+            view.name, side.server, side.server
         );
+        found.push(look.finding(Kind::AdapterForeign, format!("adapter {mac}")).what(what).cure(cure));
     }
-    if let Some(what) = domain.guest.as_ref().and_then(|guest| altered(spec, guest)) {
-        let cure = "`restart` of the server by its owner makes it as its spec says";
-        found.push(look.finding(Kind::GuestAltered, "domain").what(what).cure(cure));
+    if !wants.is_subset(&has) {
+        let what = "the guest lacks an adapter of its spec";
+        found.push(look.finding(Kind::AdapterMismatch, "domain").what(what).cure(RESTART));
+    }
+    if let Some(guest) = &domain.guest {
+        foreign_disks(look, guest, found);
+        altered(look, guest, found);
     }
     let seeds = HostView::files_of(&view.seeds, side.server);
     if view.saw(HostPart::Pool) && seeds.is_empty() {
@@ -130,12 +143,28 @@ fn guest(look: &Look<'_>, domain: &HeldDomain, found: &mut Vec<Finding>) {
     }
 }
 
-/// A server's disk and its seed.
-const DISKS: u32 = 2;
+/// Disks that the guest has beside its own and its seed: another customer's, perhaps.
+fn foreign_disks(look: &Look<'_>, guest: &HeldGuest, found: &mut Vec<Finding>) {
+    let Look { view, side, .. } = look;
+    let is_own = |disk: &str| {
+        let name = ["disks/", "seeds/"].into_iter().find_map(|folder| disk.strip_prefix(folder));
+        name.is_some_and(|name| name.split('.').next() == Some(&side.server.to_string()))
+    };
+    for disk in guest.disks.iter().filter(|disk| !is_own(disk)) {
+        let what = format!("the guest has the disk {disk}, which is not its own: it may read and change what is on it");
+        let cure = format!(
+            "on {}, see where it is (`virsh domblklist {}`) and take it away: `virsh detach-disk {} TARGET --live`; what \
+             was written to it meanwhile is its owner's to judge",
+            view.name, side.server, side.server
+        );
+        found.push(look.finding(Kind::DiskForeign, disk.clone()).what(what).cure(cure));
+    }
+}
 
 /// What somebody changed of a running guest by hand: its next cold boot, by its owner's `restart`, is made anew from the
 /// spec. Nothing is changed under it, since nobody knows what it does with what it was given.
-fn altered(spec: &ServerSpec, guest: &HeldGuest) -> Option<String> {
+fn altered(look: &Look<'_>, guest: &HeldGuest, found: &mut Vec<Finding>) {
+    let Look { spec, view, side, .. } = look;
     // What a guest's balloon gives back is rounded to pages.
     let ram_differs = guest.ram_mib.abs_diff(spec.ram_mib.into()) > 1;
     let parts = [
@@ -144,11 +173,18 @@ fn altered(spec: &ServerSpec, guest: &HeldGuest) -> Option<String> {
             guest.cpus != u32::from(spec.cpus),
             format!("it has {} processors and its spec says {}", guest.cpus, spec.cpus),
         ),
-        (guest.disks != DISKS, format!("it has {} block devices and was started with {DISKS}", guest.disks)),
         (!guest.persistent, "libvirt would forget it when it goes off".to_owned()),
     ];
     let told: Vec<String> = parts.into_iter().filter_map(|(differs, what)| differs.then_some(what)).collect();
-    (!told.is_empty()).then(|| format!("the guest was changed by hand: {}", told.join("; ")))
+    if !told.is_empty() {
+        let what = format!("the guest was changed by hand: {}", told.join("; "));
+        found.push(look.finding(Kind::GuestAltered, "domain").what(what).cure(RESTART));
+    }
+    if guest.autostart {
+        let what = "libvirt would start the guest by itself, before the agent has looked at its disk and filters";
+        let cure = format!("on {}: `virsh autostart --disable {}`", view.name, side.server);
+        found.push(look.finding(Kind::GuestAltered, "autostart").what(what).cure(cure));
+    }
 }
 
 /// Taps: one for each adapter of a running guest, connected.
@@ -161,13 +197,12 @@ fn cables(look: &Look<'_>, is_up: bool, found: &mut Vec<Finding>) {
         let tap = own_taps(look).find(|tap| tap.owner.is_some_and(|(_, mac)| mac == nic.mac));
         match tap {
             None => {
-                let what = format!("the running guest's adapter {} has no tap", nic.name);
-                let cure =
-                    "`restart` of the server by its owner makes it anew: a running guest cannot be given another tap";
+                let what = format!("the running guest's adapter {} has no tap that carries its mark", nic.name);
+                let cure = format!("{RESTART}: a running guest cannot be given another tap");
                 found.push(look.finding(Kind::TapMissing, nic.name.clone()).what(what).cure(cure));
             }
             Some(tap) if !tap.up || !tap.plugged => {
-                let how = if tap.plugged { "is down" } else { "is in no bridge" };
+                let how = if tap.plugged { "is down" } else { "is not in the public bridge" };
                 let what = format!("the tap of the running guest's adapter {} {how}", nic.name);
                 found.push(look.finding(Kind::TapDisconnected, tap.name.clone()).what(what).cure(BY_ITSELF));
             }
@@ -248,11 +283,31 @@ fn disks(look: &Look<'_>, found: &mut Vec<Finding>) {
     let is_there = disks.iter().any(|disk| disk.file == own);
     if !is_there && started >= Some(spec.disk_epoch) {
         let what = format!("the disk of epoch {}, which held the customer's data, is not in the pool", spec.disk_epoch);
-        let cure = format!(
-            "look for it in the trash of {}'s pool and in your backups, and put it back under its name; it is never made anew",
-            view.name
-        );
+        let cure = match view.pids(side.server).first() {
+            // What QEMU holds open is there until it ends.
+            Some(pid) => format!(
+                "do not restart the guest: on {}, its QEMU still holds the file, deleted or moved. Find it with `ls -l \
+                 /proc/{pid}/fd`, have the guest shut down its programs, and copy it from there under its name; it is never \
+                 made anew",
+                view.name
+            ),
+            None => format!(
+                "look for it in the trash of {}'s pool and in your backups, and put it back under its name; it is never made \
+                 anew",
+                view.name
+            ),
+        };
         found.push(look.finding(Kind::DiskMissing, own.clone()).what(what).cure(cure));
+    }
+    if is_there && !view.has_image(&spec.image.sha256) {
+        let what =
+            format!("the image {} is not in the pool, and the server's disk is an overlay on it", spec.image.sha256);
+        let cure = format!(
+            "a guest that runs goes on, and does not start again without it: put the file back in images/ of the pool of {}, or \
+             see that the host can fetch it from {}",
+            view.name, spec.image.url
+        );
+        found.push(look.finding(Kind::ImageMissing, format!("image {}", spec.image.sha256)).what(what).cure(cure));
     }
     for disk in disks.iter().filter(|disk| disk.epoch == Some(spec.disk_epoch) && disk.file != own) {
         let what = format!("a second file of the disk of epoch {} is there", spec.disk_epoch);
@@ -263,22 +318,33 @@ fn disks(look: &Look<'_>, found: &mut Vec<Finding>) {
         found.push(look.finding(Kind::DiskTwice, disk.file.clone()).what(what).cure(cure));
     }
     for disk in disks.iter().filter(|disk| disk.epoch != Some(spec.disk_epoch)) {
-        let (what, cure) = match disk.epoch {
+        let (kind, what, cure) = match disk.epoch {
             Some(epoch) => (
+                Kind::DiskEpoch,
                 format!("a disk of epoch {epoch} is there, the spec has {}", spec.disk_epoch),
                 "an older one is retired once the guest is as its spec says; a newer one means that the store was \
                  restored from a backup: decide which is right before you move it"
                     .to_owned(),
             ),
-            None => (
+            None if disk.file.ends_with(HALF_MADE) => (
+                Kind::DiskEpoch,
                 "a half-made disk is there".to_owned(),
                 format!(
                     "a later try makes it whole; if none comes, remove disks/{} in the pool of {}",
                     disk.file, view.name
                 ),
             ),
+            None => (
+                Kind::DiskOther,
+                "a file that csp did not make is there".to_owned(),
+                format!(
+                    "see what it is before you touch it, it may be somebody's backup; csp does not use it. Keep it outside \
+                     the pool of {}, where it takes no guest's room",
+                    view.name
+                ),
+            ),
         };
-        found.push(look.finding(Kind::DiskEpoch, disk.file.clone()).what(what).cure(cure));
+        found.push(look.finding(kind, disk.file.clone()).what(what).cure(cure));
     }
 }
 

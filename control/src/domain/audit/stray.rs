@@ -5,15 +5,21 @@ use std::{
     net::Ipv4Addr,
 };
 
-use csp_shared::id::ServerId;
+use csp_shared::{id::ServerId, mac::Mac};
 
 use super::{Finding, Kind, host_view::HostView};
 
 /// Begins a cure that takes something away.
 const NOBODYS: &str = "if nobody needs it";
 
-/// `known` are the servers that the store ever placed on this host.
-pub(super) fn compare(view: &HostView<'_>, known: &BTreeSet<ServerId>, found: &mut Vec<Finding>) {
+/// `known` are the servers that the store ever placed on this host, `cables` the addresses of the taps that its running guests
+/// should have: one that lost its mark is told as its guest's, and is not to be deleted.
+pub(super) fn compare(
+    view: &HostView<'_>,
+    known: &BTreeSet<ServerId>,
+    cables: &BTreeSet<Mac>,
+    found: &mut Vec<Finding>,
+) {
     let name = view.name;
     // What a spec of the host explains is its agent's to keep, though the store knows nothing of it.
     let unknown: BTreeSet<ServerId> = view
@@ -65,7 +71,8 @@ pub(super) fn compare(view: &HostView<'_>, known: &BTreeSet<ServerId>, found: &m
     }
     for tap in &view.taps {
         let owner = tap.owner.map(|(server, _)| server);
-        if is_stranger(owner) {
+        let is_cable = owner.is_none() && tap.mac.is_some_and(|mac| cables.contains(&mac));
+        if is_stranger(owner) && !is_cable {
             let what =
                 if owner.is_some() { "of a server that is not placed here" } else { "has a name of csp's and no mark" };
             add(

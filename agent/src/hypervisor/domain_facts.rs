@@ -1,0 +1,85 @@
+//! What libvirt's XML says that a domain is made of, whoever defined it.
+
+use csp_shared::mac::Mac;
+use quick_xml::{
+    Reader, XmlVersion,
+    events::{BytesStart, Event},
+};
+
+/// What a domain is made of. What its XML does not say, or not readably, is left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DomainFacts {
+    /// Its adapters.
+    pub macs: Vec<Mac>,
+    /// What its disks lie in: files, devices and the like, as libvirt names them. Not what those are overlays on.
+    pub disks: Vec<String>,
+}
+
+/// Attributes that name what a disk lies in.
+const SOURCES: [&str; 5] = ["file", "dev", "dir", "volume", "name"];
+
+impl DomainFacts {
+    /// Reads a domain's XML as libvirt gives it.
+    #[must_use]
+    pub fn read(xml: &str) -> Self {
+        let (mut reader, mut facts, mut path) = (Reader::from_str(xml), Self::default(), Vec::new());
+        loop {
+            match reader.read_event() {
+                Ok(Event::Start(element)) => {
+                    path.push(element.name().as_ref().to_owned());
+                    facts.take(&path, &element);
+                }
+                Ok(Event::Empty(element)) => {
+                    path.push(element.name().as_ref().to_owned());
+                    facts.take(&path, &element);
+                    path.pop();
+                }
+                Ok(Event::End(_)) => drop(path.pop()),
+                Ok(Event::Eof) | Err(_) => return facts,
+                Ok(_) => {}
+            }
+        }
+    }
+
+    fn take(&mut self, path: &[String], element: &BytesStart<'_>) {
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        match path.as_slice() {
+            ["domain", "devices", "interface", "mac"] => {
+                self.macs.extend(attribute(element, "address").and_then(|text| text.parse::<Mac>().ok()));
+            }
+            ["domain", "devices", "disk", "source"] => {
+                self.disks.extend(SOURCES.into_iter().find_map(|name| attribute(element, name)));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn attribute(element: &BytesStart<'_>, name: &str) -> Option<String> {
+    let found = element.attributes().flatten().find(|attribute| attribute.key.as_ref() == name)?;
+    Some(found.normalized_value(XmlVersion::Implicit1_0).ok()?.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_domain_is_made_of_is_read_and_what_its_disks_are_overlays_on_is_not() {
+        let xml = r"<domain type='kvm' id='3'>
+            <devices>
+              <disk type='file' device='disk'>
+                <source file='/pool/disks/a&amp;b.1.qcow2' index='2'/>
+                <backingStore type='file'><format type='raw'/><source file='/pool/images/base.raw'/></backingStore>
+                <target dev='vda' bus='virtio'/>
+              </disk>
+              <disk type='block' device='disk'><source dev='/dev/sdz'/><target dev='vdb'/></disk>
+              <disk type='file' device='cdrom'><target dev='sda'/></disk>
+              <interface type='ethernet'><mac address='52:54:00:01:02:03'/></interface>
+            </devices></domain>";
+        let facts = DomainFacts::read(xml);
+        assert_eq!(facts.disks, ["/pool/disks/a&b.1.qcow2", "/dev/sdz"]);
+        assert_eq!(facts.macs, ["52:54:00:01:02:03".parse::<Mac>().unwrap()]);
+        assert_eq!(DomainFacts::read("domain <<<"), DomainFacts::default(), "what is no XML says nothing");
+    }
+}

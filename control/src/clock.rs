@@ -39,6 +39,13 @@ impl Clock for SystemClock {
     }
 }
 
+/// Milliseconds since the machine's clock began its present second.
+#[allow(clippy::disallowed_methods)]
+pub fn millis_of_second() -> u16 {
+    let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u16::try_from(since_epoch.subsec_millis()).unwrap_or(0)
+}
+
 /// A clock that stands still until it is set, for tests and simulation.
 #[derive(Debug)]
 pub struct SetClock(AtomicI64);

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
 
-use crate::domain::draw::Draw;
+use crate::{clock::millis_of_second, domain::draw::Draw};
 
 /// Gives fresh seeds.
 pub trait Entropy: Send + Sync {
@@ -25,7 +25,7 @@ impl Entropy for SystemEntropy {
     fn draw(&self) -> Draw {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).expect("the kernel gives random bytes");
-        Draw::new(seed)
+        Draw::new(seed).within_second(millis_of_second())
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
         payment::Reference,
         time::Time,
     },
-    store::{Posted, StoreError, Tx},
+    store::{Held, Posted, StoreError, Tx},
 };
 
 /// A correction.
@@ -98,9 +98,10 @@ pub fn correct_account(
         server: correction.server,
         description: correction.note.as_str().to_owned(),
     };
-    match correction.is_credit {
-        true => post_in(tx, &transfer, &mut draw, now)?,
-        false => drop(tx.transfer_post(&transfer, TransferId(draw.uuid(now)), now).map_err(PaymentError::from)?),
-    }
-    Ok(moved(tx, owner, correction.amount, false)?)
+    let posted = match correction.is_credit {
+        true => post_in(tx, &transfer, &mut draw, now),
+        false => tx.transfer_post(&transfer, TransferId(draw.uuid(now)), now),
+    };
+    let Held { balance, owed } = posted.map_err(PaymentError::from)?;
+    Ok(Moved { account: owner, amount: correction.amount, balance, owed, before: false })
 }

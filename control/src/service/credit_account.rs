@@ -2,7 +2,7 @@
 
 use csp_shared::id::AccountId;
 
-use super::money_in::{Moved, PaymentError, account, moved, post_in};
+use super::money_in::{Moved, PaymentError, moved, post_in};
 use crate::{
     domain::{
         draw::Draw,
@@ -11,7 +11,7 @@ use crate::{
         payment::Reference,
         time::Time,
     },
-    store::{Posted, Tx},
+    store::{Held, PostError, Posted, StoreError, Tx},
 };
 
 /// Money that came in, or that the provider gives.
@@ -55,27 +55,34 @@ fn once(
     now: Time,
 ) -> Result<Moved, PaymentError> {
     let mut draw = draw;
-    account(tx, credit.account)?;
     if credit.amount.is_zero() {
         return Err(PaymentError::Zero);
     }
     let reference = Reference::parse(&credit.reference)?;
-    let cause = cause(reference.as_str().to_owned());
-    if let Some(Posted { account: other, amount, .. }) = tx.transfer_by_cause(&cause)? {
-        if amount == credit.amount && other == credit.account {
-            return moved(tx, credit.account, credit.amount, true);
-        }
-        let (reference, what) = (credit.reference.clone(), format!("for {amount} USD to account {other}"));
-        return Err(PaymentError::Differs { reference, what });
-    }
     let transfer = Transfer {
         from: Holder::Book(from),
         to: Holder::Wallet(credit.account),
         amount: credit.amount,
-        cause,
+        cause: cause(reference.as_str().to_owned()),
         server: None,
         description: credit.note.clone().unwrap_or_else(|| usual.to_owned()),
     };
-    post_in(tx, &transfer, &mut draw, now)?;
-    moved(tx, credit.account, credit.amount, false)
+    match post_in(tx, &transfer, &mut draw, now) {
+        Ok(Held { balance, owed }) => {
+            Ok(Moved { account: credit.account, amount: credit.amount, balance, owed, before: false })
+        }
+        Err(PostError::Twice(_)) => told_again(tx, credit, &transfer.cause),
+        Err(why) => Err(why.into()),
+    }
+}
+
+/// The same payment once more moves nothing; another one under its id is somebody's mistake.
+fn told_again(tx: &Tx<'_>, credit: &CreditAccount, cause: &Cause) -> Result<Moved, PaymentError> {
+    let gone = || StoreError::Damaged(format!("`{cause}` was posted and is not there"));
+    let Posted { account: other, amount, .. } = tx.transfer_by_cause(cause)?.ok_or_else(gone)?;
+    if amount == credit.amount && other == credit.account {
+        return moved(tx, credit.account, credit.amount, true);
+    }
+    let (reference, what) = (credit.reference.clone(), format!("for {amount} USD to account {other}"));
+    Err(PaymentError::Differs { reference, what })
 }

@@ -11,7 +11,7 @@ use crate::{
         payment::{BadReference, MoreThanLeft, settles},
         time::Time,
     },
-    store::{Account, PostError, StoreError, Tx},
+    store::{Account, Held, PostError, StoreError, Tx},
 };
 
 /// What came of it.
@@ -77,6 +77,7 @@ impl From<PostError> for PaymentError {
         match why {
             PostError::Insufficient { missing } => Self::Insufficient { missing },
             PostError::Overflow => Self::Overflow,
+            PostError::NoAccount(account) => Self::NoAccount(account),
             PostError::Store(why) => Self::Store(why),
             // Each use case has looked for its cause before it posts.
             PostError::Twice(_) => Self::Store(StoreError::Damaged(why.to_string())),
@@ -95,19 +96,18 @@ pub(super) fn moved(tx: &Tx<'_>, id: AccountId, amount: Cents, before: bool) -> 
     Ok(Moved { account: id, amount, balance, owed, before })
 }
 
-/// Posts money that comes into a wallet from outside, and lets it pay what is owed.
-pub(super) fn post_in(tx: &mut Tx<'_>, transfer: &Transfer, draw: &mut Draw, now: Time) -> Result<(), PaymentError> {
+/// Posts money that comes into a wallet from outside, and lets it pay what is owed; answers what is held then.
+pub(super) fn post_in(tx: &mut Tx<'_>, transfer: &Transfer, draw: &mut Draw, now: Time) -> Result<Held, PostError> {
     let id = TransferId(draw.uuid(now));
-    tx.transfer_post(transfer, id, now)?;
-    let Holder::Wallet(owner) = transfer.to else { return Ok(()) };
+    let held = tx.transfer_post(transfer, id, now)?;
+    let (Holder::Wallet(owner), false) = (transfer.to, held.owed.is_zero()) else { return Ok(held) };
     let settlement = Transfer {
         from: Holder::Wallet(owner),
         to: Holder::Book(Book::Receivables),
-        amount: settles(transfer.amount, account(tx, owner)?.owed),
+        amount: settles(transfer.amount, held.owed),
         cause: Cause::Settlement(id),
         server: None,
         description: "Settles what is owed for a disputed payment".to_owned(),
     };
-    tx.transfer_post(&settlement, TransferId(draw.uuid(now)), now)?;
-    Ok(())
+    tx.transfer_post(&settlement, TransferId(draw.uuid(now)), now)
 }

@@ -36,9 +36,14 @@ impl Tx<'_> {
     /// # Errors
     /// When the store cannot keep it.
     pub fn billed_look_again(&mut self, account: AccountId, now: Time) -> Result<(), StoreError> {
-        let sql = "UPDATE servers SET billing_look_at = 0 WHERE account_id = (SELECT id FROM accounts WHERE uuid = ?1) \
+        let key = self.key_of("accounts", &account.to_string())?;
+        self.look_again(key, now)
+    }
+
+    pub(super) fn look_again(&mut self, account: i64, now: Time) -> Result<(), StoreError> {
+        let sql = "UPDATE servers SET billing_look_at = 0 WHERE account_id = ?1 \
                    AND service_status IN ('active', 'suspended') AND paid_until <= ?2 AND billing_look_at > 0";
-        let touched = self.run(sql, (account.to_string(), now.plus(MONEY_MATTERS_SECONDS).0))?;
+        let touched = self.run(sql, (account, now.plus(MONEY_MATTERS_SECONDS).0))?;
         self.news.billing |= touched > 0;
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! SQLite with one writer: closures are run many to a transaction, each in a savepoint, and answered after the commit.
+//! SQLite with one writer: closures are run many to a transaction and answered after the commit. `batch` has how.
 //!
 //! * Durable at group-commit speed: a hundred orders that arrive together share one flush to disk.
 //! * A closure holds SQL and pure decisions only, so it may run twice. When a failing closure took the whole
@@ -11,7 +11,7 @@ use std::{
     path::Path,
     sync::{
         Arc, Mutex, PoisonError,
-        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+        mpsc::{SyncSender, TrySendError, sync_channel},
     },
     thread,
 };
@@ -23,11 +23,12 @@ use rusqlite::{
 };
 use tokio::sync::{Notify, Semaphore, oneshot, watch};
 
-use super::{News, Read, StoreError, Tx, connection, signal::Signals};
-use crate::failpoint::{self, Moment, Watch};
+use self::batch::{Desk, Life, run_batch, write_loop};
+use super::{Read, StoreError, Tx, connection, signal::Signals};
+use crate::failpoint::{self, Watch};
 
-/// Closures in one transaction.
-const BATCH_MAX: usize = 256;
+mod batch;
+
 /// Closures that wait; more are refused as busy, so that a flood ends at the door and not in memory.
 const QUEUE_MAX: usize = 4096;
 /// Connections that read beside the writer.
@@ -51,13 +52,6 @@ struct Inline {
     died: bool,
 }
 
-/// Where batches are written: the one connection that writes, who may end the process over it, and who waits for news.
-struct Desk {
-    connection: Connection,
-    watch: Option<Arc<dyn Watch>>,
-    signals: Signals,
-}
-
 struct Readers {
     connections: Arc<Mutex<Vec<Connection>>>,
     free: Semaphore,
@@ -79,7 +73,7 @@ impl Store {
         let reading = (0..READERS).map(|_| connection::open_reader(path)).collect::<Result<Vec<_>, _>>()?;
         let (writer, jobs) = sync_channel(QUEUE_MAX);
         let signals = Signals::default();
-        let mut desk = Desk { connection: writing, watch: failpoint::of_environment(), signals: signals.clone() };
+        let mut desk = Desk::new(writing, failpoint::of_environment(), signals.clone());
         thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || write_loop(&mut desk, &jobs))
@@ -103,7 +97,7 @@ impl Store {
     /// As [`Store::open`].
     pub fn open_watched(path: &Path, watch: Option<Arc<dyn Watch>>) -> Result<Self, StoreError> {
         let signals = Signals::default();
-        let desk = Desk { connection: connection::open(path)?, watch, signals: signals.clone() };
+        let desk = Desk::new(connection::open(path)?, watch, signals.clone());
         Ok(Self { engine: Arc::new(Engine::Inline(Mutex::new(Inline { desk, died: false }))), signals })
     }
 
@@ -125,7 +119,7 @@ impl Store {
         };
         connection.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(tell))?;
         let signals = Signals::default();
-        let desk = Desk { connection, watch: None, signals: signals.clone() };
+        let desk = Desk::new(connection, None, signals.clone());
         Ok(Self { engine: Arc::new(Engine::Inline(Mutex::new(Inline { desk, died: false }))), signals })
     }
 
@@ -238,19 +232,14 @@ fn read_on<T, E: From<StoreError>>(
 trait Job: Send {
     /// Runs it; `true` keeps what it wrote.
     fn run(&mut self, tx: &mut Tx<'_>) -> bool;
+    /// Whether what it writes may last at all.
+    fn lasting(&self) -> Lasting;
     /// Takes the answer away, because the transaction did not last.
     fn fail(&mut self, why: StoreError);
     /// Gives the answer.
     fn answer(self: Box<Self>);
     /// Whose it is, as the compiler calls it; nothing when it writes nothing that lasts, so that nobody dies over it.
     fn closure(&self) -> Option<&'static str>;
-}
-
-/// Whether the process is to go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Life {
-    GoesOn,
-    Ended,
 }
 
 impl Inline {
@@ -287,6 +276,10 @@ where
         self.outcome.insert(outcome).is_ok() && self.lasting == Lasting::Kept
     }
 
+    fn lasting(&self) -> Lasting {
+        self.lasting
+    }
+
     fn fail(&mut self, why: StoreError) {
         self.outcome = Some(Err(why.into()));
     }
@@ -300,98 +293,4 @@ where
     fn closure(&self) -> Option<&'static str> {
         (self.lasting == Lasting::Kept).then(std::any::type_name::<F>)
     }
-}
-
-fn write_loop(desk: &mut Desk, jobs: &Receiver<Box<dyn Job>>) {
-    while let Ok(first) = jobs.recv() {
-        let mut batch = vec![first];
-        while batch.len() < BATCH_MAX {
-            let Ok(next) = jobs.try_recv() else { break };
-            batch.push(next);
-        }
-        if run_batch(desk, batch) == Life::Ended {
-            return;
-        }
-    }
-}
-
-/// Runs the batch until a transaction lasts, then answers all of it.
-fn run_batch(desk: &mut Desk, batch: Vec<Box<dyn Job>>) -> Life {
-    let mut answered = Vec::with_capacity(batch.len());
-    let mut waiting = batch;
-    while !waiting.is_empty() {
-        match run_once(&desk.connection, &mut waiting, desk.watch.as_deref()) {
-            Ok(news) => {
-                desk.signals.tell(&news);
-                answered.append(&mut waiting);
-            }
-            // One closure took the transaction with it: its own answer stands, the others run again.
-            Err(Lost::By(index)) => answered.push(waiting.swap_remove(index)),
-            Err(Lost::All(why)) => {
-                for job in &mut waiting {
-                    job.fail(StoreError::NotDurable(why.to_string()));
-                }
-                answered.append(&mut waiting);
-            }
-            Err(Lost::Life) => return Life::Ended,
-        }
-    }
-    for job in answered {
-        job.answer();
-    }
-    Life::GoesOn
-}
-
-/// Why a transaction did not last.
-enum Lost {
-    /// The closure at this place ended it.
-    By(usize),
-    /// It could not be begun or committed.
-    All(rusqlite::Error),
-    /// The process dies here; the transaction may have lasted.
-    Life,
-}
-
-/// One transaction; answers whom it concerns.
-fn run_once(connection: &Connection, batch: &mut [Box<dyn Job>], watch: Option<&dyn Watch>) -> Result<News, Lost> {
-    let mut news = News::default();
-    connection.execute_batch("BEGIN IMMEDIATE").map_err(Lost::All)?;
-    for (index, job) in batch.iter_mut().enumerate() {
-        connection.execute_batch("SAVEPOINT job").map_err(Lost::All)?;
-        let mut tx = Tx::new(connection);
-        let keep = job.run(&mut tx);
-        if connection.is_autocommit() {
-            if keep {
-                job.fail(StoreError::NotDurable("the database ended the transaction".to_owned()));
-            }
-            return Err(Lost::By(index));
-        }
-        let end = if keep { "RELEASE job" } else { "ROLLBACK TO job; RELEASE job" };
-        if let Err(why) = connection.execute_batch(end) {
-            return Err(give_up(connection, why));
-        }
-        if keep {
-            news.append(tx.news);
-        }
-    }
-    let dies_at = |moment| {
-        let dies = |job: &dyn Job, watch: &dyn Watch| {
-            job.closure().is_some_and(|closure| watch.dies_at(&failpoint::use_case(closure), moment))
-        };
-        watch.is_some_and(|watch| batch.iter().any(|job| dies(job.as_ref(), watch)))
-    };
-    if dies_at(Moment::Before) {
-        let _ = connection.execute_batch("ROLLBACK");
-        return Err(Lost::Life);
-    }
-    connection.execute_batch("COMMIT").map_err(|why| give_up(connection, why))?;
-    if dies_at(Moment::After) { Err(Lost::Life) } else { Ok(news) }
-}
-
-fn give_up(connection: &Connection, why: rusqlite::Error) -> Lost {
-    if !connection.is_autocommit() {
-        // The transaction may be half dead; what matters is that it is gone, which the next BEGIN would tell.
-        let _ = connection.execute_batch("ROLLBACK");
-    }
-    Lost::All(why)
 }

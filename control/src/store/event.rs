@@ -28,6 +28,12 @@ pub struct EventRow {
     pub created_at: Time,
 }
 
+/// Where an event stands: the internal key of its account, and its number there.
+pub(super) struct Place {
+    pub(super) key: i64,
+    pub(super) position: i64,
+}
+
 impl Read<'_> {
     /// An account's events after a position, oldest first.
     ///
@@ -78,10 +84,22 @@ impl Tx<'_> {
         let action = key("actions", event.action.map(|id| id.to_string()))?;
         let sql =
             "UPDATE accounts SET events_written = events_written + 1 WHERE uuid = ?1 RETURNING id, events_written";
-        let (key, position): (i64, i64) = self.one(sql, [account.to_string()], |r| Ok((r.get(0)?, r.get(1)?)))?;
+        let place = self.one(sql, [account.to_string()], |r| Ok(Place { key: r.get(0)?, position: r.get(1)? }))?;
+        self.event_insert(account, &place, (server, action), event, now)
+    }
+
+    /// Writes an event whose place was taken already, by whoever wrote the account's row anyway.
+    pub(super) fn event_insert(
+        &mut self,
+        account: AccountId,
+        place: &Place,
+        (server, action): (Option<i64>, Option<i64>),
+        event: &Event,
+        now: Time,
+    ) -> Result<(), StoreError> {
         let sql = "INSERT INTO events (account_id, position, kind, server_id, action_id, data, created_at) \
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-        self.run(sql, (key, position, event.kind.as_str(), server, action, &event.data, now.0))?;
+        self.run(sql, (place.key, place.position, event.kind.as_str(), server, action, &event.data, now.0))?;
         self.news.told.insert(account);
         Ok(())
     }

@@ -81,7 +81,7 @@ pub use self::{
     server_view::{ServerFilter, ServerIp, ServerView},
     spec::Observation,
     ssh_key::SshKeyRow,
-    transfer::{PostError, Posted},
+    transfer::{Held, PostError, Posted},
     wallet_history::{Begin, TransferFilter, TransferRow},
 };
 
@@ -121,8 +121,8 @@ struct News {
 }
 
 impl News {
-    fn append(&mut self, mut other: Self) {
-        self.told.append(&mut other.told);
+    fn append(&mut self, other: Self) {
+        self.told.extend(other.told);
         self.billing |= other.billing;
     }
 }

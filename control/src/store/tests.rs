@@ -43,7 +43,8 @@ fn top_up(tx: &mut Tx<'_>, number: u128, cents: i64, reference: &str) -> Result<
         server: None,
         description: "Wallet top-up".to_owned(),
     };
-    tx.transfer_post(&transfer, TransferId(Uuid::from_u128(reference.len() as u128 + 1000 * number)), NOW)
+    let id = TransferId(Uuid::from_u128(reference.len() as u128 + 1000 * number));
+    tx.transfer_post(&transfer, id, NOW).map(|held| held.balance)
 }
 
 impl Tx<'_> {
@@ -211,7 +212,7 @@ async fn the_ledger_takes_each_cause_once_and_never_overdraws() {
                 server: None,
                 description: String::new(),
             };
-            tx.transfer_post(&transfer, TransferId(Uuid::from_u128(cents as u128)), NOW)
+            tx.transfer_post(&transfer, TransferId(Uuid::from_u128(cents as u128)), NOW).map(|held| held.balance)
         }
     };
     let missing = store.write(spend(501)).await;

@@ -3,7 +3,7 @@
 
 use csp_shared::id::{AccountId, TransferId};
 
-use super::{Read, StoreError, Tx, row};
+use super::{Read, StoreError, Tx, event::Place, row};
 use crate::domain::{
     event::Event,
     ledger::{Book, Cause, CauseKind, Holder, Transfer},
@@ -22,6 +22,15 @@ pub struct Posted {
     pub amount: Cents,
 }
 
+/// What a wallet holds, and what its account owes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// In the wallet.
+    pub balance: Cents,
+    /// For disputed payments.
+    pub owed: Cents,
+}
+
 /// Why a transfer was not posted.
 #[derive(Debug, thiserror::Error)]
 pub enum PostError {
@@ -31,6 +40,9 @@ pub enum PostError {
         /// How much is missing.
         missing: Cents,
     },
+    /// Nobody's wallet.
+    #[error("there is no account {0}")]
+    NoAccount(AccountId),
     /// The same cause moved money before.
     #[error("`{0}` was posted before")]
     Twice(String),
@@ -89,45 +101,38 @@ impl Read<'_> {
 }
 
 impl Tx<'_> {
-    /// Posts a transfer and moves the wallet's balance with it. An amount of zero is not posted: it answers the balance.
+    /// Posts a transfer and moves the wallet's balance with it; answers what is held then. An amount of zero is not posted.
     ///
     /// # Errors
     /// When the wallet has less, or the cause moved money before.
-    pub fn transfer_post(&mut self, transfer: &Transfer, id: TransferId, now: Time) -> Result<Cents, PostError> {
+    pub fn transfer_post(&mut self, transfer: &Transfer, id: TransferId, now: Time) -> Result<Held, PostError> {
         let (account, credit) = match (transfer.from, transfer.to) {
             (Holder::Book(_), Holder::Wallet(account)) => (account, true),
             (Holder::Wallet(account), Holder::Book(_)) => (account, false),
             _ => return Err(StoreError::Damaged("a transfer moves between a wallet and a book".to_owned()).into()),
         };
-        let balance = self.account_get(account)?.map(|a| a.balance);
-        let balance = balance.ok_or_else(|| StoreError::Damaged(format!("no account {account}")))?;
+        let Wallet { key, held, events } = self.wallet(account)?;
         if transfer.amount.is_zero() {
-            return Ok(balance);
+            return Ok(held);
         }
-        if self.transfer_by_cause(&transfer.cause)?.is_some() {
-            return Err(PostError::Twice(transfer.cause.to_string()));
-        }
-        let after = if credit {
-            balance.plus(transfer.amount).ok_or(PostError::Overflow)?
-        } else {
-            let missing = || Cents::new(transfer.amount.get() - balance.get()).unwrap_or_default();
-            balance.minus(transfer.amount).ok_or_else(|| PostError::Insufficient { missing: missing() })?
+        let held = match held.after(transfer, credit) {
+            Ok(held) => held,
+            // Whoever posts again is told so, and not that there is too little for it by now.
+            Err(_) if self.transfer_amount(&transfer.cause)?.is_some() => return Err(twice(transfer)),
+            Err(why) => return Err(why),
         };
-        let owed = match (transfer.from, transfer.to) {
-            (Holder::Book(Book::Receivables), _) => transfer.amount.get(),
-            (_, Holder::Book(Book::Receivables)) => -transfer.amount.get(),
-            _ => 0,
-        };
-        let sql = "UPDATE accounts SET balance_cents = ?2, owed_cents = owed_cents + ?3 WHERE uuid = ?1";
-        self.run(sql, (account.to_string(), after.get(), owed))?;
-        self.transfer_insert(transfer, id, Some(after), now)?;
-        let told = Event::balance(credit, transfer.amount, after, &transfer.description, transfer.server);
-        self.event_put(account, &told, now)?;
+        let server = transfer.server.map(|server| self.key_of("servers", &server.to_string())).transpose()?;
+        self.transfer_insert(transfer, id, (Some(key), server), Some(held.balance), now)?;
+        let place = Place { key, position: events + 1 };
+        let sql = "UPDATE accounts SET balance_cents = ?2, owed_cents = ?3, events_written = ?4 WHERE id = ?1";
+        self.run(sql, (key, held.balance.get(), held.owed.get(), place.position))?;
+        let told = Event::balance(credit, transfer.amount, held.balance, &transfer.description, transfer.server);
+        self.event_insert(account, &place, (server, None), &told, now)?;
         // A renewal was foreseen by whoever comes after it.
         if transfer.cause.kind() != CauseKind::Renewal {
-            self.billed_look_again(account, now)?;
+            self.look_again(key, now)?;
         }
-        Ok(after)
+        Ok(held)
     }
 
     /// Posts what moves between two books of the provider's own: a discount, for example. No wallet sees it. An amount of
@@ -142,28 +147,36 @@ impl Tx<'_> {
         if transfer.amount.is_zero() {
             return Ok(());
         }
-        if self.transfer_amount(&transfer.cause)?.is_some() {
-            return Err(PostError::Twice(transfer.cause.to_string()));
-        }
-        Ok(self.transfer_insert(transfer, id, None, now)?)
+        let server = transfer.server.map(|server| self.key_of("servers", &server.to_string())).transpose()?;
+        self.transfer_insert(transfer, id, (None, server), None, now)
     }
 
+    fn wallet(&self, account: AccountId) -> Result<Wallet, PostError> {
+        let sql = "SELECT id, balance_cents, owed_cents, events_written FROM accounts WHERE uuid = ?1";
+        let found = self.maybe(sql, [account.to_string()], |r| {
+            let held = Held { balance: row::cents(r, 1)?, owed: row::cents(r, 2)? };
+            Ok(Wallet { key: r.get(0)?, held, events: r.get(3)? })
+        })?;
+        found.ok_or(PostError::NoAccount(account))
+    }
+
+    /// The database refuses the second transfer of a cause.
     fn transfer_insert(
         &self,
         transfer: &Transfer,
         id: TransferId,
+        (wallet, server): (Option<i64>, Option<i64>),
         after: Option<Cents>,
         now: Time,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), PostError> {
         let side = |holder: Holder| match holder {
-            Holder::Wallet(account) => self.key_of("accounts", &account.to_string()).map(|key| (Some(key), None)),
-            Holder::Book(book) => Ok((None, Some(book.as_str()))),
+            Holder::Wallet(_) => (wallet, None),
+            Holder::Book(book) => (None, Some(book.as_str())),
         };
-        let (from, to) = (side(transfer.from)?, side(transfer.to)?);
-        let server = transfer.server.map(|server| self.key_of("servers", &server.to_string())).transpose()?;
+        let (from, to) = (side(transfer.from), side(transfer.to));
         let sql = "INSERT INTO transfers (uuid, from_account_id, from_book, to_account_id, to_book, amount_cents, cause, \
                    cause_key, server_id, description, balance_after_cents, created_at) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT (cause_key) DO NOTHING";
         let params = rusqlite::params![
             id.to_string(),
             from.0,
@@ -178,6 +191,38 @@ impl Tx<'_> {
             after.map(Cents::get),
             now.0
         ];
-        self.insert(sql, params).map(drop)
+        if self.run(sql, params)? == 0 { Err(twice(transfer)) } else { Ok(()) }
     }
+}
+
+/// A wallet's row, as far as a transfer touches it.
+struct Wallet {
+    key: i64,
+    held: Held,
+    /// So many events of it were written.
+    events: i64,
+}
+
+impl Held {
+    /// What is held after a transfer into the wallet or out of it.
+    fn after(self, transfer: &Transfer, is_credit: bool) -> Result<Self, PostError> {
+        let Self { balance, owed } = self;
+        let amount = transfer.amount;
+        let balance = if is_credit {
+            balance.plus(amount).ok_or(PostError::Overflow)?
+        } else {
+            let missing = || amount.minus(balance).unwrap_or_default();
+            balance.minus(amount).ok_or_else(|| PostError::Insufficient { missing: missing() })?
+        };
+        let owed = match (transfer.from, transfer.to) {
+            (Holder::Book(Book::Receivables), _) => owed.plus(amount).ok_or(PostError::Overflow)?,
+            (_, Holder::Book(Book::Receivables)) => owed.minus(amount).ok_or(PostError::Overflow)?,
+            _ => owed,
+        };
+        Ok(Self { balance, owed })
+    }
+}
+
+fn twice(transfer: &Transfer) -> PostError {
+    PostError::Twice(transfer.cause.to_string())
 }

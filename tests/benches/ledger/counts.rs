@@ -18,31 +18,57 @@ use csp_tests::test_control::NOON;
 use super::{
     CLIENTS, copy,
     engine::Bench,
+    raw,
     vfs::{Event, Recording},
 };
 
-/// Of each client.
-const POSTINGS: usize = 20;
+/// Of all clients together, at least.
+const POSTINGS: usize = 1000;
 
 pub async fn print(blank: &Path) {
-    println!("\n{} statements a posting, of which 2 for its savepoint", statements(blank).await);
+    println!("\n{} statements a posting, {} by hand", statements(blank).await, raw::STATEMENTS);
     for clients in CLIENTS {
-        let copied = copy(blank);
-        let recording = Recording::of(copied.path.parent().unwrap(), false);
-        let bench = Bench::open(&copied.path).await;
-        let mut tasks = tokio::task::JoinSet::new();
-        for _ in 0..clients {
-            let bench = bench.clone();
-            tasks.spawn(async move {
-                for _ in 0..POSTINGS {
-                    bench.post().await;
-                }
-            });
-        }
-        while tasks.join_next().await.is_some() {}
-        let flushes = recording.end().iter().filter(|event| matches!(event, Event::Sync { .. })).count();
-        println!("{:.3} flushes a posting with {clients} clients", flushes as f64 / (clients * POSTINGS) as f64);
+        let each = POSTINGS.div_ceil(clients);
+        let csp = {
+            let copied = copy(blank);
+            let recording = Recording::of(copied.path.parent().unwrap(), false);
+            let bench = Bench::open(&copied.path).await;
+            recording.answered(0);
+            let mut tasks = tokio::task::JoinSet::new();
+            for _ in 0..clients {
+                let bench = bench.clone();
+                tasks.spawn(async move {
+                    for _ in 0..each {
+                        bench.post().await;
+                    }
+                });
+            }
+            while tasks.join_next().await.is_some() {}
+            recording.answered(1);
+            flushes(recording) / (clients * each) as f64
+        };
+        let raw = {
+            let copied = copy(blank);
+            let recording = Recording::of(copied.path.parent().unwrap(), false);
+            let database = raw::open(&copied);
+            recording.answered(0);
+            let mut number = 0;
+            while number < POSTINGS {
+                number = raw::batch(&database, clients, number);
+            }
+            recording.answered(1);
+            flushes(recording) / number as f64
+        };
+        println!("{csp:.3} flushes a posting with {clients} clients, {raw:.3} by hand");
     }
+}
+
+/// Between the two marks.
+fn flushes(recording: Recording) -> f64 {
+    let events = recording.end();
+    let marks: Vec<usize> = (0..events.len()).filter(|at| matches!(events[*at], Event::Answered(_))).collect();
+    let between = &events[marks[0]..marks[1]];
+    between.iter().filter(|event| matches!(event, Event::Sync { .. })).count() as f64
 }
 
 /// Of one posting, without the BEGIN and COMMIT that it shares with others.

@@ -10,12 +10,12 @@ use std::{
 };
 
 use csp_control::{
-    entropy::{Entropy as _, SeededEntropy},
+    clock::{Clock as _, SystemClock},
+    entropy::{Entropy as _, SystemEntropy},
     service::credit_account::{CreditAccount, credit_account},
     store::{Store, StoreError},
 };
 use csp_shared::id::AccountId;
-use csp_tests::test_control::NOON;
 
 use super::Copied;
 
@@ -23,7 +23,6 @@ use super::Copied;
 pub struct Bench {
     pub store: Store,
     accounts: Vec<AccountId>,
-    entropy: SeededEntropy,
     number: AtomicU64,
 }
 
@@ -32,7 +31,7 @@ impl Bench {
         let store = Store::open(path).unwrap();
         let accounts = store.read::<_, StoreError>(|read| read.account_list()).await.unwrap();
         let accounts = accounts.into_iter().map(|account| account.id).collect();
-        Arc::new(Self { store, accounts, entropy: SeededEntropy::new(1), number: AtomicU64::new(0) })
+        Arc::new(Self { store, accounts, number: AtomicU64::new(0) })
     }
 
     /// Credits one payment.
@@ -41,8 +40,8 @@ impl Bench {
         let account = self.accounts[usize::try_from(number).unwrap() % self.accounts.len()];
         let (amount, reference) = ("1.00".parse().unwrap(), format!("bench:{number}"));
         let credit = CreditAccount { account, amount, reference, note: None };
-        let draw = self.entropy.draw();
-        self.store.write(move |tx| credit_account(tx, &credit, draw.clone(), NOON)).await.unwrap();
+        let (draw, now) = (SystemEntropy.draw(), SystemClock.now());
+        self.store.write(move |tx| credit_account(tx, &credit, draw.clone(), now)).await.unwrap();
     }
 }
 

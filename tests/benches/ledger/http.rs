@@ -9,7 +9,12 @@ use std::{
 
 use axum::http::{Request, header};
 use csp_control::{
-    api::connections::{ConnectionBounds, serve},
+    api::{
+        App,
+        connections::{ConnectionBounds, serve},
+    },
+    clock::SystemClock,
+    entropy::SystemEntropy,
     operator::remote,
 };
 use csp_tests::test_control::TestControl;
@@ -30,7 +35,9 @@ pub async fn measure(length: Duration) -> Duration {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();
     let bounds = ConnectionBounds::new(4096, 4096, vec![]);
-    let server = tokio::spawn(serve(listener, remote::router(control.app.clone()), bounds, pending::<()>()));
+    // As the program has it: ids of one moment lie together.
+    let app = App { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy), ..control.app.clone() };
+    let server = tokio::spawn(serve(listener, remote::router(app), bounds, pending::<()>()));
     let (until, mut clients) = (Instant::now() + length, tokio::task::JoinSet::new());
     for client in 0..CLIENTS {
         let account = control.customer(&format!("customer {client}"), "0").await.account.to_string();

@@ -11,6 +11,7 @@ use csp_control::{
         money::Cents,
     },
     service::{
+        afford::Unaffordable,
         known_names::UnknownName,
         order_server::{OrderError, OrderServer, Ordered, order_server},
         verify_ledger::verify_ledger,
@@ -78,7 +79,7 @@ async fn race(control: &Arc<TestControl>, customer: &TestCustomer, code: &Code) 
                 told.charged += ordered.bill.quote.charged().get();
                 told.discount += ordered.bill.quote.discount().get();
             }
-            Err(OrderError::InsufficientBalance { .. }) => told.short += 1,
+            Err(OrderError::Unaffordable(Unaffordable::Short { .. })) => told.short += 1,
             Err(OrderError::Unknown(names)) if names == [UnknownName::Promo(PromoRefusal::UsedUp)] => told.used_up += 1,
             Err(other) => panic!("{other}"),
         }

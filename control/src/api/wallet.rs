@@ -7,11 +7,14 @@ use utoipa::ToSchema;
 use super::{
     auth::{By, ReadsWallet},
     document::tags,
-    envelope::{Answer, Money},
+    envelope::{Answer, Money, When},
     error::ApiError,
     state::App,
 };
-use crate::store::StoreError;
+use crate::{
+    domain::billing::forecast::runs_out,
+    store::{Billed, Read, StoreError},
+};
 
 /// The wallets' one currency.
 pub(super) const CURRENCY: &str = "USD";
@@ -24,18 +27,29 @@ pub struct Balance {
     currency: &'static str,
     /// What is owed for disputed payments; a top-up pays it first.
     owed: Money,
+    /// When the first renewal comes that the balance does not cover, at the prices that are known today and if nothing is
+    /// paid in or ordered meanwhile. Null when it covers five years, or nothing renews by itself.
+    runs_out_on: Option<When>,
 }
 
 /// Show the balance
 ///
-/// What is in the prepaid wallet.
+/// What is in the prepaid wallet, and how long it lasts.
 #[utoipa::path(get, path = "/balance", operation_id = "show_balance", tag = tags::WALLET)]
 pub async fn balance(
     State(app): State<App>,
     By { customer, .. }: By<ReadsWallet>,
 ) -> Result<Answer<Balance>, ApiError> {
-    let account = app.store.read::<_, StoreError>(move |read| read.account_get(customer.account)).await?;
-    // The key was found with its account a moment ago, and accounts are never deleted.
-    let account = account.ok_or_else(|| StoreError::Damaged("a key without an account".to_owned()))?;
-    Ok(Answer::data(Balance { balance: Money(account.balance), currency: CURRENCY, owed: Money(account.owed) }))
+    let now = app.now();
+    let read = move |read: &Read<'_>| {
+        // The key was found with its account a moment ago, and accounts are never deleted.
+        let gone = || StoreError::Damaged("a key without an account".to_owned());
+        let account = read.account_get(customer.account)?.ok_or_else(gone)?;
+        Ok::<_, StoreError>((account, read.billed_list(customer.account)?))
+    };
+    let (account, services) = app.store.read(read).await?;
+    let renewing: Vec<_> = services.iter().filter_map(Billed::renewing).collect();
+    let runs_out_on = runs_out(account.balance, &renewing, now).map(When);
+    let (balance, owed) = (Money(account.balance), Money(account.owed));
+    Ok(Answer::data(Balance { balance, currency: CURRENCY, owed, runs_out_on }))
 }

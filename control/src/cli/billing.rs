@@ -1,7 +1,7 @@
 //! `scheduler`, `price`, `mail`, `server lock`: the life of services, as far as an operator has a word in it.
 
-use clap::{Args, Subcommand, ValueEnum};
-use csp_shared::id::{MailId, ServerId};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
+use csp_shared::id::{LeaseId, MailId, ServerId};
 use serde_json::json;
 
 use super::{
@@ -68,15 +68,22 @@ pub(super) fn locked(done: &Locked) -> String {
 #[derive(Debug, Subcommand)]
 pub(super) enum PriceCommand {
     /// Announce another price and tell the owners; a rise begins 30 days later at the earliest
+    #[command(group(ArgGroup::new("whom").required(true).args(["package", "server", "pool", "ip"])))]
     Announce {
         /// USD a month, as 25 or 25.50
         price: String,
         /// For all servers of this package
-        #[arg(long, conflicts_with = "server", required_unless_present = "server")]
+        #[arg(long)]
         package: Option<String>,
         /// For one server
         #[arg(long)]
         server: Option<ServerId>,
+        /// For all extra addresses of this pool
+        #[arg(long)]
+        pool: Option<String>,
+        /// For one extra address, by its uuid
+        #[arg(long)]
+        ip: Option<LeaseId>,
         /// From when on, UTC: 2027-01-01 or "2027-01-01 12:00:00" [default: as soon as it may]
         #[arg(long = "from", value_name = "TIME")]
         effective_at: Option<String>,
@@ -140,10 +147,11 @@ fn scheduler_text(shown: &Scheduler) -> String {
 
 pub(super) fn price(client: &Client<'_>, command: PriceCommand, json: bool) -> Result<(), CommandError> {
     let shown: ServerPrice = match command {
-        PriceCommand::Announce { price, package, server, effective_at } => {
-            let asked = AnnouncePrice { server_uuid: server, package, price, effective_at };
+        PriceCommand::Announce { price, package, server, pool, ip, effective_at } => {
+            let what = if pool.is_some() || ip.is_some() { "extra addresses" } else { "servers" };
+            let asked = AnnouncePrice { server_uuid: server, package, ip_uuid: ip, pool, price, effective_at };
             let done: Announced = client.post_patiently("/prices", &asked)?;
-            return if json { say_json(&done) } else { say(&announced(&done)) };
+            return if json { say_json(&done) } else { say(&announced(&done, what)) };
         }
         PriceCommand::Fix { server, price } => {
             client.post(&format!("/servers/{server}/price/fix"), &FixPrice { price })?
@@ -157,11 +165,11 @@ pub(super) fn price(client: &Client<'_>, command: PriceCommand, json: bool) -> R
     say(&format!("The price is {} USD a month, {how}.", shown.price))
 }
 
-fn announced(done: &Announced) -> String {
+fn announced(done: &Announced, what: &str) -> String {
     let passed = done.passed_by.iter().map(|one| format!("passed by: {}  {}\n", one.server, one.reason));
     let passed: String = passed.collect();
     match &done.effective_at {
-        Some(at) => format!("{passed}Announced to the owners of {} servers; it begins by {at} UTC.", done.announced),
+        Some(at) => format!("{passed}Announced to the owners of {} {what}; it begins by {at} UTC.", done.announced),
         None => format!("{passed}Announced to nobody."),
     }
 }

@@ -4,6 +4,8 @@
 //! about, so nothing can change without a word. It holds what any key that may read can see anyway: no secret, nothing of
 //! another account, nothing of the provider's hosts. A kind, once published, keeps its name and its meaning.
 
+use std::net::Ipv4Addr;
+
 use csp_shared::id::{ActionId, NoticeId, ServerId};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -55,7 +57,7 @@ kinds! {
         "The paid time of a server ends or has ended, and it does not renew by itself as things stand. `data`: reminder (before_7, before_3, before_1, suspended, grace_3, grace_1), paid_until, amount (of its next period), and in the grace time delete_at.";
     ServerRenewed = "server.renewed", "A server's paid time became longer, by itself or by request. `data`: paid_until.";
     ServerPriceAnnounced = "server.price_announced",
-        "A server's price changes for what is paid from effective_at on. `data`: amount, previous_amount, effective_at.";
+        "The price of a server, or of one of its extra addresses, changes for what is paid from effective_at on. `data`: amount, previous_amount, effective_at, and of an address: address.";
     ServerPasswordReset = "server.password_reset", "The guest took a new root password that the owner asked for.";
     ServerLost = "server.lost",
         "The provider lost the server's host and gave the server up, with its data. It is destroyed. `data`: amount, what was credited for unused time.";
@@ -114,6 +116,8 @@ struct Data<'a> {
     balance: Option<Cents>,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<Ipv4Addr>,
     #[serde(skip_serializing_if = "Option::is_none")]
     notice_uuid: Option<NoticeId>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -206,11 +210,11 @@ impl Event {
         Self::server(Kind::ServerRenewed, server, &Data { paid_until: Some(paid_until.to_string()), ..Data::default() })
     }
 
-    /// A server will have another price.
-    pub fn price_announced(server: ServerId, before: Cents, announced: &Announced) -> Self {
+    /// A server will have another price, or one of its extra addresses.
+    pub fn price_announced(server: ServerId, address: Option<Ipv4Addr>, before: Cents, announced: &Announced) -> Self {
         let (amount, previous_amount) = (Some(announced.price), Some(before));
         let effective_at = Some(announced.effective_at.to_string());
-        let data = Data { amount, previous_amount, effective_at, ..Data::default() };
+        let data = Data { amount, previous_amount, effective_at, address, ..Data::default() };
         Self::server(Kind::ServerPriceAnnounced, server, &data)
     }
 

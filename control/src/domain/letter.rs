@@ -1,5 +1,7 @@
 //! What customers are written. Plain text; whatever stands in it was parsed before, and the mail's builder encodes the rest.
 
+use std::net::Ipv4Addr;
+
 use super::{
     billing::{
         life::{Reminder, Reminding},
@@ -50,15 +52,22 @@ pub fn reminder(hostname: &str, package: &str, said: &Reminding) -> Letter {
     Letter { subject, body: format!("{what}\n\n{cure}\n") }
 }
 
-/// About a price that will be another.
+/// About a price that will be another: of a server, or of one of its extra addresses.
 #[must_use]
-pub fn price(hostname: &str, package: &str, before: Cents, announced: &Announced) -> Letter {
+pub fn price(hostname: &str, package: &str, address: Option<Ipv4Addr>, before: Cents, announced: &Announced) -> Letter {
     let Announced { price, effective_at } = announced;
+    let (subject, what) = match address {
+        None => (format!("The price of {hostname} changes"), format!("Your server {hostname} ({package})")),
+        Some(address) => (
+            format!("The price of {address} changes"),
+            format!("The extra address {address} of your server {hostname}"),
+        ),
+    };
     Letter {
-        subject: format!("The price of {hostname} changes"),
+        subject,
         body: format!(
-            "Your server {hostname} ({package}) costs {before} USD a month. What is paid for it from {effective_at} UTC \
-             on costs {price} USD a month. What is paid already stays as it is.\n"
+            "{what} costs {before} USD a month. What is paid for it from {effective_at} UTC on costs {price} USD a month. \
+             What is paid already stays as it is.\n"
         ),
     }
 }

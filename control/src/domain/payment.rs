@@ -138,6 +138,35 @@ pub fn account_locks(owed: Cents, has_open_dispute: bool) -> Vec<AccountLock> {
     has_open_dispute.then_some(AccountLock::Dispute).into_iter().chain(debt).collect()
 }
 
+/// What an account spends money on: the rows of the table of what a lock forbids.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Spending {
+    /// A new server.
+    Order,
+    /// Another package.
+    ChangePackage,
+    /// An extra address, added or moved.
+    ExtraIp,
+    /// More time for what there is, by request.
+    Extend,
+    /// More time for what there is, by itself.
+    Renewal,
+}
+
+/// Whether an account may spend `price` on something, as far as its locks are concerned. Nothing is ordered, and nothing
+/// that costs is added to what there is; what there is may be kept (BILLING 14).
+///
+/// # Errors
+/// With the first lock that forbids it.
+pub fn may_spend(spending: Spending, price: Cents, locks: &[AccountLock]) -> Result<(), AccountLock> {
+    let is_open = match spending {
+        Spending::Order => false,
+        Spending::ChangePackage | Spending::ExtraIp => price.is_zero(),
+        Spending::Extend | Spending::Renewal => true,
+    };
+    if is_open { Ok(()) } else { locks.first().map_or(Ok(()), |lock| Err(*lock)) }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -190,5 +219,26 @@ mod tests {
         assert_eq!(account_locks(Cents::ZERO, false), []);
         assert_eq!(account_locks(cents(5), false), [AccountLock::Debt(cents(5))]);
         assert_eq!(account_locks(cents(5), true), [AccountLock::Dispute, AccountLock::Debt(cents(5))]);
+    }
+
+    #[test]
+    fn a_locked_account_keeps_what_it_has_and_adds_nothing_that_costs() {
+        use Spending::{ChangePackage, Extend, ExtraIp, Order, Renewal};
+        let table = [
+            (Order, false, false),
+            (ChangePackage, false, true),
+            (ExtraIp, false, true),
+            (Extend, true, true),
+            (Renewal, true, true),
+        ];
+        for (spending, when_it_costs, when_it_is_free) in table {
+            for (price, expected) in [(cents(1), when_it_costs), (Cents::ZERO, when_it_is_free)] {
+                for lock in [AccountLock::Dispute, AccountLock::Debt(cents(5))] {
+                    let told = may_spend(spending, price, &[lock]);
+                    assert_eq!(told, if expected { Ok(()) } else { Err(lock) }, "{spending:?} for {price}");
+                }
+                assert_eq!(may_spend(spending, price, &[]), Ok(()), "{spending:?} of an account without a lock");
+            }
+        }
     }
 }

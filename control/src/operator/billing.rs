@@ -1,7 +1,7 @@
 //! `/scheduler`, locks and prices: the life of services, as far as an operator has a word in it.
 
 use axum::extract::{Path, State};
-use csp_shared::id::ServerId;
+use csp_shared::id::{LeaseId, ServerId};
 
 use super::{
     request::Json,
@@ -98,43 +98,62 @@ pub(super) fn shown(locks: Vec<(Lock, Time, Option<String>)>) -> Vec<LockSays> {
     locks.into_iter().map(one).collect()
 }
 
-/// `POST /prices`. Each server is a transaction of its own: told again, it goes on where it was interrupted.
+/// `POST /prices`. Each server or address is a transaction of its own: told again, it goes on where it was interrupted.
 pub async fn announce(State(app): State<App>, Json(asked): Json<AnnouncePrice>) -> Result<Answer<Announced>, ApiError> {
     let mut faults = Faults::default();
+    let slug = |text: Option<&str>| text.map(Slug::parse).transpose();
     let price = faults.parsed(Code::ValidationFailed, "price", asked.price.parse::<Cents>());
     let effective_at = asked.effective_at.as_deref().map(str::parse::<Time>).transpose();
     let effective_at = faults.parsed(Code::ValidationFailed, "effective_at", effective_at);
-    let package = asked.package.as_deref().map(Slug::parse).transpose();
-    let package = faults.parsed(Code::ValidationFailed, "package", package);
-    let (Some(price), Some(effective_at), Some(package)) = (price, effective_at, package) else {
+    let package = faults.parsed(Code::ValidationFailed, "package", slug(asked.package.as_deref()));
+    let pool = faults.parsed(Code::ValidationFailed, "pool", slug(asked.pool.as_deref()));
+    let (Some(price), Some(effective_at), Some(package), Some(pool)) = (price, effective_at, package, pool) else {
         return Err(faults.refusal());
     };
     let now = app.now();
     let has_mail = app.settings.billing.has_mail;
-    let new = |server| announce_price::AnnouncePrice { server, price, effective_at, has_mail };
-    match (asked.server_uuid, package) {
-        (Some(server), None) => {
-            let announced = announce_one(&app, new(server), now).await?;
-            let (effective_at, passed_by) = (Some(announced.to_string()), Vec::new());
-            Ok(Answer::data(Announced { effective_at, announced: 1, passed_by }))
+    let new = |(server, ip)| announce_price::AnnouncePrice { server, ip, price, effective_at, has_mail };
+    let all: Vec<(ServerId, Option<LeaseId>)> = match (asked.server_uuid, asked.ip_uuid, package, pool) {
+        (Some(server), None, None, None) => return announce_alone(&app, new((server, None)), now).await,
+        (None, Some(ip), None, None) => {
+            let lease = app.store.read::<_, StoreError>(move |read| read.lease_get(ip)).await?;
+            let server = lease.ok_or(PriceError::NoAddress(ip))?.server;
+            return announce_alone(&app, new((server, Some(ip))), now).await;
         }
-        (None, Some(package)) => {
-            let servers = app.store.read(move |read| read.price_holders(&package)).await?;
-            let (mut latest, mut announced, mut passed_by) = (None, 0, Vec::new());
-            for server in servers {
-                match announce_one(&app, new(server), now).await {
-                    Ok(at) => {
-                        latest = latest.max(Some(at));
-                        announced += 1;
-                    }
-                    Err(PriceError::Store(why)) => return Err(why.into()),
-                    Err(why) => passed_by.push(PassedBy { server, reason: why.to_string() }),
-                }
+        (None, None, Some(package), None) => {
+            let servers = app.store.read::<_, StoreError>(move |read| read.price_holders(&package)).await?;
+            servers.into_iter().map(|server| (server, None)).collect()
+        }
+        (None, None, None, Some(pool)) => {
+            let ips = app.store.read::<_, StoreError>(move |read| read.price_holders_of_pool(&pool)).await?;
+            ips.into_iter().map(|(server, ip)| (server, Some(ip))).collect()
+        }
+        _ => {
+            let what = "name one: a server, a package, an extra address, or a pool of them";
+            return Err(ApiError::field(Code::ValidationFailed, "server_uuid", what));
+        }
+    };
+    let (mut latest, mut announced, mut passed_by) = (None, 0, Vec::new());
+    for one in all {
+        match announce_one(&app, new(one), now).await {
+            Ok(at) => {
+                latest = latest.max(Some(at));
+                announced += 1;
             }
-            Ok(Answer::data(Announced { effective_at: latest.map(|at| at.to_string()), announced, passed_by }))
+            Err(PriceError::Store(why)) => return Err(why.into()),
+            Err(why) => passed_by.push(PassedBy { server: one.0, reason: why.to_string() }),
         }
-        _ => Err(ApiError::field(Code::ValidationFailed, "server_uuid", "name either a server or a package")),
     }
+    Ok(Answer::data(Announced { effective_at: latest.map(|at| at.to_string()), announced, passed_by }))
+}
+
+async fn announce_alone(
+    app: &App,
+    new: announce_price::AnnouncePrice,
+    now: Time,
+) -> Result<Answer<Announced>, ApiError> {
+    let effective_at = Some(announce_one(app, new, now).await?.to_string());
+    Ok(Answer::data(Announced { effective_at, announced: 1, passed_by: Vec::new() }))
 }
 
 async fn announce_one(app: &App, new: announce_price::AnnouncePrice, now: Time) -> Result<Time, PriceError> {
@@ -179,7 +198,7 @@ impl From<PriceError> for ApiError {
     fn from(error: PriceError) -> Self {
         let reason = error.to_string();
         match error {
-            PriceError::NotInService(_) => Self::new(Code::NotFound, reason),
+            PriceError::NotInService(_) | PriceError::NoAddress(_) => Self::new(Code::NotFound, reason),
             PriceError::Refused(_) => Self::field(Code::ValidationFailed, "price", reason),
             PriceError::Store(error) => error.into(),
         }

@@ -1,7 +1,7 @@
 //! Announces another price for a server: it applies to what is paid from its beginning on, a rise 30 days after this notice
 //! at the earliest (BILLING 11).
 
-use csp_shared::id::ServerId;
+use csp_shared::id::{LeaseId, ServerId};
 
 use super::write_letter::write_letter;
 use crate::{
@@ -22,7 +22,9 @@ use crate::{
 pub struct AnnouncePrice {
     /// For which server.
     pub server: ServerId,
-    /// Of a month of its package.
+    /// For which of its extra addresses; nothing: for its package.
+    pub ip: Option<LeaseId>,
+    /// Of a month.
     pub price: Cents,
     /// From when on; nothing: as soon as it may.
     pub effective_at: Option<Time>,
@@ -36,6 +38,9 @@ pub enum PriceError {
     /// Unknown, or not in use.
     #[error("there is no server {0} in service")]
     NotInService(ServerId),
+    /// Unknown, not in use, or not beside a package.
+    #[error("there is no extra address {0} in use")]
+    NoAddress(LeaseId),
     /// It may not be so.
     #[error(transparent)]
     Refused(#[from] PriceRefusal),
@@ -55,13 +60,20 @@ pub fn announce_price(
     now: Time,
 ) -> Result<Announced, PriceError> {
     let mut draw = draw;
-    let AnnouncePrice { server, price, effective_at, has_mail } = *announce;
+    let AnnouncePrice { server, ip, price, effective_at, has_mail } = *announce;
     let service = in_service(tx, server)?;
-    let announced = service.price.announce(price, effective_at, now)?;
-    let before = service.price.at(announced.effective_at);
-    tx.billed_announce(server, before, &announced, now)?;
-    tx.event_put(service.account, &Event::price_announced(server, before, &announced), now)?;
-    let letter = letter::price(&service.hostname, &service.package, before, &announced);
+    let (present, address) = match ip {
+        None => (&service.price, None),
+        Some(ip) => {
+            let (_, present) = service.ips.iter().find(|(lease, _)| *lease == ip).ok_or(PriceError::NoAddress(ip))?;
+            (present, tx.lease_get(ip)?.map(|lease| lease.address))
+        }
+    };
+    let announced = present.announce(price, effective_at, now)?;
+    let before = present.at(announced.effective_at);
+    tx.billed_announce((server, ip), before, &announced, now)?;
+    tx.event_put(service.account, &Event::price_announced(server, address, before, &announced), now)?;
+    let letter = letter::price(&service.hostname, &service.package, address, before, &announced);
     let cause = format!("price/{server}/{}", draw.uuid(now));
     write_letter(tx, service.account, &cause, &letter, has_mail, &mut draw, now)?;
     Ok(announced)

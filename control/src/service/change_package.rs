@@ -7,6 +7,7 @@ use csp_shared::{
 };
 
 use super::{
+    afford::{Funds, Unaffordable, afford},
     known_names::{Found, Named, UnknownName, find},
     look_for_room::need_of,
     reinstall_server::{install, shape},
@@ -22,7 +23,7 @@ use crate::{
         draw::Draw,
         ledger::{Book, Cause, Holder, Transfer},
         money::Cents,
-        payment::AccountLock,
+        payment::Spending,
         placement::Need,
         reshape::{Shape, Sold, reshaped},
         server::Standing,
@@ -93,17 +94,9 @@ pub enum ChangePackageError {
     /// The server's own host has no room for it, takes nothing new, or is not heard of.
     #[error("the server's host has no room for `{0}` at the moment")]
     NoCapacity(String),
-    /// A payment is disputed, or something is owed.
-    #[error("the account may not order: {0}")]
-    AccountLocked(AccountLock),
-    /// The wallet has less.
-    #[error("the balance is {missing} short of {price}")]
-    InsufficientBalance {
-        /// What the change costs.
-        price: Cents,
-        /// How much is missing.
-        missing: Cents,
-    },
+    /// The account may not, or the wallet has less.
+    #[error(transparent)]
+    Unaffordable(#[from] Unaffordable),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -177,7 +170,7 @@ pub fn change_package(
         .ok_or_else(|| ChangePackageError::NoCapacity(package.slug.clone()))?;
     let paid = tx.period_list(server, now)?;
     let quote = package::change(&paid, service.price.sold, package.monthly, now);
-    let left = affordable(tx, account, quote.charged())?;
+    let Funds { left, .. } = afford(tx, account, Spending::ChangePackage, quote.charged())?;
     let command = Command::ChangePackage;
     let reshape = Reshape { account, command, before: &before, after: &after, host, period: service.last };
     let action = accept(tx, &reshape, &mut draw, now)?;
@@ -262,18 +255,6 @@ fn room(tx: &Tx<'_>, host: HostId, server: ServerId, need: &Need, now: Time) -> 
     }
     let load = tx.host_load(host, now)?;
     Ok(load.is_some_and(|load| load.has_room_to_grow(&mine, need)))
-}
-
-/// What is left in the wallet after the price.
-fn affordable(tx: &Tx<'_>, account: AccountId, price: Cents) -> Result<Cents, ChangePackageError> {
-    let account = tx.account_get(account)?;
-    let lock = account.as_ref().and_then(|account| account.locks().first().copied());
-    if let Some(lock) = lock.filter(|_| !price.is_zero()) {
-        return Err(ChangePackageError::AccountLocked(lock));
-    }
-    let balance = account.map_or(Cents::ZERO, |account| account.balance);
-    let missing = || price.minus(balance).unwrap_or_default();
-    balance.minus(price).ok_or_else(|| ChangePackageError::InsufficientBalance { price, missing: missing() })
 }
 
 /// Takes what the change costs, and fixes what it gives back.

@@ -4,6 +4,7 @@
 use csp_shared::id::{AccountId, HostId, ServerId};
 
 use super::{
+    afford::{Funds, Unaffordable, afford},
     lock_server::lift,
     pay_periods::pay_periods,
     renew_service::{UpToDate, up_to_date},
@@ -19,6 +20,7 @@ use crate::{
         },
         draw::Draw,
         money::Cents,
+        payment::Spending,
         time::Time,
     },
     store::{PostError, StoreError, Tx},
@@ -47,14 +49,9 @@ pub enum ExtendError {
     /// It would be paid too far ahead.
     #[error(transparent)]
     TooFar(#[from] TooFar),
-    /// The wallet has less.
-    #[error("the balance is {missing} short of {price}")]
-    InsufficientBalance {
-        /// What it costs.
-        price: Cents,
-        /// How much is missing.
-        missing: Cents,
-    },
+    /// The account may not, or the wallet has less.
+    #[error(transparent)]
+    Unaffordable(#[from] Unaffordable),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -84,9 +81,7 @@ pub fn extend_server(
     let paid = service.paid().ok_or_else(never_ran)?;
     let extension = extend(paid, &service.prices(now), months, now)?;
     let price = extension.quote.charged();
-    let balance = tx.account_get(account)?.map_or(Cents::ZERO, |account| account.balance);
-    let missing = || price.minus(balance).unwrap_or_default();
-    let left = balance.minus(price).ok_or_else(|| ExtendError::InsufficientBalance { price, missing: missing() })?;
+    let Funds { left, .. } = afford(tx, account, Spending::Extend, price)?;
     pay_periods(tx, &service, &extension.quote.charges, &mut draw, now).map_err(PostError::into_store)?;
     tx.billed_use_prices(&service, now, now)?;
     tx.billed_set_paid(&service, extension.paid_until, now)?;

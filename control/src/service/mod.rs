@@ -4,6 +4,7 @@
 
 pub mod add_host;
 pub mod add_ssh_key;
+pub mod afford;
 pub mod announce_price;
 pub mod apply_catalog;
 pub mod audit_world;

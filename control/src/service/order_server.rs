@@ -10,6 +10,7 @@ use csp_shared::{
 };
 
 use super::{
+    afford::{Unaffordable, afford},
     check_limit::limit_reached,
     known_names::{Found, Named, UnknownName, find},
     look_for_room::{need_of, room_in},
@@ -29,7 +30,7 @@ use crate::{
         hostname::Hostname,
         limits::{Limit, LimitReached, Limits},
         money::Cents,
-        payment::AccountLock,
+        payment::Spending,
         placement::{Need, NoRoom},
         slug::Slug,
         ssh_key::SshKey,
@@ -94,17 +95,9 @@ pub enum OrderError {
     /// The account has as many servers as it may have.
     #[error(transparent)]
     Limit(LimitReached),
-    /// A payment is disputed, or something is owed.
-    #[error("the account may not order: {0}")]
-    AccountLocked(AccountLock),
-    /// The wallet has less than the price.
-    #[error("the balance is {missing} short of {price}")]
-    InsufficientBalance {
-        /// Of the first period.
-        price: Cents,
-        /// How much is missing.
-        missing: Cents,
-    },
+    /// The account may not, or the wallet has less.
+    #[error(transparent)]
+    Unaffordable(#[from] Unaffordable),
     /// No host has room.
     #[error("no host has room for `{package}` at the moment")]
     NoCapacity {
@@ -138,14 +131,8 @@ pub fn order_server(tx: &mut Tx<'_>, order: &OrderServer, draw: Draw, now: Time)
         return Err(OrderError::Limit(reached));
     }
     // Money first: a customer who cannot pay learns nothing about the provider's room.
-    let account = tx.account_get(order.account)?;
-    if let Some(lock) = account.as_ref().and_then(|account| account.locks().first().copied()) {
-        return Err(OrderError::AccountLocked(lock));
-    }
-    let balance = account.map_or(Cents::ZERO, |account| account.balance);
     let first = Prices { package: package.monthly, ips: Vec::new(), promo: promo.as_ref().map(|p| p.terms) }.renewal(0);
-    let missing = first.total.minus(balance).unwrap_or_default();
-    let left = balance.minus(first.total).ok_or(OrderError::InsufficientBalance { price: first.total, missing })?;
+    let funds = afford(tx, order.account, Spending::Order, first.total)?;
     let need = need_of(&package);
     let place = place(tx, order, &package, &need, now)?;
     let server = ServerId(draw.uuid(now));
@@ -182,7 +169,8 @@ pub fn order_server(tx: &mut Tx<'_>, order: &OrderServer, draw: Draw, now: Time)
         deadline_at: Some(now.plus(order.provision_timeout)),
     };
     tx.action_insert(&record, now)?;
-    let bill = Bill { quote: Quote { charges, credits: Vec::new() }, anchor: None, before: balance, left };
+    let bill =
+        Bill { quote: Quote { charges, credits: Vec::new() }, anchor: None, before: funds.before, left: funds.left };
     Ok(Ordered { server, action, host: place.host, bill })
 }
 

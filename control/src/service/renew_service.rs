@@ -3,7 +3,11 @@
 
 use csp_shared::id::HostId;
 
-use super::{lock_server::lift, pay_periods::pay_periods};
+use super::{
+    afford::{Unaffordable, afford},
+    lock_server::lift,
+    pay_periods::pay_periods,
+};
 use crate::{
     domain::{
         billing::{
@@ -14,7 +18,7 @@ use crate::{
             rules::Rules,
         },
         draw::Draw,
-        money::Cents,
+        payment::Spending,
         time::Time,
     },
     store::{Billed, PostError, StoreError, Tx},
@@ -81,8 +85,11 @@ pub fn up_to_date(
 
 /// Whether the wallet can pay the next period.
 pub(super) fn is_affordable(tx: &Tx<'_>, service: &Billed, now: Time) -> Result<bool, StoreError> {
-    let balance = tx.account_get(service.account)?.map_or(Cents::ZERO, |account| account.balance);
-    Ok(balance >= service.renewal(now).total)
+    match afford(tx, service.account, Spending::Renewal, service.renewal(now).total) {
+        Ok(_) => Ok(true),
+        Err(Unaffordable::Locked(_) | Unaffordable::Short { .. }) => Ok(false),
+        Err(Unaffordable::Store(why)) => Err(why),
+    }
 }
 
 /// Pays the next period, at the prices of its beginning; answers whom to wake. The wallet must hold its price.

@@ -11,6 +11,7 @@ use csp_shared::{
 
 use super::{
     add_host::{AddHost, add_host},
+    afford::Unaffordable,
     apply_catalog::apply_catalog,
     change_power::{PowerError, change_power},
     create_account::create_account,
@@ -285,11 +286,11 @@ async fn an_order_that_is_refused_changes_nothing() {
     world.order(NOW).await.unwrap();
     world.order(NOW).await.unwrap();
     assert!(
-        matches!(world.order(NOW).await, Err(OrderError::InsufficientBalance { missing, .. }) if missing.get() == 200)
+        matches!(world.order(NOW).await, Err(OrderError::Unaffordable(Unaffordable::Short { missing, .. })) if missing.get() == 200)
     );
     assert_eq!((world.balance().await, world.leases().await.len()), (200, 2));
     let silent = world.order(NOW.plus(1000)).await;
-    assert!(matches!(silent, Err(OrderError::InsufficientBalance { .. })), "money is looked at first");
+    assert!(matches!(silent, Err(OrderError::Unaffordable(Unaffordable::Short { .. }))), "money is looked at first");
 }
 
 #[tokio::test]

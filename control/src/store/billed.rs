@@ -7,6 +7,7 @@ use super::{Read, StoreError, Tx, row};
 use crate::domain::{
     billing::{
         extend::{PaidSoFar, period},
+        forecast::{Renewing, Sold},
         lock::{Lock, Locks},
         price::{Announced, Price},
         promo::{Discount, Duration, Terms},
@@ -55,8 +56,20 @@ impl Billed {
     /// What a period costs when it is paid at this moment.
     #[must_use]
     pub fn prices(&self, at: Time) -> Prices {
-        let ips = self.ips.iter().map(|(lease, price)| (*lease, price.at(at))).collect();
-        Prices { package: self.price.at(at), ips, promo: self.promo }
+        self.sold().at(at)
+    }
+
+    /// What it was sold at.
+    #[must_use]
+    pub fn sold(&self) -> Sold<'_> {
+        Sold { package: &self.price, ips: &self.ips, promo: self.promo }
+    }
+
+    /// The service as it renews by itself; nothing when it does not.
+    #[must_use]
+    pub fn renewing(&self) -> Option<Renewing<'_>> {
+        let paid = self.paid().filter(|_| self.auto_renew && !self.locks.has(Lock::Abuse))?;
+        Some(Renewing { paid, sold: self.sold() })
     }
 
     /// The period that a renewal pays next: its ordinal, and its beginning, whose prices count (BILLING 11). Before first

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use csp_shared::{
-    id::{LeaseId, ServerId},
+    id::{AccountId, LeaseId, ServerId},
     mac::Mac,
 };
 use rusqlite::Row;
@@ -158,6 +158,26 @@ impl Read<'_> {
         let sql = "SELECT 1 FROM leases WHERE address = ?1 AND state <> 'free' \
                    AND (rests_until IS NULL OR rests_until > ?2)";
         Ok(self.maybe(sql, (address.to_string(), now.0), |_| Ok(()))?.is_some())
+    }
+
+    /// One lease.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn lease_get(&self, id: LeaseId) -> Result<Option<Lease>, StoreError> {
+        self.maybe(&format!("{LEASES} WHERE l.uuid = ?1"), [id.to_string()], lease)
+    }
+
+    /// When extra addresses were added to an account's servers since a time, oldest first, also what is gone by now. A move
+    /// adds none.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn lease_additions(&self, account: AccountId, since: Time) -> Result<Vec<Time>, StoreError> {
+        let sql = "SELECT l.created_at FROM accounts a JOIN servers s ON s.account_id = a.id \
+                   JOIN nics n ON n.server_id = s.id JOIN leases l ON l.nic_id = n.id \
+                   WHERE a.uuid = ?1 AND l.role = 'extra' AND l.created_at > ?2 ORDER BY l.created_at";
+        self.many(sql, (account.to_string(), since.0), |r| row::time(r, 0))
     }
 
     /// All leases that are not free, by address row.

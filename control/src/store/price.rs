@@ -1,6 +1,6 @@
 //! What services cost from when on: prices as sold, and changes that were announced.
 
-use csp_shared::id::{ActionId, ServerId};
+use csp_shared::id::{ActionId, LeaseId, ServerId};
 
 use super::{Billed, Read, StoreError, Tx, row};
 use crate::domain::{
@@ -19,6 +19,18 @@ impl Read<'_> {
         let sql = "SELECT s.uuid FROM servers s JOIN packages k ON k.id = s.package_id \
                    WHERE k.slug = ?1 AND s.service_status IN ('active', 'suspended') ORDER BY s.id";
         self.many(sql, [package.as_str()], |r| row::parsed(r, 0))
+    }
+
+    /// The extra addresses in use that come from this pool, oldest first, each with its server.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn price_holders_of_pool(&self, pool: &Slug) -> Result<Vec<(ServerId, LeaseId)>, StoreError> {
+        let sql = "SELECT s.uuid, l.uuid FROM address_pools p JOIN leases l ON l.pool_id = p.id \
+                   JOIN nics n ON n.id = l.nic_id JOIN servers s ON s.id = n.server_id \
+                   WHERE p.slug = ?1 AND l.state <> 'free' AND l.state = 'leased' AND l.role = 'extra' \
+                   AND s.service_status IN ('active', 'suspended') ORDER BY l.id";
+        self.many(sql, [pool.as_str()], |r| Ok((row::parsed(r, 0)?, row::parsed(r, 1)?)))
     }
 }
 
@@ -43,21 +55,23 @@ impl Tx<'_> {
         self.run(sql, (billed.id.to_string(), at.0, now.0)).map(drop)
     }
 
-    /// Announces a price for a service's package. The database itself holds a rise back for thirty days.
+    /// Announces a price for a service's package, or for one of its addresses. The database itself holds a rise back for
+    /// thirty days.
     ///
     /// # Errors
     /// When the store cannot keep it.
     pub fn billed_announce(
         &mut self,
-        server: ServerId,
+        (server, ip): (ServerId, Option<LeaseId>),
         before: Cents,
         announced: &Announced,
         now: Time,
     ) -> Result<(), StoreError> {
         let key = self.key_of("servers", &server.to_string())?;
-        let sql = "INSERT INTO price_changes (server_id, old_cents, new_cents, notified_at, effective_at) \
-                   VALUES (?1, ?2, ?3, ?4, ?5)";
-        self.insert(sql, (key, before.get(), announced.price.get(), now.0, announced.effective_at.0))?;
+        let lease = ip.map(|lease| self.key_of("leases", &lease.to_string())).transpose()?;
+        let sql = "INSERT INTO price_changes (server_id, lease_id, old_cents, new_cents, notified_at, effective_at) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        self.insert(sql, (key, lease, before.get(), announced.price.get(), now.0, announced.effective_at.0))?;
         self.run("UPDATE servers SET billing_look_at = 0 WHERE id = ?1", [key]).map(drop)
     }
 
@@ -81,6 +95,17 @@ impl Tx<'_> {
         let sql = "UPDATE price_changes SET ended = 'void', ended_at = ?2, voided_by = ?3 \
                    WHERE ended IS NULL AND lease_id IS NULL AND server_id = (SELECT id FROM servers WHERE uuid = ?1)";
         self.run(sql, (server.to_string(), now.0, by)).map(drop)
+    }
+
+    /// What was announced about an address goes with it to another server of its owner.
+    ///
+    /// # Errors
+    /// When the store cannot keep it.
+    pub fn price_changes_follow(&mut self, ip: LeaseId, from: ServerId, to: ServerId) -> Result<(), StoreError> {
+        let sql = "UPDATE price_changes SET server_id = (SELECT id FROM servers WHERE uuid = ?3) WHERE ended IS NULL \
+                   AND server_id = (SELECT id FROM servers WHERE uuid = ?2) \
+                   AND lease_id = (SELECT id FROM leases WHERE uuid = ?1)";
+        self.run(sql, (ip.to_string(), from.to_string(), to.to_string())).map(drop)
     }
 
     /// Lets announcements stand again that an action ended: the server has its package back.

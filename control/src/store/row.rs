@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use rusqlite::{CachedStatement, OptionalExtension, Params, Row};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row};
 
 use super::{Read, StoreError, Tx};
 use crate::domain::{money::Cents, time::Time};
@@ -75,6 +75,11 @@ impl Tx<'_> {
     pub(super) fn insert<P: Params>(&self, sql: &str, params: P) -> Result<i64, StoreError> {
         Ok(self.statement(sql)?.insert(params)?)
     }
+}
+
+/// Runs a statement about the transaction itself, kept prepared like any other.
+pub(super) fn run(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(sql)?.execute([]).map(drop)
 }
 
 /// A text column that must parse.

@@ -65,8 +65,6 @@ fn post(database: &Connection, number: usize) {
     let event = "INSERT INTO events (account_id, position, kind, data, created_at) \
                  VALUES (?1, ?2, 'balance.credited', ?3, ?4)";
     let (whole, cents) = (balance / 100, balance % 100);
-    let data = format!(
-        "{{\"amount\":1.00,\"balance\":{whole}.{cents:02},\"server_uuid\":null,\"description\":\"Wallet top-up\"}}"
-    );
+    let data = format!("{{\"amount\":1.00,\"balance\":{whole}.{cents:02},\"description\":\"Wallet top-up\"}}");
     database.prepare_cached(event).unwrap().execute(params![wallet, position, data, now.0]).unwrap();
 }

@@ -137,3 +137,18 @@ async fn a_promo_code_is_used_as_often_as_it_may_be_and_a_failed_order_gives_it_
     }
     assert_eq!(send(&eve).await.status.as_u16(), 200, "two uses are free again");
 }
+
+#[tokio::test]
+async fn the_wallet_says_on_which_day_it_runs_out() {
+    let web = rented("20.00", "starter", None).await;
+    let runs_out = || async {
+        let wallet = web.control.api("GET", "/balance").by(&web.customer).send().await;
+        wallet.data()["runs_out_on"].clone()
+    };
+    // 13.05 are left: one renewal of 6.95 is covered, the second is not.
+    assert_eq!(runs_out().await, json!("2026-08-10 12:00:00"));
+    web.control.top_up(web.customer.account, "0.85", "more").await;
+    assert_eq!(runs_out().await, json!("2026-09-10 12:00:00"));
+    let off = web.control.api("PATCH", &web.path).by(&web.customer).json(&json!({"auto_renew": false})).send().await;
+    assert_eq!((off.status.as_u16(), runs_out().await), (200, json!(null)), "nothing renews by itself");
+}

@@ -41,7 +41,7 @@ impl Model {
                 charged += line.paid;
                 after.lines.push(line);
             }
-            if (is_up || is_down) && price < has {
+            if price < has {
                 back += self.give_up(&mut after.lines, &before, number, has - price);
             }
         }

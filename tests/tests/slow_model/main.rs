@@ -7,6 +7,7 @@ mod calendar;
 #[path = "../simulation/chance.rs"]
 mod chance;
 mod change;
+mod extra_ips;
 mod model;
 mod money;
 mod payments;

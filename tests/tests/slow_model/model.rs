@@ -156,15 +156,15 @@ impl Model {
         code: Option<usize>,
         id: &str,
     ) -> Result<(), Refused> {
-        if !self.may_order(owner) {
-            return Err("account_locked");
-        }
         if let Some(code) = code {
             let code = &self.codes[code];
             let mine = code.used.iter().filter(|user| **user == owner).count();
             if code.used.len() >= code.uses_max || mine >= code.uses_by_one {
                 return Err("promo_code_refused");
             }
+        }
+        if !self.may_order(owner) {
+            return Err("account_locked");
         }
         let mut service = Service {
             id: id.to_owned(),

@@ -9,6 +9,7 @@ use super::{
     ServerPath, missing,
     names::{self, Unreadable},
     order::root_password,
+    unaffordable,
 };
 use crate::{
     api::{
@@ -216,13 +217,7 @@ impl From<ChangePackageError> for ApiError {
                 let what = format!("The server's own host has no room for `{package}` right now. Nothing was charged.");
                 Self::new(Code::NoCapacity, what).naming("package_slug", reason)
             }
-            E::AccountLocked(lock) => Self::new(Code::AccountLocked, format!("The account may not order: {lock}.")),
-            E::InsufficientBalance { price, missing } => {
-                let what = format!(
-                    "The change costs {price} USD, and the balance is {missing} USD short. Nothing was changed."
-                );
-                Self::new(Code::InsufficientBalance, what).naming("package_slug", reason)
-            }
+            E::Unaffordable(why) => unaffordable(why, "package_slug", "Nothing was changed."),
             E::Store(error) => error.into(),
         }
     }

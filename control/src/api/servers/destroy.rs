@@ -20,7 +20,9 @@ use crate::{
 /// Destroy a server
 ///
 /// Queues its removal, with all its data. It is hidden at once. An order that never ran is refunded; what comes back of paid
-/// time, as the provider decided, is in the wallet once the removal is done.
+/// time, as the provider decided, is in the wallet once the removal is done. Busy, suspended and failed servers are destroyed
+/// like any other. A server that its owner protected is not, nor one that is locked as an abuse: until the provider has
+/// looked into it, nothing of it is deleted.
 #[utoipa::path(
     post,
     path = "/servers/{uuid}/destroy",

@@ -5,7 +5,7 @@ use csp_shared::id::ServerId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ServerPath, missing};
+use super::{ServerPath, missing, unaffordable};
 use crate::{
     api::{
         auth::{By, Spends},
@@ -109,11 +109,7 @@ impl From<ExtendError> for ApiError {
             ExtendError::NotFound => missing(),
             ExtendError::Denied(denied) => denied.into(),
             ExtendError::TooFar(_) => Self::field(Code::PaidTooFarAhead, "months", reason),
-            ExtendError::InsufficientBalance { price, missing } => {
-                let what =
-                    format!("The price is {price} USD, and the balance is {missing} USD short. Nothing was charged.");
-                Self::new(Code::InsufficientBalance, what).naming("months", reason)
-            }
+            ExtendError::Unaffordable(why) => unaffordable(why, "months", "Nothing was charged."),
             ExtendError::Store(error) => error.into(),
         }
     }

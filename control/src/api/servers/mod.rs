@@ -27,6 +27,7 @@ use super::{
     },
     error::{ApiError, Code},
 };
+use crate::service::afford::Unaffordable;
 
 /// The server that a path names. A text that is no UUID names none: the same answer as for one that does not exist.
 #[derive(Debug, Clone, Copy)]
@@ -52,4 +53,17 @@ impl Part for ServerPath {
 #[must_use]
 pub fn missing() -> ApiError {
     ApiError::new(Code::NotFound, "There is no such server.")
+}
+
+/// Why nothing was paid. `field` names what the price is for, and `nothing` says what did not happen.
+fn unaffordable(error: Unaffordable, field: &'static str, nothing: &str) -> ApiError {
+    let reason = error.to_string();
+    match error {
+        Unaffordable::Locked(lock) => ApiError::new(Code::AccountLocked, format!("The account may not order: {lock}.")),
+        Unaffordable::Short { price, missing } => {
+            let what = format!("The price is {price} USD, and the balance is {missing} USD short. {nothing}");
+            ApiError::new(Code::InsufficientBalance, what).naming(field, reason)
+        }
+        Unaffordable::Store(error) => error.into(),
+    }
 }

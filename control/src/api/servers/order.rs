@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use super::{
     names::{self, Unreadable},
+    unaffordable,
     view::ServerAnswer,
 };
 use crate::{
@@ -272,14 +273,7 @@ impl From<OrderError> for ApiError {
         match error {
             OrderError::Unknown(unknown) => names::refusal(&unknown),
             OrderError::Limit(reached) => reached.into(),
-            OrderError::AccountLocked(lock) => {
-                Self::new(Code::AccountLocked, format!("The account may not order: {lock}."))
-            }
-            OrderError::InsufficientBalance { price, missing } => {
-                let what =
-                    format!("The price is {price} USD, and the balance is {missing} USD short. Nothing was ordered.");
-                Self::new(Code::InsufficientBalance, what).naming("package_slug", reason)
-            }
+            OrderError::Unaffordable(why) => unaffordable(why, "package_slug", "Nothing was ordered."),
             OrderError::NoCapacity { package } => {
                 let what = format!("No host has room for `{package}` right now. Nothing was charged.");
                 Self::new(Code::NoCapacity, what).naming("package_slug", reason)

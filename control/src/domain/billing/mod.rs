@@ -9,6 +9,7 @@ pub mod clock;
 pub mod destroy;
 pub mod extend;
 pub mod extra_ip;
+pub mod forecast;
 pub mod life;
 pub mod line;
 pub mod lock;

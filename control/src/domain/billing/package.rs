@@ -10,13 +10,10 @@ use crate::domain::{money::Cents, time::Time};
 /// paid ahead included.
 ///
 /// Each period's own lines say what it was sold at: one that was paid ahead before a rise of prices has another
-/// difference to the new package than the next one. A downgrade charges in no period, an upgrade credits where a period
-/// was sold at more than the new price.
+/// difference to the new package than the next one. Where a period was sold at more than the new price, it gives back
+/// that difference, whatever the change is; only an upgrade charges where one was sold at less.
 pub fn change(paid: &Paid, before: Cents, after: Cents, now: Time) -> Quote {
     let mut quote = Quote::default();
-    if before == after {
-        return quote;
-    }
     for period in paid.iter().filter(|period| period.is_open(now)) {
         let sold = period.price_of(Thing::Package);
         if let Some(more) = after.minus(sold).filter(|more| !more.is_zero()) {

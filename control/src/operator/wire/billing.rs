@@ -1,6 +1,6 @@
 //! The life of services: plain types, used on both ends.
 
-use csp_shared::id::{AccountId, MailId, ServerId};
+use csp_shared::id::{AccountId, LeaseId, MailId, ServerId};
 use serde::{Deserialize, Serialize};
 
 /// `GET /scheduler` and `POST /scheduler/resume`
@@ -63,6 +63,12 @@ pub struct AnnouncePrice {
     /// For all servers of a package, by its slug.
     #[serde(default)]
     pub package: Option<String>,
+    /// For one extra address.
+    #[serde(default)]
+    pub ip_uuid: Option<LeaseId>,
+    /// For all extra addresses of a pool, by its slug.
+    #[serde(default)]
+    pub pool: Option<String>,
     /// Of a month, USD.
     pub price: String,
     /// From when on, UTC; left out: as soon as it may.
@@ -73,9 +79,9 @@ pub struct AnnouncePrice {
 /// What became of an announcement.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Announced {
-    /// From when on, UTC; the latest of all servers.
+    /// From when on, UTC; the latest of all.
     pub effective_at: Option<String>,
-    /// Servers whose owners were told.
+    /// Servers, or extra addresses, whose owners were told.
     pub announced: usize,
     /// Servers that it passes by, each with the reason.
     pub passed_by: Vec<PassedBy>,

@@ -16,7 +16,7 @@ use super::{Job, Lasting};
 use crate::{
     clock::{Clock as _, SystemClock},
     failpoint::{self, Moment, Watch},
-    store::{News, StoreError, Tx, signal::Signals},
+    store::{News, StoreError, Tx, row::run, signal::Signals},
 };
 
 /// Closures in one transaction.
@@ -189,11 +189,6 @@ fn run_once(
     }
     run(connection, "COMMIT").map_err(|why| give_up(connection, why))?;
     if dies_at(Moment::After) { Err(Lost::Life) } else { Ok(news) }
-}
-
-/// A statement about the transaction itself, kept prepared like any other.
-fn run(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
-    connection.prepare_cached(sql)?.execute([]).map(drop)
 }
 
 fn give_up(connection: &Connection, why: rusqlite::Error) -> Lost {

@@ -48,6 +48,8 @@ struct Service {
     ips: Vec<(String, Cents, Time)>,
     promo: Option<Terms>,
     stood_still: bool,
+    /// What the last change took, and how everything was before it.
+    undo: Option<(Cents, Book, Price)>,
 }
 
 impl World {
@@ -93,6 +95,7 @@ impl World {
             ["online"] => service.online(now),
             ["extend", months] => service.extend(months.parse().unwrap(), now),
             ["package", price] => service.package(amount(price), now),
+            ["change", "fails"] => service.change_fails(),
             ["add-ip", ip, price] => service.add_ip(ip, amount(price), now),
             ["remove-ip", ip] => service.remove_ip(ip, now),
             ["destroy", policy] => service.destroy(policy, now),
@@ -142,6 +145,7 @@ impl Service {
             ips: vec![],
             promo,
             stood_still: false,
+            undo: None,
         };
         let mut charges = service.prices(now).charges(0);
         if let ["less", off] = terms {
@@ -194,8 +198,16 @@ impl Service {
 
     fn package(&mut self, price: Cents, now: Time) -> Vec<String> {
         let quote = package::change(&self.book.paid, self.price.at(now), price, now);
+        self.undo = Some((quote.charged(), self.book.clone(), self.price.clone()));
         self.price = Price::of(price);
         self.post(&quote, now)
+    }
+
+    /// Its own debit comes back, whatever the clock says by then.
+    fn change_fails(&mut self) -> Vec<String> {
+        let (taken, book, price) = self.undo.take().unwrap();
+        (self.book, self.price) = (book, price);
+        vec![format!("reversed {taken}")]
     }
 
     fn add_ip(&mut self, ip: &str, price: Cents, now: Time) -> Vec<String> {

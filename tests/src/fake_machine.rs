@@ -27,39 +27,11 @@ use csp_shared::{
     spec::{Image, ServerSpec},
 };
 
+mod op;
 mod server;
 
+pub use op::Op;
 pub use server::FakeServer;
-
-/// A method of [`Machine`] that can be made to fail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(missing_docs, reason = "named after the methods")]
-pub enum Op {
-    See,
-    Orphans,
-    FetchImage,
-    CreateDisk,
-    GrowDisk,
-    RetireDisk,
-    WriteSeed,
-    RemoveSeed,
-    MakeTaps,
-    CutOff,
-    ProbeAddresses,
-    ServeDhcp,
-    SetFilters,
-    LinkUp,
-    RemoveTaps,
-    RemoveFilters,
-    Define,
-    Start,
-    AdoptStart,
-    AskStop,
-    ForceStop,
-    Resume,
-    KillProcess,
-    Undefine,
-}
 
 /// The handle to one host.
 #[derive(Clone, Debug)]
@@ -212,21 +184,6 @@ async fn after<T>(time: Duration, done: T) -> T {
         tokio::time::sleep(time).await;
     }
     done
-}
-
-impl Op {
-    fn needs_pool(self) -> bool {
-        matches!(
-            self,
-            Self::FetchImage
-                | Self::CreateDisk
-                | Self::GrowDisk
-                | Self::RetireDisk
-                | Self::WriteSeed
-                | Self::RemoveSeed
-                | Self::Start
-        )
-    }
 }
 
 impl FakeHost {

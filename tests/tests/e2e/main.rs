@@ -14,6 +14,7 @@ mod drift;
 mod failed_orders;
 mod generated_client;
 mod metrics;
+mod network;
 mod reboot;
 mod reshape;
 mod rig;

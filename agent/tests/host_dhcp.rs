@@ -32,7 +32,7 @@ use csp_shared::{
     spec::{Nic, NicAddress, NicNetwork},
 };
 use frame::{BROADCAST, IPV4, ethernet, tagged, udp};
-use host_support::{Frames, GuestCable, Wire, contains, in_guest, in_private_network, run};
+use host_support::{Frames, GuestCable, Wire, contains, in_guest, in_private_network, run, with_private_mounts};
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 
@@ -184,6 +184,46 @@ fn clients_of_any_name_get_the_adapters_address_and_keep_it() {
             |frame: &&Vec<u8>| frame[12..14] == IPV4.to_be_bytes() && frame[23] == 17 && frame[35] & 0xfe == 66;
         assert!(seen.len() > 1, "the ping went by");
         assert_eq!(seen.iter().filter(is_dhcp).count(), 0, "nothing of it reaches the segment");
+    });
+}
+
+/// As Debian's guests do it; and a second client beside it, with a name of its own, for the same adapter.
+#[test]
+fn systemd_and_another_client_in_one_guest_get_the_same() {
+    in_private_network(|runtime| {
+        let host = Host::new(runtime);
+        host.serve(runtime, &nic(24));
+        let home = tempfile::tempdir().unwrap();
+        let dir = home.path().to_owned();
+        in_guest(runtime, GuestCable::open(&tap()), &MAC.to_string(), move || {
+            with_private_mounts();
+            run("mount", &["-t", "tmpfs", "none", "/run"]);
+            // Without udev nobody says that the adapter is ready; where /sys cannot be written networkd does not wait.
+            run("mount", &["-t", "sysfs", "-o", "ro", "none", "/sys"]);
+            for folder in ["/run/systemd/netif/leases", "/run/systemd/netif/links", "/run/systemd/network"] {
+                std::fs::create_dir_all(folder).unwrap();
+            }
+            run("chown", &["-R", "systemd-network:", "/run/systemd/netif"]);
+            let settings = "[Match]\nName=eth0\n[Network]\nDHCP=ipv4\nIPv6AcceptRA=no\n";
+            std::fs::write("/run/systemd/network/10-eth0.network", settings).unwrap();
+            let networkd = Command::new("/lib/systemd/systemd-networkd").spawn().unwrap();
+            let networkd = Client { child: networkd, dir: dir.clone() };
+            let told =
+                || std::process::Command::new("ip").args(["-4", "route", "show", "dev", "eth0"]).output().unwrap();
+            let is_up = || {
+                let said = String::from_utf8_lossy(&told().stdout).into_owned();
+                said.contains("default via 203.0.113.1 proto dhcp src 203.0.113.10") && said.contains("203.0.113.0/24")
+            };
+            let end = SystemTime::now() + Duration::from_secs(15);
+            while !is_up() {
+                assert!(SystemTime::now() < end, "nothing within 15 s: {:?}", told());
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            let second = Client::start(&dir, "second", &["-x", "0x3d:00736f6d65626f6479"]);
+            is(&second.told("bound"), &[("ip", "203.0.113.10"), ("mask", "24")]);
+            assert!(is_up(), "the first one keeps it");
+            drop(networkd);
+        });
     });
 }
 

@@ -180,7 +180,7 @@ impl Seen {
 /// The host's end of a guest's cable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SeenTap {
-    /// It is a port of the bridge that its adapter belongs to.
+    /// It carries its mark and is a port of the bridge that its adapter belongs to, as [`Machine::make_taps`] leaves it.
     pub plugged: bool,
     /// Its link is up (administratively): frames can pass.
     pub up: bool,
@@ -325,7 +325,7 @@ pub trait Machine: Send + Sync + 'static {
     fn remove_seed(&self, server: ServerId) -> impl Future<Output = Result<(), Fault>> + Send;
 
     /// Makes the spec's taps, plugged into their bridges, and removes other taps of the server. A new tap's link is
-    /// down; a tap that is there is only plugged. No tap is removed or made while the guest runs.
+    /// down; a tap that is there is only marked and plugged. No tap is removed or made while the guest runs.
     fn make_taps(&self, spec: &ServerSpec) -> impl Future<Output = Result<(), Fault>> + Send;
 
     /// Disconnects whatever carries the server's mark and is no tap of the spec's adapters: link down, off its bridge.

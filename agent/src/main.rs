@@ -51,8 +51,14 @@ async fn run(config: Config) -> Result<ExitCode, String> {
 }
 
 async fn check(config: &Config, json: bool) -> Result<ExitCode, String> {
-    let report = check::run(config).await;
-    answer(&report, json)?;
+    // For people line by line: a part that hangs must not keep the others to itself.
+    let tell = |finding: &check::Finding| {
+        if !json {
+            say(&finding.to_string());
+        }
+    };
+    let report = check::run(config, tell).await;
+    say(&if json { serde_json::to_string(&report).map_err(|error| error.to_string())? } else { report.summary() });
     Ok(if report.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
 }
 

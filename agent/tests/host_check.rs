@@ -74,7 +74,9 @@ fn a_host_that_has_nothing_gets_a_whole_report() {
             network: Network { public_bridge: "br-none".to_owned() },
             ..Config::default()
         };
-        let report = runtime.block_on(check::run(&config));
+        let mut told = Vec::new();
+        let report = runtime.block_on(check::run(&config, |finding| told.push(finding.clone())));
+        assert_eq!(told, report.findings, "each is told as it is found");
         assert!(!report.is_ok());
         let faults: Vec<&str> =
             report.findings.iter().filter(|f| f.verdict == Verdict::Fault).map(|f| f.name).collect();

@@ -447,6 +447,48 @@ fn an_interface_that_csp_did_not_make_is_never_touched() {
 }
 
 #[test]
+fn a_tap_that_lost_its_alias_is_known_by_name_and_address_and_marked_again() {
+    in_private_network(|runtime| {
+        let host = Host::new(runtime);
+        let guest = host.plug_in(runtime);
+        let alias = |text: &str| {
+            let named = LinkUnspec::new_with_name(tap().as_str())
+                .append_extra_attribute(LinkAttribute::IfAlias(text.to_owned()));
+            runtime.block_on(host.links.change("name it", named)).unwrap();
+        };
+        let link = || {
+            let links = runtime.block_on(host.links.list()).unwrap();
+            links.into_iter().find(|link| link.name == tap().as_str())
+        };
+        let mark = TapMark { server: SERVER, mac: MAC }.to_string();
+        alias("");
+        assert_eq!(link().unwrap().alias, "");
+        let seen = host.seen(runtime).expect("it is the server's");
+        assert!(!seen.plugged && seen.up, "and something is to be done about it: {seen:?}");
+        runtime.block_on(host.taps.plug_in(SERVER, &[MAC])).unwrap();
+        assert_eq!(
+            (link().unwrap().alias, host.seen(runtime)),
+            (mark.clone(), Some(SeenTap::CONNECTED)),
+            "under a guest"
+        );
+
+        alias("");
+        runtime.block_on(host.taps.make(SERVER, &[MAC])).unwrap();
+        assert_eq!((link().unwrap().alias, host.seen(runtime)), (mark, Some(SeenTap::CONNECTED)), "before a start");
+        alias("of another program");
+        let refused = runtime.block_on(host.taps.make(SERVER, &[MAC]));
+        assert!(matches!(refused, Err(NetworkError::ForeignLink(_))), "{refused:?}");
+        assert_eq!(host.seen(runtime), None);
+        runtime.block_on(host.taps.remove(SERVER)).unwrap();
+        assert!(link().is_some(), "another alias: somebody else's");
+        alias("");
+        drop(guest);
+        runtime.block_on(host.taps.remove(SERVER)).unwrap();
+        assert!(link().is_none());
+    });
+}
+
+#[test]
 fn without_its_bridge_no_tap_is_made() {
     in_private_network(|runtime| {
         let host = Host::new(runtime);

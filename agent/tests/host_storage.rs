@@ -281,6 +281,17 @@ fn a_seed_is_a_labelled_image_with_the_three_files_that_only_root_reads() {
     let left: Vec<_> = std::fs::read_dir(path.parent().unwrap()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(left.len(), 2, "no work is left behind: {left:?}");
 
+    for damage in [b"bad\n".to_vec(), Vec::new(), bytes[..bytes.len() - 2048].to_vec(), {
+        let mut bytes = bytes.clone();
+        bytes[20 * 2048] ^= 1;
+        bytes
+    }] {
+        std::fs::write(&path, damage).unwrap();
+        assert_eq!(seeds.see(SERVER).unwrap(), Some(Mark(0)), "a damaged one is none that is wanted");
+        seeds.write(SERVER, Mark(2), &files).unwrap();
+        assert_eq!(seeds.see(SERVER).unwrap(), Some(Mark(2)), "it is made anew");
+    }
+
     std::fs::write(seeds.path(SERVER, Mark(9)), b"of a crash").unwrap();
     assert_eq!(seeds.see(SERVER).unwrap(), Some(Mark(0)), "two are none that is wanted");
     seeds.remove(SERVER).unwrap();

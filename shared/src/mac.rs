@@ -29,6 +29,13 @@ impl Mac {
         let [a, b, c, d, e] = rest;
         Self([0xfe, a, b, c, d, e])
     }
+
+    /// The guest's address, from the address of the host's end of its cable; nothing when it is none of a guest's.
+    #[must_use]
+    pub fn of_guest(self) -> Option<Self> {
+        let Self([_, _, random @ ..]) = self;
+        Some(Self::for_guest(random)).filter(|guest| guest.of_tap() == self)
+    }
 }
 
 impl fmt::Display for Mac {
@@ -82,6 +89,8 @@ mod tests {
         assert_eq!(mac.to_string(), "0a:c5:01:02:03:ff");
         assert_eq!(mac.to_string().parse(), Ok(mac));
         assert_eq!(mac.of_tap().to_string(), "fe:c5:01:02:03:ff");
+        assert_eq!((mac.of_tap().of_guest(), mac.of_guest()), (Some(mac), None));
+        assert_eq!(Mac([0xfe, 0x54, 0, 1, 2, 3]).of_guest(), None, "another program's tap");
     }
 
     #[test]

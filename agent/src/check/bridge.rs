@@ -6,7 +6,8 @@ use crate::{
     network::{
         NetworkError, bridge,
         links::{Link, Links},
-        tap_name::{PREFIX, TapMark},
+        tap,
+        tap_name::PREFIX,
     },
 };
 
@@ -44,9 +45,8 @@ pub fn judge(name: &str, network: &Network) -> Finding {
             return Finding::fault(BRIDGE, story(&error), cure);
         }
     };
-    let is_ours = |link: &&Link| TapMark::parse(&link.alias).is_some();
     let ports: Vec<&Link> = links.iter().filter(|link| link.controller == Some(bridge.index)).collect();
-    let uplinks: Vec<&str> = ports.iter().filter(|link| !is_ours(link)).map(|link| link.name.as_str()).collect();
+    let uplinks: Vec<&str> = ports.iter().filter(|link| !tap::is_tap(link)).map(|link| link.name.as_str()).collect();
     if uplinks.iter().any(|uplink| uplink.starts_with(PREFIX)) {
         let detail = format!("a port of {name} that csp did not make is called like its taps ({PREFIX}…)");
         return Finding::fault(BRIDGE, detail, "rename it: what comes from such names never reaches the host");

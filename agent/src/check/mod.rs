@@ -18,18 +18,24 @@ use std::sync::Arc;
 
 use crate::{config::Config, hypervisor::libvirt::Libvirt};
 
-/// Looks at everything. Takes at most some minutes, where libvirt first has to find out what QEMU can do.
-pub async fn run(config: &Config) -> Report {
+/// Looks at everything, and tells each finding as soon as it is made. Takes at most some minutes, where libvirt first has to
+/// find out what QEMU can do.
+pub async fn run(config: &Config, mut tell: impl FnMut(&Finding)) -> Report {
+    let mut findings = Vec::new();
+    let mut found = |finding: Finding| {
+        tell(&finding);
+        findings.push(finding);
+    };
     let (libvirt, _events) = Libvirt::new(config.libvirt_uri.clone());
     let libvirt = Arc::new(libvirt);
-    let reached = virt::reach(&libvirt, &config.libvirt_uri).await;
-    let mut findings = vec![virt::judge_libvirt(&reached)];
-    findings.push(virt::judge(&virt::probe(&libvirt, config.virt_type, &config.run_dir, reached.is_ok()).await));
-    findings.push(filters::judge(&filters::probe().await));
-    findings.push(bridge::judge(&config.network.public_bridge, &bridge::probe().await));
-    findings.push(pool::judge(&pool::probe(config).await));
-    findings.push(limits::judge(limits::probe()));
-    findings.push(clock::judge(clock::probe()));
-    findings.push(control::judge(&control::probe(&config.state_dir).await));
+    let reached = virt::reach(&libvirt, &config.libvirt_uri, virt::ANSWER_LIMIT).await;
+    found(virt::judge_libvirt(&reached));
+    found(virt::judge(&virt::probe(&libvirt, config.virt_type, &config.run_dir, reached.is_ok()).await));
+    found(filters::judge(&filters::probe().await));
+    found(bridge::judge(&config.network.public_bridge, &bridge::probe().await));
+    found(pool::judge(&pool::probe(config).await));
+    found(limits::judge(limits::probe()));
+    found(clock::judge(clock::probe()));
+    found(control::judge(&control::probe(&config.state_dir).await));
     Report { findings }
 }

@@ -70,11 +70,19 @@ impl fmt::Display for Report {
         for finding in &self.findings {
             writeln!(f, "{finding}")?;
         }
+        f.write_str(&self.summary())
+    }
+}
+
+impl Report {
+    /// The last line: whether servers can run here.
+    #[must_use]
+    pub fn summary(&self) -> String {
         let faults = self.findings.iter().filter(|finding| finding.verdict == Verdict::Fault).count();
         match faults {
-            0 => write!(f, "this host can run servers"),
-            1 => write!(f, "1 fault: this host cannot run servers"),
-            many => write!(f, "{many} faults: this host cannot run servers"),
+            0 => "this host can run servers".to_owned(),
+            1 => "1 fault: this host cannot run servers".to_owned(),
+            many => format!("{many} faults: this host cannot run servers"),
         }
     }
 }

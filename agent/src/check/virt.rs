@@ -1,6 +1,6 @@
 //! Whether libvirt answers, and whether guests run: with KVM, or at least emulated.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use csp_shared::message::Virt;
 
@@ -14,6 +14,32 @@ use crate::{
 const LIBVIRT: &str = "libvirt";
 const GUESTS: &str = "guests";
 const KVM: &str = "/dev/kvm";
+/// A libvirt that works answers a plain question within milliseconds, on a busy host within a second.
+pub const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+/// How long a probe guest may take, tried several times and emulated, while libvirt goes on answering plain questions.
+const PROBE_LIMIT: Duration = Duration::from_secs(120);
+/// How often it is asked one meanwhile.
+const ASK_EVERY: Duration = Duration::from_secs(3);
+
+/// Why nothing was heard from libvirt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unreached {
+    /// Nobody listens, or it refuses; and what it said.
+    Away(String),
+    /// It takes questions and does not answer.
+    Hangs(Duration),
+}
+
+impl std::fmt::Display for Unreached {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Away(reason) => f.write_str(reason),
+            Self::Hangs(limit) => {
+                write!(f, "libvirt takes questions and did not answer one within {} s: it hangs", limit.as_secs())
+            }
+        }
+    }
+}
 
 /// What was found out about running guests.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,21 +56,26 @@ pub struct Guests {
     pub emulated: Option<Result<(), String>>,
 }
 
-/// Whether libvirt answers: where, or why not.
-pub async fn reach(libvirt: &Arc<Libvirt>, uri: &str) -> Result<String, String> {
-    let called = call(libvirt, Libvirt::node).await;
+/// Whether libvirt answers within `limit`: where, or why not.
+pub async fn reach(libvirt: &Arc<Libvirt>, uri: &str, limit: Duration) -> Result<String, Unreached> {
+    let called = call(libvirt, limit, Libvirt::node).await;
     called.map(|node| format!("answers at {uri} ({} processors, {} MiB of memory)", node.cpus, node.ram_mib))
 }
 
 /// Judges whether libvirt answers.
 #[must_use]
-pub fn judge_libvirt(reached: &Result<String, String>) -> Finding {
+pub fn judge_libvirt(reached: &Result<String, Unreached>) -> Finding {
     match reached {
         Ok(detail) => Finding::ok(LIBVIRT, detail),
-        Err(reason) => Finding::fault(
+        Err(why @ Unreached::Away(_)) => Finding::fault(
             LIBVIRT,
-            reason,
+            why.to_string(),
             "install libvirt-daemon-system and start it (`systemctl enable --now libvirtd`), or set `libvirt_uri`",
+        ),
+        Err(why @ Unreached::Hangs(_)) => Finding::fault(
+            LIBVIRT,
+            why.to_string(),
+            "`systemctl restart libvirtd` (guests go on meanwhile); why it hung: `journalctl -u libvirtd`",
         ),
     }
 }
@@ -53,16 +84,21 @@ pub fn judge_libvirt(reached: &Result<String, String>) -> Finding {
 pub async fn probe(libvirt: &Arc<Libvirt>, wanted: VirtType, run_dir: &Path, is_reached: bool) -> Guests {
     let try_out = async |virt| {
         let dir = run_dir.to_owned();
-        let tried = call(libvirt, move |libvirt| {
+        let tried = call(libvirt, PROBE_LIMIT, move |libvirt| {
             let made = setup::make_run_dir(&dir);
             made.map_err(|source| HypervisorError::Io { path: dir.clone(), source })?;
             let probed = libvirt.probe(virt, &dir);
             let _ = std::fs::remove_dir(&dir); // stays where an agent has something in it
             probed
         });
-        match tried.await {
+        let tried = tokio::select! {
+            tried = tried => tried,
+            why = hangs(libvirt) => Err(why),
+        };
+        match tried {
             Ok(Probed::Runs) => Ok(()),
-            Ok(Probed::Fails(reason)) | Err(reason) => Err(reason),
+            Ok(Probed::Fails(reason)) => Err(reason),
+            Err(why) => Err(why.to_string()),
         }
     };
     let wants_kvm = is_reached && wanted != VirtType::Qemu;
@@ -105,17 +141,27 @@ pub fn judge(guests: &Guests) -> Finding {
     }
 }
 
+/// Ends when libvirt stops answering.
+async fn hangs(libvirt: &Arc<Libvirt>) -> Unreached {
+    loop {
+        tokio::time::sleep(ASK_EVERY).await;
+        if let Err(why @ Unreached::Hangs(_)) = call(libvirt, ANSWER_LIMIT, Libvirt::node).await {
+            return why;
+        }
+    }
+}
+
 async fn call<T: Send + 'static>(
     libvirt: &Arc<Libvirt>,
+    limit: Duration,
     call: impl FnOnce(&Libvirt) -> Result<T, HypervisorError> + Send + 'static,
-) -> Result<T, String> {
-    const LIMIT: std::time::Duration = std::time::Duration::from_secs(120);
+) -> Result<T, Unreached> {
     let libvirt = Arc::clone(libvirt);
-    let called = tokio::time::timeout(LIMIT, tokio::task::spawn_blocking(move || call(&libvirt))).await;
+    let called = tokio::time::timeout(limit, tokio::task::spawn_blocking(move || call(&libvirt))).await;
     match called {
-        Ok(Ok(done)) => done.map_err(|error| story(&error)),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err(format!("libvirt did not answer within {} s", LIMIT.as_secs())),
+        Ok(Ok(done)) => done.map_err(|error| Unreached::Away(story(&error))),
+        Ok(Err(error)) => Err(Unreached::Away(error.to_string())),
+        Err(_) => Err(Unreached::Hangs(limit)),
     }
 }
 
@@ -164,12 +210,27 @@ mod tests {
         let uri = "qemu+unix:///system?socket=/nonexistent/libvirt-sock";
         let (libvirt, _events) = Libvirt::new(uri.to_owned());
         let libvirt = Arc::new(libvirt);
-        let reached = reach(&libvirt, uri).await;
+        let reached = reach(&libvirt, uri, ANSWER_LIMIT).await;
         let finding = judge_libvirt(&reached);
         assert_eq!(finding.verdict, Verdict::Fault);
         assert!(finding.detail.contains("/nonexistent/libvirt-sock"), "{finding}");
         assert!(finding.cure.contains("libvirtd"), "{finding}");
         let guests = probe(&libvirt, VirtType::Auto, Path::new("/nonexistent"), reached.is_ok()).await;
         assert_eq!(judge(&guests).verdict, Verdict::Fault);
+    }
+
+    #[tokio::test]
+    async fn a_libvirt_that_takes_questions_and_never_answers_is_told_from_one_that_is_away() {
+        let home = tempfile::tempdir().unwrap();
+        let socket = home.path().join("libvirt-sock");
+        let stopped = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let uri = format!("qemu+unix:///system?socket={}", socket.display());
+        let (libvirt, _events) = Libvirt::new(uri.clone());
+        let reached = reach(&Arc::new(libvirt), &uri, Duration::from_millis(50)).await;
+        assert!(matches!(reached, Err(Unreached::Hangs(_))), "{reached:?}");
+        let finding = judge_libvirt(&reached);
+        assert_eq!(finding.verdict, Verdict::Fault);
+        assert!(finding.cure.contains("restart libvirtd") && !finding.cure.contains("install"), "{finding}");
+        drop(stopped); // ends the question that is still open
     }
 }

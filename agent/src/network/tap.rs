@@ -1,4 +1,5 @@
-//! The taps of servers: made, plugged in, set up, seen and removed. Only those that carry our mark are touched.
+//! The taps of servers: made, plugged in, set up, seen and removed. Only our own are touched: those that carry our mark,
+//! and those that lost it and are still known by their name and address.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -44,7 +45,7 @@ impl Taps {
     #[must_use]
     pub fn seen_in(&self, links: &[Link], server: ServerId) -> BTreeMap<Mac, SeenTap> {
         let bridge = bridge::find(links, &self.bridge).ok().map(|bridge| bridge.index);
-        let is_plugged = |link: &Link| bridge.is_some() && link.controller == bridge;
+        let is_plugged = |link: &Link| bridge.is_some() && link.controller == bridge && !link.alias.is_empty();
         let taps = of_server(links, server).filter(|(mark, link)| is_own_name(*mark, link));
         taps.map(|(mark, link)| (mark.mac, SeenTap { plugged: is_plugged(link), up: link.up })).collect()
     }
@@ -75,11 +76,10 @@ impl Taps {
             let there = links.iter().find(|link| link.name == name.as_str());
             match there {
                 None => self.make_one(&name, mark, bridge).await?,
-                Some(link) if TapMark::parse(&link.alias) != Some(mark) || !link.is_tun => {
+                Some(link) if mark_of(link, server) != Some(mark) => {
                     return Err(NetworkError::ForeignLink(name.to_string()));
                 }
-                Some(link) if link.controller != Some(bridge.index) => self.plug(name.as_str(), bridge).await?,
-                Some(_) => {}
+                Some(link) => self.complete(link, mark, bridge).await?,
             }
         }
         Ok(())
@@ -120,7 +120,7 @@ impl Taps {
         }
     }
 
-    /// Plugs the taps of `macs` that are there into the bridge; makes and removes none. For a guest that runs: its QEMU
+    /// Marks the taps of `macs` that are there and plugs them into the bridge; makes and removes none. For a guest that runs: its QEMU
     /// holds its taps, and a new one would be nobody's.
     ///
     /// # Errors
@@ -130,8 +130,8 @@ impl Taps {
         let bridge = bridge::find(&links, &self.bridge)?;
         let wanted =
             of_server(&links, server).filter(|(mark, link)| macs.contains(&mark.mac) && is_own_name(*mark, link));
-        for (_, link) in wanted.filter(|(_, link)| link.controller != Some(bridge.index)) {
-            self.plug(&link.name, bridge).await?;
+        for (mark, link) in wanted {
+            self.complete(link, mark, bridge).await?;
         }
         Ok(())
     }
@@ -175,6 +175,20 @@ impl Taps {
         tap.keep()
     }
 
+    /// Gives a tap of ours what it lacks: its mark, its bridge.
+    async fn complete(&self, link: &Link, mark: TapMark, bridge: &Link) -> Result<(), NetworkError> {
+        if link.alias.is_empty() {
+            let marked =
+                LinkUnspec::new_with_index(link.index).append_extra_attribute(LinkAttribute::IfAlias(mark.to_string()));
+            self.links.change(&format!("mark {}", link.name), marked).await?;
+            tracing::warn!(server = %mark.server, tap = link.name, "the tap had lost its alias, which says whose it is");
+        }
+        if link.controller != Some(bridge.index) {
+            self.plug(&link.name, bridge).await?;
+        }
+        Ok(())
+    }
+
     async fn plug(&self, name: &str, bridge: &Link) -> Result<(), NetworkError> {
         let plugged = LinkUnspec::new_with_name(name).controller(bridge.index);
         self.links.change(&format!("plug {name} into {}", bridge.name), plugged).await
@@ -198,11 +212,30 @@ fn is_removable(link: &Link) -> bool {
     link.name.starts_with(PREFIX) && !link.has_carrier
 }
 
-/// The taps that carry the mark of `server`, whatever they are called.
+/// The taps of `server`, whatever they are called.
 fn of_server(links: &[Link], server: ServerId) -> impl Iterator<Item = (TapMark, &Link)> {
-    links
-        .iter()
-        .filter(|link| link.is_tun)
-        .filter_map(|link| Some((TapMark::parse(&link.alias)?, link)))
-        .filter(move |(mark, _)| mark.server == server)
+    links.iter().filter_map(move |link| Some((mark_of(link, server)?, link)))
+}
+
+/// The mark of `server` that a tap carries, or would carry had it not lost its alias: then it is known by the address that
+/// csp gives to the tap of an adapter, and by the name that follows from server and adapter. What has another alias is
+/// somebody else's.
+fn mark_of(link: &Link, server: ServerId) -> Option<TapMark> {
+    let mark = if link.alias.is_empty() {
+        let mark = TapMark { server, mac: link.mac?.of_guest()? };
+        Some(mark).filter(|mark| is_own_name(*mark, link))
+    } else {
+        TapMark::parse(&link.alias)
+    };
+    mark.filter(|mark| link.is_tun && mark.server == server)
+}
+
+/// Whether an interface is a tap of some server, as far as that can be told without the server: by its mark, or, where it
+/// lost that, by the kind of name and address that csp gives.
+#[must_use]
+pub fn is_tap(link: &Link) -> bool {
+    let lost_its_mark = || {
+        link.alias.is_empty() && link.name.starts_with(PREFIX) && link.mac.is_some_and(|mac| mac.of_guest().is_some())
+    };
+    link.is_tun && (TapMark::parse(&link.alias).is_some() || lost_its_mark())
 }

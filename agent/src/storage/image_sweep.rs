@@ -3,7 +3,9 @@
 //! What must hold:
 //! * a base that a disk stands on stays, the trash's and half-made disks counted; while one disk cannot be read, all stay;
 //! * an image that a server's spec names stays, for an order may be waiting for it, and so does one that is being fetched;
-//! * nothing is removed but files of the names that the cache gives.
+//! * nothing is removed but files of the names that the cache gives;
+//! * a part into which nothing ever arrived goes as soon as nobody fetches it: it occupies nothing, so no bound would ever
+//!   ask for it.
 //!
 //! An image's last use is its file's time of change. A clock that is wrong costs another download and nothing else.
 
@@ -58,6 +60,7 @@ impl ImageCache {
         // Under the lock under which disks are made: no base goes from under one that is just being made.
         let _alone = self.pool.alone();
         self.pool.check()?;
+        self.drop_empty_parts()?;
         let kept = self.files()?;
         let excess = sum(&kept).saturating_sub(bytes_max);
         if excess == 0 {
@@ -88,6 +91,21 @@ impl ImageCache {
             self.remove(&going)?;
         }
         Ok(is_enough)
+    }
+
+    /// Removes what fetches left of images of which not one byte could be had.
+    fn drop_empty_parts(&self) -> Result<(), ImageError> {
+        // Held to the end: no fetch begins meanwhile.
+        let fetches = self.fetches.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_fetched = |image: &Sha256| fetches.get(image).is_some_and(|fetch| Arc::strong_count(fetch) > 1);
+        for (path, file) in pool::files(&self.pool.images())? {
+            let is_part = path.extension() == Some(OsStr::new("part"));
+            let image = path.file_name().and_then(image_of);
+            if file.len() == 0 && is_part && image.is_some_and(|image| !is_fetched(&image)) {
+                remove_if_there(&path).map_err(|source| ImageError::Io { path, source })?;
+            }
+        }
+        Ok(())
     }
 
     /// The files of the cache. Whatever else lies in its folder is none of them.
@@ -203,6 +221,24 @@ mod tests {
                 (names, freed)
             );
         }
+    }
+
+    #[test]
+    fn an_empty_part_goes_when_nobody_fetches_it() {
+        let home = tempfile::tempdir().unwrap();
+        let pool = pool::Pool::open(home.path().join("pool"), &home.path().join("note"), uuid::Uuid::from_u128(1), 0);
+        let cache = ImageCache::new(pool.unwrap());
+        let path = |content: &[u8], ending| cache.pool.images().join(format!("{}.{ending}", Sha256::of(content)));
+        let (empty, begun, whole) = (path(b"empty", "qcow2.part"), path(b"begun", "raw.part"), path(b"whole", "raw"));
+        for (file, bytes) in [(&empty, "".as_bytes()), (&begun, b"x"), (&whole, b"")] {
+            std::fs::write(file, bytes).unwrap();
+        }
+        let fetching = Arc::clone(cache.fetches.lock().unwrap().entry(Sha256::of(b"empty")).or_default());
+        cache.sweep(u64::MAX).unwrap();
+        assert!(empty.exists(), "somebody fetches it");
+        drop(fetching);
+        cache.sweep(u64::MAX).unwrap();
+        assert_eq!((empty.exists(), begun.exists(), whole.exists()), (false, true, true));
     }
 
     #[test]

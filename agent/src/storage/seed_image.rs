@@ -2,16 +2,20 @@
 //!
 //! One image a server, under a name that carries the mark of what it was made from. It is handed to the guest as a
 //! read-only disk, so that no driver for CD drives is needed.
+//!
+//! The name says only what an image was made as. So each ends with a block of its own, behind the file system, that has
+//! the digest of all before it: a guest that started from a damaged seed would be up without address and key, and nobody
+//! would be told.
 
 use std::{
-    fs::{DirBuilder, Permissions},
-    io::{self, ErrorKind},
+    fs::{DirBuilder, File, OpenOptions, Permissions},
+    io::{self, ErrorKind, Read, Write},
     os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use csp_shared::id::ServerId;
+use csp_shared::{id::ServerId, sha256::Sha256};
 
 use super::{
     disk::remove_if_there,
@@ -24,6 +28,10 @@ use crate::machine::Mark;
 
 const LABEL: &str = "CIDATA";
 const LIMIT: Duration = Duration::from_secs(60);
+/// A block of the file system. The seal has one, so that the whole stays one of whole blocks.
+const BLOCK_BYTES: usize = 2048;
+/// More than xorriso and the largest user data make of a seed, in bytes.
+const BYTES_MAX: u64 = 4 << 20;
 
 /// Why a seed could not be made or removed.
 #[derive(Debug, thiserror::Error)]
@@ -65,14 +73,14 @@ impl Seeds {
     }
 
     /// What the server's seed was made from, if it has one. Several are a part of a work that a crash cut off: they
-    /// have the mark zero, which nothing wants. Blocks.
+    /// have the mark zero, which nothing wants; and so has one that is not as it was made. Blocks.
     ///
     /// # Errors
     /// When the folder cannot be read.
     pub fn see(&self, server: ServerId) -> Result<Option<Mark>, SeedError> {
         Ok(match self.list(server)?.as_slice() {
             [] => None,
-            [(mark, _)] => Some(*mark),
+            [(mark, path)] if is_whole(path) => Some(*mark),
             _ => Some(Mark(0)),
         })
     }
@@ -137,9 +145,26 @@ fn build(work: &Path, path: &Path, files: &SeedFiles) -> Result<(), SeedError> {
         .arg(&tree)
         .run()
         .map_err(|source| SeedError::Tool { path: path.to_owned(), source })?;
+    seal(&image).map_err(io)?;
     // Readable by its owner alone; libvirt gives it to the guest's QEMU while that runs.
     let restricted = std::fs::set_permissions(&image, Permissions::from_mode(0o600));
     restricted.and_then(|()| durable::publish(&image, path)).map_err(io)
+}
+
+/// Writes the digest of an image behind it.
+fn seal(image: &Path) -> io::Result<()> {
+    let mut block = [0; BLOCK_BYTES];
+    let digest = Sha256::of(&std::fs::read(image)?).0;
+    block.iter_mut().zip(digest).for_each(|(place, byte)| *place = byte);
+    OpenOptions::new().append(true).open(image)?.write_all(&block)
+}
+
+/// Whether an image is as it was made. One that cannot be read is not.
+fn is_whole(path: &Path) -> bool {
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(BYTES_MAX).read_to_end(&mut bytes));
+    let sealed = bytes.split_last_chunk::<BLOCK_BYTES>();
+    read.is_ok() && sealed.is_some_and(|(image, block)| block.starts_with(&Sha256::of(image).0))
 }
 
 fn remove_folder(work: &Path) -> io::Result<()> {

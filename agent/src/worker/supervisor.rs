@@ -74,8 +74,9 @@ impl<M: Machine, B: Backing> Actor<M, B> {
                 }
                 Some(ended) = self.tasks.join_next_with_id() => self.ended(ended).await,
                 () = sleep_until(alone_at), if is_held => {
-                    info!("no word from the control plane; guests start as the stored specs say");
-                    heard.send_replace(true);
+                    if goes_alone(&heard) {
+                        info!("no word from the control plane; guests start as the stored specs say");
+                    }
                 }
             }
         }
@@ -206,6 +207,12 @@ impl<M: Machine, B: Backing> Actor<M, B> {
     }
 }
 
+/// Lets guests start without the control plane, unless it was heard: it may have been since the wait for it began, and
+/// nothing wakes the actor for that.
+fn goes_alone(heard: &watch::Sender<bool>) -> bool {
+    heard.send_if_modified(|heard| !std::mem::replace(heard, true))
+}
+
 /// The newest report of every server, looked for where no worker has made one yet.
 async fn inventory<M: Machine, B: Backing>(shared: &Shared<M, B>) -> (Vec<Observed>, Vec<Orphan>) {
     let servers = shared.host.specs.servers();
@@ -251,4 +258,20 @@ async fn look_only<M: Machine, B: Backing>(shared: &Shared<M, B>, server: Server
     let moment = Moment { starts_held: true, ..shared.moment() };
     let look = converge::look(&shared.host, server, &mut Course::default(), moment).await?;
     Some(look.observed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_goes_alone_only_if_nobody_was_heard() {
+        let (heard, watch) = watch::channel(false);
+        assert!(goes_alone(&heard), "nobody was heard, and guests start");
+        assert!(*watch.borrow());
+        heard.send_replace(false);
+        heard.send_replace(true);
+        assert!(!goes_alone(&heard), "heard while the wait was running: there is nothing to tell");
+        assert!(*watch.borrow());
+    }
 }

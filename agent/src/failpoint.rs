@@ -24,6 +24,7 @@ macro_rules! steps {
 
 steps! {
     Step::FetchImage => "fetch_image",
+    Step::FetchBase => "fetch_base",
     Step::CreateDisk => "create_disk",
     Step::GrowDisk => "grow_disk",
     Step::NoteDiskStarted(_) => "note_disk_started",

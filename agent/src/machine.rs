@@ -138,8 +138,8 @@ pub struct Seen {
     pub pool_read_only: bool,
     /// The image that was asked about is in the cache, verified.
     pub image: bool,
-    /// Disks of the server under their final names, outside the trash, with the size in bytes that the guest sees.
-    pub disks: BTreeMap<DiskEpoch, u64>,
+    /// Disks of the server under their final names, outside the trash.
+    pub disks: BTreeMap<DiskEpoch, SeenDisk>,
     /// The seed that is there, and what it was made from.
     pub seed: Option<Mark>,
     /// Taps of the server under the names that csp gives them, by the guest's MAC address.
@@ -173,6 +173,31 @@ impl Seen {
             taps: !self.taps.is_empty() || !self.strays.is_empty(),
             filters: self.filters.is_some(),
             disk: !self.pool || !self.disks.is_empty(),
+        }
+    }
+}
+
+/// A disk's file, as its header tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SeenDisk {
+    /// A disk as csp makes them.
+    Sound {
+        /// The size that the guest sees, in bytes.
+        bytes: u64,
+        /// The image that it stands on; `None` where the name of its base does not tell.
+        image: Option<Sha256>,
+    },
+    /// Anything else: whatever is in it cannot be reached through it.
+    Damaged,
+}
+
+impl SeenDisk {
+    /// The size that the guest sees, in bytes; a damaged disk has none.
+    #[must_use]
+    pub fn bytes(self) -> Option<u64> {
+        match self {
+            Self::Sound { bytes, .. } => Some(bytes),
+            Self::Damaged => None,
         }
     }
 }

@@ -216,6 +216,29 @@ async fn what_is_kept_of_a_qcow2_image_is_the_disk_that_it_describes_and_none_of
     assert!(files_of(&home).iter().all(|name| name.ends_with(".qcow2.raw")), "{:?}", files_of(&home));
 }
 
+/// Disks stand on it: what comes back must be what was there, to the last byte.
+#[tokio::test]
+async fn a_base_that_was_lost_is_made_again_as_it_was_or_not_at_all() {
+    let home = tempfile::tempdir().unwrap();
+    let (bytes, _) = filled(&home, &[]);
+    let web = Web::serve(bytes.clone(), Behaviour::Plain);
+    let (cache, image) = (cache(&home), image(web.url(), &bytes, ImageFormat::Qcow2));
+    let first = kept(&cache, &image).await;
+    let base = cache.cached(&image).unwrap().unwrap();
+    std::fs::remove_file(&base.path).unwrap();
+    assert!(kept(&cache, &image).await == first);
+    assert_eq!(cache.cached(&image).unwrap().unwrap(), base, "the same name, layout and length");
+
+    std::fs::remove_file(&base.path).unwrap();
+    let mut other = bytes.clone();
+    *other.last_mut().unwrap() ^= 1;
+    let web = Web::serve(other, Behaviour::Plain);
+    let replaced = Image { url: web.url(), ..image };
+    let error = cache.ensure(&replaced).await.unwrap_err();
+    assert_eq!(error.code(), FaultCode::ImageChecksum, "{error}");
+    assert_eq!(cache.cached(&replaced).unwrap(), None);
+}
+
 /// The provider took the digest of a file that was damaged already.
 #[tokio::test]
 async fn an_image_that_is_damaged_behind_its_header_is_refused_whatever_its_digest() {

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, os::unix::fs::PermissionsExt, path::Path, time:
 
 use csp_agent::{
     host_machine::{self, fault::Coded},
-    machine::Mark,
+    machine::{Mark, SeenDisk},
     storage::{
         disk::{DiskError, Disks},
         image_cache::CachedImage,
@@ -82,7 +82,7 @@ fn a_disk_grows_within_the_pools_room_and_never_shrinks_whatever_its_guest_wrote
     copy.arg(home.path().join("hostile")).arg(&path).run().unwrap();
     for bytes in [3u64 << 30, 3 << 30, 2 << 30] {
         disks.grow(SERVER, ONE, bytes).unwrap();
-        assert_eq!(disks.sizes(SERVER).unwrap(), [(ONE, 3 << 30)].into());
+        assert_eq!(disks.look(SERVER).unwrap()[&ONE].bytes(), Some(3 << 30));
     }
     let info = describe(&path);
     assert_eq!((&info["virtual-size"], &info["format"]), (&(3u64 << 30).into(), &"qcow2".into()));
@@ -92,8 +92,14 @@ fn a_disk_grows_within_the_pools_room_and_never_shrinks_whatever_its_guest_wrote
     let refused = disks.grow(SERVER, ONE, (3 << 30) + room.free() + 1).unwrap_err();
     assert!(matches!(refused, DiskError::Room(_)), "{refused}");
     assert_eq!(describe(&path)["virtual-size"], 3u64 << 30);
-    std::fs::write(&path, b"damaged").unwrap();
-    assert_eq!(disks.sizes(SERVER).unwrap(), [(ONE, u64::MAX)].into(), "nothing is done to it");
+    let mut corrupt = std::fs::read(&path).unwrap();
+    corrupt[79] |= 2; // as QEMU marks an image whose tables it found wrong
+    for damaged in [b"damaged".to_vec(), Vec::new(), corrupt] {
+        std::fs::write(&path, &damaged).unwrap();
+        assert_eq!(disks.look(SERVER).unwrap(), [(ONE, SeenDisk::Damaged)].into());
+        disks.grow(SERVER, ONE, 9 << 30).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), damaged, "nothing is done to it");
+    }
 }
 
 #[test]

@@ -24,9 +24,6 @@ pub struct HostStatus {
     /// Of the pool, likewise, in GiB.
     #[serde(default)]
     pub disk_reserve_gib: u64,
-    /// Whether the bridge of the public network is there and up; none where nobody could look.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub public_network: Option<bool>,
     /// The pool; none when it cannot be used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pool: Option<PoolStatus>,
@@ -39,6 +36,42 @@ pub struct HostStatus {
     /// Of the last minute, for how much something waited for a disk, in percent (the kernel's PSI).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disk_pressure_percent: Option<u8>,
+    /// The bridge to the public network; none when the interfaces could not be listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bridge: Option<BridgeState>,
+}
+
+/// Whether guests' frames can leave a host by its public bridge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BridgeState {
+    /// They can.
+    Ready,
+    /// There is no such bridge.
+    Missing,
+    /// It is down: not even guests of the host reach each other.
+    Down,
+    /// None of its ports leads anywhere but to guests.
+    NoUplink,
+    /// It has such a port, and none of them is up and has a carrier.
+    UplinkDown,
+    /// What a newer program says and this one does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+impl BridgeState {
+    /// Whether guests cannot even be connected to each other.
+    #[must_use]
+    pub fn is_missing(self) -> bool {
+        matches!(self, Self::Missing | Self::Down)
+    }
+
+    /// Whether guests reach each other and, unless the host itself is their way out, nobody else.
+    #[must_use]
+    pub fn is_without_uplink(self) -> bool {
+        matches!(self, Self::NoUplink | Self::UplinkDown)
+    }
 }
 
 /// A pool, in bytes.
@@ -68,6 +101,20 @@ impl PoolStatus {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_status_of_another_version_is_read() {
+        let mut status = HostStatus { bridge: Some(BridgeState::NoUplink), ..HostStatus::default() };
+        let mut told = serde_json::to_value(&status).unwrap();
+        assert_eq!(told["bridge"], "no_uplink");
+        told["bridge"] = "on_the_moon".into();
+        status.bridge = Some(BridgeState::Unknown);
+        assert_eq!(serde_json::from_value::<HostStatus>(told.clone()).unwrap(), status, "of a newer agent");
+        assert!(!BridgeState::Unknown.is_missing() && !BridgeState::Unknown.is_without_uplink(), "it alarms nobody");
+        told.as_object_mut().unwrap().remove("bridge");
+        status.bridge = None;
+        assert_eq!(serde_json::from_value::<HostStatus>(told).unwrap(), status, "of an older one");
+    }
 
     #[test]
     fn a_pool_is_filling_before_its_guests_are_hurt() {

@@ -106,6 +106,10 @@ pub enum FaultCode {
     PoolReadOnly,
     /// A disk that held a customer's data is not there. Never replaced by an empty one.
     DiskMissing,
+    /// The file of the server's disk is no disk any more, or one of another image than the spec's. Never replaced either.
+    DiskDamaged,
+    /// The image that the server's disk stands on is not in the pool and cannot be had again now.
+    BaseMissing,
     /// The seed, from which a guest is set up, could not be written.
     SeedRefused,
     /// libvirt refused the domain.
@@ -118,7 +122,8 @@ pub enum FaultCode {
     AddressInUse,
     /// The guest fell five times in ten minutes.
     CrashLoop,
-    /// Anything else; the detail says what.
+    /// Anything else; the detail says what. So is read what a newer program says and this one does not know.
+    #[serde(other)]
     Internal,
 }
 
@@ -132,6 +137,7 @@ impl FaultCode {
             | Self::ImageTooLarge
             | Self::ImageInvalid
             | Self::DiskMissing
+            | Self::DiskDamaged
             | Self::HypervisorRefused
             | Self::AddressInUse
             | Self::CrashLoop => true,
@@ -139,6 +145,7 @@ impl FaultCode {
             | Self::PoolFull
             | Self::PoolMissing
             | Self::PoolReadOnly
+            | Self::BaseMissing
             | Self::SeedRefused
             | Self::HypervisorAway
             | Self::NetworkRefused
@@ -159,6 +166,8 @@ impl FaultCode {
             Self::PoolMissing => "pool_missing",
             Self::PoolReadOnly => "pool_read_only",
             Self::DiskMissing => "disk_missing",
+            Self::DiskDamaged => "disk_damaged",
+            Self::BaseMissing => "base_missing",
             Self::SeedRefused => "seed_refused",
             Self::HypervisorRefused => "hypervisor_refused",
             Self::HypervisorAway => "hypervisor_away",
@@ -196,5 +205,19 @@ impl Remains {
     #[must_use]
     pub fn is_nothing(self) -> bool {
         self == Self::NOTHING
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_of_a_newer_program_is_read_as_anything_else() {
+        let newer = r#"{"code": "moon_in_the_way", "detail": "it is", "lasting": true}"#;
+        let fault: Fault = serde_json::from_str(newer).unwrap();
+        assert_eq!((fault.code, fault.lasting), (FaultCode::Internal, true), "and it lasts as its host says");
+        assert_eq!(serde_json::to_string(&FaultCode::BaseMissing).unwrap(), "\"base_missing\"");
+        assert_eq!(serde_json::from_str::<FaultCode>("\"disk_damaged\"").unwrap(), FaultCode::DiskDamaged);
     }
 }

@@ -8,7 +8,7 @@ use csp_shared::{
     audit::{HeldDomain, HeldFilters, HeldGuest, HeldSpec, HeldTap, Holding, HostPart, PoolFile},
     compat::PROTOCOL,
     generation::{BootEpoch, DiskEpoch, Generation, Incarnation, SessionEpoch, StartEpoch, Version},
-    host_status::{HostStatus, PoolStatus},
+    host_status::{BridgeState, HostStatus, PoolStatus},
     id::{HostId, ServerId},
     limits::{
         FRAME_BYTES_MAX, SAMPLES_PER_FRAME_MAX, SPECS_PER_FRAME_MAX, SSH_KEY_BYTES_MAX, SSH_KEYS_MAX,
@@ -126,7 +126,6 @@ fn host_status() -> HostStatus {
         ram_total_mib: 257_000,
         ram_reserve_mib: 1024,
         disk_reserve_gib: 20,
-        public_network: Some(true),
         pool: Some(PoolStatus {
             total_bytes: 4_000_000_000_000,
             free_bytes: 3_000_000_000_000,
@@ -137,6 +136,7 @@ fn host_status() -> HostStatus {
         cpu_busy_percent: Some(40),
         cpu_steal_percent: Some(0),
         disk_pressure_percent: Some(3),
+        bridge: Some(BridgeState::Ready),
     }
 }
 

@@ -221,7 +221,7 @@ impl Machine for FakeMachine {
             pool,
             pool_read_only: false,
             image: pool && image.is_some_and(|image| host.images.contains(&image.sha256)),
-            disks: if pool { held.sizes() } else { BTreeMap::new() },
+            disks: if pool { held.disks() } else { BTreeMap::new() },
             seed: held.seed.filter(|_| pool),
             taps: held.taps,
             strays: held.strays,
@@ -276,6 +276,7 @@ impl Machine for FakeMachine {
             if let Entry::Vacant(disk) = server.disks.entry(spec.disk_epoch) {
                 disk.insert(0);
                 server.disk_gib.insert(spec.disk_epoch, spec.disk_gib);
+                server.bases.insert(spec.disk_epoch, spec.image.sha256);
                 *server.disks_made.entry(spec.disk_epoch).or_default() += 1;
             }
             Ok(())
@@ -402,7 +403,7 @@ impl Machine for FakeMachine {
     }
 
     fn start(&self, server: ServerId) -> impl Future<Output = Result<(), Fault>> + Send {
-        self.change(Op::Start, server, |server, _| server.start())
+        self.change(Op::Start, server, |server, images| server.start(images))
     }
 
     fn adopt_start(&self, server: ServerId, epoch: StartEpoch) -> impl Future<Output = Result<(), Fault>> + Send {

@@ -11,7 +11,7 @@ use csp_agent::{
     worker::{Host, Supervisor},
 };
 use csp_shared::{
-    generation::{DiskEpoch, StartEpoch},
+    generation::{BootEpoch, DiskEpoch, StartEpoch},
     mac::Mac,
     message::{Orphan, OrphanKind},
     observed::{Activity, DomainState, Fault, FaultCode, Observed, Remains},
@@ -81,6 +81,24 @@ async fn an_accepted_spec_becomes_a_running_guest_and_a_report() {
     assert_eq!((report.domain, report.disk_epoch, report.fault), (DomainState::Running, Some(DiskEpoch(1)), None));
     assert_eq!(report.accepted_hash, present(&spec).hash());
     assert!(agent.machine.runs(spec.server));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_waits_for_a_base_that_was_lost_and_the_guest_runs_meanwhile() {
+    let (agent, spec) = (Agent::heard().await, server_spec(1));
+    agent.accept(present(&spec)).await;
+    agent.reached(&spec).await;
+    agent.machine.with(|host| host.images.clear());
+    agent.machine.fail(Op::FetchImage, 3, Fault::new(FaultCode::ImageChecksum, "another file is at its URL"));
+    let restart = next(&spec, |spec| spec.boot_epoch = BootEpoch(2));
+    agent.accept(present(&restart)).await;
+    let report = agent.report("a fault", |report| report.fault.is_some()).await;
+    let fault = report.fault.unwrap();
+    assert_eq!((fault.code, fault.lasting, report.domain), (FaultCode::BaseMissing, false, DomainState::Running));
+    let sha256 = spec.image.sha256.to_string();
+    assert!(fault.detail.contains(&sha256) && fault.detail.contains("image_checksum"), "{}", fault.detail);
+    agent.reached(&restart).await;
+    assert_eq!((agent.machine.server(spec.server).starts, agent.machine.runs(spec.server)), (2, true));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,12 +1,13 @@
 //! Whether the bridge to the public network is there and leads somewhere.
 
+use csp_shared::host_status::BridgeState;
+
 use super::Finding;
 use crate::{
     host_machine::fault::story,
     network::{
         NetworkError, bridge,
         links::{Link, Links},
-        tap,
         tap_name::PREFIX,
     },
 };
@@ -38,25 +39,22 @@ pub fn judge(name: &str, network: &Network) -> Finding {
         Ok(links) => links,
         Err(reason) => return Finding::fault(BRIDGE, reason, "run as root"),
     };
+    let state = bridge::state(links, name);
+    let (detail, cure) = bridge::trouble(state, name).unwrap_or_default();
     let bridge = match bridge::find(links, name) {
         Ok(bridge) => bridge,
-        Err(error) => {
-            let cure = "make the bridge with the uplink as a port, or name the right one in `network.public_bridge`";
-            return Finding::fault(BRIDGE, story(&error), cure);
-        }
+        Err(error) => return Finding::fault(BRIDGE, story(&error), cure),
     };
-    let ports: Vec<&Link> = links.iter().filter(|link| link.controller == Some(bridge.index)).collect();
-    let uplinks: Vec<&str> = ports.iter().filter(|link| !tap::is_tap(link)).map(|link| link.name.as_str()).collect();
+    let uplinks: Vec<&str> = bridge::uplinks(links, bridge).iter().map(|link| link.name.as_str()).collect();
     if uplinks.iter().any(|uplink| uplink.starts_with(PREFIX)) {
         let detail = format!("a port of {name} that csp did not make is called like its taps ({PREFIX}…)");
         return Finding::fault(BRIDGE, detail, "rename it: what comes from such names never reaches the host");
     }
-    if !bridge.up {
-        return Finding::fault(BRIDGE, format!("{name} is down"), format!("`ip link set {name} up`"));
+    if state == BridgeState::Down {
+        return Finding::fault(BRIDGE, detail, cure);
     }
-    if uplinks.is_empty() {
-        let detail = format!("{name} has no port but guests': they reach nobody else");
-        return Finding::warning(BRIDGE, detail, format!("`ip link set UPLINK master {name}`"));
+    if !detail.is_empty() {
+        return Finding::warning(BRIDGE, detail, cure);
     }
     if network.host_filter_on_bridges {
         let detail = format!("{name} is there, and bridged frames also pass the host's own packet filter");
@@ -73,7 +71,8 @@ mod tests {
 
     fn network() -> Network {
         let bridge = Link { index: 2, name: "br-public".to_owned(), is_bridge: true, up: true, ..Link::default() };
-        let uplink = Link { index: 3, name: "eth0".to_owned(), controller: Some(2), ..Link::default() };
+        let port = Link { controller: Some(2), up: true, has_carrier: true, ..Link::default() };
+        let uplink = Link { index: 3, name: "eth0".to_owned(), ..port };
         Network { links: Ok(vec![bridge, uplink]), host_filter_on_bridges: false }
     }
 
@@ -90,6 +89,7 @@ mod tests {
             ("no bridge", with(|links| links[0].is_bridge = false), Verdict::Fault),
             ("down", with(|links| links[0].up = false), Verdict::Fault),
             ("no uplink", with(|links| links[1].controller = None), Verdict::Warning),
+            ("an uplink that is down", with(|links| links[1].up = false), Verdict::Warning),
             ("an uplink with a tap's name", with(|links| links[1].name = "cspt0".to_owned()), Verdict::Fault),
             ("filtered by the host", Network { host_filter_on_bridges: true, ..network() }, Verdict::Warning),
             ("unreadable", Network { links: Err("no".to_owned()), ..network() }, Verdict::Fault),

@@ -22,7 +22,7 @@ use csp_shared::{
 use super::{Place, blocking, fault, fault::Coded, setup};
 use crate::{
     config::Config,
-    machine::{Mark, Stamp},
+    machine::{Mark, SeenDisk, Stamp},
     storage::{
         disk::{DiskError, Disks},
         image_cache::{CachedImage, ImageCache, ImageError},
@@ -49,7 +49,7 @@ pub(super) struct Stored {
     pub pool: bool,
     pub read_only: bool,
     pub image: bool,
-    pub disks: BTreeMap<DiskEpoch, u64>,
+    pub disks: BTreeMap<DiskEpoch, SeenDisk>,
     pub seed: Option<Mark>,
 }
 
@@ -75,7 +75,7 @@ pub(super) enum StoreError {
     Disk(#[from] DiskError),
     #[error(transparent)]
     Seed(#[from] SeedError),
-    #[error("the image {0} of the server's disk is no longer in the cache")]
+    #[error("the image {0} that the server's disk stands on is not in the pool")]
     NoImage(csp_shared::sha256::Sha256),
 }
 
@@ -86,7 +86,7 @@ impl Coded for StoreError {
             Self::Image(error) => error.code(),
             Self::Disk(error) => error.code(),
             Self::Seed(error) => error.code(),
-            Self::NoImage(_) => FaultCode::Internal,
+            Self::NoImage(_) => FaultCode::BaseMissing,
         }
     }
 }
@@ -157,7 +157,7 @@ impl Storing {
                 pool: true,
                 read_only: false,
                 image: cached.is_some(),
-                disks: store.disks.sizes(server)?,
+                disks: store.disks.look(server)?,
                 seed: store.seeds.see(server)?,
             })
         });

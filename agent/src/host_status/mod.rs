@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use csp_shared::host_status::{CPU_MODEL_CHARS_MAX, HostStatus, PoolStatus};
+use csp_shared::host_status::{BridgeState, CPU_MODEL_CHARS_MAX, HostStatus, PoolStatus};
 
 use tokio::time::{Instant, sleep_until};
 
@@ -46,19 +46,13 @@ impl HostWatch {
         if let Some(last) = *last {
             sleep_until(last + EVERY).await;
         }
-        let public_network = self.public_network().await;
         let looker = Arc::clone(&self.looker);
+        let bridge = bridge_state(&self.public_bridge).await;
         // A panic of the look leaves nothing half done: the next one begins anew.
-        let look = move || looker.lock().unwrap_or_else(PoisonError::into_inner).look();
+        let look = move || looker.lock().unwrap_or_else(PoisonError::into_inner).look(bridge);
         let status = tokio::task::spawn_blocking(look).await.unwrap_or_default();
         *last = Some(Instant::now());
-        HostStatus { public_network, ..status }
-    }
-
-    /// Whether guests could be plugged in; none when the kernel does not say.
-    async fn public_network(&self) -> Option<bool> {
-        let links = Links::connect().ok()?.list().await.ok()?;
-        Some(bridge::find(&links, &self.public_bridge).is_ok_and(|bridge| bridge.up))
+        status
     }
 }
 
@@ -69,21 +63,24 @@ struct Looker {
     before: Option<CpuTimes>,
     /// The log has a line about the pool, and needs no other until it is well again.
     told: bool,
+    /// The last word about the bridge in the log.
+    told_bridge: BridgeState,
 }
 
 impl Looker {
     /// For the host with this configuration.
     fn new(config: &Config) -> Self {
-        Self { config: config.clone(), before: None, told: false }
+        Self { config: config.clone(), before: None, told: false, told_bridge: BridgeState::Ready }
     }
 
     /// Looks. Blocks, on a pool that hangs for as long as that does.
-    fn look(&mut self) -> HostStatus {
+    fn look(&mut self, bridge: Option<BridgeState>) -> HostStatus {
         let text = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
         let times = proc_files::cpu_times(&text("/proc/stat"));
         let shares = self.before.zip(times).and_then(|(before, now)| now.since(before));
         let pool = pool_status(&self.config.pool_dir, &self.config.state_dir.join("pool.id")).ok();
         self.tell(pool.as_ref());
+        self.tell_bridge(bridge);
         self.before = times;
         HostStatus {
             cpu_model: proc_files::cpu_model(&text("/proc/cpuinfo")).chars().take(CPU_MODEL_CHARS_MAX).collect(),
@@ -92,11 +89,21 @@ impl Looker {
             ram_total_mib: proc_files::memory_mib(&text("/proc/meminfo"), "MemTotal:").unwrap_or(0),
             ram_reserve_mib: self.config.reserve.ram_mib,
             disk_reserve_gib: self.config.reserve.disk_gib,
-            public_network: None,
             pool,
             cpu_busy_percent: shares.map(|shares| shares.busy_percent),
             cpu_steal_percent: shares.map(|shares| shares.steal_percent),
             disk_pressure_percent: proc_files::pressure_percent(&text("/proc/pressure/io")),
+            bridge,
+        }
+    }
+
+    fn tell_bridge(&mut self, now: Option<BridgeState>) {
+        let Some(now) = now.filter(|now| *now != self.told_bridge) else { return };
+        self.told_bridge = now;
+        let name = &self.config.network.public_bridge;
+        match bridge::trouble(now, name) {
+            Some((trouble, cure)) => tracing::warn!(cure, "{trouble}"),
+            None => tracing::info!(name, "the public bridge leads out again"),
         }
     }
 
@@ -112,6 +119,12 @@ impl Looker {
             _ => {}
         }
     }
+}
+
+/// How the public bridge is; nothing when the kernel does not tell, which fails every look of the workers, too.
+async fn bridge_state(name: &str) -> Option<BridgeState> {
+    let links = Links::connect().ok()?.list().await.ok()?;
+    Some(bridge::state(&links, name))
 }
 
 /// How a host's pool is. Blocks.
@@ -149,13 +162,23 @@ mod tests {
         let at = |name: &str| home.path().join(name);
         let config = Config { state_dir: at("state"), pool_dir: at("pool"), ..Config::default() };
         let mut looker = Looker::new(&config);
-        assert_eq!(looker.look().pool, None, "a host without its pool has none");
+        assert_eq!(looker.look(None).pool, None, "a host without its pool has none");
         let pool = Pool::open(at("pool"), &at("state/pool.id"), Uuid::from_u128(1), 0).unwrap();
         std::fs::write(pool.images().join("a.raw"), vec![1; 1 << 20]).unwrap();
-        let status = looker.look();
+        let status = looker.look(Some(BridgeState::Down));
+        assert_eq!(status.bridge, Some(BridgeState::Down));
         assert!(!status.cpu_model.is_empty() && status.numa_nodes > 0 && status.ram_available_mib > 0, "{status:?}");
         let told = status.pool.unwrap();
         assert!(told.total_bytes >= told.free_bytes && told.images_bytes >= 1 << 20, "{told:?}");
         assert!(status.cpu_busy_percent.is_none_or(|percent| percent <= 100));
+    }
+
+    #[tokio::test]
+    async fn a_host_without_its_bridge_says_so() {
+        let home = tempfile::tempdir().unwrap();
+        let network = crate::config::Network { public_bridge: "br-nowhere".to_owned() };
+        let state_dir = home.path().to_owned();
+        let config = Config { pool_dir: home.path().join("pool"), state_dir, network, ..Config::default() };
+        assert_eq!(HostWatch::new(&config).next().await.bridge, Some(BridgeState::Missing));
     }
 }

@@ -14,7 +14,7 @@ use csp_shared::{
 };
 
 use super::{memory::Notes, step::Step};
-use crate::machine::{Seen, SeenDomain};
+use crate::machine::{Seen, SeenDisk, SeenDomain};
 
 const GIB: u64 = 1 << 30;
 
@@ -31,6 +31,10 @@ pub enum DiskState {
     ToMake,
     /// It was there, or a newer one was started: whatever was on it is not ours to replace.
     Missing,
+    /// Its file is there and is no disk.
+    Damaged,
+    /// It stands on another image than the spec names: a guest would find the one's files in the other's.
+    OnAnotherImage,
 }
 
 /// Looks at the disk of the spec's epoch.
@@ -44,8 +48,12 @@ pub fn state(spec: &ServerSpec, seen: &Seen, notes: &Notes) -> DiskState {
         DiskState::PoolMissing
     } else if started > Some(spec.disk_epoch) {
         DiskState::Missing
-    } else if seen.disks.contains_key(&spec.disk_epoch) {
-        DiskState::Ready
+    } else if let Some(disk) = seen.disks.get(&spec.disk_epoch) {
+        match disk {
+            SeenDisk::Damaged => DiskState::Damaged,
+            SeenDisk::Sound { image: Some(image), .. } if *image != spec.image.sha256 => DiskState::OnAnotherImage,
+            SeenDisk::Sound { .. } => DiskState::Ready,
+        }
     } else if started.max(newest(seen)) < Some(spec.disk_epoch) {
         DiskState::ToMake
     } else {
@@ -85,8 +93,14 @@ pub fn settle(spec: &ServerSpec, seen: &Seen, notes: &Notes) -> Vec<Step> {
 /// room, the guest runs on. A disk is never made smaller, so one that is larger than its spec says stays so.
 #[must_use]
 pub fn grow(spec: &ServerSpec, seen: &Seen) -> Option<Step> {
-    let bytes = seen.disks.get(&spec.disk_epoch)?;
-    (*bytes < u64::from(spec.disk_gib) * GIB).then_some(Step::GrowDisk)
+    let bytes = seen.disks.get(&spec.disk_epoch)?.bytes()?;
+    (bytes < u64::from(spec.disk_gib) * GIB).then_some(Step::GrowDisk)
+}
+
+/// Fetches the image again that the disk stands on, if it is not in the pool any more. It is named by its content, so what
+/// comes is what the disk was made on, or nothing.
+pub(super) fn base(seen: &Seen) -> Option<Step> {
+    (!seen.image).then_some(Step::FetchBase)
 }
 
 /// Moves disks to the trash: those older than `wanted`, or all.

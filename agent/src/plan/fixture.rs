@@ -19,7 +19,7 @@ use super::{
     plan,
     step::Step,
 };
-use crate::machine::{BootId, Epochs, Mark, OffCause, Seen, SeenDomain, SeenState, SeenTap};
+use crate::machine::{BootId, Epochs, Mark, OffCause, Seen, SeenDisk, SeenDomain, SeenState, SeenTap};
 
 pub(crate) fn server() -> ServerId {
     "0198c0de-0000-7000-8000-00000000000a".parse().unwrap()
@@ -235,16 +235,21 @@ impl World {
     fn run_present(&mut self, step: &Step, spec: &ServerSpec) {
         let macs = mark::macs(spec);
         match step {
-            Step::FetchImage => self.seen.image = true,
+            Step::FetchImage | Step::FetchBase => {
+                assert!(!self.seen.image, "fetched twice");
+                self.seen.image = true;
+            }
             Step::CreateDisk => {
                 assert!(self.seen.image, "a disk without its image");
-                let bytes = gib(spec.disk_gib);
-                assert!(self.seen.disks.insert(spec.disk_epoch, bytes).is_none(), "a disk made over another one");
+                let made = self.seen.disks.insert(spec.disk_epoch, disk_of(spec.disk_gib));
+                assert!(made.is_none(), "a disk made over another one");
             }
             Step::GrowDisk => {
-                let bytes = self.seen.disks.get_mut(&spec.disk_epoch).expect("a disk grown that is not there");
-                assert!(*bytes < gib(spec.disk_gib), "a disk made smaller, or grown twice");
-                *bytes = gib(spec.disk_gib);
+                assert!(self.seen.image || self.seen.is_up(), "a disk grown without its base");
+                let grown = self.seen.disks.get_mut(&spec.disk_epoch).expect("a disk grown that is not there");
+                let bytes = grown.bytes().expect("a damaged disk touched");
+                assert!(bytes < gib(spec.disk_gib), "a disk made smaller, or grown twice");
+                *grown = disk_of(spec.disk_gib);
             }
             Step::RetireDisk(epoch) => {
                 let runs_on = self.seen.domain.filter(|_| self.seen.is_up()).map(|domain| domain.epochs.disk);
@@ -288,7 +293,11 @@ impl World {
                 self.seen.domain = Some(SeenDomain { state, epochs: stamp.epochs, definition });
             }
             Step::Start => {
-                assert!(self.seen.disks.contains_key(&spec.disk_epoch), "started without its disk");
+                let disk = self.seen.disks.get(&spec.disk_epoch).expect("started without its disk");
+                assert!(
+                    *disk != SeenDisk::Damaged && self.seen.image,
+                    "started on what is no disk, or without its base"
+                );
                 assert!(self.notes.disk_started >= Some(spec.disk_epoch), "started without the note of its disk");
                 assert!(!self.seen.process, "started beside a process");
                 assert!(macs.iter().all(|mac| self.seen.taps.get(mac) == Some(&SeenTap::CONNECTED)), "not connected");
@@ -342,6 +351,11 @@ impl World {
 
 pub(crate) fn gib(gib: u32) -> u64 {
     u64::from(gib) << 30
+}
+
+/// A disk of that size.
+pub(crate) fn disk_of(size_gib: u32) -> SeenDisk {
+    SeenDisk::Sound { bytes: gib(size_gib), image: None }
 }
 
 pub(crate) fn epochs(start: u32, boot: u32, disk: u32) -> Epochs {

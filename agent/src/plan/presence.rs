@@ -38,7 +38,7 @@ fn up(s: Situation<'_>, spec: &ServerSpec, domain: SeenDomain, disk: DiskState) 
         return swap(make(s), is_held);
     }
     if disk == DiskState::Ready && disk::runs_on_older(spec, domain) {
-        return swap(Vec::new(), is_held);
+        return swap(disk::base(s.seen).into_iter().collect(), is_held);
     }
     if !spec.should_run() {
         let is_hard = spec.power == Power::ForcedOff || is_paused;
@@ -48,6 +48,10 @@ fn up(s: Situation<'_>, spec: &ServerSpec, domain: SeenDomain, disk: DiskState) 
     let growth = disk::grow(spec, s.seen).filter(|_| disk == DiskState::Ready);
     let is_old = domain.epochs.boot < spec.boot_epoch || domain.epochs.disk < spec.disk_epoch;
     if is_old && standing.is_none() {
+        if let Some(base) = disk::base(s.seen) {
+            // Its QEMU holds what it was started with. What stops now could not be started again.
+            return Plan::of(nic::mend(spec, s.seen, s.notes).into_iter().chain([base]).collect());
+        }
         let mut plan = match is_paused {
             _ if is_held => Plan::waiting(nic::mend(spec, s.seen, s.notes), Wait::Hold),
             true => Plan::of(vec![Step::ForceStop]),
@@ -92,7 +96,10 @@ fn off(s: Situation<'_>, spec: &ServerSpec, disk: DiskState) -> Plan {
     if disk == DiskState::ToMake {
         steps.extend(make(s));
     } else {
-        steps.extend(disk::grow(spec, s.seen));
+        let growth = disk::grow(spec, s.seen);
+        // Who makes a disk larger opens its base, too.
+        steps.extend(growth.as_ref().and_then(|_| disk::base(s.seen)));
+        steps.extend(growth);
     }
     steps.extend(disk::settle(spec, s.seen, s.notes));
     if !spec.should_run() {
@@ -110,7 +117,11 @@ fn off(s: Situation<'_>, spec: &ServerSpec, disk: DiskState) -> Plan {
             ..Plan::faulty(FaultCode::CrashLoop, "the guest fell five times in ten minutes; start it to try again")
         },
         OffAndWanted::NotBefore(at_ms) => Plan::waiting(steps, Wait::Until { at_ms, activity: None }),
-        OffAndWanted::Start => start(s, spec, steps),
+        OffAndWanted::Start => {
+            let is_fetched = steps.iter().any(|step| matches!(step, Step::FetchImage | Step::FetchBase));
+            steps.splice(0..0, disk::base(s.seen).filter(|_| !is_fetched));
+            start(s, spec, steps)
+        }
     }
 }
 
@@ -173,5 +184,14 @@ fn stands_in_the_way(disk: DiskState) -> Option<Plan> {
         DiskState::Missing => {
             Some(Plan::faulty(FaultCode::DiskMissing, "a disk of this epoch was started once and is not in the pool"))
         }
+        DiskState::Damaged => Some(Plan::faulty(
+            FaultCode::DiskDamaged,
+            "the file of the server's disk is no qcow2 image, or one that QEMU marked as corrupt; put it right, or a copy \
+             of it in its place: it is never replaced or removed",
+        )),
+        DiskState::OnAnotherImage => Some(Plan::faulty(
+            FaultCode::DiskDamaged,
+            "the server's disk stands on another image than its spec names; it is neither started nor changed",
+        )),
     }
 }

@@ -8,12 +8,12 @@ use csp_shared::{
 use proptest::{collection, prelude::*};
 
 use super::{
-    fixture::{World, epochs, gib, mac, spec},
+    fixture::{World, disk_of, epochs, gib, mac, spec},
     mark,
     memory::PowerNote,
     step::Step,
 };
-use crate::machine::{BootId, Mark, OffCause, SeenDomain, SeenState, SeenStray, SeenTap};
+use crate::machine::{BootId, Mark, OffCause, SeenDisk, SeenDomain, SeenState, SeenStray, SeenTap};
 
 fn any_power() -> impl Strategy<Value = Power> {
     prop_oneof![3 => Just(Power::On), 1 => Just(Power::Off), 1 => Just(Power::ForcedOff)]
@@ -63,12 +63,16 @@ fn any_note() -> impl Strategy<Value = PowerNote> {
     ]
 }
 
+fn any_disk() -> impl Strategy<Value = SeenDisk> {
+    prop_oneof![9 => (1u32..4).prop_map(disk_of), 1 => Just(SeenDisk::Damaged)]
+}
+
 prop_compose! {
     /// Any state of a host whose links are up only behind filters, and whose running guest has its process.
     fn any_world()(spec in any_spec())(
         domain in any_domain(mark::definition(&spec, Mark(7))),
         taps in collection::btree_map((1u8..5).prop_map(mac), (any::<bool>(), any::<bool>()), 0..4),
-        disks in collection::btree_map((1u32..5).prop_map(DiskEpoch), (1u32..4).prop_map(gib), 0..3),
+        disks in collection::btree_map((1u32..5).prop_map(DiskEpoch), any_disk(), 0..3),
         started in proptest::option::of((1u32..5).prop_map(DiskEpoch)),
         power in any_note(),
         flags in any::<[bool; 8]>(),
@@ -105,8 +109,8 @@ prop_compose! {
 
 /// Where a world may come to rest with a fault: what no agent can mend by itself.
 fn is_excused(world: &World) -> bool {
-    use FaultCode::{CrashLoop, DiskMissing, NetworkRefused, PoolMissing, PoolReadOnly};
-    let codes = [PoolMissing, PoolReadOnly, DiskMissing, CrashLoop, NetworkRefused];
+    use FaultCode::{CrashLoop, DiskDamaged, DiskMissing, NetworkRefused, PoolMissing, PoolReadOnly};
+    let codes = [PoolMissing, PoolReadOnly, DiskMissing, DiskDamaged, CrashLoop, NetworkRefused];
     world.plan().fault.is_some_and(|fault| codes.contains(&fault.code) || world.has_stray())
 }
 
@@ -213,8 +217,8 @@ fn comes_about(mut world: World, mishaps: &[Mishap]) -> Result<(), TestCaseError
         let newest = kept.keys().next_back();
         prop_assert!(newest.is_none_or(|newest| *newest < spec.disk_epoch || there(newest)), "the newest disk is gone");
         prop_assert!(end.fault.is_some() || there(&spec.disk_epoch));
-        let bytes = world.seen.disks.get(&spec.disk_epoch);
-        prop_assert!(end.fault.is_some() || bytes.is_none_or(|bytes| *bytes >= gib(spec.disk_gib)), "it did not grow");
+        let bytes = world.seen.disks.get(&spec.disk_epoch).and_then(|disk| disk.bytes());
+        prop_assert!(end.fault.is_some() || bytes.is_none_or(|bytes| bytes >= gib(spec.disk_gib)), "it did not grow");
         let stays_off = matches!(world.notes.power, PowerNote::SelfOff { .. });
         prop_assert!(
             end.fault.is_some() || world.seen.is_up() == (spec.should_run() && !stays_off),

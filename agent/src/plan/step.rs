@@ -18,6 +18,8 @@ use crate::machine::{Mark, Stamp};
 pub enum Step {
     /// Fetch and verify the spec's image.
     FetchImage,
+    /// Fetch the spec's image again, on which a disk of the server stands already.
+    FetchBase,
     /// Make the overlay of the spec's disk epoch.
     CreateDisk,
     /// Make the disk of the spec's epoch as large as the spec says. No disk is ever made smaller.
@@ -81,6 +83,7 @@ impl Step {
     pub fn name(&self) -> &'static str {
         match self {
             Self::FetchImage => "fetch_image",
+            Self::FetchBase => "fetch_base",
             Self::CreateDisk => "create_disk",
             Self::GrowDisk => "grow_disk",
             Self::NoteDiskStarted(_) => "note_disk_started",
@@ -116,7 +119,7 @@ impl Step {
     #[must_use]
     pub fn activity(&self) -> Option<Activity> {
         match self {
-            Self::FetchImage => Some(Activity::FetchingImage),
+            Self::FetchImage | Self::FetchBase => Some(Activity::FetchingImage),
             Self::CreateDisk
             | Self::GrowDisk
             | Self::NoteDiskStarted(_)
@@ -144,16 +147,16 @@ impl Step {
     #[must_use]
     pub fn weight(&self) -> Weight {
         match self {
-            Self::FetchImage => Weight::Download,
+            Self::FetchImage | Self::FetchBase => Weight::Download,
             Self::CreateDisk | Self::GrowDisk | Self::WriteSeed(_) => Weight::Disk,
             _ => Weight::Light,
         }
     }
 
-    /// Whether a newer spec may cut it off in its middle.
+    /// Whether a newer spec may cut it off in its middle. What is fetched arrives bit by bit, and that is told.
     #[must_use]
     pub fn is_interruptible(&self) -> bool {
-        matches!(self, Self::FetchImage)
+        matches!(self, Self::FetchImage | Self::FetchBase)
     }
 }
 

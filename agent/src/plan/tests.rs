@@ -5,17 +5,18 @@ use std::{collections::BTreeSet, net::Ipv4Addr};
 use csp_shared::{
     generation::{BootEpoch, DiskEpoch, StartEpoch},
     observed::FaultCode,
+    sha256::Sha256,
     spec::{NicAddress, Power, ServerSpec},
 };
 
 use super::{
     Wait, disk,
-    fixture::{World, bare, epochs, gib, mac, ran, spec},
+    fixture::{World, bare, disk_of, epochs, gib, mac, ran, spec},
     mark,
     memory::PowerNote,
     step::Step,
 };
-use crate::machine::{Epochs, OffCause, SeenState, SeenTap, Stamp};
+use crate::machine::{Epochs, OffCause, SeenDisk, SeenState, SeenTap, Stamp};
 
 fn running() -> World {
     World::running(&spec())
@@ -234,7 +235,7 @@ fn a_reinstall_fetches_first_then_swaps_the_disks() {
     let steps = world.steps_to_settle();
     let swap = [Step::ForceStop, Step::NoteDiskStarted(two), Step::RetireDisk(DiskEpoch(1))];
     assert_eq!(steps[2..5], swap, "{steps:?}");
-    assert_eq!(world.seen.disks, [(two, gib(4))].into());
+    assert_eq!(world.seen.disks, [(two, disk_of(4))].into());
     assert!(world.seen.is_up());
 }
 
@@ -284,7 +285,7 @@ fn a_disk_grows_under_its_guest_or_while_it_is_off_and_never_shrinks() {
     let off = larger.clone().wants(|spec| spec.power = Power::ForcedOff);
     for mut world in [larger, off] {
         assert!(world.settle().is_settled());
-        assert_eq!(world.seen.disks[&DiskEpoch(1)], gib(8));
+        assert_eq!(world.seen.disks[&DiskEpoch(1)], disk_of(8));
     }
     assert!(running().wants(|spec| spec.disk_gib = 2).plan().is_settled());
 }
@@ -328,6 +329,56 @@ fn a_lost_disk_is_reported_and_neither_replaced_nor_taken_from_a_running_guest()
     assert_eq!(restart.plan().steps, [], "a guest that could not be started again is not stopped");
     let off = lost.falls(OffCause::Unknown);
     assert_eq!((off.plan().steps, off.plan().fault.unwrap().code), (vec![], FaultCode::DiskMissing));
+}
+
+#[test]
+fn a_disk_that_is_damaged_or_of_another_image_is_told_and_never_touched() {
+    let other = SeenDisk::Sound { bytes: gib(4), image: Some(Sha256::of(b"another")) };
+    for bad in [SeenDisk::Damaged, other] {
+        let harmed = running().sees(|seen| seen.disks.insert(DiskEpoch(1), bad));
+        let told = |world: &World| {
+            let plan = world.plan();
+            assert_eq!(
+                (plan.steps, plan.fault.map(|fault| fault.code)),
+                (vec![], Some(FaultCode::DiskDamaged)),
+                "{bad:?}"
+            );
+        };
+        told(&harmed);
+        told(&harmed.clone().wants(|spec| (spec.boot_epoch, spec.disk_gib) = (BootEpoch(2), 8)));
+        told(&harmed.clone().falls(OffCause::Unknown));
+        assert_eq!(present(&harmed), Some(DiskEpoch(1)));
+        let mut reinstalled = harmed.clone().wants(|spec| spec.disk_epoch = DiskEpoch(2));
+        assert!(reinstalled.settle().is_settled() && reinstalled.seen.is_up(), "a new one may be asked for");
+        let mut gone = harmed.wants_gone();
+        assert!(
+            gone.settle().is_settled() && gone.seen.remains().is_nothing(),
+            "and it ends in the trash as any other"
+        );
+    }
+    let own = SeenDisk::Sound { bytes: gib(4), image: Some(spec().image.sha256) };
+    assert!(running().sees(|seen| seen.disks.insert(DiskEpoch(1), own)).plan().is_settled());
+}
+
+#[test]
+fn a_base_that_is_gone_is_fetched_before_a_start_and_before_a_stop_for_one() {
+    let without = || running().sees(|seen| seen.image = false);
+    assert!(without().plan().is_settled(), "who runs holds what it was started with");
+    let mut restart = without().wants(|spec| spec.boot_epoch = BootEpoch(2));
+    assert_eq!(restart.plan().steps, [Step::FetchBase], "it runs until it could be started again");
+    let steps = restart.steps_to_settle();
+    assert!(restart.seen.is_up() && steps.contains(&Step::AskStop), "{steps:?}");
+
+    let mut fell = without().falls(OffCause::Unknown);
+    assert!(fell.turn(), "that it ran is past");
+    assert_eq!(fell.plan().steps.first(), Some(&Step::FetchBase));
+    assert_eq!(fell.plan_with(true).steps.first(), Some(&Step::FetchBase), "while starts are held, too");
+    assert!(fell.settle().is_settled() && fell.seen.is_up());
+
+    let off = without().falls(OffCause::Shutdown).wants(|spec| spec.power = Power::ForcedOff);
+    assert!(!off.plan().steps.contains(&Step::FetchBase), "nobody needs it for a guest that stays off");
+    let larger = off.wants(|spec| spec.disk_gib = 8);
+    assert_eq!(larger.plan().steps[..2], [Step::FetchBase, Step::GrowDisk]);
 }
 
 #[test]

@@ -1,36 +1,43 @@
-//! Disks that grow: what size they have, and a larger one for a guest that is off. Under a running guest its QEMU does it.
+//! Disks that grow: what their headers tell of them, and a larger one for a guest that is off. Under a running guest its QEMU does it.
 
-use std::{collections::BTreeMap, fs::File, io::Read, time::Duration};
+use std::{collections::BTreeMap, ffi::OsStr, fs::File, io::Read, os::unix::ffi::OsStrExt, path::Path, time::Duration};
 
 use csp_shared::{generation::DiskEpoch, id::ServerId};
 
 use super::{
     disk::{DiskError, Disks},
+    image_sweep::image_of,
     pool::Claim,
     qcow2,
     tool::Tool,
 };
+use crate::machine::SeenDisk;
 
 /// Growing writes a header and a table.
 const GROW_LIMIT: Duration = Duration::from_secs(60);
 
 impl Disks {
-    /// The server's disks that are there, with the size in bytes that the guest sees. One that is damaged counts as larger
-    /// than any: nothing is to be done about it here, and who starts it is told by QEMU. Blocks.
+    /// The server's disks that are there. Blocks.
     ///
     /// # Errors
     /// When the folder or a disk cannot be read: then nobody knows.
-    pub fn sizes(&self, server: ServerId) -> Result<BTreeMap<DiskEpoch, u64>, DiskError> {
-        let sized = self.list(server)?.into_iter();
-        sized.map(|epoch| Ok((epoch, self.size(server, epoch)?.unwrap_or(u64::MAX)))).collect()
+    pub fn look(&self, server: ServerId) -> Result<BTreeMap<DiskEpoch, SeenDisk>, DiskError> {
+        let there = self.list(server)?.into_iter();
+        there.map(|epoch| Ok((epoch, self.look_at(server, epoch)?))).collect()
     }
 
-    fn size(&self, server: ServerId, epoch: DiskEpoch) -> Result<Option<u64>, DiskError> {
+    fn look_at(&self, server: ServerId, epoch: DiskEpoch) -> Result<SeenDisk, DiskError> {
         let path = self.path(server, epoch);
         let mut header = Vec::new();
-        let read = File::open(&path).and_then(|file| file.take(qcow2::SIZE_BYTES as u64).read_to_end(&mut header));
+        let read = File::open(&path).and_then(|file| file.take(qcow2::HEADER_BYTES as u64).read_to_end(&mut header));
         read.map_err(|source| DiskError::Io { path, source })?;
-        Ok(qcow2::virtual_bytes(&header))
+        Ok(match (qcow2::virtual_bytes(&header), qcow2::backing_name(&header)) {
+            (Some(bytes), Some(base)) if !qcow2::is_marked_corrupt(&header) => {
+                let image = Path::new(OsStr::from_bytes(base)).file_name().and_then(image_of);
+                SeenDisk::Sound { bytes, image }
+            }
+            _ => SeenDisk::Damaged,
+        })
     }
 
     /// Takes the room by which a disk is smaller than `bytes`, for as long as it is being made larger; nothing when it is so
@@ -40,7 +47,8 @@ impl Disks {
     /// When there is no room.
     pub fn claim_growth(&self, server: ServerId, epoch: DiskEpoch, bytes: u64) -> Result<Option<Claim>, DiskError> {
         self.pool.check()?;
-        let more = self.size(server, epoch)?.and_then(|size| bytes.checked_sub(size)).filter(|more| *more > 0);
+        let size = self.look_at(server, epoch)?.bytes();
+        let more = size.and_then(|size| bytes.checked_sub(size)).filter(|more| *more > 0);
         more.map(|more| self.pool.claim(more)).transpose()
     }
 

@@ -188,7 +188,7 @@ fn oldest(mut kept: Vec<Kept>, wanted: u64) -> (Vec<Kept>, u64) {
 }
 
 /// Of which image a file is, by its name: `DIGEST.raw`, `DIGEST.qcow2.raw`, `DIGEST.qcow2`, and the parts of them.
-fn image_of(name: &OsStr) -> Option<Sha256> {
+pub(super) fn image_of(name: &OsStr) -> Option<Sha256> {
     let (digest, ending) = name.to_str()?.split_once('.')?;
     let ending = ending.strip_suffix(".part").unwrap_or(ending);
     ["raw", "qcow2.raw", "qcow2"].contains(&ending).then(|| digest.parse().ok())?

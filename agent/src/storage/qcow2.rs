@@ -197,6 +197,13 @@ pub fn virtual_bytes(bytes: &[u8]) -> Option<u64> {
     be64(bytes, 24).filter(|_| be32(bytes, 0) == Some(MAGIC))
 }
 
+/// Whether QEMU found a file's tables wrong and marked it: then it does not open it for a guest any more.
+#[must_use]
+pub fn is_marked_corrupt(bytes: &[u8]) -> bool {
+    const CORRUPT: u64 = 0b10;
+    be32(bytes, 4) == Some(3) && be64(bytes, 72).is_some_and(|features| features & CORRUPT != 0)
+}
+
 /// Name of the file that one of our own making stands on; empty when it stands on none. `None`: it is cut off, or no such
 /// file.
 #[must_use]

@@ -61,7 +61,7 @@ mod tests {
 
     use super::*;
     use crate::plan::{
-        fixture::{World, gib, spec},
+        fixture::{World, disk_of, spec},
         memory::Notes,
         step::Step,
     };
@@ -104,10 +104,10 @@ mod tests {
             if way_back(DiskEpoch(epoch), Some(&record), &there) == WayBack::AsDisk {
                 let Desired::Present(spec) = &record.desired else { unreachable!() };
                 let mut world = World::new(spec);
-                world.seen.disks = there.into_iter().map(|epoch| (epoch, gib(4))).collect();
+                world.seen.disks = there.into_iter().map(|epoch| (epoch, disk_of(4))).collect();
                 world.notes = record.notes.clone();
                 prop_assert!(world.plan().fault.is_some() && !world.plan().steps.contains(&Step::CreateDisk));
-                world.seen.disks.insert(DiskEpoch(epoch), gib(4));
+                world.seen.disks.insert(DiskEpoch(epoch), disk_of(4));
                 prop_assert!(!world.plan().steps.contains(&Step::RetireDisk(DiskEpoch(epoch))));
                 prop_assert!(world.settle().is_settled());
             }

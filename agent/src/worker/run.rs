@@ -3,7 +3,7 @@
 use csp_shared::{
     id::ServerId,
     observed::{Fault, FaultCode},
-    spec::{Desired, ServerSpec},
+    spec::{Desired, Image, ServerSpec},
 };
 
 use crate::{
@@ -23,6 +23,10 @@ pub(super) async fn run<M: Machine, B: Backing>(
     let server = desired.server();
     match step {
         Step::FetchImage => machine.fetch_image(&spec(desired)?.image).await,
+        Step::FetchBase => {
+            let image = &spec(desired)?.image;
+            machine.fetch_image(image).await.map_err(|fault| without_base(image, fault))
+        }
         Step::CreateDisk => machine.create_disk(spec(desired)?).await,
         Step::GrowDisk => machine.grow_disk(spec(desired)?).await,
         Step::RetireDisk(epoch) => machine.retire_disk(server, *epoch).await,
@@ -54,6 +58,23 @@ pub(super) async fn run<M: Machine, B: Backing>(
         Step::KillProcess => machine.kill_process(server).await,
         Step::Undefine => machine.undefine(server).await,
         Step::NoteDiskStarted(_) | Step::NotePower(_) | Step::RecordCrash => note(specs, server, step).await,
+    }
+}
+
+/// A disk that was made stays, and waits for its image: what would end an order passes here, as soon as somebody puts the
+/// file where it was.
+fn without_base(image: &Image, fault: Fault) -> Fault {
+    let Fault { code, detail, .. } = fault;
+    match code {
+        FaultCode::PoolFull | FaultCode::PoolMissing | FaultCode::PoolReadOnly => Fault::new(code, &detail),
+        _ => {
+            let (sha256, code) = (image.sha256, code.as_str());
+            let told = format!(
+                "the image {sha256}, on which the server's disk stands, is not in the pool and cannot be fetched again \
+                 ({code}): {detail}"
+            );
+            Fault::new(FaultCode::BaseMissing, &told)
+        }
     }
 }
 

@@ -150,7 +150,7 @@ async fn run_step<M: Machine, B: Backing>(
             biased;
             done = act => done,
             () = wake.newer.notified() => return,
-            never = tell_arrival(shared, look), if *step == Step::FetchImage => match never {},
+            never = tell_arrival(shared, look) => match never {},
         }
     } else {
         act.await

@@ -28,6 +28,10 @@ pub fn explain(code: FaultCode) -> &'static str {
         FaultCode::PoolMissing => "The host's storage is not there; the provider was told.",
         FaultCode::PoolReadOnly => "The host's storage takes no writes; the provider was told.",
         FaultCode::DiskMissing => "The server's disk was not found; the provider was told, and nothing was changed.",
+        FaultCode::DiskDamaged => "The server's disk cannot be read; the provider was told, and nothing was changed.",
+        FaultCode::BaseMissing => {
+            "The image that the server was made from cannot be had just now; the provider was told, and the disk is kept."
+        }
         FaultCode::SeedRefused => "The host could not prepare the server's settings; the provider was told.",
         FaultCode::HypervisorRefused | FaultCode::HypervisorAway => "The host could not start the server.",
         FaultCode::NetworkRefused => "The host could not connect the server to its network.",

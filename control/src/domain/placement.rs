@@ -2,7 +2,11 @@
 
 use std::cmp::Reverse;
 
-use csp_shared::{host_status::HostStatus, id::HostId, spec::CpuUse};
+use csp_shared::{
+    host_status::{BridgeState, HostStatus},
+    id::HostId,
+    spec::CpuUse,
+};
 
 /// What a server needs of a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +67,7 @@ impl Trouble {
     /// What ails a host, by what it told last.
     #[must_use]
     pub fn of(status: &HostStatus) -> Option<Self> {
-        if status.public_network == Some(false) {
+        if status.bridge.is_some_and(BridgeState::is_missing) {
             return Some(Self::NetworkMissing);
         }
         match &status.pool {
@@ -275,10 +279,10 @@ mod tests {
     #[test]
     fn trouble_is_read_from_what_a_host_told() {
         let pool = PoolStatus { total_bytes: 1000, free_bytes: 400, growth_bytes: 300, ..PoolStatus::default() };
-        let well = HostStatus { pool: Some(pool), public_network: Some(true), ..HostStatus::default() };
+        let well = HostStatus { pool: Some(pool), bridge: Some(BridgeState::Ready), ..HostStatus::default() };
         assert_eq!(Trouble::of(&well), None);
-        assert_eq!(Trouble::of(&HostStatus { public_network: None, ..well.clone() }), None, "an older agent");
-        let cut_off = HostStatus { public_network: Some(false), ..well.clone() };
+        assert_eq!(Trouble::of(&HostStatus { bridge: None, ..well.clone() }), None, "an older agent");
+        let cut_off = HostStatus { bridge: Some(BridgeState::Down), ..well.clone() };
         assert_eq!(Trouble::of(&cut_off), Some(Trouble::NetworkMissing));
         assert_eq!(Trouble::of(&HostStatus { pool: None, ..well.clone() }), Some(Trouble::PoolMissing));
         let filling = HostStatus { pool: Some(PoolStatus { free_bytes: 299, ..pool }), ..well };

@@ -1,7 +1,7 @@
 //! `/hosts`: machines that run guests.
 
 use axum::extract::{Path, State};
-use csp_shared::secret::Secret;
+use csp_shared::{host_status::BridgeState, secret::Secret};
 
 use super::{request::Json, wire};
 use crate::{
@@ -74,7 +74,10 @@ pub async fn show(State(app): State<App>, Path(name): Path<String>) -> Result<An
     let missing = || ApiError::new(Code::NotFound, format!("There is no host `{name}`; `host list` names them."));
     let (host, status) = found.await?.ok_or_else(missing)?;
     let (status, status_at) = status.map(|(status, at)| (status, at.to_string())).unzip();
-    let alarms = alarms(&host.standing(now), status.as_ref().and_then(Trouble::of));
+    let standing = host.standing(now);
+    let mut alarms = alarms(&standing, status.as_ref().and_then(Trouble::of));
+    let bridge = status.as_ref().filter(|_| standing.is_heard).and_then(|status| status.bridge);
+    alarms.extend(bridge.is_some_and(BridgeState::is_without_uplink).then_some("no_uplink"));
     let alarms = alarms.into_iter().map(str::to_owned).collect();
     Ok(Answer::data(wire::HostShow { database: shown(host, now), status, status_at, alarms }))
 }

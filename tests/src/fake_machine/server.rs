@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use csp_agent::machine::{Mark, OffCause, SeenDomain, SeenState, SeenStray, SeenTap};
+use csp_agent::machine::{Mark, OffCause, SeenDisk, SeenDomain, SeenState, SeenStray, SeenTap};
 use csp_shared::{
     generation::DiskEpoch,
     mac::Mac,
     observed::{Fault, FaultCode},
+    sha256::Sha256,
 };
 
 /// What a host holds of one server.
@@ -16,6 +17,8 @@ pub struct FakeServer {
     pub disks: BTreeMap<DiskEpoch, u32>,
     /// How large each disk is that was ever made.
     pub disk_gib: BTreeMap<DiskEpoch, u32>,
+    /// The image that each disk stands on that was ever made.
+    pub bases: BTreeMap<DiskEpoch, Sha256>,
     /// Disks in the trash.
     pub trash: BTreeMap<DiskEpoch, u32>,
     /// How often each epoch's disk was made. Never more than once after a boot.
@@ -49,23 +52,28 @@ impl FakeServer {
         }
     }
 
-    /// The disks that are there, with their sizes in bytes.
-    pub(super) fn sizes(&self) -> BTreeMap<DiskEpoch, u64> {
+    /// The disks that are there.
+    pub(super) fn disks(&self) -> BTreeMap<DiskEpoch, SeenDisk> {
         let gib = |epoch| self.disk_gib.get(epoch).copied().unwrap_or_default();
-        self.disks.keys().map(|epoch| (*epoch, u64::from(gib(epoch)) << 30)).collect()
+        let disk =
+            |epoch| SeenDisk::Sound { bytes: u64::from(gib(epoch)) << 30, image: self.bases.get(epoch).copied() };
+        self.disks.keys().map(|epoch| (*epoch, disk(epoch))).collect()
     }
 
     pub(super) fn is_up(&self) -> bool {
         self.domain.is_some_and(|domain| !matches!(domain.state, SeenState::Off(_)))
     }
 
-    pub(super) fn start(&mut self) -> Result<(), Fault> {
+    pub(super) fn start(&mut self, images: &BTreeSet<Sha256>) -> Result<(), Fault> {
         let refused = |why: &str| Err(Fault::new(FaultCode::HypervisorRefused, why));
         let Some(domain) = &mut self.domain else { return refused("no such domain") };
         if domain.state == SeenState::Running {
             return Ok(());
         }
         let Some(boots) = self.disks.get_mut(&domain.epochs.disk) else { return refused("no such disk") };
+        if self.bases.get(&domain.epochs.disk).is_some_and(|base| !images.contains(base)) {
+            return refused("the disk's base is not there");
+        }
         if self.process {
             return refused("the disk is locked by another process");
         }

@@ -1,6 +1,6 @@
 //! The operator API: what the commands of `csp-control` stand on.
 
-use csp_shared::host_status::{HostStatus, PoolStatus};
+use csp_shared::host_status::{BridgeState, HostStatus, PoolStatus};
 use csp_tests::test_control::TestControl;
 use serde_json::{Value, json};
 
@@ -145,7 +145,7 @@ async fn a_host_is_shown_with_what_it_told_and_an_alarm_before_its_pool_hurts_gu
     let before = show().await;
     assert_eq!((&before.data()["database"]["name"], &before.data()["status"]), (&json!("host-1"), &Value::Null));
     let pool = PoolStatus { total_bytes: 1000, free_bytes: 400, growth_bytes: 300, ..PoolStatus::default() };
-    let status = HostStatus { public_network: Some(true), ..HostStatus::default() };
+    let status = HostStatus { bridge: Some(BridgeState::Ready), ..HostStatus::default() };
     let well = HostStatus { cpu_model: "EPYC".to_owned(), numa_nodes: 2, pool: Some(pool), ..status };
     host.status(well.clone()).await;
     let told = show().await;
@@ -161,10 +161,12 @@ async fn a_host_is_shown_with_what_it_told_and_an_alarm_before_its_pool_hurts_gu
     let order = json!({"type": "vps", "package_slug": "starter", "os_image_key": "debian-12", "hostname": "web1"});
     let ordered = async || control.api("POST", "/servers").by(&customer).json(&order).send().await;
     assert_eq!(ordered().await.code(), "no_capacity", "it takes nothing new");
-    host.status(HostStatus { public_network: Some(false), ..well.clone() }).await;
+    let bridge = |state| HostStatus { bridge: Some(state), ..well.clone() };
+    host.status(bridge(BridgeState::Down)).await;
     assert_eq!((ordered().await.code(), &show().await.data()["alarms"]), ("no_capacity", &json!(["network_missing"])));
-    host.status(well).await;
-    assert_eq!(ordered().await.status.as_u16(), 200);
+    host.status(bridge(BridgeState::NoUplink)).await;
+    assert_eq!(show().await.data()["alarms"], json!(["no_uplink"]));
+    assert_eq!(ordered().await.status.as_u16(), 200, "it may be meant so, as where the host itself is the gateway");
     let shown = show().await;
     let database = &shown.data()["database"];
     assert_eq!(

@@ -118,7 +118,7 @@ pub fn payments(stage: &mut Stage) -> Played<'_> {
     })
 }
 
-/// Order, stop, start, restart, a console, a start that a running guest adopts, destruction.
+/// Order, stop, start, restart without its image in the pool, a console, a start that a running guest adopts, destruction.
 pub fn life(stage: &mut Stage) -> Played<'_> {
     Box::pin(async {
         stage.furnished().await;
@@ -127,6 +127,9 @@ pub fn life(stage: &mut Stage) -> Played<'_> {
         stage.until(server, "Offline").await;
         stage.ask(server, "start").await;
         stage.until(server, "Online").await;
+        for host in &stage.history.hosts {
+            host.machine.with(|host| host.images.clear());
+        }
         stage.ask(server, "restart").await;
         stage.until(server, "Online").await;
         stage.ask(server, "console").await;

@@ -37,6 +37,8 @@ steps! {
     Step::SetFilters(_) => "set_filters",
     Step::Connect(_) => "connect",
     Step::ServeDhcp(_) => "serve_dhcp",
+    Step::AttachNic(_) => "attach_nic",
+    Step::DetachNic(_) => "detach_nic",
     Step::RemoveTaps => "remove_taps",
     Step::RemoveFilters => "remove_filters",
     Step::Define(_) => "define",

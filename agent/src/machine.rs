@@ -153,6 +153,8 @@ pub struct Seen {
     pub dhcp: Option<Mark>,
     /// The domain, running or not; `None` when libvirt knows none of that name.
     pub domain: Option<SeenDomain>,
+    /// Adapters that the running guest has, in the order of their addresses; none of one that is off.
+    pub adapters: BTreeSet<Mac>,
     /// A QEMU process of the server, looked for in /proc since libvirt may forget one.
     pub process: bool,
 }
@@ -350,7 +352,8 @@ pub trait Machine: Send + Sync + 'static {
     fn remove_seed(&self, server: ServerId) -> impl Future<Output = Result<(), Fault>> + Send;
 
     /// Makes the spec's taps, plugged into their bridges, and removes other taps of the server. A new tap's link is
-    /// down; a tap that is there is only marked and plugged. No tap is removed or made while the guest runs.
+    /// down; a tap that is there is only marked and plugged. While the guest runs none is removed, and none is made for an
+    /// adapter that it has: its QEMU would not take it.
     fn make_taps(&self, spec: &ServerSpec) -> impl Future<Output = Result<(), Fault>> + Send;
 
     /// Disconnects whatever carries the server's mark and is no tap of the spec's adapters: link down, off its bridge.
@@ -374,6 +377,13 @@ pub trait Machine: Send + Sync + 'static {
 
     /// Answers DHCP on those of the spec's taps that are there, and no longer on others of the server.
     fn serve_dhcp(&self, spec: &ServerSpec, mark: Mark) -> impl Future<Output = Result<(), Fault>> + Send;
+
+    /// Gives the running guest the spec's adapter `mac`, whose tap is there. For this boot: the next one is defined with
+    /// it. Done when it has it.
+    fn attach_nic(&self, spec: &ServerSpec, mac: Mac) -> impl Future<Output = Result<(), Fault>> + Send;
+
+    /// Asks the running guest to give an adapter up, and does not wait for it; its tap goes with it. Done when it has none.
+    fn detach_nic(&self, server: ServerId, mac: Mac) -> impl Future<Output = Result<(), Fault>> + Send;
 
     /// Sets the server's taps down and removes them, and answers DHCP on them no longer.
     fn remove_taps(&self, server: ServerId) -> impl Future<Output = Result<(), Fault>> + Send;

@@ -6,6 +6,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 #![allow(clippy::print_stderr, clippy::disallowed_methods, reason = "the test starts daemons")]
 
+#[path = "host_support/adapters.rs"]
+mod adapters;
 mod host_support;
 #[path = "host_support/libvirt_host.rs"]
 mod libvirt_host;
@@ -97,6 +99,7 @@ fn a_server_lives_and_ends_on_a_real_host() {
             a_libvirtd_that_hangs_is_told_and_holds_nothing_else_up(&machine, &spec, &host).await;
             its_console_is_bounded(home.path()).await;
             its_disk_grows(&machine, &spec, 3).await;
+            adapters::come_and_go_while_it_runs(&machine, &spec).await;
             ends_are_told_apart(&machine).await;
             its_disk_grows(&machine, &spec, 5).await;
             no_other_user_reads_it(home.path());
@@ -236,6 +239,9 @@ fn it_is_held_to_its_bounds() {
     let pid = process::find(SERVER).unwrap()[0];
     let arguments = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap();
     assert!(arguments.contains("-sandbox\0on,"), "{arguments}");
+    // Its disk, the base below it, its seed: each file by its format, and none that QEMU would have to look into first.
+    let opened = ["\"driver\":\"file\"", "\"driver\":\"qcow2\"", "\"driver\":\"raw\"", "-drive\0"];
+    assert_eq!(opened.map(|word| arguments.matches(word).count()), [3, 1, 2, 0], "{arguments}");
     let virsh = Tool::new("virsh", PATIENCE).args(["-c", "qemu:///system", "blkdeviotune", &SERVER.to_string(), "vda"]);
     let told = String::from_utf8(virsh.run().unwrap()).unwrap();
     let bound = |name: &str| {

@@ -228,6 +228,7 @@ impl Machine for FakeMachine {
             filters: held.filters,
             dhcp: held.dhcp,
             domain: held.domain,
+            adapters: held.adapters,
             process: held.process,
         };
         let (time, seen) = (host.look_time, fault.map_or(Ok(seen), Err));
@@ -324,11 +325,12 @@ impl Machine for FakeMachine {
             let macs: BTreeSet<Mac> = spec.nics.iter().map(|nic| nic.mac).collect();
             if !server.is_up() {
                 server.taps.retain(|mac, _| macs.contains(mac));
-                for mac in macs {
-                    server.taps.entry(mac).or_insert(SeenTap { plugged: true, up: false });
-                }
             }
-            server.taps.values_mut().for_each(|tap| tap.plugged = true);
+            for mac in macs.iter().filter(|mac| !server.adapters.contains(mac)) {
+                server.taps.entry(*mac).or_insert(SeenTap { plugged: true, up: false });
+            }
+            let own = server.taps.iter_mut().filter(|(mac, _)| macs.contains(mac));
+            own.for_each(|(_, tap)| tap.plugged = true);
             Ok(())
         })
     }
@@ -360,7 +362,29 @@ impl Machine for FakeMachine {
             if server.filters.is_none() {
                 return Err(Fault::new(FaultCode::Internal, "a link set up before its filters"));
             }
-            server.taps.values_mut().for_each(|tap| tap.up = true);
+            let macs: BTreeSet<Mac> = spec.nics.iter().map(|nic| nic.mac).collect();
+            server.taps.iter_mut().filter(|(mac, _)| macs.contains(mac)).for_each(|(_, tap)| tap.up = true);
+            Ok(())
+        })
+    }
+
+    fn attach_nic(&self, spec: &ServerSpec, mac: Mac) -> impl Future<Output = Result<(), Fault>> + Send {
+        self.change(Op::AttachNic, spec.server, |server, _| {
+            if !server.is_up() || server.taps.get(&mac) != Some(&SeenTap::CONNECTED) || server.filters.is_none() {
+                return Err(Fault::new(FaultCode::Internal, "an adapter plugged into nothing, or unfiltered"));
+            }
+            server.adapters.insert(mac);
+            Ok(())
+        })
+    }
+
+    fn detach_nic(&self, server: ServerId, mac: Mac) -> impl Future<Output = Result<(), Fault>> + Send {
+        let obeys = self.lock().guests_obey;
+        self.change(Op::DetachNic, server, |server, _| {
+            if obeys {
+                server.adapters.remove(&mac);
+                server.taps.remove(&mac);
+            }
             Ok(())
         })
     }
@@ -398,6 +422,7 @@ impl Machine for FakeMachine {
             }
             let state = server.domain.map_or(SeenState::Off(OffCause::Unknown), |domain| domain.state);
             server.domain = Some(SeenDomain { state, epochs: stamp.epochs, definition: Some(stamp.definition) });
+            server.defined_adapters = spec.nics.iter().map(|nic| nic.mac).collect();
             Ok(())
         })
     }

@@ -4,6 +4,8 @@
 //! The real planner, worker core and stored specs run on a host in memory; only the waiting is left out.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+use std::collections::BTreeSet;
+
 use csp_agent::{
     machine::{OffCause, SeenState},
     plan::memory::Course,
@@ -15,8 +17,9 @@ use csp_agent::{
 };
 use csp_shared::{
     generation::DiskEpoch,
+    mac::Mac,
     observed::{DomainState, Fault, FaultCode},
-    spec::{Desired, Power, ServerSpec},
+    spec::{Desired, Nic, Power, ServerSpec},
 };
 use csp_tests::{
     FakeMachine, Op,
@@ -33,6 +36,8 @@ enum Event {
     /// The last reinstall is given up: its older disk is wanted again.
     GiveUp,
     Grow,
+    /// So many adapters, plugged in or out while it runs.
+    Nics(u8),
     Lock(bool),
     Destroy,
     /// The oldest spec again, as from a stale connection.
@@ -60,6 +65,8 @@ fn any_event() -> impl Strategy<Value = Event> {
         Op::MakeTaps,
         Op::SetFilters,
         Op::LinkUp,
+        Op::AttachNic,
+        Op::DetachNic,
         Op::Define,
         Op::Start,
         Op::AskStop,
@@ -75,6 +82,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         2 => Just(Event::Reinstall),
         1 => Just(Event::GiveUp),
         1 => Just(Event::Grow),
+        3 => (1u8..4).prop_map(Event::Nics),
         3 => any::<bool>().prop_map(Event::Lock),
         1 => Just(Event::Destroy),
         1 => Just(Event::Stale),
@@ -136,6 +144,13 @@ impl History {
             }
             Event::GiveUp => {}
             Event::Grow => self.wants(|spec| spec.disk_gib += 1).await,
+            Event::Nics(count) => {
+                self.wants(|spec| {
+                    let nic = |number| Nic { mac: Mac::for_guest([0, 1, 0, number]), ..spec.nics[0].clone() };
+                    spec.nics = (0..count).map(nic).collect();
+                })
+                .await;
+            }
             Event::Lock(locked) => self.wants(|spec| spec.locked = locked).await,
             Event::Destroy => {
                 self.is_gone = true;
@@ -257,6 +272,12 @@ async fn check(is_running: bool, events: Vec<Event>) {
     if !history.spec.should_run() {
         assert_eq!(end.observed.domain, DomainState::Off);
         return;
+    }
+    let wanted: BTreeSet<Mac> = history.spec.nics.iter().map(|nic| nic.mac).collect();
+    if server.process {
+        assert!(wanted.is_subset(&server.adapters), "{server:?}");
+        let is_cut_off = |mac| server.taps.get(mac).is_none_or(|tap| !tap.plugged && !tap.up);
+        assert!(server.adapters.difference(&wanted).all(is_cut_off), "{server:?}");
     }
     let notes = history.host.specs.get(history.spec.server).await.unwrap().notes;
     let is_self_off = matches!(notes.power, csp_agent::plan::memory::PowerNote::SelfOff { .. });

@@ -49,7 +49,7 @@ use crate::{
     machine::{BootId, HostEvent, HostFacts, Machine, Mark, OffCause, Promised, Seen, SeenState, Stamp},
     network::{
         dhcp::responder::Responders,
-        filter::{self, AllFilters, Before},
+        filter::{self, AllFilters, Before, FilterLooks},
         filter_rules::{self, ServerFilters},
         links::{Link, Links},
         tap::Taps,
@@ -84,6 +84,7 @@ pub struct HostMachine {
     vnc: VncFolder,
     virt: OnceCell<Virt>,
     around: SharedLook<Result<Arc<Around>, Fault>>,
+    filters: Arc<FilterLooks>,
     libvirt_told: Watched,
     around_told: Watched,
     trash_clock: Arc<TrashClock>,
@@ -95,7 +96,7 @@ pub struct HostMachine {
 #[derive(Debug)]
 struct Around {
     links: Vec<Link>,
-    filters: AllFilters,
+    filters: Arc<AllFilters>,
     processes: BTreeMap<ServerId, Vec<i32>>,
 }
 
@@ -126,6 +127,7 @@ impl HostMachine {
             vnc: VncFolder::new(&config.run_dir),
             virt: OnceCell::new(),
             around: SharedLook::default(),
+            filters: Arc::default(),
             libvirt_told: Watched::new("libvirt"),
             around_told: Watched::new("links, filters and processes"),
             trash_clock,
@@ -161,7 +163,8 @@ impl HostMachine {
         self.around
             .look(async || {
                 let links = self.taps.list().await.map_err(|error| fault::of(&error))?;
-                let filters = blocking(AllFilters::list).await?;
+                let looks = Arc::clone(&self.filters);
+                let filters = blocking(move || looks.list()).await?;
                 let processes = blocking(process::list).await?;
                 Ok(Arc::new(Around { links, filters, processes }))
             })
@@ -241,13 +244,15 @@ impl Machine for HostMachine {
     async fn see(&self, server: ServerId, image: Option<&Image>) -> Result<Seen, Fault> {
         let virt = self.virt().await?;
         // The domain before the process: one that libvirt loses in between is still seen as a process.
-        let domain = self.on_libvirt(move |libvirt| libvirt.see(server)).await?;
+        let seen = self.on_libvirt(move |libvirt| libvirt.see(server)).await?;
+        let (domain, adapters) = seen.map_or((None, BTreeSet::new()), |(domain, adapters)| (Some(domain), adapters));
         let around = self.look_around().await?;
         let process = around.processes.contains_key(&server);
         let taps = self.taps.seen_in(&around.links, server);
         let strays = Taps::strays_in(&around.links, server);
         let dhcp = self.dhcp.seen(server, &around.links);
-        let filters = blocking(move || around.filters.of(server)).await?;
+        let looks = Arc::clone(&self.filters);
+        let filters = blocking(move || looks.of(&around.filters, server)).await?;
         let stored = self.storing.see(server, image).await?;
         let shut_down = domain.is_some_and(|domain| domain.state == SeenState::Off(OffCause::Shutdown));
         let host_stopping = shut_down && blocking(|| Ok::<_, HypervisorError>(setup::is_stopping())).await?;
@@ -265,6 +270,7 @@ impl Machine for HostMachine {
             filters,
             dhcp,
             domain,
+            adapters,
             process,
         })
     }
@@ -313,8 +319,7 @@ impl Machine for HostMachine {
 
     async fn grow_disk(&self, spec: &ServerSpec) -> Result<(), Fault> {
         let (server, epoch, bytes) = (spec.server, spec.disk_epoch, u64::from(spec.disk_gib) << GIB_SHIFT);
-        let domain = self.on_libvirt(move |libvirt| libvirt.see(server)).await?;
-        if !domain.is_some_and(|domain| !matches!(domain.state, SeenState::Off(_))) {
+        if !self.on_libvirt(move |libvirt| libvirt.is_up(server)).await? {
             let grow =
                 move |store: &storing::Store| storing::with_room(store, || store.disks.grow(server, epoch, bytes));
             return self.storing.on_store(grow).await;
@@ -345,11 +350,10 @@ impl Machine for HostMachine {
 
     async fn make_taps(&self, spec: &ServerSpec) -> Result<(), Fault> {
         let (server, macs) = (spec.server, public_macs(spec));
-        let domain = self.on_libvirt(move |libvirt| libvirt.see(server)).await?;
-        let made = if domain.is_some_and(|domain| !matches!(domain.state, SeenState::Off(_))) {
-            self.taps.plug_in(server, &macs).await
-        } else {
-            self.taps.make(server, &macs).await
+        let seen = self.on_libvirt(move |libvirt| libvirt.see(server)).await?;
+        let made = match seen.filter(|(domain, _)| !matches!(domain.state, SeenState::Off(_))) {
+            Some((_, held)) => self.taps.plug_in(server, &macs, &held).await,
+            None => self.taps.make(server, &macs).await,
         };
         made.map_err(|error| fault::of(&error))
     }
@@ -385,6 +389,21 @@ impl Machine for HostMachine {
     async fn serve_dhcp(&self, spec: &ServerSpec, mark: Mark) -> Result<(), Fault> {
         let links = self.taps.list().await.map_err(|error| fault::of(&error))?;
         self.dhcp.serve(spec.server, &spec.nics, mark, &links).map_err(|error| fault::of(&error))
+    }
+
+    async fn attach_nic(&self, spec: &ServerSpec, mac: Mac) -> Result<(), Fault> {
+        let server = spec.server;
+        self.on_libvirt(move |libvirt| libvirt.attach_nic(server, mac)).await
+    }
+
+    async fn detach_nic(&self, server: ServerId, mac: Mac) -> Result<(), Fault> {
+        let is_gone = self.on_libvirt(move |libvirt| libvirt.detach_nic(server, mac)).await?;
+        if is_gone {
+            self.taps.remove_of(server, mac).await.map_err(|error| fault::of(&error))?;
+        } else {
+            tracing::info!(%server, %mac, "the guest keeps an adapter that it was to give up; it is cut off until its next boot");
+        }
+        Ok(())
     }
 
     async fn remove_taps(&self, server: ServerId) -> Result<(), Fault> {

@@ -9,7 +9,7 @@
 
 use std::{io, path::Path};
 
-use csp_shared::{message::Virt, spec::ServerSpec};
+use csp_shared::{id::ServerId, mac::Mac, message::Virt, spec::ServerSpec};
 
 use super::{
     metadata::Metadata,
@@ -144,14 +144,7 @@ impl DomainPlan<'_> {
     }
 
     fn interfaces(&self) -> impl Iterator<Item = Element> {
-        self.spec.nics.iter().map(|nic| {
-            let tap = TapName::of(self.spec.server, nic.mac);
-            Element::new("interface")
-                .with("type", "ethernet")
-                .child(Element::new("mac").with("address", nic.mac))
-                .child(Element::new("target").with("dev", tap).with("managed", "no"))
-                .child(Element::new("model").with("type", "virtio"))
-        })
+        self.spec.nics.iter().map(|nic| interface(self.spec.server, nic.mac))
     }
 
     fn serial(&self) -> Element {
@@ -164,6 +157,15 @@ impl DomainPlan<'_> {
         let listen = Element::new("listen").with("type", "socket").with("socket", self.vnc_socket.display());
         Element::new("graphics").with("type", "vnc").child(listen)
     }
+}
+
+/// An adapter, at boot or plugged in later: a tap of ours, which libvirt is to leave as it is.
+pub(super) fn interface(server: ServerId, mac: Mac) -> Element {
+    Element::new("interface")
+        .with("type", "ethernet")
+        .child(Element::new("mac").with("address", mac))
+        .child(Element::new("target").with("dev", TapName::of(server, mac)).with("managed", "no"))
+        .child(Element::new("model").with("type", "virtio"))
 }
 
 /// How libvirt calls that kind of guest.

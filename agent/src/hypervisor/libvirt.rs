@@ -83,21 +83,29 @@ impl Libvirt {
         Ok(Node { cpus: info.cpus, ram_mib: info.memory / 1024 })
     }
 
-    /// The server's domain, if there is one.
+    /// The server's domain, if there is one, and the adapters that its guest has.
     ///
     /// # Errors
     /// When libvirt does not answer: then nobody knows.
-    pub fn see(&self, server: ServerId) -> Result<Option<SeenDomain>, HypervisorError> {
+    pub fn see(&self, server: ServerId) -> Result<Option<(SeenDomain, BTreeSet<Mac>)>, HypervisorError> {
         let seen = self.on_domain(server, "look at the domain", |domain| {
             let (state, reason) = domain.get_state()?;
-            Ok((state, reason, read_metadata(domain)?))
+            let adapters = if domain.is_active()? { macs_of(&domain.get_xml_desc(0)?) } else { Vec::new() };
+            Ok((state, reason, read_metadata(domain)?, adapters))
         })?;
         let ended = self.ended_by_host.lock().unwrap_or_else(PoisonError::into_inner).contains(&server);
-        Ok(seen.map(|(state, reason, Metadata { epochs, definition })| SeenDomain {
-            state: power_state::read(state, reason, ended),
-            epochs,
-            definition,
+        Ok(seen.map(|(state, reason, Metadata { epochs, definition }, adapters)| {
+            let state = power_state::read(state, reason, ended);
+            (SeenDomain { state, epochs, definition }, adapters.into_iter().collect())
         }))
+    }
+
+    /// Whether the server's guest runs or is paused.
+    ///
+    /// # Errors
+    /// When libvirt does not answer: then nobody knows.
+    pub fn is_up(&self, server: ServerId) -> Result<bool, HypervisorError> {
+        Ok(self.on_domain(server, "look at the domain", Domain::is_active)?.unwrap_or(false))
     }
 
     /// Defines a domain, or defines it anew.
@@ -225,7 +233,7 @@ impl Libvirt {
         })
     }
 
-    fn on_active(
+    pub(super) fn on_active(
         &self,
         server: ServerId,
         doing: &str,

@@ -1,5 +1,6 @@
 //! Guests: their definitions, their power, and what is seen of them. libvirt stays in here.
 
+pub mod adapters;
 pub mod connection;
 pub mod counters;
 pub mod domain_facts;

@@ -5,7 +5,11 @@
 //! of the host's own addresses is one chain for all: its one rule is read too, and without it no server's filters count
 //! as whole.
 
-use std::{collections::BTreeSet, net::Ipv4Addr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use csp_shared::id::ServerId;
 use serde_json::Value;
@@ -14,7 +18,7 @@ use super::{
     NetworkError,
     filter_rules::{self, Seal, ServerFilters},
     filter_table::{self, FilterTable, chains_of},
-    nft,
+    nft, nft_generation,
     tap_name::TapName,
 };
 use crate::machine::Mark;
@@ -30,6 +34,57 @@ pub struct AllFilters {
     pub tables: BTreeSet<String>,
     /// What guests send to the host itself is dropped.
     pub is_guarded: bool,
+}
+
+/// Looks at filters again and again, and asks nft only when the kernel says that something has changed since. A number is
+/// always asked for before what is then kept under it: what changes meanwhile has another one at the next look.
+#[derive(Debug, Default)]
+pub struct FilterLooks {
+    all: Mutex<Option<(u32, Arc<AllFilters>)>>,
+    marks: Mutex<BTreeMap<ServerId, (u32, Option<Mark>)>>,
+}
+
+impl FilterLooks {
+    /// What [`AllFilters::list`] tells. Blocks.
+    ///
+    /// # Errors
+    /// When nftables does not answer: then nobody knows.
+    pub fn list(&self) -> Result<Arc<AllFilters>, NetworkError> {
+        let generation = nft_generation::current();
+        let kept = lock(&self.all).clone().filter(|(kept, _)| Some(*kept) == generation);
+        if let Some((_, all)) = kept {
+            return Ok(all);
+        }
+        let all = Arc::new(AllFilters::list()?);
+        *lock(&self.all) = generation.map(|generation| (generation, Arc::clone(&all)));
+        Ok(all)
+    }
+
+    /// What [`AllFilters::of`] tells of a server. Blocks.
+    ///
+    /// # Errors
+    /// When nftables does not answer: then nobody knows.
+    pub fn of(&self, all: &AllFilters, server: ServerId) -> Result<Option<Mark>, NetworkError> {
+        let generation = nft_generation::current();
+        let kept = lock(&self.marks).get(&server).copied().filter(|(kept, _)| Some(*kept) == generation);
+        if let Some((_, mark)) = kept {
+            return Ok(mark);
+        }
+        let mark = all.of(server)?;
+        if lock(&self.all).as_ref().map(|(listed, _)| *listed) != generation {
+            return Ok(mark); // what is listed is older than that, so nothing may be kept under it
+        }
+        let mut marks = lock(&self.marks);
+        // Of servers that are gone nothing is kept for long.
+        marks.retain(|_, (kept, _)| Some(*kept) == generation);
+        marks.extend(generation.map(|generation| (server, (generation, mark))));
+        Ok(mark)
+    }
+}
+
+/// Whoever fell while he held it left whole what he put there.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// How a server's filters were found when they were to be replaced.

@@ -3,6 +3,8 @@
 //! A listing that the kernel marks as interrupted is taken again: an interface that it skipped would count as gone, and
 //! "not seen" is not "absent".
 
+use std::sync::Arc;
+
 use csp_shared::mac::Mac;
 use futures_util::StreamExt;
 use rtnetlink::{
@@ -13,6 +15,8 @@ use rtnetlink::{
         link::{InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage},
     },
 };
+
+use tokio::sync::Mutex;
 
 use super::NetworkError;
 
@@ -49,6 +53,8 @@ pub struct Link {
 #[derive(Clone, Debug)]
 pub struct Links {
     handle: Handle,
+    /// Held while a list is read: the kernel gives one at a time over a connection, and refuses a second one meanwhile.
+    listing: Arc<Mutex<()>>,
 }
 
 impl Links {
@@ -60,7 +66,7 @@ impl Links {
         let (connection, handle, _) =
             rtnetlink::new_connection().map_err(|error| failed("open a netlink socket", &error))?;
         tokio::spawn(connection);
-        Ok(Self { handle })
+        Ok(Self { handle, listing: Arc::default() })
     }
 
     /// Every interface.
@@ -68,6 +74,7 @@ impl Links {
     /// # Errors
     /// When the kernel gives no whole list.
     pub async fn list(&self) -> Result<Vec<Link>, NetworkError> {
+        let _alone = self.listing.lock().await;
         for _ in 0..DUMP_TRIES {
             if let Some(links) = self.dump().await? {
                 return Ok(links);

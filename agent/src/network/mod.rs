@@ -11,6 +11,7 @@ pub mod filter_rules;
 pub mod filter_table;
 pub mod links;
 pub mod nft;
+pub mod nft_generation;
 pub mod packet_socket;
 pub mod tap;
 pub mod tap_device;

@@ -71,18 +71,20 @@ impl Taps {
             self.remove_one(link).await?;
         }
         for mac in macs {
-            let mark = TapMark { server, mac: *mac };
-            let name = TapName::of(server, *mac);
-            let there = links.iter().find(|link| link.name == name.as_str());
-            match there {
-                None => self.make_one(&name, mark, bridge).await?,
-                Some(link) if mark_of(link, server) != Some(mark) => {
-                    return Err(NetworkError::ForeignLink(name.to_string()));
-                }
-                Some(link) => self.complete(link, mark, bridge).await?,
-            }
+            self.bring_about(&links, bridge, TapMark { server, mac: *mac }, true).await?;
         }
         Ok(())
+    }
+
+    /// Plugs one tap in, and makes it first if it is not there and may be made.
+    async fn bring_about(&self, links: &[Link], bridge: &Link, mark: TapMark, may: bool) -> Result<(), NetworkError> {
+        let name = TapName::of(mark.server, mark.mac);
+        match links.iter().find(|link| link.name == name.as_str()) {
+            None if may => self.make_one(&name, mark, bridge).await,
+            None => Ok(()),
+            Some(link) if mark_of(link, mark.server) != Some(mark) => Err(NetworkError::ForeignLink(name.to_string())),
+            Some(link) => self.complete(link, mark, bridge).await,
+        }
     }
 
     /// Sets whatever carries the server's mark and is none of the taps of `macs` down and takes it off its bridge, and
@@ -120,18 +122,28 @@ impl Taps {
         }
     }
 
-    /// Marks the taps of `macs` that are there and plugs them into the bridge; makes and removes none. For a guest that runs: its QEMU
-    /// holds its taps, and a new one would be nobody's.
+    /// Marks the taps of `macs` and plugs them into the bridge, and makes those that are not there, links down, unless they are of an
+    /// adapter in `held`. For a guest that runs: its QEMU holds the taps of its adapters, and another one would be nobody's.
     ///
     /// # Errors
-    /// When the bridge is missing or the kernel refuses.
-    pub async fn plug_in(&self, server: ServerId, macs: &[Mac]) -> Result<(), NetworkError> {
+    /// When the bridge is missing, a name is taken by a foreign interface, or the kernel refuses.
+    pub async fn plug_in(&self, server: ServerId, macs: &[Mac], held: &BTreeSet<Mac>) -> Result<(), NetworkError> {
         let links = self.links.list().await?;
         let bridge = bridge::find(&links, &self.bridge)?;
-        let wanted =
-            of_server(&links, server).filter(|(mark, link)| macs.contains(&mark.mac) && is_own_name(*mark, link));
-        for (mark, link) in wanted {
-            self.complete(link, mark, bridge).await?;
+        for mac in macs {
+            self.bring_about(&links, bridge, TapMark { server, mac: *mac }, !held.contains(mac)).await?;
+        }
+        Ok(())
+    }
+
+    /// Sets the tap of one adapter down and removes it; done when there is none.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub async fn remove_of(&self, server: ServerId, mac: Mac) -> Result<(), NetworkError> {
+        let links = self.links.list().await?;
+        for (_, link) in of_server(&links, server).filter(|(mark, link)| mark.mac == mac && is_own_name(*mark, link)) {
+            self.remove_one(link).await?;
         }
         Ok(())
     }

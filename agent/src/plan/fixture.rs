@@ -81,6 +81,7 @@ pub(crate) fn bare() -> Seen {
         filters: None,
         dhcp: None,
         domain: None,
+        adapters: BTreeSet::new(),
         process: false,
     }
 }
@@ -96,6 +97,8 @@ pub(crate) struct World {
     pub obeys: bool,
     /// Taps whose filters are truly there, whatever the mark says.
     pub guarded: BTreeSet<Mac>,
+    /// Adapters that the domain is defined with.
+    pub defined: BTreeSet<Mac>,
 }
 
 impl World {
@@ -108,6 +111,7 @@ impl World {
             now_ms: 1_000_000,
             obeys: true,
             guarded: BTreeSet::new(),
+            defined: BTreeSet::new(),
         }
     }
 
@@ -131,6 +135,14 @@ impl World {
         self
     }
 
+    /// What a server is to be that is to be there.
+    pub(crate) fn desired_spec(&self) -> &ServerSpec {
+        match &self.desired {
+            Desired::Present(spec) => spec,
+            Desired::Absent(_) => panic!("it is to be gone"),
+        }
+    }
+
     pub(crate) fn sees<R>(mut self, change: impl FnOnce(&mut Seen) -> R) -> Self {
         change(&mut self.seen);
         self
@@ -139,6 +151,7 @@ impl World {
     pub(crate) fn falls(self, cause: OffCause) -> Self {
         self.sees(|seen| {
             seen.process = false;
+            seen.adapters.clear();
             seen.domain.as_mut().unwrap().state = SeenState::Off(cause);
         })
     }
@@ -213,6 +226,7 @@ impl World {
         self.seen.dhcp = None;
         self.guarded.clear();
         self.seen.process = false;
+        self.seen.adapters.clear();
         if let Some(domain) = &mut self.seen.domain {
             domain.state = SeenState::Off(OffCause::Unknown);
         }
@@ -229,6 +243,9 @@ impl World {
 
     fn state(&mut self, state: SeenState) {
         self.seen.process = !matches!(state, SeenState::Off(_));
+        if !self.seen.process {
+            self.seen.adapters.clear();
+        }
         self.seen.domain.as_mut().expect("a step on a domain that is not there").state = state;
     }
 
@@ -261,13 +278,13 @@ impl World {
             Step::MakeTaps => {
                 if !self.seen.is_up() {
                     self.seen.taps.retain(|mac, _| macs.contains(mac));
-                    for mac in &macs {
-                        self.seen.taps.entry(*mac).or_insert_with(|| {
-                            self.guarded.remove(mac);
-                            self.seen.dhcp = None;
-                            SeenTap { plugged: true, up: false }
-                        });
-                    }
+                }
+                for mac in macs.iter().filter(|mac| !self.seen.adapters.contains(mac)) {
+                    self.seen.taps.entry(*mac).or_insert_with(|| {
+                        self.guarded.remove(mac);
+                        self.seen.dhcp = None;
+                        SeenTap { plugged: true, up: false }
+                    });
                 }
                 self.seen.taps.iter_mut().filter(|(mac, _)| macs.contains(mac)).for_each(|(_, tap)| tap.plugged = true);
             }
@@ -286,7 +303,22 @@ impl World {
                 self.seen.taps.iter_mut().filter(|(mac, _)| macs.contains(mac)).for_each(|(_, tap)| tap.up = true);
             }
             Step::ServeDhcp(mark) => self.seen.dhcp = Some(*mark),
+            Step::AttachNic(mac) => {
+                assert!(macs.contains(mac) && self.seen.is_up(), "an adapter plugged into nothing, or a foreign one");
+                assert_eq!(self.seen.taps.get(mac), Some(&SeenTap::CONNECTED), "without its tap");
+                assert!(self.guarded.contains(mac) && self.seen.adapters.insert(*mac), "without filters, or twice");
+            }
+            Step::DetachNic(mac) => {
+                let tap = self.seen.taps.get(mac).copied().unwrap_or(SeenTap { plugged: false, up: false });
+                assert!(!macs.contains(mac) && !tap.plugged && !tap.up, "taken away, or not cut off before");
+                // A guest without a driver for it never lets go.
+                if self.obeys {
+                    self.seen.adapters.remove(mac);
+                    self.seen.taps.remove(mac);
+                }
+            }
             Step::Define(stamp) => {
+                self.defined = macs.iter().copied().collect();
                 assert!(!self.seen.is_up(), "defined while running");
                 let state = self.seen.domain.map_or(SeenState::Off(OffCause::Unknown), |domain| domain.state);
                 let definition = Some(stamp.definition);
@@ -302,6 +334,7 @@ impl World {
                 assert!(!self.seen.process, "started beside a process");
                 assert!(macs.iter().all(|mac| self.seen.taps.get(mac) == Some(&SeenTap::CONNECTED)), "not connected");
                 self.state(SeenState::Running);
+                self.seen.adapters = self.defined.clone();
             }
             Step::AdoptStart(epoch) => self.seen.domain.as_mut().unwrap().epochs.start = *epoch,
             Step::AskStop if self.obeys => self.state(SeenState::Off(OffCause::Shutdown)),

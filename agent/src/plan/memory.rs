@@ -8,6 +8,7 @@ use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use csp_shared::{
     generation::{DiskEpoch, Version},
+    mac::Mac,
     observed::Fault,
 };
 use serde::{Deserialize, Serialize};
@@ -78,6 +79,8 @@ pub struct Course {
     pub crashes_ms: Vec<u64>,
     /// When a paused guest was last told to go on.
     pub resumed_ms: Option<u64>,
+    /// Adapters that the running guest was asked to give up. It need not: then it keeps them, cut off, until its next boot.
+    pub unplugged: BTreeSet<Mac>,
     /// The last step that failed.
     pub failure: Option<Failure>,
     /// How often each step was done since there was last nothing to do.
@@ -112,6 +115,7 @@ impl Course {
             self.stop_first_ms = None;
             self.stop_last_ms = None;
             self.resumed_ms = None;
+            self.unplugged.clear();
         }
     }
 
@@ -130,6 +134,8 @@ impl Course {
             }
             Step::ForceStop => self.started = false,
             Step::Resume => self.resumed_ms = Some(now_ms),
+            Step::DetachNic(mac) => drop(self.unplugged.insert(*mac)),
+            Step::AttachNic(mac) => drop(self.unplugged.remove(mac)),
             Step::RecordCrash => {
                 self.started = false;
                 self.crashes_ms.retain(|crash_ms| now_ms.saturating_sub(*crash_ms) < CRASH_WINDOW_MS);

@@ -2,7 +2,7 @@
 
 use csp_shared::{mac::Mac, spec::ServerSpec};
 
-use super::{mark, memory::Notes, step::Step};
+use super::{Situation, mark, memory::Notes, step::Step};
 use crate::machine::{Seen, SeenTap};
 
 /// Brings all adapters about for a guest that is off.
@@ -19,21 +19,29 @@ pub fn prepare(spec: &ServerSpec, seen: &Seen, notes: &Notes) -> Vec<Step> {
     make.into_iter().chain(first_use(spec, notes)).chain(connect).chain(serve).collect()
 }
 
-/// Mends what drifted under a running guest: filters that were flushed, a link that was set down, a tap that was taken
-/// off its bridge. A tap that is gone cannot be given back to a running QEMU; an adapter that is new comes with the
-/// next boot.
+/// Brings the adapters of a running guest about, and mends what drifted: filters that were flushed, a link that was set
+/// down, a tap that was taken off its bridge. An adapter that is new is plugged in behind its filters. One that the spec
+/// no longer has was cut off before; the guest is asked once to give it up.
 #[must_use]
-pub fn mend(spec: &ServerSpec, seen: &Seen, notes: &Notes) -> Vec<Step> {
+pub(super) fn mend(s: Situation<'_>, spec: &ServerSpec) -> Vec<Step> {
+    let Situation { seen, notes, course, .. } = s;
     let there = mark::macs_with_tap(spec, seen);
     let filters = mark::filters(spec, &there, seen.setup);
     let taps: Vec<&SeenTap> = there.iter().filter_map(|mac| seen.taps.get(mac)).collect();
-    let plug = taps.iter().any(|tap| !tap.plugged).then_some(Step::MakeTaps);
+    let is_new = |mac: &Mac| !seen.adapters.contains(mac);
+    let lacks_tap = mark::macs(spec).iter().any(|mac| !there.contains(mac) && is_new(mac));
+    let make = (lacks_tap || taps.iter().any(|tap| !tap.plugged)).then_some(Step::MakeTaps);
     let connect = if taps.iter().any(|tap| !tap.up) {
         Some(Step::Connect(filters))
     } else {
         (seen.filters != Some(filters)).then_some(Step::SetFilters(filters))
     };
-    plug.into_iter().chain(first_use(spec, notes)).chain(connect).chain(serve(spec, seen, &there)).collect()
+    let attach = there.iter().filter(|mac| is_new(mac)).map(|mac| Step::AttachNic(*mac));
+    let wanted = mark::macs(spec);
+    let others = seen.adapters.iter().filter(|mac| !wanted.contains(mac) && !course.unplugged.contains(mac));
+    let detach = others.map(|mac| Step::DetachNic(*mac));
+    let serve = serve(spec, seen, &there);
+    make.into_iter().chain(first_use(spec, notes)).chain(connect).chain(attach).chain(detach).chain(serve).collect()
 }
 
 /// Last, since a guest without answers has its addresses from its seed.
@@ -61,10 +69,9 @@ pub fn cut_off(spec: &ServerSpec, seen: &Seen) -> Option<Step> {
     (other || stray).then_some(Step::CutOff)
 }
 
-/// The name of an adapter that the running guest was started with and that lost its tap.
+/// The name of an adapter that the running guest has and that lost its tap. Its QEMU would not take another one.
 #[must_use]
 pub fn lost<'a>(spec: &'a ServerSpec, seen: &Seen) -> Option<&'a str> {
-    let is_as_defined = seen.domain.is_some_and(|domain| domain.definition == Some(mark::definition(spec, seen.setup)));
-    let nic = spec.nics.iter().find(|nic| !seen.taps.contains_key(&nic.mac))?;
-    is_as_defined.then_some(nic.name.as_str())
+    let is_lost = |mac| seen.adapters.contains(mac) && !seen.taps.contains_key(mac);
+    spec.nics.iter().find(|nic| is_lost(&nic.mac)).map(|nic| nic.name.as_str())
 }

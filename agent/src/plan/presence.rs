@@ -53,7 +53,7 @@ fn up(s: Situation<'_>, spec: &ServerSpec, domain: SeenDomain, disk: DiskState) 
             return Plan::of(nic::mend(spec, s.seen, s.notes).into_iter().chain([base]).collect());
         }
         let mut plan = match is_paused {
-            _ if is_held => Plan::waiting(nic::mend(spec, s.seen, s.notes), Wait::Hold),
+            _ if is_held => Plan::waiting(nic::mend(s, spec), Wait::Hold),
             true => Plan::of(vec![Step::ForceStop]),
             false => power::stop_softly(s),
         };
@@ -72,7 +72,7 @@ fn up(s: Situation<'_>, spec: &ServerSpec, domain: SeenDomain, disk: DiskState) 
 
 /// The guest runs, and should.
 fn keep_running(s: Situation<'_>, spec: &ServerSpec, domain: SeenDomain) -> Plan {
-    let mut plan = Plan::of(nic::mend(spec, s.seen, s.notes));
+    let mut plan = Plan::of(nic::mend(s, spec));
     match power::stop_in_the_air(s) {
         Some(wait) => plan.wait = Some(wait),
         None => plan.steps.extend(power::note_running(s, spec, domain)),

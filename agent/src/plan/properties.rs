@@ -79,6 +79,7 @@ prop_compose! {
         gone in proptest::bool::weighted(0.2),
         pool in proptest::bool::weighted(0.9),
         strays in collection::btree_map("cspt[a-c]", (any::<bool>(), any::<bool>()), 0..2),
+        adapters in collection::btree_set((1u8..5).prop_map(mac), 0..5),
         spec in Just(spec),
     ) -> World {
         let mut world = World::new(&spec);
@@ -92,6 +93,9 @@ prop_compose! {
         world.seen.image = pool && image;
         world.seen.seed = seed.then(|| mark::seed(&spec, Mark(7)));
         world.seen.domain = domain;
+        // What was started as the spec says has its adapters, unless somebody else plugged and unplugged.
+        world.defined = mark::macs(&spec).into_iter().collect();
+        world.seen.adapters = if world.seen.is_up() { adapters } else { Default::default() };
         world.seen.process = world.seen.is_up() || stray;
         world.seen.taps =
             taps.into_iter().map(|(mac, (plugged, up))| (mac, SeenTap { plugged, up: up && filters })).collect();
@@ -219,6 +223,14 @@ fn comes_about(mut world: World, mishaps: &[Mishap]) -> Result<(), TestCaseError
         prop_assert!(end.fault.is_some() || there(&spec.disk_epoch));
         let bytes = world.seen.disks.get(&spec.disk_epoch).and_then(|disk| disk.bytes());
         prop_assert!(end.fault.is_some() || bytes.is_none_or(|bytes| bytes >= gib(spec.disk_gib)), "it did not grow");
+        let (wanted, has) = (mark::macs(spec), &world.seen.adapters);
+        let all = wanted.iter().all(|mac| has.contains(mac));
+        prop_assert!(end.fault.is_some() || !world.seen.is_up() || all, "an adapter is missing: {:?}", world.seen);
+        let foreign: Vec<_> = has.iter().filter(|mac| !wanted.contains(mac)).collect();
+        prop_assert!(foreign.is_empty() || !world.obeys || end.fault.is_some(), "kept {foreign:?}");
+        let is_connected =
+            |mac: &&csp_shared::mac::Mac| world.seen.taps.get(mac).is_some_and(|tap| tap.plugged || tap.up);
+        prop_assert!(!foreign.iter().any(|mac| is_connected(mac)), "connected: {foreign:?}");
         let stays_off = matches!(world.notes.power, PowerNote::SelfOff { .. });
         prop_assert!(
             end.fault.is_some() || world.seen.is_up() == (spec.should_run() && !stays_off),

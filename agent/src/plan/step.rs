@@ -7,6 +7,7 @@ use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use csp_shared::{
     generation::{DiskEpoch, StartEpoch},
+    mac::Mac,
     observed::Activity,
 };
 
@@ -51,6 +52,10 @@ pub enum Step {
     Connect(Mark),
     /// Answer the guest's DHCP.
     ServeDhcp(Mark),
+    /// Give the running guest an adapter.
+    AttachNic(Mac),
+    /// Ask the running guest to give an adapter up.
+    DetachNic(Mac),
     /// Set the server's taps down and remove them.
     RemoveTaps,
     /// Remove the server's filters.
@@ -96,6 +101,8 @@ impl Step {
             Self::SetFilters(_) => "set_filters",
             Self::Connect(_) => "connect",
             Self::ServeDhcp(_) => "serve_dhcp",
+            Self::AttachNic(_) => "attach_nic",
+            Self::DetachNic(_) => "detach_nic",
             Self::RemoveTaps => "remove_taps",
             Self::RemoveFilters => "remove_filters",
             Self::Define(_) => "define",
@@ -129,10 +136,12 @@ impl Step {
             | Self::ProbeAddresses { .. }
             | Self::SetFilters(_)
             | Self::Connect(_)
+            | Self::AttachNic(_)
             | Self::Define(_) => Some(Activity::Preparing),
             Self::Start | Self::Resume => Some(Activity::Starting),
             Self::AskStop | Self::ForceStop => Some(Activity::Stopping),
             Self::CutOff
+            | Self::DetachNic(_)
             | Self::RemoveSeed
             | Self::RemoveTaps
             | Self::RemoveFilters

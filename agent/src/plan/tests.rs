@@ -6,7 +6,7 @@ use csp_shared::{
     generation::{BootEpoch, DiskEpoch, StartEpoch},
     observed::FaultCode,
     sha256::Sha256,
-    spec::{NicAddress, Power, ServerSpec},
+    spec::{Nic, NicAddress, Power, ServerSpec},
 };
 
 use super::{
@@ -443,6 +443,68 @@ fn drift_under_a_running_guest_is_mended() {
     assert_eq!(down.plan().steps, [Step::MakeTaps, Step::Connect(filters)]);
     let gone = running().sees(|seen| seen.taps.clear());
     assert_eq!(gone.plan().fault.unwrap().code, FaultCode::NetworkRefused);
+}
+
+/// Every step until nothing is left to do, but for the answers to DHCP.
+fn wiring(world: &mut World) -> Vec<Step> {
+    world.steps_to_settle().into_iter().filter(|step| !matches!(step, Step::ServeDhcp(_))).collect()
+}
+
+/// The running server, and one that is to have a second adapter.
+fn with_second_nic() -> (World, World) {
+    let second = |spec: &mut ServerSpec| {
+        let nic = Nic { name: "net1".to_owned(), mac: mac(2), ..spec.nics[0].clone() };
+        spec.nics.push(nic);
+    };
+    (running(), running().wants(second))
+}
+
+#[test]
+fn an_adapter_is_plugged_into_a_running_guest_behind_its_filters_and_taken_from_it_after_it_was_cut_off() {
+    let (one, mut two) = with_second_nic();
+    let filters = |world: &World, macs: &[_]| mark::filters(world.desired_spec(), macs, bare().setup);
+    let with_both = filters(&two, &[mac(1), mac(2)]);
+    assert_eq!(wiring(&mut two), [Step::MakeTaps, Step::Connect(with_both), Step::AttachNic(mac(2))]);
+    assert_eq!(two.seen.adapters, [mac(1), mac(2)].into());
+
+    let mut less = two.clone().wants(|spec| drop(spec.nics.pop()));
+    let with_one = filters(&less, &[mac(1)]);
+    assert_eq!(wiring(&mut less), [Step::CutOff, Step::SetFilters(with_one), Step::DetachNic(mac(2))]);
+    assert_eq!(less.seen, one.seen, "as if it had never been there");
+
+    // Cold, it is defined with what the spec says.
+    let mut cold = two.wants(|spec| spec.boot_epoch = BootEpoch(2));
+    assert!(cold.steps_to_settle().iter().any(|step| matches!(step, Step::Define(_))));
+    assert_eq!(cold.seen.adapters, [mac(1), mac(2)].into());
+}
+
+#[test]
+fn a_guest_that_keeps_an_adapter_is_asked_once_and_loses_it_at_its_next_boot() {
+    let (_, mut two) = with_second_nic();
+    assert!(two.settle().is_settled());
+    two.obeys = false;
+    let mut kept = two.wants(|spec| drop(spec.nics.pop()));
+    assert!(kept.steps_to_settle().contains(&Step::DetachNic(mac(2))));
+    assert!(kept.plan().is_settled() && kept.seen.adapters.contains(&mac(2)), "it waits for nobody");
+    let tap = kept.seen.taps[&mac(2)];
+    assert!(!tap.plugged && !tap.up, "nothing passes, and that is what counts");
+
+    let nic = Nic { mac: mac(2), ..kept.desired_spec().nics[0].clone() };
+    let mut again = kept.clone().wants(|spec| spec.nics.push(nic));
+    let filters = mark::filters(again.desired_spec(), &[mac(1), mac(2)], bare().setup);
+    assert_eq!(wiring(&mut again), [Step::MakeTaps, Step::Connect(filters)], "it has it still");
+
+    kept.obeys = true;
+    let mut booted = kept.wants(|spec| spec.boot_epoch = BootEpoch(2));
+    assert!(booted.settle().is_settled());
+    assert_eq!((booted.seen.adapters.len(), booted.seen.taps.len()), (1, 1));
+}
+
+#[test]
+fn an_adapter_that_somebody_else_took_or_gave_is_given_back_or_taken() {
+    let mut world = running().sees(|seen| seen.adapters = [mac(9)].into());
+    assert_eq!(wiring(&mut world), [Step::AttachNic(mac(1)), Step::DetachNic(mac(9))]);
+    assert_eq!(world.seen.adapters, [mac(1)].into());
 }
 
 #[test]

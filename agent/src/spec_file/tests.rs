@@ -62,26 +62,46 @@ async fn specs_and_notes_are_read_again_from_the_folder() {
     assert!(again.damaged().is_empty());
 }
 
-#[tokio::test]
-async fn a_damaged_file_is_told_by_name_and_stops_no_other_server() {
+/// What can become of a record: what is in its file then.
+async fn damages() -> Vec<(&'static str, Vec<u8>)> {
     let files = MemoryBacking::default();
     SpecFile::open(files.clone()).await.unwrap().accept(present(1)).await.unwrap();
-    let other = "0198c0de-0000-7000-8000-00000000000b";
-    files.write(&format!("{other}.json"), b"{\"desired\"".to_vec()).await.unwrap();
-
-    let specs = SpecFile::open(files).await.unwrap();
-    assert_eq!(specs.servers(), [server()]);
-    assert!(specs.damaged().iter().any(|file| file.contains(other)), "{:?}", specs.damaged());
+    let (_, whole) = files.read_all().await.unwrap().remove(0);
+    let whole = String::from_utf8(whole.unwrap()).unwrap();
+    let others = whole.replace(&server().to_string(), "0198c0de-0000-7000-8000-0000000000ff");
+    let newer = whole.replacen('{', "{\"layout\": 2,", 1);
+    vec![
+        ("cut off", whole.as_bytes()[..whole.len() / 2].to_vec()),
+        ("empty", Vec::new()),
+        ("zeros, as after a power cut", vec![0; whole.len()]),
+        ("no text", b"\xff\xfe{".to_vec()),
+        ("something else", b"[1, 2, 3]".to_vec()),
+        ("twice", whole.repeat(2).into_bytes()),
+        ("of another server", others.into_bytes()),
+        ("of a layout that is not known", newer.into_bytes()),
+    ]
 }
 
 #[tokio::test]
-async fn a_damaged_record_takes_a_tombstone_but_no_spec() {
-    let files = MemoryBacking::default();
-    files.write(&format!("{}.json", server()), b"\0\0\0".to_vec()).await.unwrap();
-    let specs = SpecFile::open(files).await.unwrap();
-    assert_eq!(specs.accept(present(7)).await.unwrap(), Verdict::Damaged);
-    assert_eq!(specs.accept(absent(8)).await.unwrap(), Verdict::Newer);
-    assert!(specs.damaged().is_empty());
+async fn a_damaged_file_is_told_by_name_stops_no_other_server_and_takes_a_tombstone_but_no_spec() {
+    for (damage, content) in damages().await {
+        let files = MemoryBacking::default();
+        let other: ServerId = "0198c0de-0000-7000-8000-00000000000b".parse().unwrap();
+        let healthy = Desired::Absent(Tombstone { server: other, version: version(1) });
+        SpecFile::open(files.clone()).await.unwrap().accept(healthy).await.unwrap();
+        files.write(&format!("{}.json", server()), content.clone()).await.unwrap();
+
+        let specs = SpecFile::open(files.clone()).await.unwrap();
+        assert_eq!(specs.servers(), [other], "{damage}");
+        let told = specs.damaged();
+        assert!(told.len() == 1 && told[0].contains(&server().to_string()), "{damage}: {told:?}");
+        assert_eq!(specs.accept(present(7)).await.unwrap(), Verdict::Damaged, "{damage}: its notes are not known");
+        assert_eq!(files.read_all().await.unwrap().len(), 2, "{damage}");
+        let kept = files.read_all().await.unwrap().into_iter().find(|(name, _)| name.contains(&server().to_string()));
+        assert_eq!(kept.unwrap().1.unwrap(), content, "{damage}: for whoever repairs it");
+        assert_eq!(specs.accept(absent(8)).await.unwrap(), Verdict::Newer, "{damage}");
+        assert!(specs.damaged().is_empty(), "{damage}");
+    }
 }
 
 /// A folder whose disk is full.

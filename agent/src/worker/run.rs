@@ -47,6 +47,8 @@ pub(super) async fn run<M: Machine, B: Backing>(
             machine.link_up(spec(desired)?).await
         }
         Step::ServeDhcp(mark) => machine.serve_dhcp(spec(desired)?, *mark).await,
+        Step::AttachNic(mac) => machine.attach_nic(spec(desired)?, *mac).await,
+        Step::DetachNic(mac) => machine.detach_nic(server, *mac).await,
         Step::RemoveTaps => machine.remove_taps(server).await,
         Step::RemoveFilters => machine.remove_filters(server).await,
         Step::Define(stamp) => machine.define(spec(desired)?, *stamp).await,

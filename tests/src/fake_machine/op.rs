@@ -18,6 +18,8 @@ pub enum Op {
     ServeDhcp,
     SetFilters,
     LinkUp,
+    AttachNic,
+    DetachNic,
     RemoveTaps,
     RemoveFilters,
     Define,

@@ -35,6 +35,10 @@ pub struct FakeServer {
     pub dhcp: Option<Mark>,
     /// The domain.
     pub domain: Option<SeenDomain>,
+    /// Adapters that the domain is defined with.
+    pub defined_adapters: BTreeSet<Mac>,
+    /// Adapters that the running guest has.
+    pub adapters: BTreeSet<Mac>,
     /// Its QEMU runs.
     pub process: bool,
     /// How often it was started.
@@ -47,6 +51,7 @@ impl FakeServer {
     pub(super) fn go_off(&mut self, cause: OffCause) {
         self.process = false;
         self.stop_asked = false;
+        self.adapters.clear();
         if let Some(domain) = self.domain.as_mut().filter(|domain| !matches!(domain.state, SeenState::Off(_))) {
             domain.state = SeenState::Off(cause);
         }
@@ -81,6 +86,7 @@ impl FakeServer {
             return refused("no seed or tap");
         }
         domain.state = SeenState::Running;
+        self.adapters.clone_from(&self.defined_adapters);
         *boots += 1;
         self.starts += 1;
         self.process = true;

@@ -20,11 +20,12 @@ const DIES_WITHIN: Duration = Duration::from_secs(60);
 
 /// What the customer asks for while the failpoint is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(feature = "long"), expect(dead_code, reason = "the few need only some"))]
 enum Ask {
     Order,
     Stop,
     Start,
+    ChangePackage,
+    Reinstall,
     Destroy,
 }
 
@@ -36,12 +37,30 @@ fn asked_by(step: &str) -> Option<Ask> {
         "create_disk" | "note_disk_started" | "write_seed" | "make_taps" | "connect" | "define" | "start"
         | "note_running" => Some(Ask::Order),
         "ask_stop" | "note_stop_asked" | "note_power_unknown" => Some(Ask::Stop),
+        "grow_disk" => Some(Ask::ChangePackage),
         "force_stop" | "undefine" | "remove_taps" | "remove_filters" | "retire_disk" | "remove_seed" => {
             Some(Ask::Destroy)
         }
         _ => None,
     }
 }
+
+/// What a package change and a reinstall do beside it, to a server that is there.
+#[cfg(feature = "long")]
+const OF_CHANGES: [(Ask, &str); 12] = [
+    (Ask::ChangePackage, "note_stop_asked"),
+    (Ask::ChangePackage, "ask_stop"),
+    (Ask::ChangePackage, "note_power_unknown"),
+    (Ask::ChangePackage, "define"),
+    (Ask::ChangePackage, "start"),
+    (Ask::Reinstall, "create_disk"),
+    (Ask::Reinstall, "force_stop"),
+    (Ask::Reinstall, "note_disk_started"),
+    (Ask::Reinstall, "retire_disk"),
+    (Ask::Reinstall, "write_seed"),
+    (Ask::Reinstall, "define"),
+    (Ask::Reinstall, "start"),
+];
 
 /// The commits that orders and requests pass.
 #[cfg(feature = "long")]
@@ -67,6 +86,23 @@ fn an_agent_that_is_killed_at_a_step_takes_it_up_again() {
     ];
     for (ask, step, moment) in few {
         die(&lab, ask, &format!("{step}/{moment}"), Program::Agents);
+    }
+}
+
+/// One of each kind of change, all of the same server.
+#[test]
+fn an_agent_that_is_killed_in_every_change_of_a_servers_life_takes_each_up_again() {
+    let lab = Lab::of_environment();
+    let server = lab.order("changes.example.com");
+    lab.await_status(&server, "Online");
+    for (ask, step, moment) in [
+        (Ask::Stop, "note_stop_asked", AFTER),
+        (Ask::Start, "define", BEFORE),
+        (Ask::ChangePackage, "grow_disk", AFTER),
+        (Ask::Reinstall, "retire_disk", BEFORE),
+        (Ask::Destroy, "retire_disk", AFTER),
+    ] {
+        die_in(&lab, &server, ask, &format!("{step}/{moment}"), Program::Agents);
     }
 }
 
@@ -100,6 +136,12 @@ mod all {
         let lab = Lab::of_environment();
         let steps = STEPS.iter().filter_map(|step| Some((asked_by(step)?, *step)));
         for (ask, place) in steps.chain([(Ask::Order, RECORD)]) {
+            for moment in [BEFORE, AFTER] {
+                die(&lab, ask, &format!("{place}/{moment}"), Program::Agents);
+                empty_trash(&lab);
+            }
+        }
+        for (ask, place) in OF_CHANGES {
             for moment in [BEFORE, AFTER] {
                 die(&lab, ask, &format!("{place}/{moment}"), Program::Agents);
                 empty_trash(&lab);
@@ -141,11 +183,30 @@ fn die(lab: &Lab, ask: Ask, place: &str, program: Program) {
             lab.ask(&server, "stop");
             lab.await_status(&server, "Offline");
         }
-        meanwhile(lab, program, place, || request(lab, &server, ask, place));
-        finish(lab, &server, ask);
+        die_in(lab, &server, ask, place, program);
+        if ask != Ask::Destroy {
+            lab.destroy(&server);
+        }
     }
-    assert_eq!(before - lab.balance_cents(), 695, "{place}: paid once, and not given back");
+    if ask != Ask::ChangePackage {
+        assert_eq!(before - lab.balance_cents(), 695, "{place}: paid once, and not given back");
+    }
     println!("{place}: died there and came back, {:.1} s", began.elapsed().as_secs_f32());
+}
+
+/// A death in a request to a server that is there, and what was asked for comes about all the same.
+fn die_in(lab: &Lab, server: &Server, ask: Ask, place: &str, program: Program) {
+    meanwhile(lab, program, place, || request(lab, server, ask, place));
+    let status = match ask {
+        Ask::Destroy => return lab.await_true("nothing to be left", || lab.try_run(&["traces", &server.uuid]).0),
+        Ask::Stop => "Offline",
+        Ask::Order | Ask::Start | Ask::ChangePackage | Ask::Reinstall => "Online",
+    };
+    lab.await_status(server, status);
+    if ask == Ask::ChangePackage {
+        let size = lab.ssh(server, "cat /sys/block/vda/size");
+        assert_eq!(size.trim().parse::<u64>().unwrap() >> 21, 6, "the disk is the larger package's");
+    }
 }
 
 /// Sends a request while the program that it needs dies at `place` and is started again.
@@ -194,25 +255,17 @@ fn request(lab: &Lab, server: &Server, ask: Ask, place: &str) {
         Ask::Order => return,
         Ask::Stop => "stop",
         Ask::Start => "start",
+        Ask::ChangePackage => "change-package",
+        Ask::Reinstall => "reinstall",
         Ask::Destroy => "destroy",
     };
-    let once = format!("{place} {}", server.uuid);
-    let body = (&json!({}), Some(once.as_str()));
+    let once = format!("{what} {place} {}", server.uuid);
+    let body = match ask {
+        Ask::ChangePackage => json!({"package_slug": "edge"}),
+        Ask::Reinstall => json!({"os_image_key": "ubuntu-24-04"}),
+        _ => json!({}),
+    };
+    let body = (&body, Some(once.as_str()));
     let (status, answer) = lab.call("POST", &format!("/servers/{}/{what}", server.uuid), Some(body));
     assert_eq!(status, 200, "{what}: {answer}");
-}
-
-/// What was asked for comes about, and then the server goes.
-fn finish(lab: &Lab, server: &Server, ask: Ask) {
-    match ask {
-        Ask::Destroy => lab.await_true("nothing to be left", || lab.try_run(&["traces", &server.uuid]).0),
-        Ask::Stop => {
-            lab.await_status(server, "Offline");
-            lab.destroy(server);
-        }
-        Ask::Order | Ask::Start => {
-            lab.await_status(server, "Online");
-            lab.destroy(server);
-        }
-    }
 }

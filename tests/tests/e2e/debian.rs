@@ -76,6 +76,63 @@ fn a_real_debian_is_what_was_ordered_when_its_first_boot_ends() {
     lab.destroy(&server);
 }
 
+/// Before its package changes: what would be seen of it is kept on its disk, each second under the boot that it is of.
+#[cfg(feature = "long")]
+const WATCH: &str = r#"mkdir -p /var/log/journal && systemctl restart systemd-journald && echo kept >/root/mark
+cat >/root/watch <<'END'
+while sleep 1; do
+  echo "$(cat /proc/sys/kernel/random/boot_id) $(lsblk -bdno SIZE /dev/vda)" >>/root/sizes
+  sync /root/sizes
+done
+END
+systemd-run --unit=watch sh /root/watch && sleep 3 && cat /root/sizes"#;
+
+/// A larger package under the running system, another image, and a smaller package again.
+#[cfg(feature = "long")]
+#[test]
+fn a_real_debian_sees_its_disk_grow_live_is_asked_to_go_down_and_gives_way_to_another_system() {
+    use serde_json::json;
+
+    let lab = Lab::of_environment();
+    let server = lab.order_image("debian2.example.com", "debian-12-cloud");
+    lab.await_status(&server, "Online");
+    first_boot(&lab, &server);
+    let before = lab.boot_id(&server).trim().to_owned();
+    lab.ssh(&server, WATCH);
+    let ask = |what: &str, body: serde_json::Value| {
+        let (status, answer) = lab.call("POST", &format!("/servers/{}/{what}", server.uuid), Some((&body, None)));
+        assert_eq!(status, 200, "{what}: {answer}");
+    };
+    ask("change-package", json!({"package_slug": "edge"}));
+    lab.await_status(&server, "Online");
+    let until = Instant::now() + FIRST_BOOT;
+    while lab.try_boot_id(&server).is_none_or(|boot| boot.trim() == before) {
+        assert!(Instant::now() < until, "no other boot");
+    }
+    let sizes = lab.ssh(&server, "cat /root/sizes");
+    let of_old_boot: Vec<u64> = sizes
+        .lines()
+        .filter_map(|line| line.split_once(' ').filter(|(boot, _)| *boot == before)?.1.parse().ok())
+        .map(|bytes: u64| bytes >> 30)
+        .collect();
+    assert!(of_old_boot.contains(&2) && of_old_boot.contains(&6), "lsblk saw it grow while it ran: {sizes}");
+    let journal =
+        lab.ssh(&server, "journalctl -b -1 --no-pager -u systemd-logind; findmnt -bno SIZE /; cat /root/mark");
+    assert!(journal.to_lowercase().contains("power key pressed"), "{journal}");
+    let last: Vec<&str> = journal.lines().rev().take(2).collect();
+    assert_eq!(last[0], "kept");
+    assert!(last[1].trim().parse::<f64>().unwrap() > (6u64 << 30) as f64 * ROOT_SHARE, "{journal}");
+
+    ask("reinstall", json!({"os_image_key": "debian-12"}));
+    lab.await_status(&server, "Online");
+    let said = lab.ssh(&server, "ip -4 -o address show; hostname; ls /root");
+    assert!(said.contains(&server.address) && said.contains("debian2") && !said.contains("mark"), "{said}");
+    ask("change-package", json!({"package_slug": "starter", "confirm_data_loss": true, "erase_confirmation": "ERASE"}));
+    lab.await_status(&server, "Online");
+    assert_eq!(lab.ssh(&server, "cat /sys/block/vda/size").trim(), (4u64 << 20).to_string());
+    lab.destroy(&server);
+}
+
 /// What the guest tells of itself once cloud-init says that it is done. One session, since each costs seconds.
 fn first_boot(lab: &Lab, server: &Server) -> String {
     let until = Instant::now() + FIRST_BOOT;

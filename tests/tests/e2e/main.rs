@@ -6,6 +6,7 @@
 // The environment says where the lab is, time bounds waits, and the lab's program is run as a person would run it.
 #![allow(clippy::disallowed_methods, clippy::print_stdout)]
 
+mod adapters;
 mod audit;
 mod console;
 mod crash;
@@ -13,6 +14,8 @@ mod debian;
 mod drift;
 mod failed_orders;
 mod generated_client;
+#[cfg(feature = "long")]
+mod hangs;
 mod metrics;
 mod network;
 mod reboot;

@@ -9,6 +9,7 @@ use csp_agent::{
 use csp_shared::{
     generation::{DiskEpoch, StartEpoch},
     id::ServerId,
+    mac::Mac,
     message::Orphan,
     observed::Fault,
     spec::{Image, ServerSpec},
@@ -95,6 +96,12 @@ impl Machine for Mortal<FakeMachine> {
     }
     async fn serve_dhcp(&self, spec: &ServerSpec, mark: Mark) -> Result<(), Fault> {
         self.does("serve_dhcp", || self.below.serve_dhcp(spec, mark)).await
+    }
+    async fn attach_nic(&self, spec: &ServerSpec, mac: Mac) -> Result<(), Fault> {
+        self.does("attach_nic", || self.below.attach_nic(spec, mac)).await
+    }
+    async fn detach_nic(&self, server: ServerId, mac: Mac) -> Result<(), Fault> {
+        self.does("detach_nic", || self.below.detach_nic(server, mac)).await
     }
     async fn remove_taps(&self, server: ServerId) -> Result<(), Fault> {
         self.does("remove_taps", || self.below.remove_taps(server)).await

@@ -1,13 +1,14 @@
 //! What happens between an empty control plane and the last look. Each scenario waits for what must come whatever died
 //! meanwhile, so the same one can be played with a death at any of its points.
 
-use std::pin::Pin;
+use std::{collections::BTreeSet, pin::Pin};
 
 use csp_agent::machine::{OffCause, SeenState, SeenStray};
 use csp_control::domain::server::ServiceStatus;
 use csp_shared::{
     generation::DiskEpoch,
     id::ServerId,
+    mac::Mac,
     observed::{Fault, FaultCode},
 };
 use csp_tests::{Op, test_control::OTHER_PUBLIC_KEY};
@@ -259,7 +260,7 @@ pub fn power_cut(stage: &mut Stage) -> Played<'_> {
     })
 }
 
-/// A guest that pauses, loses its filters, is given another tap, disobeys, falls five times, and at last runs behind libvirt's back.
+/// A guest that pauses, loses its filters and its adapter, is given another tap and adapter, disobeys, falls five times, and at last runs behind libvirt's back.
 pub fn unruly(stage: &mut Stage) -> Played<'_> {
     Box::pin(async {
         stage.furnished().await;
@@ -273,12 +274,14 @@ pub fn unruly(stage: &mut Stage) -> Played<'_> {
             let held = m.servers.get_mut(&server).unwrap();
             held.filters = None;
             held.strays.insert("csptloop".to_owned(), SeenStray { connected: true, removable: true });
+            held.adapters = BTreeSet::from([Mac::for_guest([9, 9, 9, 9])]);
         });
         for _ in 0..2 {
             stage.history.wait(30).await;
         }
         let held = machine.server(server);
         assert!(machine.runs(server) && held.filters.is_some() && held.strays.is_empty(), "{held:?}");
+        assert_eq!(held.adapters, held.defined_adapters, "its own, and no other");
 
         machine.with(|m| m.guests_obey = false);
         stage.ask(server, "stop").await;

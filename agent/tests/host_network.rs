@@ -13,6 +13,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use csp_agent::{
@@ -22,11 +23,12 @@ use csp_agent::{
         filter::{self, Before},
         filter_rules::{self, ServerFilters},
         links::Links,
-        nft,
+        nft, nft_generation,
         tap::Taps,
         tap_device::NewTap,
         tap_name::{TapMark, TapName},
     },
+    storage::tool::Tool,
 };
 use csp_shared::{id::ServerId, mac::Mac};
 use frame::{ARP, Arp, BROADCAST, IPV4, IPV6, arp, ethernet, router_advertisement, tagged, tcp, udp};
@@ -433,6 +435,21 @@ fn a_guard_that_somebody_removed_is_missed_and_put_back() {
     });
 }
 
+/// The kernel reads a list for one at a time, and refuses whoever asks meanwhile over the same connection.
+#[test]
+fn many_list_the_interfaces_at_the_same_time() {
+    in_private_network(|runtime| {
+        let bridges: String = (0..200).map(|number| format!("link add many{number} type bridge\n")).collect();
+        let batch = Tool::new("ip", Duration::from_secs(60)).args(["-batch", "-"]).input(bridges.into_bytes());
+        batch.run().unwrap();
+        runtime.block_on(async {
+            let links = Links::connect().unwrap();
+            let lists = futures_util::future::join_all((0..50).map(|_| links.list())).await;
+            assert!(lists.iter().all(|list| list.as_ref().unwrap().len() > 200));
+        });
+    });
+}
+
 #[test]
 fn an_interface_that_csp_did_not_make_is_never_touched() {
     in_private_network(|runtime| {
@@ -510,6 +527,35 @@ fn other_peoples_tables_stay() {
         filter::load(&ServerFilters { server: other, ..filters(MARK) }).unwrap();
         filter::remove(SERVER).unwrap();
         assert_eq!(see_filters(other).unwrap(), Some(MARK));
+    });
+}
+
+/// The kernel counts the changes of its filters: what is remembered is remembered for one count.
+#[test]
+fn a_look_that_remembers_sees_every_change_of_filters() {
+    in_private_network(|runtime| {
+        let host = Host::new(runtime);
+        let looks = filter::FilterLooks::default();
+        let see = || looks.of(&looks.list().unwrap(), SERVER).unwrap();
+        assert_eq!((see(), see()), (None, None));
+        let _guest = host.plug_in(runtime);
+        assert_eq!((see(), see()), (Some(MARK), Some(MARK)));
+        let before = nft_generation::current();
+        assert!(
+            before.is_some() && before == nft_generation::current(),
+            "this kernel tells, and nobody changed anything"
+        );
+        nft::apply(
+            "flush",
+            vec![json!({"flush": {"table": {"family": "netdev", "name": filter_rules::table_of(SERVER)}}})],
+        )
+        .unwrap();
+        assert!(see().is_some_and(|mark| mark != MARK), "as an operator may have done");
+        filter::load(&filters(Mark(2))).unwrap();
+        assert_eq!(see(), Some(Mark(2)));
+        runtime.block_on(host.taps.remove(SERVER)).unwrap();
+        filter::remove(SERVER).unwrap();
+        assert_eq!((see(), see()), (None, None));
     });
 }
 

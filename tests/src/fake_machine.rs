@@ -15,7 +15,7 @@ use std::{
 };
 
 use csp_agent::machine::{
-    BootId, Epochs, HostEvent, HostFacts, Machine, Mark, OffCause, Seen, SeenDomain, SeenState, SeenTap, Stamp,
+    BootId, Epochs, HostEvent, HostFacts, Machine, Mark, OffCause, Seen, SeenDomain, SeenState, Stamp,
 };
 use csp_shared::{
     generation::{DiskEpoch, StartEpoch},
@@ -323,14 +323,7 @@ impl Machine for FakeMachine {
     fn make_taps(&self, spec: &ServerSpec) -> impl Future<Output = Result<(), Fault>> + Send {
         self.change(Op::MakeTaps, spec.server, |server, _| {
             let macs: BTreeSet<Mac> = spec.nics.iter().map(|nic| nic.mac).collect();
-            if !server.is_up() {
-                server.taps.retain(|mac, _| macs.contains(mac));
-            }
-            for mac in macs.iter().filter(|mac| !server.adapters.contains(mac)) {
-                server.taps.entry(*mac).or_insert(SeenTap { plugged: true, up: false });
-            }
-            let own = server.taps.iter_mut().filter(|(mac, _)| macs.contains(mac));
-            own.for_each(|(_, tap)| tap.plugged = true);
+            server.make_taps(&macs);
             Ok(())
         })
     }
@@ -369,22 +362,13 @@ impl Machine for FakeMachine {
     }
 
     fn attach_nic(&self, spec: &ServerSpec, mac: Mac) -> impl Future<Output = Result<(), Fault>> + Send {
-        self.change(Op::AttachNic, spec.server, |server, _| {
-            if !server.is_up() || server.taps.get(&mac) != Some(&SeenTap::CONNECTED) || server.filters.is_none() {
-                return Err(Fault::new(FaultCode::Internal, "an adapter plugged into nothing, or unfiltered"));
-            }
-            server.adapters.insert(mac);
-            Ok(())
-        })
+        self.change(Op::AttachNic, spec.server, |server, _| server.attach(mac))
     }
 
     fn detach_nic(&self, server: ServerId, mac: Mac) -> impl Future<Output = Result<(), Fault>> + Send {
         let obeys = self.lock().guests_obey;
         self.change(Op::DetachNic, server, |server, _| {
-            if obeys {
-                server.adapters.remove(&mac);
-                server.taps.remove(&mac);
-            }
+            server.detach(mac, obeys);
             Ok(())
         })
     }

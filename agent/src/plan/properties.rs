@@ -230,7 +230,7 @@ fn comes_about(mut world: World, mishaps: &[Mishap]) -> Result<(), TestCaseError
         prop_assert!(foreign.is_empty() || !world.obeys || end.fault.is_some(), "kept {foreign:?}");
         let is_connected =
             |mac: &&csp_shared::mac::Mac| world.seen.taps.get(mac).is_some_and(|tap| tap.plugged || tap.up);
-        prop_assert!(!foreign.iter().any(|mac| is_connected(mac)), "connected: {foreign:?}");
+        prop_assert!(!foreign.iter().any(is_connected), "connected: {foreign:?}");
         let stays_off = matches!(world.notes.power, PowerNote::SelfOff { .. });
         prop_assert!(
             end.fault.is_some() || world.seen.is_up() == (spec.should_run() && !stays_off),

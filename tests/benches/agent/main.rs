@@ -65,9 +65,9 @@ fn main() {
         let agent = runtime.block_on(Agent::open(home.path()));
         let shell = Shell::new(home.path(), agent.image());
         runtime.block_on(compare(&agent, &shell, pairs, crowds));
-        let lean = runtime.block_on(agent.end());
+        runtime.block_on(agent.end());
         if domains > 0 {
-            idle::measure(lean, domains);
+            idle::measure(home.path(), domains);
         }
     });
 }

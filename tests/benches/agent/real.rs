@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    fs,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -36,13 +37,7 @@ pub struct Agent {
     actor: JoinHandle<()>,
 }
 
-/// What is left of an agent that ended: its configuration and the image of its servers.
-pub struct Ended {
-    pub config: Config,
-    pub image: Image,
-}
-
-fn config(home: &Path) -> Config {
+pub fn config(home: &Path) -> Config {
     Config {
         state_dir: home.join("state"),
         pool_dir: home.join("pool"),
@@ -67,24 +62,30 @@ pub fn spec(number: u32, image: &Image) -> ServerSpec {
     spec
 }
 
+/// A pool with the image of all servers in its cache.
+pub fn furnish(config: &Config) -> Image {
+    fs::create_dir_all(&config.state_dir).unwrap();
+    let note = config.state_dir.join("pool.id");
+    let pool = Pool::open(config.pool_dir.clone(), &note, Uuid::from_u128(1), 0).unwrap();
+    let mut disk = vec![0; 1 << 20];
+    disk[..RESTS.len()].copy_from_slice(RESTS);
+    disk[510..512].copy_from_slice(&[0x55, 0xaa]);
+    let image = Image {
+        sha256: Sha256::of(&disk),
+        url: "http://127.0.0.1:9/cached".to_owned(),
+        format: ImageFormat::Raw,
+        size_bytes: disk.len() as u64,
+    };
+    let path = ImageCache::new(pool).path(&image);
+    fs::write(&path, disk).unwrap();
+    fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o444)).unwrap();
+    image
+}
+
 impl Agent {
     pub async fn open(home: &Path) -> Self {
         let config = config(home);
-        std::fs::create_dir_all(&config.state_dir).unwrap();
-        let note = config.state_dir.join("pool.id");
-        let pool = Pool::open(config.pool_dir.clone(), &note, Uuid::from_u128(1), 0).unwrap();
-        let mut disk = vec![0; 1 << 20];
-        disk[..RESTS.len()].copy_from_slice(RESTS);
-        disk[510..512].copy_from_slice(&[0x55, 0xaa]);
-        let image = Image {
-            sha256: Sha256::of(&disk),
-            url: "http://127.0.0.1:9/cached".to_owned(),
-            format: ImageFormat::Raw,
-            size_bytes: disk.len() as u64,
-        };
-        let path = ImageCache::new(pool).path(&image);
-        std::fs::write(&path, disk).unwrap();
-        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o444)).unwrap();
+        let image = furnish(&config);
         let machine = HostMachine::open(config.clone()).unwrap();
         let specs = SpecFile::open(FolderBacking::open(config.state_dir.join("servers")).unwrap()).await.unwrap();
         let (supervisor, actor) = Supervisor::start(Host { machine, specs, stop_timeout_ms: 90_000 });
@@ -109,7 +110,13 @@ impl Agent {
 
     pub async fn destroy(&self, numbers: &[u32]) -> Duration {
         let wanted = numbers.iter().map(|number| tombstone(&spec(*number, &self.image))).collect();
-        self.bring_about(wanted, |report| report.remains.is_nothing() && report.reached == Some(report.accepted)).await
+        let took = self
+            .bring_about(wanted, |report| report.remains.is_nothing() && report.reached == Some(report.accepted))
+            .await;
+        // What rests in the trash keeps its room for a day, which no machine of a bench has.
+        let trash = self.config.pool_dir.join("trash");
+        fs::read_dir(trash).unwrap().for_each(|disk| fs::remove_file(disk.unwrap().path()).unwrap());
+        took
     }
 
     async fn bring_about(&self, wanted: Vec<Desired>, is_there: impl Fn(&Observed) -> bool) -> Duration {
@@ -131,9 +138,8 @@ impl Agent {
     }
 
     /// Ends it; its files stay.
-    pub async fn end(self) -> Ended {
+    pub async fn end(self) {
         drop(self.supervisor);
         self.actor.await.unwrap();
-        Ended { config: self.config, image: self.image }
     }
 }

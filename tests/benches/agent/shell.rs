@@ -30,7 +30,7 @@ use super::{real, timed};
 const START: &str = r#"set -e
 qemu-img create -q -f qcow2 -F raw -b "$4" "$1/disk.qcow2" 1G
 sync "$1/disk.qcow2" "$1"
-xorriso -no_rc -report_about SORRY -as mkisofs -quiet -V CIDATA -J -r -o "$1/seed.iso" "$1/seed"
+xorriso -no_rc -report_about SORRY -as mkisofs -quiet -V CIDATA -J -r -o "$1/seed.iso" "$1/seed" 2>"$1/seed.log"
 sync "$1/seed.iso" "$1"
 ip tuntap add dev "$2" mode tap vnet_hdr
 ip link set dev "$2" address "$3" master br-bench

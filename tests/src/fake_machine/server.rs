@@ -94,6 +94,33 @@ impl FakeServer {
         Ok(())
     }
 
+    /// Taps of `macs`, plugged in; none is made for an adapter that the running guest has.
+    pub(super) fn make_taps(&mut self, macs: &BTreeSet<Mac>) {
+        if !self.is_up() {
+            self.taps.retain(|mac, _| macs.contains(mac));
+        }
+        for mac in macs.iter().filter(|mac| !self.adapters.contains(mac)) {
+            self.taps.entry(*mac).or_insert(SeenTap { plugged: true, up: false });
+        }
+        self.taps.iter_mut().filter(|(mac, _)| macs.contains(mac)).for_each(|(_, tap)| tap.plugged = true);
+    }
+
+    pub(super) fn attach(&mut self, mac: Mac) -> Result<(), Fault> {
+        if !self.is_up() || self.taps.get(&mac) != Some(&SeenTap::CONNECTED) || self.filters.is_none() {
+            return Err(Fault::new(FaultCode::Internal, "an adapter plugged into nothing, or unfiltered"));
+        }
+        self.adapters.insert(mac);
+        Ok(())
+    }
+
+    /// A guest that does not obey keeps its adapter.
+    pub(super) fn detach(&mut self, mac: Mac, obeys: bool) {
+        if obeys {
+            self.adapters.remove(&mac);
+            self.taps.remove(&mac);
+        }
+    }
+
     /// What is no tap of `macs` is disconnected, and removed unless the running guest holds it.
     pub(super) fn cut_off(&mut self, macs: &BTreeSet<Mac>) {
         let is_held = self.is_up();

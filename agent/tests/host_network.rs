@@ -482,7 +482,7 @@ fn a_tap_that_lost_its_alias_is_known_by_name_and_address_and_marked_again() {
         assert_eq!(link().unwrap().alias, "");
         let seen = host.seen(runtime).expect("it is the server's");
         assert!(!seen.plugged && seen.up, "and something is to be done about it: {seen:?}");
-        runtime.block_on(host.taps.plug_in(SERVER, &[MAC])).unwrap();
+        runtime.block_on(host.taps.plug_in(SERVER, &[MAC], &[MAC].into())).unwrap();
         assert_eq!(
             (link().unwrap().alias, host.seen(runtime)),
             (mark.clone(), Some(SeenTap::CONNECTED)),

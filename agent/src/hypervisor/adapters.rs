@@ -12,7 +12,7 @@ use virt::{
     sys,
 };
 
-use super::{HypervisorError, domain_xml, libvirt, libvirt::Libvirt};
+use super::{HypervisorError, domain_facts::DomainFacts, domain_xml, libvirt::Libvirt};
 
 impl Libvirt {
     /// Plugs the adapter in. Done when the guest has it, or is off.
@@ -51,7 +51,7 @@ impl Libvirt {
 }
 
 fn has(domain: &Domain, mac: Mac) -> Result<bool, Error> {
-    Ok(libvirt::macs_of(&domain.get_xml_desc(0)?).contains(&mac))
+    Ok(DomainFacts::read(&domain.get_xml_desc(0)?).macs.contains(&mac))
 }
 
 fn xml(server: ServerId, mac: Mac) -> Result<String, HypervisorError> {

@@ -12,6 +12,7 @@ use std::{
 use csp_shared::{
     generation::StartEpoch,
     id::ServerId,
+    mac::Mac,
     message::{ORPHAN_NAME_CHARS_MAX, Orphan, OrphanKind, Virt},
 };
 use tokio::sync::mpsc;
@@ -90,7 +91,8 @@ impl Libvirt {
     pub fn see(&self, server: ServerId) -> Result<Option<(SeenDomain, BTreeSet<Mac>)>, HypervisorError> {
         let seen = self.on_domain(server, "look at the domain", |domain| {
             let (state, reason) = domain.get_state()?;
-            let adapters = if domain.is_active()? { macs_of(&domain.get_xml_desc(0)?) } else { Vec::new() };
+            let adapters =
+                if domain.is_active()? { DomainFacts::read(&domain.get_xml_desc(0)?).macs } else { Vec::new() };
             Ok((state, reason, read_metadata(domain)?, adapters))
         })?;
         let ended = self.ended_by_host.lock().unwrap_or_else(PoisonError::into_inner).contains(&server);

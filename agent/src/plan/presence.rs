@@ -50,7 +50,7 @@ fn up(s: Situation<'_>, spec: &ServerSpec, domain: SeenDomain, disk: DiskState) 
     if is_old && standing.is_none() {
         if let Some(base) = disk::base(s.seen) {
             // Its QEMU holds what it was started with. What stops now could not be started again.
-            return Plan::of(nic::mend(spec, s.seen, s.notes).into_iter().chain([base]).collect());
+            return Plan::of(nic::mend(s, spec).into_iter().chain([base]).collect());
         }
         let mut plan = match is_paused {
             _ if is_held => Plan::waiting(nic::mend(s, spec), Wait::Hold),

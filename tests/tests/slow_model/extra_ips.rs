@@ -319,6 +319,8 @@ impl World {
         }
         self.ips.retain(|ip| ip.service != service);
         self.agree("destroyed", (quote.charged(), quote.credited()), (Money::NONE, back));
+        // The next server has periods of its own, with the same numbers.
+        self.slow.retain(|line| line.service != service);
         self.begin(service);
     }
 }

@@ -91,6 +91,7 @@ fn life(tx: &Tx<'_>, service: &Billed, paid_until: Time, now: Time) -> Result<Li
         affordable: is_affordable(tx, service, now)?,
         foreseen: !is_near || is_foreseen(tx, service, now)?,
         told: tx.reminder_list(service.id, paid_until)?,
+        month_ends: service.paid().and_then(|paid| paid.month_ends(now)),
     })
 }
 

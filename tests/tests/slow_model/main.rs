@@ -15,7 +15,12 @@ mod servers;
 mod service;
 mod world;
 
-use self::{service::Policy, world::World};
+use std::collections::BTreeMap;
+
+use self::{
+    service::Policy,
+    world::{CROSSED, World},
+};
 
 /// Feature `long`: each history ten times.
 const HISTORIES: u64 = if cfg!(feature = "long") { 10 } else { 1 };
@@ -24,8 +29,15 @@ const STEPS: usize = 10_000;
 /// The provider gives back nothing of a destroyed server, periods that have not begun, or all unused time: a history's
 /// number decides, so each of the three has tests of its own and they run side by side.
 async fn histories(policy: u64) {
+    let mut crossed: BTreeMap<&str, usize> = BTreeMap::new();
     for history in 0..HISTORIES {
-        play(history * 3 + policy).await;
+        for (what, times) in play(history * 3 + policy).await {
+            *crossed.entry(what).or_default() += times;
+        }
+    }
+    for (what, least) in CROSSED {
+        let times = crossed.get(what).copied().unwrap_or(0);
+        assert!(times >= least, "{what}: only {times} of {least}; {crossed:?}");
     }
 }
 
@@ -60,10 +72,11 @@ async fn a_product_that_gave_back_otherwise_would_differ_from_the_model() {
 }
 
 #[allow(clippy::print_stdout, reason = "what was tried is part of what the test says")]
-async fn play(seed: u64) {
+async fn play(seed: u64) -> BTreeMap<&'static str, usize> {
     let mut world = World::new(seed).await;
     for _ in 0..STEPS {
         world.step().await;
     }
     println!("history {seed}, {STEPS} steps, {}", world.end().await);
+    world.model.crossed
 }

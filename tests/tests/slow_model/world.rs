@@ -37,8 +37,8 @@ pub(super) const CODES: [(&str, Promo, usize); 4] = [
 const USES_PER_ACCOUNT: usize = 8;
 /// A scheduler that saw no clock for longer than these seconds asks a person.
 const BELIEVED: i64 = 3 * DAY;
-/// What every history must have come by, and how often at least.
-const CROSSED: [(&str, usize); 37] = [
+/// What the histories of a test must have come by, and how often at least.
+pub const CROSSED: [(&str, usize); 37] = [
     ("account_locked", 50),
     ("already_exists", 50),
     ("changes taken back", 20),
@@ -289,14 +289,10 @@ impl World {
         assert_eq!(next, service.renewal(self.model.now).paid.0, "what {id} costs next\n{}", self.told());
     }
 
-    /// The ledger agrees with itself, too, and everything that time brings has come; what was done, for whoever reads.
+    /// The ledger agrees with itself, too; what was done, for whoever reads.
     pub async fn end(&self) -> String {
         let verified = csp_control::service::verify_ledger::verify_ledger(&self.control.app.store).await.unwrap();
         assert_eq!(verified.differences, [], "{}", self.told());
-        for (what, least) in CROSSED {
-            let times = self.model.crossed.get(what).copied().unwrap_or(0);
-            assert!(times >= least, "{what}: only {times} of {least}; {:?}", self.model.crossed);
-        }
         format!(
             "{:?} comes back, {} transfers, {} services, until {}: {:?}",
             self.model.policy,

@@ -44,6 +44,12 @@ impl PaidSoFar {
         }
         next
     }
+
+    /// While it stands still: when the month that would be paid next has gone by whole.
+    #[must_use]
+    pub fn month_ends(self, now: Time) -> Option<Time> {
+        self.stood_still.then(|| period(self.anchor, self.next(now)).to())
+    }
 }
 
 /// Some more periods.

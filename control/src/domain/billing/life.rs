@@ -106,6 +106,9 @@ pub struct Life {
     pub foreseen: bool,
     /// Reminders of this end of paid time.
     pub told: Vec<Told>,
+    /// While it stands still unpaid: when the month that would be paid next has gone by whole, and another one, at its own
+    /// price, comes in its place.
+    pub month_ends: Option<Time>,
 }
 
 /// What is to be done for a service.
@@ -154,6 +157,14 @@ pub fn next(life: &Life, grace: i64, now: Time) -> Step {
     if life.locks.has(Lock::Abuse) {
         return Step::Wait(None);
     }
+    match step(life, grace, now) {
+        // The wallet may hold what the next month costs, though it did not hold this one's price.
+        Step::Wait(until) => Step::Wait(until.into_iter().chain(life.month_ends).min()),
+        step => step,
+    }
+}
+
+fn step(life: &Life, grace: i64, now: Time) -> Step {
     if !life.is_expired(now) {
         return before_the_end(life, now);
     }

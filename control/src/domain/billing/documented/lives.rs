@@ -99,6 +99,7 @@ impl Service {
             affordable: wallet >= self.price,
             foreseen,
             told: self.told.clone(),
+            month_ends: None,
         }
     }
 

@@ -10,7 +10,15 @@ const END: Time = Time(1_000 * DAY);
 const GRACE: i64 = 7 * DAY;
 
 fn life() -> Life {
-    Life { paid_until: END, locks: Locks::default(), auto_renew: true, affordable: true, foreseen: true, told: vec![] }
+    Life {
+        paid_until: END,
+        locks: Locks::default(),
+        auto_renew: true,
+        affordable: true,
+        foreseen: true,
+        told: vec![],
+        month_ends: None,
+    }
 }
 
 fn told(kinds: &[Reminder], at: Time) -> Vec<Told> {
@@ -65,6 +73,18 @@ fn each_state_has_its_step() {
         ("abuse, expired", Life { locks: locked(&[(Lock::Abuse, END)]), ..life() }, day(1), Step::Wait(None)),
         ("abuse, unpaid", Life { locks: both(Lock::Abuse), ..told_all.clone() }, day(9), Step::Wait(None)),
         ("operator, can pay", Life { locks: locked(&[(Lock::Operator, END)]), ..life() }, day(0), Step::Renew),
+        (
+            "operator, until a month with another price",
+            Life { locks: both(Lock::Operator), month_ends: Some(day(30)), ..told_all.clone() },
+            day(9),
+            wait(30),
+        ),
+        (
+            "abuse, another month",
+            Life { locks: both(Lock::Abuse), month_ends: Some(day(30)), ..told_all.clone() },
+            day(9),
+            Step::Wait(None),
+        ),
         ("operator, unpaid", Life { locks: both(Lock::Operator), ..told_all }, day(9), Step::Wait(None)),
     ];
     for (name, life, now, want) in table {

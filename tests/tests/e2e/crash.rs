@@ -124,6 +124,17 @@ fn a_control_plane_that_is_killed_at_a_commit_keeps_all_or_nothing_of_it() {
 mod all {
     use super::*;
 
+    /// Each death costs an order, and there are more of them than a lab's customer has money for.
+    fn top_up(lab: &Lab, test: &str) {
+        let (done, accounts) = lab.operate(&["account", "list"]);
+        assert!(done, "{accounts}");
+        for account in accounts["data"].as_array().or(accounts.as_array()).unwrap() {
+            let uuid = account["uuid"].as_str().unwrap();
+            let (done, said) = lab.operate(&["credit", uuid, "1000", "--reference", &format!("{test}-{uuid}")]);
+            assert!(done, "{said}");
+        }
+    }
+
     /// Disks that rest in the trash count by their full size, and a lab's pool is as large as its machine has room.
     fn empty_trash(lab: &Lab) {
         for host in HOSTS {
@@ -134,6 +145,7 @@ mod all {
     #[test]
     fn an_agent_can_be_killed_before_and_after_every_kind_of_step() {
         let lab = Lab::of_environment();
+        top_up(&lab, "steps");
         let steps = STEPS.iter().filter_map(|step| Some((asked_by(step)?, *step)));
         for (ask, place) in steps.chain([(Ask::Order, RECORD)]) {
             for moment in [BEFORE, AFTER] {
@@ -152,6 +164,7 @@ mod all {
     #[test]
     fn a_control_plane_can_be_killed_before_and_after_every_commit_of_an_order() {
         let lab = Lab::of_environment();
+        top_up(&lab, "commits");
         for (name, ask) in COMMITS {
             for moment in [BEFORE, AFTER] {
                 die(&lab, ask, &format!("{name}/{moment}"), Program::Control);

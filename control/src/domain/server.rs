@@ -148,6 +148,20 @@ pub struct Running {
 }
 
 impl Standing {
+    /// A server that runs as it should, and nothing stands in the way of any request: what others are told apart from.
+    pub const ONLINE: Self = Self {
+        service: ServiceStatus::Active,
+        locks: LockSet::NONE,
+        protect_destroy: false,
+        protect_reinstall: false,
+        power: Power::On,
+        domain: DomainState::Running,
+        settled: true,
+        stuck: false,
+        host_heard: true,
+        running: None,
+    };
+
     /// Whether the guest is down though it is wanted on, and nobody brings it up: it went off by itself after the spec was
     /// reached, or its host could not start it and tries no more.
     #[must_use]
@@ -303,18 +317,7 @@ mod tests {
     use super::*;
     use crate::domain::billing::lock::Lock;
 
-    const ONLINE: Standing = Standing {
-        service: ServiceStatus::Active,
-        locks: LockSet::NONE,
-        protect_destroy: false,
-        protect_reinstall: false,
-        power: Power::On,
-        domain: DomainState::Running,
-        settled: true,
-        stuck: false,
-        host_heard: true,
-        running: None,
-    };
+    const ONLINE: Standing = Standing::ONLINE;
     const STOP: Request = Request::Stop { force: false };
     const FORCE: Request = Request::Stop { force: true };
 

@@ -10,9 +10,8 @@ use crate::{
     domain::{
         action::Command,
         allowed::{Ask, allow},
-        billing::lock::LockSet,
         limits::{Limit, LimitReached},
-        server::{Running, ServiceStatus, Standing},
+        server::{Running, Standing},
     },
 };
 
@@ -25,9 +24,11 @@ pub fn of(code: Code) -> ApiError {
             faults.add(code, "os_image_key", "is required");
             faults.refusal()
         }
-        Code::ServerBusy => denied(Ask::Stop, Standing { running: running(Command::Reinstall), ..ONLINE }),
-        Code::Conflict => denied(Ask::Restart, Standing { power: Power::Off, domain: DomainState::Off, ..ONLINE }),
-        Code::Protected => denied(Ask::Destroy, Standing { protect_destroy: true, ..ONLINE }),
+        Code::ServerBusy => denied(Ask::Stop, Standing { running: running(Command::Reinstall), ..Standing::ONLINE }),
+        Code::Conflict => {
+            denied(Ask::Restart, Standing { power: Power::Off, domain: DomainState::Off, ..Standing::ONLINE })
+        }
+        Code::Protected => denied(Ask::Destroy, Standing { protect_destroy: true, ..Standing::ONLINE }),
         Code::LimitReached => LimitReached { limit: Limit::Servers, max: 25 }.into(),
         Code::RateLimited => ApiError::plain(code).retry_after(7),
         _ => match field(code) {
@@ -69,20 +70,6 @@ fn running(command: Command) -> Option<Running> {
     let action = ActionId(uuid::Uuid::from_u128(0x0197_5a3e_7c00_7a51_8f3e_5b1d_2c9e_4f11));
     Some(Running { action, command })
 }
-
-/// A server of which nothing stands in any way.
-const ONLINE: Standing = Standing {
-    service: ServiceStatus::Active,
-    locks: LockSet::NONE,
-    protect_destroy: false,
-    protect_reinstall: false,
-    power: Power::On,
-    domain: DomainState::Running,
-    settled: true,
-    stuck: false,
-    host_heard: true,
-    running: None,
-};
 
 #[cfg(test)]
 mod tests {

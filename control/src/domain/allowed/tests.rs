@@ -17,18 +17,7 @@ fn running(command: Command) -> Option<Running> {
     Some(Running { action: ActionId("0192f0c1-0000-7000-8000-000000000001".parse().unwrap()), command })
 }
 
-const ONLINE: Standing = Standing {
-    service: ServiceStatus::Active,
-    locks: LockSet::NONE,
-    protect_destroy: false,
-    protect_reinstall: false,
-    power: Power::On,
-    domain: DomainState::Running,
-    settled: true,
-    stuck: false,
-    host_heard: true,
-    running: None,
-};
+const ONLINE: Standing = Standing::ONLINE;
 
 /// `+` is allowed; a letter says why not: busy, suspended, abuse, failed, off, not online, unseen, protected, gone.
 fn cells(standing: &Standing) -> String {

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+#[path = "host_support/mounts.rs"]
+mod mounts;
 #[path = "host_support/web.rs"]
 mod web;
 
@@ -18,10 +20,6 @@ use csp_shared::{
     id::ServerId,
     sha256::Sha256,
     spec::{Image, ImageFormat},
-};
-use nix::{
-    mount::{MsFlags, mount, umount},
-    sched::{CloneFlags, unshare},
 };
 use uuid::Uuid;
 use web::{Behaviour, Web};
@@ -107,17 +105,10 @@ async fn an_image_that_is_being_fetched_stays() {
 /// In a pool of its own size, so that nothing else of this machine takes or gives room.
 #[test]
 fn images_that_no_server_needs_make_room_and_stay_where_that_is_not_enough() {
-    let thread = std::thread::spawn(|| {
-        let none: Option<&str> = None;
-        unshare(CloneFlags::CLONE_FS | CloneFlags::CLONE_NEWNS).expect("needs root: mounts of its own");
-        mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).unwrap();
-        let home = tempfile::tempdir().unwrap();
-        std::fs::create_dir(home.path().join("pool")).unwrap();
-        let size = Some("size=48m");
-        mount(Some("tmpfs"), &home.path().join("pool"), Some("tmpfs"), MsFlags::empty(), size).unwrap();
+    mounts::beside_own_pool(Some("size=48m"), |home| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let pool = pool(home.path());
+            let pool = pool(home);
             let (cache, disks) = (ImageCache::new(pool.clone()), Disks::new(pool));
             let (_, needless) = cached(&cache, 1, 24);
             let DiskError::Room(refused) = disks.create(server(1), ONE, 1, &needless).unwrap_err() else { panic!() };
@@ -131,7 +122,5 @@ fn images_that_no_server_needs_make_room_and_stay_where_that_is_not_enough() {
             cache.ensure(&image).await.unwrap();
             assert!(cache.path(&image).exists() && !needless.path.exists());
         });
-        umount(&home.path().join("pool")).unwrap();
     });
-    thread.join().unwrap();
 }

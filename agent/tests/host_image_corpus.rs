@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+#[path = "host_support/mounts.rs"]
+mod mounts;
 #[path = "host_support/web.rs"]
 mod web;
 
@@ -26,10 +28,6 @@ use csp_shared::{
     observed::FaultCode::{self, ImageInvalid, ImageTooLarge, PoolFull},
     sha256::Sha256,
     spec::{Image, ImageFormat},
-};
-use nix::{
-    mount::{MsFlags, mount, umount},
-    sched::{CloneFlags, unshare},
 };
 use uuid::Uuid;
 use web::{Behaviour, Web};
@@ -303,14 +301,8 @@ fn every_hostile_image_is_refused_by_its_code_and_nothing_of_it_is_kept() {
 /// A few kilobytes that unpack to more than there is room for; more than the whole pool is another code.
 #[test]
 fn a_packed_image_takes_no_more_room_than_there_is() {
-    let thread = std::thread::spawn(|| {
-        let none: Option<&str> = None;
-        unshare(CloneFlags::CLONE_FS | CloneFlags::CLONE_NEWNS).expect("needs root: mounts of its own");
-        mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).unwrap();
-        let home = tempfile::tempdir().unwrap();
-        std::fs::create_dir(home.path().join("pool")).unwrap();
-        mount(Some("tmpfs"), &home.path().join("pool"), Some("tmpfs"), MsFlags::empty(), Some("size=48m")).unwrap();
-        let (pool, workshop) = (pool(home.path()), Workshop(home.path().to_owned()));
+    mounts::beside_own_pool(Some("size=48m"), |home| {
+        let (pool, workshop) = (pool(home), Workshop(home.to_owned()));
         std::fs::write(pool.consoles().join("other"), vec![1; 20 << 20]).unwrap();
         let cache = ImageCache::new(pool.clone());
         for (mib, code) in [(40, PoolFull), (64, ImageTooLarge)] {
@@ -321,9 +313,7 @@ fn a_packed_image_takes_no_more_room_than_there_is() {
             let kept = pool.occupied(&pool.images()).unwrap();
             assert!(kept <= bomb.len() as u64 + 4096, "nothing was unpacked: {kept}");
         }
-        umount(&home.path().join("pool")).unwrap();
     });
-    thread.join().unwrap();
 }
 
 /// The content of a customer's image, and what its guest writes later, begins as an image that names a file of the host.

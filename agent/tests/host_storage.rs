@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+#[path = "host_support/mounts.rs"]
+mod mounts;
+
 use std::{collections::BTreeSet, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
 use csp_agent::{
@@ -19,11 +22,7 @@ use csp_agent::{
     },
 };
 use csp_shared::{generation::DiskEpoch, id::ServerId, observed::FaultCode, spec::ImageFormat};
-use nix::{
-    mount::{MsFlags, mount},
-    sched::{CloneFlags, unshare},
-};
-use tempfile::TempDir;
+use nix::mount::{MsFlags, mount};
 use uuid::Uuid;
 
 const SERVER: ServerId = ServerId(Uuid::from_u128(0x0199_d5c4_8d7e_7000_8000_0000_0000_00bb));
@@ -31,8 +30,9 @@ const OTHER: ServerId = ServerId(Uuid::from_u128(0x0199_d5c4_8d7e_7000_8000_0000
 const LIMIT: Duration = Duration::from_secs(60);
 const ONE: DiskEpoch = DiskEpoch(1);
 
-fn pool(home: &TempDir, reserve_bytes: u64) -> Pool {
-    Pool::open(home.path().join("pool"), &home.path().join("note"), Uuid::from_u128(1), reserve_bytes).unwrap()
+fn pool(home: impl AsRef<Path>, reserve_bytes: u64) -> Pool {
+    let home = home.as_ref();
+    Pool::open(home.join("pool"), &home.join("note"), Uuid::from_u128(1), reserve_bytes).unwrap()
 }
 
 /// A cached raw image of 1 MiB.
@@ -245,25 +245,17 @@ fn seed_files() -> SeedFiles {
 
 #[test]
 fn a_pool_that_takes_no_writes_is_told_by_name_and_used_again_when_it_does() {
-    let thread = std::thread::spawn(|| {
+    mounts::beside_own_pool(None, |home| {
+        let disks = Disks::new(pool(home, 0));
         let none: Option<&str> = None;
-        unshare(CloneFlags::CLONE_FS | CloneFlags::CLONE_NEWNS).expect("needs root: mounts of its own");
-        mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).unwrap();
-        let home = tempfile::tempdir().unwrap();
-        let dir = home.path().join("pool");
-        std::fs::create_dir(&dir).unwrap();
-        mount(Some("tmpfs"), &dir, Some("tmpfs"), MsFlags::empty(), none).unwrap();
-        let disks = Disks::new(pool(&home, 0));
-        let again = |flags| mount(none, &dir, none, MsFlags::MS_REMOUNT | flags, none).unwrap();
+        let again = |flags| mount(none, &home.join("pool"), none, MsFlags::MS_REMOUNT | flags, none).unwrap();
         again(MsFlags::MS_RDONLY);
         let refused = disks.list(SERVER).unwrap_err();
         assert!(refused.to_string().contains("mounted read-only"), "{refused}");
         assert_eq!(host_machine::fault::of(&refused).code, FaultCode::PoolReadOnly);
         again(MsFlags::empty());
         assert!(disks.list(SERVER).unwrap().is_empty());
-        nix::mount::umount(&dir).unwrap();
     });
-    thread.join().unwrap();
 }
 
 #[test]

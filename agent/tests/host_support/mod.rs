@@ -6,6 +6,8 @@
 #![allow(clippy::disallowed_methods, reason = "programs are run by hand, as in a guest")]
 #![allow(unsafe_code, reason = "raw sockets and the tap's ioctl have no safe wrapper")]
 
+mod mounts;
+
 use std::{
     fs::{File, OpenOptions},
     io::{ErrorKind, Read, Write},
@@ -20,16 +22,16 @@ use std::{
 
 use nix::{
     libc,
-    mount::{MsFlags, mount},
     sched::{CloneFlags, unshare},
 };
 use tokio::runtime::{Builder, Runtime};
+
+pub use self::mounts::{bind, with_private_mounts};
 
 /// How long a frame that should arrive may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Length of the header that QEMU and the kernel put before each frame of a tap (virtio-net, no merged buffers).
 const VNET_HEADER: usize = 10;
-const NONE: Option<&str> = None;
 
 /// Runs a test on a thread that has its own, empty network. Threads and programs that it starts share that network.
 pub fn in_private_network(test: impl FnOnce(&Runtime) + Send + 'static) {
@@ -40,18 +42,6 @@ pub fn in_private_network(test: impl FnOnce(&Runtime) + Send + 'static) {
     if let Err(panic) = thread.join() {
         std::panic::resume_unwind(panic);
     }
-}
-
-/// Gives this thread, and all that it starts from now on, mounts of its own.
-pub fn with_private_mounts() {
-    // A thread cannot leave the mounts that it shares with the others, unless it first has its own working folder too.
-    unshare(CloneFlags::CLONE_FS | CloneFlags::CLONE_NEWNS).unwrap();
-    mount(NONE, "/", NONE, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NONE).unwrap();
-}
-
-/// Puts `with` over `path`. Call it with private mounts.
-pub fn bind(with: &Path, path: &Path) {
-    mount(Some(with), path, NONE, MsFlags::MS_BIND, NONE).unwrap();
 }
 
 /// Puts `with` over `path`, for the rest of this test alone.

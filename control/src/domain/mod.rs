@@ -2,6 +2,7 @@
 //! in, what they decide goes out, and so every one of them can be tried a hundred thousand times in a second.
 
 pub mod action;
+pub mod adapter;
 pub mod address;
 pub mod allowed;
 pub mod api_key;

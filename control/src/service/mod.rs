@@ -61,6 +61,7 @@ mod fail_order;
 mod keep_promise;
 pub mod known_names;
 pub mod look_for_room;
+mod new_mac;
 mod pay_periods;
 mod remove_server;
 mod reshape;

@@ -14,11 +14,13 @@ use super::{
     check_limit::limit_reached,
     known_names::{Found, Named, UnknownName, find},
     look_for_room::{need_of, room_in},
+    new_mac::new_mac,
     pay_periods::pay_periods,
 };
 use crate::{
     domain::{
         action::Command,
+        adapter,
         billing::{
             bill::Bill,
             promo::{Code, Promo},
@@ -246,11 +248,7 @@ fn charge(tx: &mut Tx<'_>, server: ServerId, draw: &mut Draw, now: Time) -> Resu
 }
 
 fn lease(tx: &mut Tx<'_>, server: ServerId, place: &Place, draw: &mut Draw, now: Time) -> Result<Mac, StoreError> {
-    let mut mac = mac(draw);
-    // Never one that was ever a server's, or is an orphan's now. Four thousand million are to be had.
-    while tx.mac_is_known(&mac.to_string())? {
-        mac = self::mac(draw);
-    }
+    let mac = new_mac(tx, draw)?;
     let lease = NewLease {
         id: LeaseId(draw.uuid(now)),
         server,
@@ -260,16 +258,11 @@ fn lease(tx: &mut Tx<'_>, server: ServerId, place: &Place, draw: &mut Draw, now:
         gateway: place.pool.range.gateway,
         role: LeaseRole::Primary,
         monthly: Cents::ZERO,
-        adapter: "net0",
+        adapter: adapter::PRIMARY,
         mac,
     };
     tx.lease_insert(&lease, now)?;
     Ok(mac)
-}
-
-fn mac(draw: &mut Draw) -> Mac {
-    let [a, b, c, d, ..] = draw.bytes();
-    Mac::for_guest([a, b, c, d])
 }
 
 fn primary_nic(place: &Place, mac: Mac) -> Nic {
@@ -279,7 +272,7 @@ fn primary_nic(place: &Place, mac: Mac) -> Nic {
         gateway: Some(IpAddr::V4(place.pool.range.gateway)),
     };
     let dns = place.pool.dns.clone();
-    Nic { name: "net0".to_owned(), mac, network: NicNetwork::Public, addresses: vec![address], dns }
+    Nic { name: adapter::PRIMARY.to_owned(), mac, network: NicNetwork::Public, addresses: vec![address], dns }
 }
 
 fn first_spec(

@@ -20,6 +20,7 @@ use crate::{
     hypervisor::stats::Stats,
     link::{self, Pace, TcpDial},
     machine::{HostFacts, Machine},
+    memory,
     metrics::{self, Mailbox},
     spec_file::{FolderBacking, SpecFile, SpecFileError},
     worker::{Host, Stopped, Supervisor},
@@ -80,6 +81,7 @@ pub async fn run<M: Machine>(config: &Config, machine: M) -> Result<(), DaemonEr
         never = keep_linked(config, &supervisor, samples.clone()) => match never {},
         never = measure(config, &samples) => match never {},
         never = feed_watchdog(&supervisor) => match never {},
+        never = memory::give_back() => match never {},
         () = &mut end => {}
     }
     tell_systemd(sd_notify::NotifyState::Stopping);

@@ -16,6 +16,7 @@ pub mod host_status;
 pub mod hypervisor;
 pub mod link;
 pub mod machine;
+pub mod memory;
 pub mod metrics;
 pub mod network;
 pub mod plan;

@@ -15,7 +15,7 @@ use csp_agent::{
         TcpDial,
         enrolment::{self, Join, Outcome},
     },
-    telemetry, trash,
+    memory, telemetry, trash,
 };
 use serde::Serialize;
 
@@ -29,6 +29,7 @@ fn main() -> ExitCode {
         Err(error) => return end(MISUSED, &story(&error)),
     };
     telemetry::start(&config.log);
+    memory::bound_pools();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return end(FAILED, &format!("cannot start threads: {error}")),

@@ -22,6 +22,7 @@ use crate::{
     machine::{HostFacts, Machine},
     memory,
     metrics::{self, Mailbox},
+    networks::{NetworkFileError, Networks},
     spec_file::{FolderBacking, SpecFile, SpecFileError},
     worker::{Host, Stopped, Supervisor},
 };
@@ -54,6 +55,14 @@ pub enum DaemonError {
         /// Why.
         cause: SpecFileError,
     },
+    /// The stored private networks.
+    #[error("cannot read the stored private networks in {}: {}", path.display(), in_one_line(cause))]
+    Networks {
+        /// Which folder.
+        path: PathBuf,
+        /// Why.
+        cause: NetworkFileError,
+    },
     /// The system refuses signal handlers.
     #[error("cannot listen for signals: {0}")]
     Signals(io::Error),
@@ -71,6 +80,7 @@ pub async fn run<M: Machine>(config: &Config, machine: M) -> Result<(), DaemonEr
     let end = end_signal().map_err(DaemonError::Signals)?;
     let _lock = lock(config)?;
     let specs = open_specs(config).await?;
+    let networks = Arc::new(open_networks(config).await?);
     let stop_timeout_ms = u64::from(config.stop_timeout_seconds) * 1000;
     let control_wait = Duration::from_secs(config.boot.wait_for_control_seconds.into());
     let (supervisor, actor) = Supervisor::start_with(Host { machine, specs, stop_timeout_ms }, control_wait);
@@ -78,7 +88,7 @@ pub async fn run<M: Machine>(config: &Config, machine: M) -> Result<(), DaemonEr
     let samples = Arc::new(Mailbox::default());
     tokio::pin!(end);
     tokio::select! {
-        never = keep_linked(config, &supervisor, samples.clone()) => match never {},
+        never = keep_linked(config, &supervisor, samples.clone(), networks) => match never {},
         never = measure(config, &samples) => match never {},
         never = feed_watchdog(&supervisor) => match never {},
         never = memory::give_back() => match never {},
@@ -117,6 +127,18 @@ async fn open_specs(config: &Config) -> Result<SpecFile<FolderBacking>, DaemonEr
     Ok(specs)
 }
 
+async fn open_networks(config: &Config) -> Result<Networks<FolderBacking>, DaemonError> {
+    let path = config.state_dir.join("networks");
+    let backing =
+        FolderBacking::open(path.clone()).map_err(|cause| DaemonError::State { path: path.clone(), cause })?;
+    let networks =
+        Networks::open(backing).await.map_err(|cause| DaemonError::Networks { path: path.clone(), cause })?;
+    for file in networks.damaged() {
+        error!(folder = %path.display(), file, "a stored private network cannot be read; it is asked for again");
+    }
+    Ok(networks)
+}
+
 /// Asks until the host answers; says what is wrong when that changes.
 async fn facts_of(supervisor: &Supervisor) -> HostFacts {
     let mut told = String::new();
@@ -136,11 +158,17 @@ async fn facts_of(supervisor: &Supervisor) -> HostFacts {
 }
 
 /// Dials the control plane for ever; before the enrolment, waits for it.
-async fn keep_linked(config: &Config, supervisor: &Supervisor, samples: Arc<Mailbox>) -> Infallible {
+async fn keep_linked(
+    config: &Config,
+    supervisor: &Supervisor,
+    samples: Arc<Mailbox>,
+    networks: Arc<Networks<FolderBacking>>,
+) -> Infallible {
     let mut facts = facts_of(supervisor).await;
     info!(cpus = facts.capacity.cpus, ram_mib = facts.capacity.ram_mib, virt = ?facts.virt, "the host is ready");
     let status = Arc::new(HostWatch::new(config));
-    let workers = HostWorkers { supervisor: supervisor.clone(), auditor: Auditor::new(config), samples, status };
+    let auditor = Auditor::new(config);
+    let workers = HostWorkers { supervisor: supervisor.clone(), auditor, samples, status, networks };
     let mut told = String::new();
     loop {
         match link::enrolment::load(&config.state_dir) {
@@ -188,6 +216,7 @@ fn hello(facts: &HostFacts) -> Hello {
         capacity: facts.capacity,
         virt: facts.virt,
         passwords: true,
+        networks: true,
     }
 }
 

@@ -19,6 +19,7 @@ pub mod machine;
 pub mod memory;
 pub mod metrics;
 pub mod network;
+pub mod networks;
 pub mod plan;
 pub mod spec_file;
 pub mod storage;

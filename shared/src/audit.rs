@@ -9,8 +9,8 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    generation::{BootEpoch, DiskEpoch, StartEpoch, Version},
-    id::ServerId,
+    generation::{BootEpoch, DiskEpoch, NetworkVersion, StartEpoch, Version},
+    id::{NetworkId, ServerId},
     limits::HOLDING_TEXT_CHARS_MAX,
     mac::Mac,
     observed::DomainState,
@@ -32,6 +32,13 @@ pub enum Holding {
         file: String,
         /// The server that it is named after.
         server: Option<ServerId>,
+    },
+    /// A stored object of a private network.
+    Network(HeldNetwork),
+    /// A file among the private networks that cannot be read.
+    BadNetworkFile {
+        /// Its name.
+        file: String,
     },
     /// A domain that libvirt knows, running or not.
     Domain(HeldDomain),
@@ -86,6 +93,8 @@ pub enum Holding {
 pub enum HostPart {
     /// Stored specs.
     Specs,
+    /// Stored private networks.
+    Networks,
     /// libvirt.
     Domains,
     /// /proc.
@@ -100,13 +109,15 @@ pub enum HostPart {
 
 impl HostPart {
     /// Every part.
-    pub const ALL: [Self; 6] = [Self::Specs, Self::Domains, Self::Processes, Self::Taps, Self::Filters, Self::Pool];
+    pub const ALL: [Self; 7] =
+        [Self::Specs, Self::Networks, Self::Domains, Self::Processes, Self::Taps, Self::Filters, Self::Pool];
 
     /// As people say it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Specs => "stored specs",
+            Self::Networks => "stored private networks",
             Self::Domains => "domains",
             Self::Processes => "processes",
             Self::Taps => "taps",
@@ -133,6 +144,19 @@ pub struct HeldSpec {
     pub disk_started: Option<DiskEpoch>,
     /// Noted: the guest powered itself off, or fell too often, and is to stay off.
     pub stays_off: bool,
+}
+
+/// A stored object of a private network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldNetwork {
+    /// Of which network.
+    pub network: NetworkId,
+    /// Its version.
+    pub version: NetworkVersion,
+    /// Hash of its content.
+    pub hash: Sha256,
+    /// It says that the network is to be gone.
+    pub tombstone: bool,
 }
 
 /// A domain in libvirt.
@@ -238,8 +262,8 @@ impl Holding {
     pub fn bounded(mut self) -> Self {
         let cut = |text: &mut String| *text = shown(text);
         match &mut self {
-            Self::Spec(_) | Self::Process { .. } | Self::Guard { .. } => {}
-            Self::BadSpecFile { file, .. } | Self::Image { file } => cut(file),
+            Self::Spec(_) | Self::Network(_) | Self::Process { .. } | Self::Guard { .. } => {}
+            Self::BadSpecFile { file, .. } | Self::BadNetworkFile { file } | Self::Image { file } => cut(file),
             Self::Domain(domain) => {
                 cut(&mut domain.name);
                 domain.macs.truncate(crate::limits::NICS_MAX * 4);

@@ -31,7 +31,7 @@ macro_rules! counters {
 }
 
 counters! {
-    /// Grows with every change of a server's spec.
+    /// Grows with every change of a server's spec, or of a private network on a host.
     Generation(u64),
     /// Grows when the control plane's store was restored from a backup.
     Incarnation(u64),
@@ -54,6 +54,18 @@ pub struct Version {
     pub incarnation: Incarnation,
     /// Of the spec.
     pub generation: Generation,
+}
+
+/// Which state of a private network on one host; see [`crate::network`]. Not comparable with a server's, nor with the same
+/// network's on another host.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct NetworkVersion(pub Version);
+
+impl fmt::Display for NetworkVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
 }
 
 impl fmt::Display for Version {

@@ -51,6 +51,10 @@ ids! {
     LeaseId,
     /// A letter to a customer.
     MailId,
+    /// An adapter's place in a private network.
+    MembershipId,
+    /// A private network of a customer.
+    NetworkId,
     /// Something that the provider has to say.
     NoticeId,
     /// A bearer token of the operator API, for another machine.

@@ -13,6 +13,7 @@ pub mod key_pin;
 pub mod limits;
 pub mod mac;
 pub mod message;
+pub mod network;
 pub mod observed;
 pub mod sample;
 pub mod secret;

@@ -5,6 +5,12 @@
 pub const FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Specs in one frame.
 pub const SPECS_PER_FRAME_MAX: usize = 64;
+/// Private networks in one frame.
+pub const NETWORKS_PER_FRAME_MAX: usize = 64;
+/// Adapters in one private network: a subnet is a /22 at most.
+pub const NETWORK_MEMBERS_MAX: usize = 1024;
+/// Tags that a host says it uses itself: all there are.
+pub const OWN_TAGS_MAX: usize = 4094;
 /// Reports, or entries of an inventory's part, in one frame.
 pub const REPORTS_PER_FRAME_MAX: usize = 4096;
 /// Entries of a whole inventory. Tombstones are kept for ever, so it grows with a host's age.

@@ -7,9 +7,11 @@
 //!   Hello                            ->
 //!                                    <-   Welcome (the session's epoch) | Refused
 //!   InventoryPart*, Inventory        ->        (all that the host has)
-//!                                    <-   Desired* (what the host has not accepted yet), Desired with an empty list
+//!                                    <-   DesiredNetworks*, Desired* (what the host has not accepted yet),
+//!                                         Desired with an empty list
 //!                                    <-   Desired (whatever changes, and all unaccepted ones again every now and then)
 //!   Reports, Alive                   ->
+//!   NetworkReports (if Welcome asked) ->
 //!   Samples (if Welcome asked)       ->        (what servers use; may be lost)
 //!                                    <-   OpenConsole (a screen is asked for)
 //!   Console (first and only message  ->        (on a connection of its own; from then on it carries
@@ -32,8 +34,11 @@ use crate::{
     generation::SessionEpoch,
     host_status::HostStatus,
     id::{HostId, ServerId},
-    limits::{FRAME_BYTES_MAX, REPORTS_PER_FRAME_MAX, SAMPLES_PER_FRAME_MAX, SPECS_PER_FRAME_MAX},
+    limits::{
+        FRAME_BYTES_MAX, NETWORKS_PER_FRAME_MAX, REPORTS_PER_FRAME_MAX, SAMPLES_PER_FRAME_MAX, SPECS_PER_FRAME_MAX,
+    },
     mac::Mac,
+    network::{DesiredNetwork, HostNetworks, ObservedNetwork},
     observed::Observed,
     sample::Sample,
     secret::Secret,
@@ -72,6 +77,16 @@ pub enum ToControl {
         /// Everything on it that no spec explains, when that is not what it said last.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         orphans: Option<Vec<Orphan>>,
+        /// What it can do for private networks, at the session's begin and when that is not what it said last.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        networks: Option<HostNetworks>,
+    },
+    /// What changed of private networks. Only to a control plane whose [`ToAgent::Welcome`] asked for it.
+    NetworkReports {
+        /// From [`ToAgent::Welcome`].
+        session: SessionEpoch,
+        /// At most [`REPORTS_PER_FRAME_MAX`].
+        reports: Vec<ObservedNetwork>,
     },
     /// What servers used lately. Only to a control plane whose [`ToAgent::Welcome`] asked for it.
     Samples {
@@ -145,6 +160,15 @@ pub enum ToAgent {
         /// It takes [`ToControl::Samples`]. One that is older than that message would refuse it.
         #[serde(default, skip_serializing_if = "is_false")]
         samples: bool,
+        /// It takes [`ToControl::NetworkReports`]. One that is older than that message would refuse it.
+        #[serde(default, skip_serializing_if = "is_false")]
+        networks: bool,
+    },
+    /// What private networks should be on this host. In front of every [`ToAgent::Desired`] with a server in one of them.
+    /// Sent only to an agent whose Hello offered it.
+    DesiredNetworks {
+        /// At most [`NETWORKS_PER_FRAME_MAX`].
+        networks: Vec<DesiredNetwork>,
     },
     /// What servers of this host should be. An empty list, sent once a session, says that all which was open at its
     /// begin has been sent: a host that just booted may trust what it holds.
@@ -234,6 +258,9 @@ pub struct Hello {
     /// It understands [`ToAgent::SetPassword`]. One that is older than that message would refuse it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub passwords: bool,
+    /// It understands [`ToAgent::DesiredNetworks`] and adapters in private networks. An older one would refuse both.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub networks: bool,
 }
 
 /// What a host has, before anything is placed on it.
@@ -266,6 +293,9 @@ pub struct Inventory {
     pub servers: Vec<Observed>,
     /// Everything without one. Left alone; its addresses and MACs are never leased.
     pub orphans: Vec<Orphan>,
+    /// Every private network that the host holds an object of, gone ones too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub networks: Vec<ObservedNetwork>,
 }
 
 /// Something on a host that no spec explains.
@@ -393,9 +423,10 @@ impl Message for ToControl {
         let len = match self {
             Self::Samples { samples, .. } => return (samples.len(), SAMPLES_PER_FRAME_MAX),
             Self::Reports { reports, .. } => reports.len(),
+            Self::NetworkReports { reports, .. } => reports.len(),
             Self::AuditAnswer { holdings, .. } => holdings.len(),
             Self::Inventory(inventory) | Self::InventoryPart(inventory) => {
-                inventory.servers.len().max(inventory.orphans.len())
+                inventory.servers.len().max(inventory.orphans.len()).max(inventory.networks.len())
             }
             Self::Alive { orphans, .. } => orphans.as_ref().map_or(0, Vec::len),
             Self::Enrol(_) | Self::Hello(_) | Self::Console { .. } | Self::PasswordSet { .. } => 0,
@@ -406,7 +437,10 @@ impl Message for ToControl {
 
 impl Message for ToAgent {
     fn list_len_and_bound(&self) -> (usize, usize) {
-        let len = if let Self::Desired { desired } = self { desired.len() } else { 0 };
-        (len, SPECS_PER_FRAME_MAX)
+        match self {
+            Self::Desired { desired } => (desired.len(), SPECS_PER_FRAME_MAX),
+            Self::DesiredNetworks { networks } => (networks.len(), NETWORKS_PER_FRAME_MAX),
+            _ => (0, 0),
+        }
     }
 }

@@ -118,6 +118,11 @@ pub enum FaultCode {
     HypervisorAway,
     /// Tap, bridge or filter could not be made.
     NetworkRefused,
+    /// An adapter of the server is in a private network that its host does not have yet. Its object is on the way, or the
+    /// host cannot make it.
+    PrivateNetworkMissing,
+    /// The host cannot carry private networks of this kind: no trunk, no underlay, or a kernel without what it takes.
+    SegmentUnavailable,
     /// An address of the server is already in use on its network: somebody answered when it was asked for.
     AddressInUse,
     /// The guest fell five times in ten minutes.
@@ -149,6 +154,8 @@ impl FaultCode {
             | Self::SeedRefused
             | Self::HypervisorAway
             | Self::NetworkRefused
+            | Self::PrivateNetworkMissing
+            | Self::SegmentUnavailable
             | Self::Internal => false,
         }
     }
@@ -172,6 +179,8 @@ impl FaultCode {
             Self::HypervisorRefused => "hypervisor_refused",
             Self::HypervisorAway => "hypervisor_away",
             Self::NetworkRefused => "network_refused",
+            Self::PrivateNetworkMissing => "private_network_missing",
+            Self::SegmentUnavailable => "segment_unavailable",
             Self::AddressInUse => "address_in_use",
             Self::CrashLoop => "crash_loop",
             Self::Internal => "internal",

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     generation::{BootEpoch, DiskEpoch, StartEpoch, Version},
-    id::ServerId,
+    id::{NetworkId, ServerId},
     mac::Mac,
     secret::Secret,
     sha256::Sha256,
@@ -222,6 +222,12 @@ pub struct Nic {
 pub enum NicNetwork {
     /// The provider's public network: the host's bridge to its uplink.
     Public,
+    /// A private network, which the host was told of by its own object ([`crate::network`]). The adapter's addresses are in
+    /// its subnet, without a gateway; no rate is set on it. A host that does not understand this is sent none.
+    Private {
+        /// Which.
+        network: NetworkId,
+    },
 }
 
 /// One address of an adapter. Family and prefix are data, so that IPv6 needs no other type.

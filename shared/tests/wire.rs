@@ -5,19 +5,23 @@
 use std::fmt::Debug;
 
 use csp_shared::{
-    audit::{HeldDomain, HeldFilters, HeldGuest, HeldSpec, HeldTap, Holding, HostPart, PoolFile},
+    audit::{HeldDomain, HeldFilters, HeldGuest, HeldNetwork, HeldSpec, HeldTap, Holding, HostPart, PoolFile},
     compat::PROTOCOL,
-    generation::{BootEpoch, DiskEpoch, Generation, Incarnation, SessionEpoch, StartEpoch, Version},
+    generation::{BootEpoch, DiskEpoch, Generation, Incarnation, NetworkVersion, SessionEpoch, StartEpoch, Version},
     host_status::{BridgeState, HostStatus, PoolStatus},
-    id::{HostId, ServerId},
+    id::{HostId, NetworkId, ServerId},
     limits::{
-        FRAME_BYTES_MAX, SAMPLES_PER_FRAME_MAX, SPECS_PER_FRAME_MAX, SSH_KEY_BYTES_MAX, SSH_KEYS_MAX,
-        USER_DATA_BYTES_MAX,
+        FRAME_BYTES_MAX, NETWORK_MEMBERS_MAX, NETWORKS_PER_FRAME_MAX, SAMPLES_PER_FRAME_MAX, SPECS_PER_FRAME_MAX,
+        SSH_KEY_BYTES_MAX, SSH_KEYS_MAX, USER_DATA_BYTES_MAX,
     },
     mac::Mac,
     message::{
         Capacity, Enrol, FrameError, Hello, Inventory, Message, Orphan, OrphanKind, PasswordRefusal, QuestionId,
         Refusal, ToAgent, ToControl, Virt, batches,
+    },
+    network::{
+        DesiredNetwork, HostNetworks, MemberPlace, NetworkMember, NetworkRemains, NetworkSpec, NetworkTombstone,
+        ObservedNetwork, Segment,
     },
     observed::{Activity, DomainState, Fault, FaultCode, Observed, Remains},
     sample::{DiskMoved, Memory, NetworkMoved, Sample},
@@ -103,6 +107,70 @@ fn with_limits() -> ServerSpec {
     ServerSpec { limits, smtp_open: true, ..spec() }
 }
 
+fn network() -> NetworkId {
+    "0192f0c1-0000-7000-8000-000000000077".parse().unwrap()
+}
+
+/// With a second adapter, in a private network.
+fn with_private_nic() -> ServerSpec {
+    let mut spec = spec();
+    spec.nics.push(Nic {
+        name: "net1".to_owned(),
+        mac: "0a:c5:00:00:00:01".parse().unwrap(),
+        network: NicNetwork::Private { network: network() },
+        addresses: vec![NicAddress { address: "10.64.0.2".parse().unwrap(), prefix_len: 24, gateway: None }],
+        dns: vec![],
+    });
+    spec
+}
+
+fn over_vxlan() -> DesiredNetwork {
+    let member = |last: u8, at| NetworkMember {
+        mac: Mac([0x0a, 0xc5, 0, 0, 0, last]),
+        addresses: vec![[10, 64, 0, last].into()],
+        at,
+    };
+    let other = "192.0.2.12".parse().unwrap();
+    DesiredNetwork::Present(Box::new(NetworkSpec {
+        network: network(),
+        version: NetworkVersion(version(2)),
+        segment: Segment::Vxlan { vni: 4096.try_into().unwrap(), peers: vec![other] },
+        mtu: 1450,
+        members: vec![member(1, MemberPlace::Here), member(2, MemberPlace::Behind(other))],
+    }))
+}
+
+/// Every state that a network can be asked to have.
+fn desired_networks() -> Vec<DesiredNetwork> {
+    let vlan = NetworkSpec {
+        network: network(),
+        version: NetworkVersion(version(1)),
+        segment: Segment::Vlan { tag: 100.try_into().unwrap() },
+        mtu: 1500,
+        members: vec![NetworkMember { mac: mac(), addresses: vec![], at: MemberPlace::Elsewhere }],
+    };
+    let gone = NetworkTombstone { network: network(), version: NetworkVersion(version(3)) };
+    vec![DesiredNetwork::Present(Box::new(vlan)), over_vxlan(), DesiredNetwork::Absent(gone)]
+}
+
+fn observed_networks() -> Vec<ObservedNetwork> {
+    let gone = ObservedNetwork {
+        network: network(),
+        accepted: NetworkVersion(version(3)),
+        accepted_hash: Sha256::of(b"gone"),
+        reached: Some(NetworkVersion(version(3))),
+        fault: None,
+        remains: NetworkRemains::NOTHING,
+    };
+    let waiting = ObservedNetwork {
+        reached: None,
+        fault: Some(Fault::new(FaultCode::SegmentUnavailable, "this host has no trunk")),
+        remains: NetworkRemains::UNPROVED,
+        ..gone.clone()
+    };
+    vec![gone, waiting]
+}
+
 fn observed() -> Observed {
     Observed {
         server: server(),
@@ -177,6 +245,13 @@ fn holdings() -> Vec<Holding> {
             disk_started: Some(DiskEpoch(1)),
             stays_off: false,
         }),
+        Holding::Network(HeldNetwork {
+            network: network(),
+            version: NetworkVersion(version(2)),
+            hash: over_vxlan().hash(),
+            tombstone: false,
+        }),
+        Holding::BadNetworkFile { file: "notes.txt".to_owned() },
         Holding::BadSpecFile { file: "notes.txt".to_owned(), server: None },
         Holding::Domain(HeldDomain {
             name: server().to_string(),
@@ -239,6 +314,7 @@ fn what_an_agent_says_stays_as_it_is() {
             macs: vec![mac()],
             addresses: vec![],
         }],
+        networks: vec![],
     };
     let orphan = Orphan {
         name: "csp_0192f0c100007000800000000000000a".to_owned(),
@@ -254,6 +330,7 @@ fn what_an_agent_says_stays_as_it_is() {
         capacity: Capacity { cpus: 32, ram_mib: 257_000, disk_gib: 3500 },
         virt: Virt::Kvm,
         passwords: false,
+        networks: false,
     };
     let enrol =
         Enrol { protocol: PROTOCOL, token: Secret::new("join-token".to_owned()), machine_id: hello.machine_id.clone() };
@@ -262,6 +339,7 @@ fn what_an_agent_says_stays_as_it_is() {
     let messages = [
         ("enrol", ToControl::Enrol(enrol)),
         ("hello", ToControl::Hello(hello.clone())),
+        ("hello_with_networks", ToControl::Hello(Hello { networks: true, ..hello.clone() })),
         ("hello_with_passwords", ToControl::Hello(Hello { passwords: true, ..hello.clone() })),
         ("password_set", ToControl::PasswordSet { session: SESSION, request: QuestionId(4), refusal: None }),
         (
@@ -273,20 +351,62 @@ fn what_an_agent_says_stays_as_it_is() {
             },
         ),
         ("inventory_part", ToControl::InventoryPart(inventory.clone())),
-        ("inventory", ToControl::Inventory(inventory)),
+        ("inventory", ToControl::Inventory(inventory.clone())),
+        (
+            "inventory_with_networks",
+            ToControl::Inventory(Inventory {
+                servers: vec![],
+                orphans: vec![],
+                networks: observed_networks(),
+                ..inventory
+            }),
+        ),
+        ("network_reports", ToControl::NetworkReports { session: SESSION, reports: observed_networks() }),
         ("reports", ToControl::Reports { session: SESSION, reports: vec![observed(), idle] }),
-        ("alive", ToControl::Alive { session: SESSION, capacity: None, status: None, orphans: None }),
+        ("alive", ToControl::Alive { session: SESSION, capacity: None, status: None, orphans: None, networks: None }),
         (
             "alive_with_capacity",
-            ToControl::Alive { session: SESSION, capacity: Some(hello.capacity), status: None, orphans: None },
+            ToControl::Alive {
+                session: SESSION,
+                capacity: Some(hello.capacity),
+                status: None,
+                orphans: None,
+                networks: None,
+            },
+        ),
+        (
+            "alive_with_networks",
+            ToControl::Alive {
+                session: SESSION,
+                capacity: None,
+                status: None,
+                orphans: None,
+                networks: Some(HostNetworks {
+                    vlan: true,
+                    underlay: Some("192.0.2.11".parse().unwrap()),
+                    own_tags: vec![7.try_into().unwrap()],
+                }),
+            },
         ),
         (
             "alive_with_orphans",
-            ToControl::Alive { session: SESSION, capacity: None, status: None, orphans: Some(vec![orphan]) },
+            ToControl::Alive {
+                session: SESSION,
+                capacity: None,
+                status: None,
+                orphans: Some(vec![orphan]),
+                networks: None,
+            },
         ),
         (
             "alive_with_status",
-            ToControl::Alive { session: SESSION, capacity: None, status: Some(host_status()), orphans: None },
+            ToControl::Alive {
+                session: SESSION,
+                capacity: None,
+                status: Some(host_status()),
+                orphans: None,
+                networks: None,
+            },
         ),
         (
             "audit_answer",
@@ -318,8 +438,14 @@ fn what_the_control_plane_says_stays_as_it_is() {
             },
         ),
         ("audit", ToAgent::Audit { request: QuestionId(3) }),
-        ("welcome", ToAgent::Welcome { session: SESSION, host: host(), samples: false }),
-        ("welcome_to_samples", ToAgent::Welcome { session: SESSION, host: host(), samples: true }),
+        ("welcome", ToAgent::Welcome { session: SESSION, host: host(), samples: false, networks: false }),
+        ("welcome_to_samples", ToAgent::Welcome { session: SESSION, host: host(), samples: true, networks: false }),
+        ("welcome_to_networks", ToAgent::Welcome { session: SESSION, host: host(), samples: false, networks: true }),
+        ("desired_networks", ToAgent::DesiredNetworks { networks: desired_networks() }),
+        (
+            "desired_with_private_nic",
+            ToAgent::Desired { desired: vec![Desired::Present(Box::new(with_private_nic()))] },
+        ),
         ("desired", ToAgent::Desired { desired }),
         ("desired_with_limits", ToAgent::Desired { desired: vec![Desired::Present(Box::new(with_limits()))] }),
         ("desired_with_user_data", ToAgent::Desired { desired: vec![Desired::Present(Box::new(with_user_data()))] }),
@@ -335,6 +461,11 @@ fn what_the_control_plane_says_stays_as_it_is() {
 #[test]
 fn a_specs_hash_stays_as_it_is() {
     insta::assert_snapshot!(Desired::Present(Box::new(spec())).hash().to_string());
+}
+
+#[test]
+fn a_networks_hash_stays_as_it_is() {
+    insta::assert_snapshot!(over_vxlan().hash().to_string());
 }
 
 #[test]
@@ -360,7 +491,7 @@ fn a_newer_sides_additional_field_is_ignored() {
     let text = r#"{"type":"alive","session":7,"mood":"fine"}"#;
     assert_eq!(
         ToControl::decode(text).unwrap(),
-        ToControl::Alive { session: SESSION, capacity: None, status: None, orphans: None }
+        ToControl::Alive { session: SESSION, capacity: None, status: None, orphans: None, networks: None }
     );
 }
 
@@ -368,7 +499,7 @@ fn a_newer_sides_additional_field_is_ignored() {
 #[test]
 fn who_does_not_ask_for_samples_gets_none() {
     let text = r#"{"type":"welcome","session":7,"host":"0192f0c1-0000-7000-8000-000000000001"}"#;
-    let welcome = ToAgent::Welcome { session: SESSION, host: host(), samples: false };
+    let welcome = ToAgent::Welcome { session: SESSION, host: host(), samples: false, networks: false };
     assert_eq!(ToAgent::decode(text).unwrap(), welcome);
     assert!(!welcome.encode().contains("samples"));
 }
@@ -390,12 +521,14 @@ fn what_is_no_message_is_refused() {
     }
     let long = format!(
         "{}{}",
-        ToControl::Alive { session: SESSION, capacity: None, status: None, orphans: None }.encode(),
+        ToControl::Alive { session: SESSION, capacity: None, status: None, orphans: None, networks: None }.encode(),
         " ".repeat(FRAME_BYTES_MAX)
     );
     assert!(matches!(ToControl::decode(&long), Err(FrameError::TooLong(_))));
     let many = ToControl::Samples { session: SESSION, samples: vec![bare(); SAMPLES_PER_FRAME_MAX + 1] };
     assert!(matches!(ToControl::decode(&many.encode()), Err(FrameError::TooMany(_))));
+    let many = ToAgent::DesiredNetworks { networks: vec![over_vxlan(); NETWORKS_PER_FRAME_MAX + 1] };
+    assert!(matches!(ToAgent::decode(&many.encode()), Err(FrameError::TooMany(_))));
     let many = vec![Desired::Absent(Tombstone { server: server(), version: version(1) }); SPECS_PER_FRAME_MAX + 1];
     assert!(matches!(ToAgent::decode(&ToAgent::Desired { desired: many }.encode()), Err(FrameError::TooMany(_))));
 }
@@ -423,6 +556,18 @@ fn batches_of_the_longest_specs_fit_a_frame() {
     let frames: Vec<_> = frames.into_iter().map(|desired| ToAgent::Desired { desired }.encode()).collect();
     assert!(frames.len() > 300 / SPECS_PER_FRAME_MAX, "it is their length that splits them");
     assert!(frames.iter().all(|frame| ToAgent::decode(frame).is_ok()));
+}
+
+/// Every network at its largest, with the longest of addresses.
+#[test]
+fn batches_of_the_largest_networks_fit_a_frame() {
+    let DesiredNetwork::Present(mut network) = over_vxlan() else { unreachable!() };
+    let far = "2001:db8:1111:2222:3333:4444:5555:6666".parse().unwrap();
+    let member = NetworkMember { mac: mac(), addresses: vec![far], at: MemberPlace::Behind(far) };
+    network.members = vec![member; NETWORK_MEMBERS_MAX];
+    let frames = batches(vec![DesiredNetwork::Present(network); 100], NETWORKS_PER_FRAME_MAX);
+    let frames: Vec<_> = frames.into_iter().map(|networks| ToAgent::DesiredNetworks { networks }.encode()).collect();
+    assert!(frames.len() > 100 / NETWORKS_PER_FRAME_MAX && frames.iter().all(|frame| ToAgent::decode(frame).is_ok()));
 }
 
 /// Every report at its longest, as after a fault of a whole pool: still below the bound of a frame.

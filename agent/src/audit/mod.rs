@@ -6,6 +6,7 @@
 //! at is said.
 
 mod filters;
+mod networks;
 mod pool;
 mod specs;
 mod taps;
@@ -55,16 +56,18 @@ impl Auditor {
     /// thing that is being made or removed meanwhile may show in one and not in the other.
     pub async fn look(&self) -> Vec<Holding> {
         let (state, bridge) = (self.config.state_dir.join("servers"), self.config.network.public_bridge.clone());
+        let private = self.config.state_dir.join("networks");
         let (pool, note) = (self.config.pool_dir.clone(), self.config.state_dir.join("pool.id"));
-        let (specs, domains, processes, taps, filters, pool) = tokio::join!(
+        let (specs, networks, domains, processes, taps, filters, pool) = tokio::join!(
             part(HostPart::Specs, blocking(move || specs::list(&state))),
+            part(HostPart::Networks, blocking(move || networks::list(&private))),
             part(HostPart::Domains, self.domains()),
             part(HostPart::Processes, blocking(processes)),
             part(HostPart::Taps, taps::list(&bridge)),
             part(HostPart::Filters, blocking(filters::list)),
             part(HostPart::Pool, blocking(move || pool::list(&pool, &note))),
         );
-        [specs, domains, processes, taps, filters, pool].concat()
+        [specs, networks, domains, processes, taps, filters, pool].concat()
     }
 
     async fn domains(&self) -> Result<Vec<Holding>, String> {

@@ -8,6 +8,7 @@ use csp_shared::{
     id::ServerId,
     limits::HEARTBEAT_SECONDS,
     message::{Capacity, Orphan, PasswordRefusal},
+    network::{DesiredNetwork, HostNetworks, ObservedNetwork},
     observed::Observed,
     sample::Sample,
     secret::Secret,
@@ -21,6 +22,8 @@ use crate::{
     host_status::HostWatch,
     link::Workers,
     metrics::Mailbox,
+    networks::Networks,
+    spec_file::FolderBacking,
     worker::{Stopped, Supervisor},
 };
 
@@ -43,6 +46,8 @@ pub struct HostWorkers {
     pub samples: Arc<Mailbox>,
     /// How the host is.
     pub status: Arc<HostWatch>,
+    /// Its private networks.
+    pub networks: Arc<Networks<FolderBacking>>,
 }
 
 impl Workers for HostWorkers {
@@ -88,6 +93,24 @@ impl Workers for HostWorkers {
             }
             sleep(ORPHANS_AGAIN).await;
         }
+    }
+
+    async fn accept_networks(&self, desired: Vec<DesiredNetwork>) {
+        self.networks.accept(desired).await;
+    }
+
+    fn network_inventory(&self) -> Vec<ObservedNetwork> {
+        self.networks.inventory()
+    }
+
+    async fn next_network_reports(&self, limit: usize) -> Vec<ObservedNetwork> {
+        self.networks.next_reports(limit).await
+    }
+
+    /// Nothing here brings a private network about, so this host says that it carries none and is given none.
+    async fn networks_beside(&self, told: Option<&HostNetworks>) -> HostNetworks {
+        let own = HostNetworks::default();
+        if told == Some(&own) { std::future::pending().await } else { own }
     }
 
     async fn next_status(&self) -> HostStatus {

@@ -151,6 +151,7 @@ async fn ask(join: &Join, machine_id: String, own: &Identity, dial: &impl Dial) 
         ToAgent::Refused { reason, message } => Err(EnrolError::Refused { reason, message }),
         ToAgent::Welcome { .. }
         | ToAgent::Desired { .. }
+        | ToAgent::DesiredNetworks { .. }
         | ToAgent::Audit { .. }
         | ToAgent::OpenConsole { .. }
         | ToAgent::SetPassword { .. } => Err(EnrolError::OutOfOrder),

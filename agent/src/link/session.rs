@@ -2,11 +2,11 @@
 //!
 //! ```text
 //! Hello -> Welcome; Inventory ->; then side by side, neither waiting for the other:
-//! listen  Desired  -> workers (durable before the next is read: the wire is the queue)
+//! listen  DesiredNetworks, Desired  -> workers (durable before the next is read: the wire is the queue)
 //! speak   news of the workers -> Reports;  answers -> AuditAnswer;  Alive by the clock and with the host's size;
 //!         samples, when nothing else is to be told -> Samples
 //! look    questions -> what is on the host -> speak
-//! measure what the host has in all, and what of it no spec explains, when it changed -> speak
+//! measure what the host has in all, can do for private networks, and what of it no spec explains, when it changed -> speak
 //! ```
 
 use std::{convert::Infallible, future::Future, time::Duration};
@@ -19,6 +19,7 @@ use csp_shared::{
     id::HostId,
     limits::{HEARTBEAT_SECONDS, REPORTS_PER_FRAME_MAX, SAMPLES_PER_FRAME_MAX},
     message::{Capacity, Hello, Inventory, Orphan, PasswordRefusal, QuestionId, Refusal, ToAgent, ToControl, batches},
+    network::{HostNetworks, ObservedNetwork},
     observed::Observed,
     sample::Sample,
 };
@@ -78,6 +79,8 @@ pub(super) struct Opened {
     pub(super) session: SessionEpoch,
     /// The control plane takes samples.
     samples: bool,
+    /// The control plane takes reports of private networks.
+    networks: bool,
 }
 
 /// Opens the session.
@@ -90,11 +93,14 @@ pub(super) async fn greet(
     sender.send(&ToControl::Hello(hello)).await?;
     let answer = timeout(WELCOME_WITHIN, receiver.receive()).await.map_err(|_| LinkError::Silent(WELCOME_WITHIN))?;
     match answer? {
-        ToAgent::Welcome { session, host: found, samples } if found == host => Ok(Opened { session, samples }),
+        ToAgent::Welcome { session, host: found, samples, networks } if found == host => {
+            Ok(Opened { session, samples, networks })
+        }
         ToAgent::Welcome { host: found, .. } => Err(Left::OtherHost { found, expected: host }),
         ToAgent::Refused { reason, message } => Err(Left::Refused { reason, message }),
         ToAgent::Enrolled { .. }
         | ToAgent::Desired { .. }
+        | ToAgent::DesiredNetworks { .. }
         | ToAgent::Audit { .. }
         | ToAgent::OpenConsole { .. }
         | ToAgent::SetPassword { .. } => Err(Left::OutOfOrder),
@@ -114,17 +120,19 @@ pub(super) async fn pump(
     let (size, sizes) = mpsc::channel(1);
     let (state, states) = mpsc::channel(1);
     let (stray, strays) = mpsc::channel(1);
+    let (can, cans) = mpsc::channel(1);
     let (want, wanted) = mpsc::channel(passwords::WAITING_MAX);
     let (set, sets) = mpsc::channel(1);
     let asks = Asks { audits: ask, screens, passwords: want };
     tokio::select! {
         ended = listen(workers, receiver, &asks) => ended,
-        ended = speak(opened, workers, sender, Told { answers, sizes, states, strays, sets }) => ended,
+        ended = speak(opened, workers, sender, Told { answers, sizes, states, strays, cans, sets }) => ended,
         never = passwords::serve(workers, wanted, set) => match never {},
         never = look(workers, asked, answer) => match never {},
         never = measure(workers, size) => match never {},
         never = look_at_host(workers, state) => match never {},
         never = look_for_orphans(workers, stray) => match never {},
+        never = ask_for_networks(workers, can) => match never {},
     }
 }
 
@@ -141,6 +149,7 @@ struct Told {
     sizes: mpsc::Receiver<Capacity>,
     states: mpsc::Receiver<HostStatus>,
     strays: mpsc::Receiver<Vec<Orphan>>,
+    cans: mpsc::Receiver<HostNetworks>,
     sets: mpsc::Receiver<(QuestionId, Option<PasswordRefusal>)>,
 }
 
@@ -188,6 +197,17 @@ async fn look_for_orphans(workers: &impl Workers, stray: mpsc::Sender<Vec<Orphan
     }
 }
 
+/// Tells what the host can do for private networks, at the session's begin and whenever it is something else.
+async fn ask_for_networks(workers: &impl Workers, can: mpsc::Sender<HostNetworks>) -> Infallible {
+    let mut told: Option<HostNetworks> = None;
+    loop {
+        let now = workers.networks_beside(told.as_ref()).await;
+        // The session is ending, and this future with it.
+        let _ = can.send(now.clone()).await;
+        told = Some(now);
+    }
+}
+
 async fn listen(workers: &impl Workers, receiver: &mut Receiver, asks: &Asks<'_>) -> Result<Infallible, Left> {
     loop {
         match receiver.receive().await? {
@@ -196,6 +216,10 @@ async fn listen(workers: &impl Workers, receiver: &mut Receiver, asks: &Asks<'_>
             ToAgent::Desired { desired } => {
                 info!(servers = desired.len(), "the control plane sent what servers should be");
                 workers.accept(desired).await?;
+            }
+            ToAgent::DesiredNetworks { networks } => {
+                info!(networks = networks.len(), "the control plane sent what private networks should be");
+                workers.accept_networks(networks).await;
             }
             // With so many open already, the asker hears nothing and asks again.
             ToAgent::Audit { request } => drop(asks.audits.try_send(request)),
@@ -211,13 +235,13 @@ async fn listen(workers: &impl Workers, receiver: &mut Receiver, asks: &Asks<'_>
 }
 
 async fn speak(
-    Opened { session, samples }: Opened,
+    Opened { session, samples, networks }: Opened,
     workers: &impl Workers,
     sender: &mut Sender,
     mut told: Told,
 ) -> Result<Infallible, Left> {
     let (servers, orphans) = meanwhile_alive(session, sender, workers.inventory()).await??;
-    send_inventory(session, servers, orphans, sender).await?;
+    send_inventory(session, servers, orphans, workers.network_inventory(), sender).await?;
     loop {
         let news = async {
             tokio::select! {
@@ -225,7 +249,9 @@ async fn speak(
                 Some((request, holdings)) = told.answers.recv() => News::Audit(request, holdings),
                 Some(capacity) = told.sizes.recv() => News::Size(capacity),
                 Some(status) = told.states.recv() => News::Status(Box::new(status)),
+                reports = workers.next_network_reports(REPORTS_PER_FRAME_MAX), if networks => News::Networks(reports),
                 Some(orphans) = told.strays.recv() => News::Orphans(orphans),
+                Some(can) = told.cans.recv(), if networks => News::Can(can),
                 Some((request, refusal)) = told.sets.recv() => News::Password(request, refusal),
             }
         };
@@ -242,35 +268,52 @@ async fn speak(
                     sender.send(&ToControl::Reports { session, reports }).await?;
                 }
             }
+            News::Networks(reports) => {
+                for reports in batches(reports, REPORTS_PER_FRAME_MAX) {
+                    sender.send(&ToControl::NetworkReports { session, reports }).await?;
+                }
+            }
             News::Audit(request, holdings) => send_answer(session, request, holdings, sender).await?,
             News::Samples(samples) => sender.send(&ToControl::Samples { session, samples }).await?,
             News::Password(request, refusal) => {
                 sender.send(&ToControl::PasswordSet { session, request, refusal }).await?;
             }
-            News::Size(capacity) => {
-                let alive = ToControl::Alive { session, capacity: Some(capacity), status: None, orphans: None };
-                sender.send(&alive).await?;
+            News::Size(now) => sender.send(&Tidings { capacity: Some(now), ..Tidings::default() }.at(session)).await?,
+            News::Status(now) => sender.send(&Tidings { status: Some(*now), ..Tidings::default() }.at(session)).await?,
+            News::Orphans(now) => {
+                sender.send(&Tidings { orphans: Some(now), ..Tidings::default() }.at(session)).await?
             }
-            News::Status(status) => {
-                let alive = ToControl::Alive { session, capacity: None, status: Some(*status), orphans: None };
-                sender.send(&alive).await?;
-            }
-            News::Orphans(orphans) => {
-                let alive = ToControl::Alive { session, capacity: None, status: None, orphans: Some(orphans) };
-                sender.send(&alive).await?;
-            }
+            News::Can(now) => sender.send(&Tidings { networks: Some(now), ..Tidings::default() }.at(session)).await?,
         }
+    }
+}
+
+/// What a sign of life carries; nothing, most often.
+#[derive(Default)]
+struct Tidings {
+    capacity: Option<Capacity>,
+    status: Option<HostStatus>,
+    orphans: Option<Vec<Orphan>>,
+    networks: Option<HostNetworks>,
+}
+
+impl Tidings {
+    fn at(self, session: SessionEpoch) -> ToControl {
+        let Self { capacity, status, orphans, networks } = self;
+        ToControl::Alive { session, capacity, status, orphans, networks }
     }
 }
 
 /// Something to tell.
 enum News {
     Reports(Vec<Observed>),
+    Networks(Vec<ObservedNetwork>),
     Audit(QuestionId, Vec<Holding>),
     Password(QuestionId, Option<PasswordRefusal>),
     Size(Capacity),
     Status(Box<HostStatus>),
     Orphans(Vec<Orphan>),
+    Can(HostNetworks),
     Samples(Vec<Sample>),
 }
 
@@ -300,7 +343,7 @@ async fn meanwhile_alive<T>(
         tokio::select! {
             done = &mut work => return Ok(done),
             _ = heartbeat.tick() => {
-                sender.send(&ToControl::Alive { session, capacity: None, status: None, orphans: None }).await?;
+                sender.send(&Tidings::default().at(session)).await?;
             }
         }
     }
@@ -311,13 +354,18 @@ async fn send_inventory(
     session: SessionEpoch,
     servers: Vec<Observed>,
     orphans: Vec<Orphan>,
+    networks: Vec<ObservedNetwork>,
     sender: &mut Sender,
 ) -> Result<(), LinkError> {
+    let empty = Inventory { session, servers: Vec::new(), orphans: Vec::new(), networks: Vec::new() };
     for servers in batches(servers, REPORTS_PER_FRAME_MAX) {
-        sender.send(&ToControl::InventoryPart(Inventory { session, servers, orphans: Vec::new() })).await?;
+        sender.send(&ToControl::InventoryPart(Inventory { servers, ..empty.clone() })).await?;
     }
     for orphans in batches(orphans, REPORTS_PER_FRAME_MAX) {
-        sender.send(&ToControl::InventoryPart(Inventory { session, servers: Vec::new(), orphans })).await?;
+        sender.send(&ToControl::InventoryPart(Inventory { orphans, ..empty.clone() })).await?;
     }
-    sender.send(&ToControl::Inventory(Inventory { session, servers: Vec::new(), orphans: Vec::new() })).await
+    for networks in batches(networks, REPORTS_PER_FRAME_MAX) {
+        sender.send(&ToControl::InventoryPart(Inventory { networks, ..empty.clone() })).await?;
+    }
+    sender.send(&ToControl::Inventory(empty)).await
 }

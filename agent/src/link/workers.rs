@@ -7,6 +7,7 @@ use csp_shared::{
     host_status::HostStatus,
     id::ServerId,
     message::{Capacity, Orphan, PasswordRefusal},
+    network::{DesiredNetwork, HostNetworks, ObservedNetwork},
     observed::Observed,
     sample::Sample,
     secret::Secret,
@@ -55,6 +56,30 @@ pub trait Workers: Clone + Send + Sync + 'static {
 
     /// Waits until what the host has in all is known and differs from `told`. Cancel safe.
     fn capacity_beside(&self, told: Option<Capacity>) -> impl Future<Output = Capacity> + Send {
+        let _ = told;
+        std::future::pending()
+    }
+
+    /// Takes over what private networks should be; returns once that is durable.
+    fn accept_networks(&self, desired: Vec<DesiredNetwork>) -> impl Future<Output = ()> + Send {
+        let _ = desired;
+        std::future::ready(())
+    }
+
+    /// Every private network that the host was told of.
+    fn network_inventory(&self) -> Vec<ObservedNetwork> {
+        Vec::new()
+    }
+
+    /// Waits for news of private networks and takes at most `limit` of them. Cancel safe; what was taken and not delivered
+    /// is made good by the next inventory.
+    fn next_network_reports(&self, limit: usize) -> impl Future<Output = Vec<ObservedNetwork>> + Send {
+        let _ = limit;
+        std::future::pending()
+    }
+
+    /// Waits until what the host can do for private networks differs from `told`. Cancel safe.
+    fn networks_beside(&self, told: Option<&HostNetworks>) -> impl Future<Output = HostNetworks> + Send {
         let _ = told;
         std::future::pending()
     }

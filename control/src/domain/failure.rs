@@ -35,6 +35,9 @@ pub fn explain(code: FaultCode) -> &'static str {
         FaultCode::SeedRefused => "The host could not prepare the server's settings; the provider was told.",
         FaultCode::HypervisorRefused | FaultCode::HypervisorAway => "The host could not start the server.",
         FaultCode::NetworkRefused => "The host could not connect the server to its network.",
+        FaultCode::PrivateNetworkMissing | FaultCode::SegmentUnavailable => {
+            "The host could not connect the server to its private network; the provider was told."
+        }
         FaultCode::AddressInUse => {
             "The address chosen for the server is in use by another machine; the provider was told."
         }

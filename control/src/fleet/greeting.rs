@@ -38,7 +38,7 @@ pub(super) async fn greet<H: Hosts>(
             let Opened { host, session } = opened;
             // The older session goes before the newer one speaks.
             let registration = wake.register(host, session, offers).ok_or(Ended::Left(Leave::Superseded))?;
-            sender.send(&ToAgent::Welcome { session, host, samples: true }).await?;
+            sender.send(&ToAgent::Welcome { session, host, samples: true, networks: false }).await?;
             Ok((opened, registration))
         }
         // Only a key that we asked is listened to, so whose it is need not be looked up.
@@ -46,6 +46,7 @@ pub(super) async fn greet<H: Hosts>(
         ToControl::InventoryPart(_)
         | ToControl::Inventory(_)
         | ToControl::Reports { .. }
+        | ToControl::NetworkReports { .. }
         | ToControl::Alive { .. }
         | ToControl::Samples { .. }
         | ToControl::PasswordSet { .. }

@@ -135,6 +135,7 @@ mod tests {
             capacity: Capacity { cpus: 1, ram_mib: 1, disk_gib: 1 },
             virt: Virt::Kvm,
             passwords: false,
+            networks: false,
         }
     }
 
@@ -169,7 +170,12 @@ mod tests {
 
     #[test]
     fn an_inventory_without_end_is_refused() {
-        let part = || Inventory { session: SessionEpoch(1), servers: vec![], orphans: vec![nothing(); 40_000] };
+        let part = || Inventory {
+            session: SessionEpoch(1),
+            servers: vec![],
+            orphans: vec![nothing(); 40_000],
+            networks: Vec::new(),
+        };
         let mut whole = part();
         assert!(add_part(&mut whole, part()).is_err());
     }

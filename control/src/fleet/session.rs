@@ -69,7 +69,8 @@ impl<H: Hosts> Session<'_, H> {
 
     /// Collects the parts of an inventory.
     async fn whole_inventory(&self, receiver: &mut Receiver) -> Result<Inventory, Ended> {
-        let mut whole = Inventory { session: self.opened.session, servers: Vec::new(), orphans: Vec::new() };
+        let mut whole =
+            Inventory { session: self.opened.session, servers: Vec::new(), orphans: Vec::new(), networks: Vec::new() };
         loop {
             let message = receiver.receive().await?;
             let is_last = matches!(message, ToControl::Inventory(_));
@@ -79,12 +80,13 @@ impl<H: Hosts> Session<'_, H> {
                     intake::add_part(&mut whole, part)?;
                 }
                 // The same as in the open session: a host that is long at its inventory must not look silent.
-                ToControl::Alive { session, capacity, status, orphans } => {
+                ToControl::Alive { session, capacity, status, orphans, networks: _ } => {
                     self.alive(session, capacity, status, orphans).await?;
                 }
                 ToControl::Enrol(_)
                 | ToControl::Hello(_)
                 | ToControl::Reports { .. }
+                | ToControl::NetworkReports { .. }
                 | ToControl::Samples { .. }
                 | ToControl::Console { .. }
                 | ToControl::PasswordSet { .. }
@@ -109,7 +111,7 @@ impl<H: Hosts> Session<'_, H> {
                         self.registration.wake();
                     }
                 }
-                ToControl::Alive { session, capacity, status, orphans } => {
+                ToControl::Alive { session, capacity, status, orphans, networks: _ } => {
                     self.alive(session, capacity, status, orphans).await?;
                 }
                 ToControl::Samples { session, samples } => {
@@ -126,6 +128,7 @@ impl<H: Hosts> Session<'_, H> {
                 }
                 ToControl::Enrol(_)
                 | ToControl::Hello(_)
+                | ToControl::NetworkReports { .. }
                 | ToControl::InventoryPart(_)
                 | ToControl::Inventory(_)
                 | ToControl::Console { .. } => {

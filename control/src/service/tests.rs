@@ -145,6 +145,7 @@ impl World {
             capacity: Capacity { cpus: 2, ram_mib: 2048, disk_gib: 100 },
             virt: Virt::Qemu,
             passwords: false,
+            networks: false,
         };
         let host = self.host;
         self.session = self
@@ -470,7 +471,7 @@ async fn a_host_that_lost_what_it_was_told_is_told_again() {
     let unreported = || world.store.read(move |r| r.specs_unreported(host));
     assert_eq!(unreported().await.unwrap(), []);
     let (session, draw) = (world.session, world.entropy.draw());
-    let empty = Inventory { session, servers: Vec::new(), orphans: Vec::new() };
+    let empty = Inventory { session, servers: Vec::new(), orphans: Vec::new(), networks: Vec::new() };
     let write = world.store.write(move |tx| record_inventory(tx, host, &empty, QUARANTINE, draw.clone(), NOW));
     assert!(!write.await.unwrap().stale);
     assert_eq!(unreported().await.unwrap().len(), 1);

@@ -59,9 +59,10 @@ impl TestHost {
             capacity: Capacity { cpus: 16, ram_mib: 65_536, disk_gib: 1_000 },
             virt: Virt::Kvm,
             passwords: false,
+            networks: false,
         };
         let opened = hosts.open_session(hello.clone(), pin).await.unwrap();
-        let inventory = Inventory { session: opened.session, servers: vec![], orphans: vec![] };
+        let inventory = Inventory { session: opened.session, servers: vec![], orphans: vec![], networks: Vec::new() };
         let _ = hosts.record_inventory(opened.host, inventory).await.unwrap();
         Self { host: opened.host, session: opened.session, hosts, hello, pin }
     }
@@ -100,7 +101,7 @@ impl TestHost {
 
     /// Tells all that it holds: nothing, and that it could not look for orphans or found none.
     pub async fn tells_nothing(&self) {
-        let inventory = Inventory { session: self.session, servers: vec![], orphans: vec![] };
+        let inventory = Inventory { session: self.session, servers: vec![], orphans: vec![], networks: Vec::new() };
         let _ = self.hosts.record_inventory(self.host, inventory).await.unwrap();
     }
 

@@ -178,7 +178,10 @@ async fn only_the_host_that_was_asked_can_answer_and_only_once() {
     let (mut sender, mut receiver) = dial(&rig, &rig.host_key).await;
     sender.send(&ToControl::Hello(hello())).await.unwrap();
     let ToAgent::Welcome { session, host, .. } = receiver.receive().await.unwrap() else { panic!() };
-    sender.send(&ToControl::Inventory(Inventory { session, servers: vec![], orphans: vec![] })).await.unwrap();
+    sender
+        .send(&ToControl::Inventory(Inventory { session, servers: vec![], orphans: vec![], networks: Vec::new() }))
+        .await
+        .unwrap();
     sleep(Duration::from_millis(100)).await;
 
     let server = "0192f0c1-0000-7000-8000-000000000001".parse().unwrap();

@@ -188,6 +188,7 @@ pub fn hello() -> Hello {
         capacity: Capacity { cpus: 16, ram_mib: 65_536, disk_gib: 1_000 },
         virt: Virt::Kvm,
         passwords: false,
+        networks: false,
     }
 }
 

@@ -69,7 +69,7 @@ async fn an_answer_of_another_session_or_to_no_question_changes_nothing() {
     let own = Identity::ephemeral().unwrap();
     control.book.admit(host(1), own.pin(), MACHINE);
     let (mut client, session) = Client::greeted(&control, &own).await;
-    let inventory = Inventory { session, servers: vec![], orphans: vec![] };
+    let inventory = Inventory { session, servers: vec![], orphans: vec![], networks: Vec::new() };
     client.sender.send(&ToControl::Inventory(inventory)).await.unwrap();
     let wake = control.wake.clone();
     let asked = tokio::spawn(async move { wake.audit(host(1), LONG).await });

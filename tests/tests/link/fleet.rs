@@ -35,7 +35,7 @@ async fn a_host_that_reads_nothing_delays_no_other() {
     control.book.admit(host(1), slow.pin(), MACHINE);
     control.book.admit(host(2), quick.pin(), MACHINE);
     let (mut stuck, session) = Client::greeted(&control, &slow).await;
-    let inventory = Inventory { session, servers: vec![], orphans: vec![] };
+    let inventory = Inventory { session, servers: vec![], orphans: vec![], networks: Vec::new() };
     stuck.sender.send(&ToControl::Inventory(inventory)).await.unwrap();
     // Far more than the sockets between the two hold.
     (0..200_000).for_each(|server| control.book.ask(host(1), wish(server, 1)));
@@ -49,6 +49,10 @@ async fn a_host_that_reads_nothing_delays_no_other() {
     control.wake.wake(host(2));
     until("the other host is served", || control.book.seen(host(2)).len() == 1).await;
     // And the slow one is still heard: the two directions do not wait for each other.
-    stuck.sender.send(&ToControl::Alive { session, capacity: None, status: None, orphans: None }).await.unwrap();
+    stuck
+        .sender
+        .send(&ToControl::Alive { session, capacity: None, status: None, orphans: None, networks: None })
+        .await
+        .unwrap();
     until("the slow host's sign of life counts", || control.book.lock().hosts[&host(1)].alive == 1).await;
 }

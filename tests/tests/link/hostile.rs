@@ -46,7 +46,7 @@ async fn garbage_is_refused_by_name() {
         assert_eq!(client.refusal().await.0, Refusal::Malformed, "{garbage:?} as a first message");
 
         let (mut client, session) = Client::greeted(&control, &own).await;
-        let inventory = Inventory { session, servers: vec![], orphans: vec![] };
+        let inventory = Inventory { session, servers: vec![], orphans: vec![], networks: Vec::new() };
         client.sender.send(&ToControl::Inventory(inventory)).await.unwrap();
         client.sender.send(&Raw(garbage.to_owned())).await.unwrap();
         assert_eq!(client.refusal().await.0, Refusal::Malformed, "{garbage:?} in a session");
@@ -57,9 +57,14 @@ async fn garbage_is_refused_by_name() {
 async fn a_message_at_the_wrong_moment_is_refused_by_name() {
     let (control, own) = known().await;
     let session = SessionEpoch(1);
-    let inventory = || ToControl::Inventory(Inventory { session, servers: vec![], orphans: vec![] });
+    let inventory =
+        || ToControl::Inventory(Inventory { session, servers: vec![], orphans: vec![], networks: Vec::new() });
     let mut early = Client::dial(&control, &own).await;
-    early.sender.send(&ToControl::Alive { session, capacity: None, status: None, orphans: None }).await.unwrap();
+    early
+        .sender
+        .send(&ToControl::Alive { session, capacity: None, status: None, orphans: None, networks: None })
+        .await
+        .unwrap();
     assert_eq!(early.refusal().await.0, Refusal::Malformed, "before Hello");
 
     let (mut client, _) = Client::greeted(&control, &own).await;
@@ -67,7 +72,8 @@ async fn a_message_at_the_wrong_moment_is_refused_by_name() {
     assert_eq!(client.refusal().await.0, Refusal::Malformed, "before the inventory");
 
     let (mut client, session) = Client::greeted(&control, &own).await;
-    let own_inventory = ToControl::Inventory(Inventory { session, servers: vec![], orphans: vec![] });
+    let own_inventory =
+        ToControl::Inventory(Inventory { session, servers: vec![], orphans: vec![], networks: Vec::new() });
     client.sender.send(&own_inventory).await.unwrap();
     client.sender.send(&inventory()).await.unwrap();
     assert_eq!(client.refusal().await.0, Refusal::Malformed, "a second inventory");
@@ -141,7 +147,7 @@ async fn a_silent_host_is_given_up() {
     let own = Identity::ephemeral().unwrap();
     control.book.admit(host(1), own.pin(), MACHINE);
     let (mut client, session) = Client::greeted(&control, &own).await;
-    let inventory = Inventory { session, servers: vec![], orphans: vec![] };
+    let inventory = Inventory { session, servers: vec![], orphans: vec![], networks: Vec::new() };
     client.sender.send(&ToControl::Inventory(inventory)).await.unwrap();
     timeout(Duration::from_secs(5), client.closed()).await.expect("given up");
     assert!(control.wake.connected().is_empty());

@@ -295,6 +295,7 @@ pub fn hello(machine: &str) -> Hello {
         capacity: Capacity { cpus: 4, ram_mib: 8192, disk_gib: 100 },
         virt: Virt::Qemu,
         passwords: false,
+        networks: false,
     }
 }
 

@@ -54,7 +54,7 @@ async fn samples_of_another_session_or_before_the_inventory_end_the_connection()
     assert_eq!(early.refusal().await.0, Refusal::Malformed);
 
     let (mut client, session) = Client::greeted(&control, &own).await;
-    let inventory = Inventory { session, servers: vec![], orphans: vec![] };
+    let inventory = Inventory { session, servers: vec![], orphans: vec![], networks: Vec::new() };
     client.sender.send(&ToControl::Inventory(inventory)).await.unwrap();
     let other = SessionEpoch(session.0 + 1);
     client.sender.send(&ToControl::Samples { session: other, samples: vec![sample(1, 1)] }).await.unwrap();

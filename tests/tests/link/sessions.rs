@@ -29,7 +29,7 @@ fn agent(control: &Control, own: &Identity, host: HostId) -> Agent {
 }
 
 async fn inventory(client: &mut Client, session: SessionEpoch) {
-    let inventory = Inventory { session, servers: vec![], orphans: vec![] };
+    let inventory = Inventory { session, servers: vec![], orphans: vec![], networks: Vec::new() };
     client.sender.send(&ToControl::Inventory(inventory)).await.unwrap();
 }
 
@@ -68,7 +68,11 @@ async fn a_size_that_no_host_has_ends_the_session_and_is_not_kept() {
     let (mut client, session) = Client::greeted(&control, &own).await;
     inventory(&mut client, session).await;
     let capacity = Some(Capacity { cpus: u32::MAX, ram_mib: 1, disk_gib: 1 });
-    client.sender.send(&ToControl::Alive { session, capacity, status: None, orphans: None }).await.unwrap();
+    client
+        .sender
+        .send(&ToControl::Alive { session, capacity, status: None, orphans: None, networks: None })
+        .await
+        .unwrap();
     let (reason, message) = client.refusal().await;
     assert_eq!(reason, Refusal::Malformed);
     assert!(message.contains("cpus"), "{message}");

@@ -108,6 +108,7 @@ impl SimHost {
             capacity: facts.capacity,
             virt: Virt::Qemu,
             passwords: false,
+            networks: false,
         };
         self.wire.to_control.push_back(ToControl::Hello(hello).encode());
     }
@@ -121,7 +122,7 @@ impl SimHost {
             ToAgent::Welcome { session, .. } => {
                 process.session = Some(session);
                 let servers = process.inventory().await;
-                let inventory = Inventory { session, servers, orphans: Vec::new() };
+                let inventory = Inventory { session, servers, orphans: Vec::new(), networks: Vec::new() };
                 self.wire.to_control.push_back(ToControl::Inventory(inventory).encode());
             }
             ToAgent::Desired { desired } => {
@@ -132,6 +133,7 @@ impl SimHost {
             }
             ToAgent::Refused { .. } => self.hang_up(),
             ToAgent::Enrolled { .. }
+            | ToAgent::DesiredNetworks { .. }
             | ToAgent::Audit { .. }
             | ToAgent::OpenConsole { .. }
             | ToAgent::SetPassword { .. } => {
@@ -149,7 +151,7 @@ impl SimHost {
         let orphans = is_first.then(|| self.machine.with(|machine| machine.strangers.clone()));
         let pool = PoolStatus { total_bytes: 100 << 30, free_bytes: 100 << 30, ..PoolStatus::default() };
         let status = HostStatus { pool: Some(pool), ..HostStatus::default() };
-        let alive = ToControl::Alive { session, capacity: None, status: Some(status), orphans };
+        let alive = ToControl::Alive { session, capacity: None, status: Some(status), orphans, networks: None };
         self.wire.to_control.push_back(alive.encode());
     }
 

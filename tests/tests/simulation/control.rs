@@ -240,8 +240,10 @@ impl Control {
         let heard = match (ToControl::decode(&frame).unwrap(), self.sessions[index]) {
             (ToControl::Hello(hello), None) => self.hosts.open_session(hello, pin).await.map(|opened| {
                 self.sessions[index] = Some((opened.host, opened.session));
-                wire.to_agent
-                    .push_back(ToAgent::Welcome { session: opened.session, host: opened.host, samples: true }.encode());
+                wire.to_agent.push_back(
+                    ToAgent::Welcome { session: opened.session, host: opened.host, samples: true, networks: false }
+                        .encode(),
+                );
                 News::None
             }),
             (ToControl::Inventory(inventory), Some((host, _))) => {
@@ -250,7 +252,7 @@ impl Control {
             (ToControl::Reports { session, reports }, Some((host, _))) => {
                 self.hosts.record_reports(host, session, reports).await
             }
-            (ToControl::Alive { session, capacity, status, orphans }, Some((host, _))) => {
+            (ToControl::Alive { session, capacity, status, orphans, networks: _ }, Some((host, _))) => {
                 let mut alive = self.hosts.alive(host, session, capacity).await;
                 if let Some(orphans) = orphans.filter(|_| alive.is_ok()) {
                     alive = self.hosts.record_orphans(host, session, orphans).await;

@@ -74,6 +74,8 @@ impl<'a> HostView<'a> {
                 Holding::Image { file } => drop(view.images.insert(file)),
                 // What rests in the trash belongs to nobody and is aged by the agent.
                 Holding::Pool { mounted: true, .. } | Holding::Trash(_) => {}
+                // The store has no private networks to compare them with.
+                Holding::Network(_) | Holding::BadNetworkFile { .. } => {}
             }
         }
         view

@@ -624,7 +624,7 @@ fn a_guest_that_powered_itself_off_is_no_difference() {
 proptest! {
     /// A part that was not seen says nothing: no thing of it is called missing or stray.
     #[test]
-    fn what_was_not_seen_is_never_called_missing(hidden in subsequence(HostPart::ALL.to_vec(), 1..=6)) {
+    fn what_was_not_seen_is_never_called_missing(hidden in subsequence(HostPart::ALL.to_vec(), 1..=7)) {
         let part_of = |holding: &Holding| match holding {
             Holding::Spec(_) | Holding::BadSpecFile { .. } => HostPart::Specs,
             Holding::Domain(_) => HostPart::Domains,

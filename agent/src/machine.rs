@@ -146,7 +146,10 @@ pub struct Seen {
     pub taps: BTreeMap<Mac, SeenTap>,
     /// Other interfaces that carry the server's mark, by their names: somebody made or renamed them by hand.
     pub strays: BTreeMap<String, SeenStray>,
-    /// The server's filters, and what they were made from; the mark zero when they are not as they were loaded.
+    /// What holds the server to its rate, or a part of it, is there.
+    pub queues: bool,
+    /// The server's filters, and what they were made from; the mark zero when they are not as they were loaded, or what
+    /// holds the server to its rate is not as it was made with them.
     pub filters: Option<Mark>,
     /// What the answers to its guest's DHCP are made from; `None` unless this run of the agent answers on every tap that it
     /// was told to. Nothing of it outlives the agent or a tap.
@@ -172,7 +175,7 @@ impl Seen {
         Remains {
             domain: self.domain.is_some(),
             process: self.process,
-            taps: !self.taps.is_empty() || !self.strays.is_empty(),
+            taps: !self.taps.is_empty() || !self.strays.is_empty() || self.queues,
             filters: self.filters.is_some(),
             disk: !self.pool || !self.disks.is_empty(),
         }
@@ -369,7 +372,8 @@ pub trait Machine: Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), Fault>> + Send;
 
     /// Replaces the filters of those of the spec's taps that are there, in one transaction, marked with `mark`. Never a
-    /// moment without. Each tap lets through all the public addresses of the server.
+    /// moment without. Each tap lets through all the public addresses of the server, at the rate of its spec, which is
+    /// held from the moment that a link is up.
     fn set_filters(&self, spec: &ServerSpec, mark: Mark) -> impl Future<Output = Result<(), Fault>> + Send;
 
     /// Sets the links of the spec's taps up. Called only right after [`Machine::set_filters`].
@@ -385,7 +389,7 @@ pub trait Machine: Send + Sync + 'static {
     /// Asks the running guest to give an adapter up, and does not wait for it; its tap goes with it. Done when it has none.
     fn detach_nic(&self, server: ServerId, mac: Mac) -> impl Future<Output = Result<(), Fault>> + Send;
 
-    /// Sets the server's taps down and removes them, and answers DHCP on them no longer.
+    /// Sets the server's taps down and removes them with what held them to a rate, and answers DHCP on them no longer.
     fn remove_taps(&self, server: ServerId) -> impl Future<Output = Result<(), Fault>> + Send;
 
     /// Removes the server's filters. Called only without taps.

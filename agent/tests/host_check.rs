@@ -6,8 +6,9 @@
 mod host_support;
 
 use csp_agent::{
-    check::{self, Verdict, bridge, filters},
+    check::{self, Verdict, bridge, filters, shaping},
     config::{Config, Network},
+    network::links::Links,
 };
 use host_support::{hide_behind, in_private_network};
 use rtnetlink::{LinkBridge, LinkUnspec, LinkVeth};
@@ -37,6 +38,16 @@ fn an_nft_that_does_not_work_is_a_fault() {
         let finding = filters::judge(&runtime.block_on(filters::probe()));
         assert_eq!(finding.verdict, Verdict::Fault);
         assert!(finding.cure.contains("install nftables"), "{finding}");
+    });
+}
+
+#[test]
+fn servers_of_this_kernel_can_be_held_to_a_rate_and_a_trial_leaves_nothing() {
+    in_private_network(|runtime| {
+        let finding = shaping::judge(&runtime.block_on(shaping::probe()));
+        assert_eq!(finding.verdict, Verdict::Ok, "{finding}");
+        let links = runtime.block_on(async { Links::connect().unwrap().list().await.unwrap() });
+        assert!(!links.iter().any(|link| link.is_ifb || link.is_tun), "{links:?}");
     });
 }
 

@@ -70,7 +70,16 @@ impl Host {
     fn make_tap(&self, runtime: &Runtime) {
         runtime.block_on(self.taps.make(SERVER, &[MAC])).unwrap();
         let own = vec![OWN];
-        filter::load(&ServerFilters { server: SERVER, own, macs: vec![MAC], smtp_open: false, mark: MARK }).unwrap();
+        filter::load(&ServerFilters {
+            server: SERVER,
+            own,
+            macs: vec![MAC],
+            smtp_open: false,
+            private: Vec::new(),
+            gates: None,
+            mark: MARK,
+        })
+        .unwrap();
         runtime.block_on(self.taps.set_up(SERVER, &[MAC])).unwrap();
     }
 

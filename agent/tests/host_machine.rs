@@ -60,6 +60,7 @@ const LIMITS: GuestLimits = GuestLimits {
     cpu_percent_max: Some(80),
     disk_iops_max: Some(500),
     disk_mib_per_second_max: Some(20),
+    net_mbit_per_second_max: Some(50),
 };
 /// mov dx, 0x3f8; mov al, 'x'; again: out dx, al; jmp again: it never ends, and fills its serial console meanwhile.
 const HANGS: &[u8] = &[0xba, 0xf8, 0x03, 0xb0, b'x', 0xee, 0xeb, 0xfd];

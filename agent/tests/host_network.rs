@@ -99,11 +99,19 @@ fn tap() -> TapName {
 }
 
 fn see_filters(server: ServerId) -> Result<Option<Mark>, NetworkError> {
-    filter::AllFilters::list()?.of(server)
+    Ok(filter::AllFilters::list()?.see(server)?.map(|seen| seen.mark))
 }
 
 fn filters(mark: Mark) -> ServerFilters {
-    ServerFilters { server: SERVER, own: vec![OWN, OWN_TOO], macs: vec![MAC], smtp_open: false, mark }
+    ServerFilters {
+        server: SERVER,
+        own: vec![OWN, OWN_TOO],
+        macs: vec![MAC],
+        smtp_open: false,
+        private: Vec::new(),
+        gates: None,
+        mark,
+    }
 }
 
 fn good(marker: &[u8]) -> Vec<u8> {
@@ -536,7 +544,7 @@ fn a_look_that_remembers_sees_every_change_of_filters() {
     in_private_network(|runtime| {
         let host = Host::new(runtime);
         let looks = filter::FilterLooks::default();
-        let see = || looks.of(&looks.list().unwrap(), SERVER).unwrap();
+        let see = || looks.see(&looks.list().unwrap(), SERVER, [None, None]).unwrap().map(|seen| seen.mark);
         assert_eq!((see(), see()), (None, None));
         let _guest = host.plug_in(runtime);
         assert_eq!((see(), see()), (Some(MARK), Some(MARK)));

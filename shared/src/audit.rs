@@ -51,6 +51,13 @@ pub enum Holding {
     },
     /// A network interface that carries our mark, or a name like one of ours.
     Tap(HeldTap),
+    /// An interface that holds a server to its rate, or is called like one.
+    Queue {
+        /// Its name.
+        name: String,
+        /// Whose it is by its mark.
+        server: Option<ServerId>,
+    },
     /// A filter table with a name like one of ours.
     Filters(HeldFilters),
     /// The guard of the host's own addresses, one for all guests.
@@ -273,6 +280,7 @@ impl Holding {
                 }
             }
             Self::Tap(tap) => cut(&mut tap.name),
+            Self::Queue { name, .. } => cut(name),
             Self::Filters(filters) => {
                 cut(&mut filters.table);
                 filters.mark.iter_mut().for_each(cut);

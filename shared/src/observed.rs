@@ -123,6 +123,8 @@ pub enum FaultCode {
     PrivateNetworkMissing,
     /// The host cannot carry private networks of this kind: no trunk, no underlay, or a kernel without what it takes.
     SegmentUnavailable,
+    /// The server's rate cannot be held: the kernel lacks what slows a guest's public adapters down.
+    ShapingUnsupported,
     /// An address of the server is already in use on its network: somebody answered when it was asked for.
     AddressInUse,
     /// The guest fell five times in ten minutes.
@@ -156,6 +158,7 @@ impl FaultCode {
             | Self::NetworkRefused
             | Self::PrivateNetworkMissing
             | Self::SegmentUnavailable
+            | Self::ShapingUnsupported
             | Self::Internal => false,
         }
     }
@@ -181,6 +184,7 @@ impl FaultCode {
             Self::NetworkRefused => "network_refused",
             Self::PrivateNetworkMissing => "private_network_missing",
             Self::SegmentUnavailable => "segment_unavailable",
+            Self::ShapingUnsupported => "shaping_unsupported",
             Self::AddressInUse => "address_in_use",
             Self::CrashLoop => "crash_loop",
             Self::Internal => "internal",

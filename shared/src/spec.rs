@@ -133,12 +133,21 @@ pub struct GuestLimits {
     /// MiB that its disk moves in a second, read and written together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disk_mib_per_second_max: Option<u32>,
+    /// Megabits (10^6) that all its public adapters together send in a second, and as many that they receive. Private
+    /// adapters have no bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub net_mbit_per_second_max: Option<u32>,
 }
 
 impl GuestLimits {
     /// No bound at all.
-    pub const NONE: Self =
-        Self { cpu_weight: None, cpu_percent_max: None, disk_iops_max: None, disk_mib_per_second_max: None };
+    pub const NONE: Self = Self {
+        cpu_weight: None,
+        cpu_percent_max: None,
+        disk_iops_max: None,
+        disk_mib_per_second_max: None,
+        net_mbit_per_second_max: None,
+    };
 
     /// Whether there is no bound.
     #[must_use]

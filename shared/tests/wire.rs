@@ -103,6 +103,7 @@ fn with_limits() -> ServerSpec {
         cpu_percent_max: Some(150),
         disk_iops_max: Some(2_000),
         disk_mib_per_second_max: Some(200),
+        net_mbit_per_second_max: Some(500),
     };
     ServerSpec { limits, smtp_open: true, ..spec() }
 }
@@ -277,6 +278,7 @@ fn holdings() -> Vec<Holding> {
             stray: false,
             mac: Some(mac().of_tap()),
         }),
+        Holding::Queue { name: "cspqabc".to_owned(), server: Some(server()) },
         Holding::Filters(HeldFilters {
             table: "csp_0192f0c123457abc8def0123456789ab".to_owned(),
             server: Some(server()),

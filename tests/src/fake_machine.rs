@@ -225,6 +225,7 @@ impl Machine for FakeMachine {
             seed: held.seed.filter(|_| pool),
             taps: held.taps,
             strays: held.strays,
+            queues: false,
             filters: held.filters,
             dhcp: held.dhcp,
             domain: held.domain,

@@ -7,6 +7,7 @@ use crate::{
     network::{
         bridge,
         links::{Link, Links},
+        queue::{self, QueueMark},
         tap_name::{PREFIX, TapMark, TapName},
     },
 };
@@ -23,7 +24,7 @@ fn held(links: &[Link], public_bridge: &str) -> Vec<Holding> {
     let bridge = bridge::find(links, public_bridge).ok().map(|bridge| bridge.index);
     let ours = links.iter().map(|link| (link, TapMark::parse(&link.alias)));
     let ours = ours.filter(|(link, mark)| mark.is_some() || link.name.starts_with(PREFIX));
-    ours.map(|(link, mark)| {
+    let taps = ours.map(|(link, mark)| {
         Holding::Tap(HeldTap {
             name: link.name.clone(),
             owner: mark.map(|mark| (mark.server, mark.mac)),
@@ -32,8 +33,12 @@ fn held(links: &[Link], public_bridge: &str) -> Vec<Holding> {
             stray: mark.is_some_and(|mark| link.name != TapName::of(mark.server, mark.mac).as_str()),
             mac: link.mac,
         })
-    })
-    .collect()
+    });
+    let queues = links.iter().map(|link| (link, QueueMark::parse(&link.alias)));
+    let queues = queues.filter(|(link, mark)| mark.is_some() || link.name.starts_with(queue::PREFIX));
+    let queues =
+        queues.map(|(link, mark)| Holding::Queue { name: link.name.clone(), server: mark.map(|mark| mark.server) });
+    taps.chain(queues).collect()
 }
 
 #[cfg(test)]
@@ -59,6 +64,10 @@ mod tests {
         let told =
             [tap(&name, owner, true, false), tap("csptb", None, false, false), tap("csptloop", owner, false, true)];
         assert_eq!(held(&links, "br0"), told);
+        let mark = QueueMark { server: server(), direction: queue::Direction::ToGuest, mbit: 10 };
+        let queues = [link("cspqa", mark.to_string()), link("cspqb", String::new())];
+        let queue = |name: &str, server| Holding::Queue { name: name.to_owned(), server };
+        assert_eq!(held(&queues, "br0"), [queue("cspqa", Some(server())), queue("cspqb", None)]);
         assert!(matches!(&held(&links, "br1")[0], Holding::Tap(tap) if !tap.plugged && tap.up));
     }
 }

@@ -37,7 +37,15 @@ pub async fn probe() -> Filters {
             Err(error) => return Filters { tap: Err(story(&error)), rules: None },
         };
         let own = vec![[192, 0, 2, 1].into()];
-        let filters = ServerFilters { server, own, macs: vec![mac], smtp_open: false, mark: Mark(0) };
+        let filters = ServerFilters {
+            server,
+            own,
+            macs: vec![mac],
+            smtp_open: false,
+            private: Vec::new(),
+            gates: None,
+            mark: Mark(0),
+        };
         let rules = nft::try_out("try the filters of a server", filter_rules::load(&filters, &[]));
         drop(tap);
         Filters { tap: Ok(()), rules: Some(rules.map_err(|error| story(&error))) }

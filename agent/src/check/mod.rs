@@ -10,6 +10,7 @@ pub mod filters;
 pub mod limits;
 pub mod pool;
 pub mod report;
+pub mod shaping;
 pub mod virt;
 
 pub use report::{Finding, Report, Verdict};
@@ -32,6 +33,7 @@ pub async fn run(config: &Config, mut tell: impl FnMut(&Finding)) -> Report {
     found(virt::judge_libvirt(&reached));
     found(virt::judge(&virt::probe(&libvirt, config.virt_type, &config.run_dir, reached.is_ok()).await));
     found(filters::judge(&filters::probe().await));
+    found(shaping::judge(&shaping::probe().await));
     found(bridge::judge(&config.network.public_bridge, &bridge::probe().await));
     found(pool::judge(&pool::probe(config).await));
     found(limits::judge(limits::probe()));

@@ -117,6 +117,7 @@ impl Coded for NetworkError {
     fn code(&self) -> FaultCode {
         match self {
             Self::AddressInUse { .. } => FaultCode::AddressInUse,
+            Self::NoShaping { .. } => FaultCode::ShapingUnsupported,
             _ => FaultCode::NetworkRefused,
         }
     }

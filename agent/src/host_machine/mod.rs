@@ -4,6 +4,7 @@
 //! looked at is an error and never "absent".
 
 pub mod fault;
+mod networking;
 mod orphans;
 pub mod setup;
 pub mod shared_look;
@@ -26,7 +27,7 @@ use csp_shared::{
     message::{Capacity, Orphan, PasswordRefusal, Virt},
     observed::{Fault, FaultCode},
     secret::Secret,
-    spec::{CpuUse, Image, NicNetwork, ServerSpec},
+    spec::{CpuUse, Image, ServerSpec},
 };
 use tokio::{
     sync::{Mutex, OnceCell, Semaphore, mpsc},
@@ -35,6 +36,7 @@ use tokio::{
 
 use self::{
     fault::{Coded, story},
+    networking::{AllNetworks, Networking},
     setup::VncFolder,
     shared_look::SharedLook,
     storing::Storing,
@@ -47,14 +49,7 @@ use crate::{
         HypervisorError, domain_xml, domain_xml::DomainPlan, libvirt::Libvirt, metadata::Metadata, probe, process,
     },
     machine::{BootId, HostEvent, HostFacts, Machine, Mark, OffCause, Promised, Seen, SeenState, Stamp},
-    network::{
-        dhcp::responder::Responders,
-        filter::{self, AllFilters, Before, FilterLooks},
-        filter_rules::{self, ServerFilters},
-        links::{Link, Links},
-        tap::Taps,
-    },
-    plan::mark,
+    network::filter_rules,
     storage::{image_cache::CachedImage, seed::SeedFiles, trash_clock::TrashClock},
 };
 
@@ -78,13 +73,11 @@ pub struct HostMachine {
     libvirt: Arc<Libvirt>,
     libvirt_calls: Arc<Semaphore>,
     events: Mutex<mpsc::Receiver<HostEvent>>,
-    taps: Taps,
-    dhcp: Responders,
+    networking: Networking,
     storing: Storing,
     vnc: VncFolder,
     virt: OnceCell<Virt>,
     around: SharedLook<Result<Arc<Around>, Fault>>,
-    filters: Arc<FilterLooks>,
     libvirt_told: Watched,
     around_told: Watched,
     trash_clock: Arc<TrashClock>,
@@ -95,8 +88,7 @@ pub struct HostMachine {
 /// What one look shows of all servers.
 #[derive(Debug)]
 struct Around {
-    links: Vec<Link>,
-    filters: Arc<AllFilters>,
+    networks: AllNetworks,
     processes: BTreeMap<ServerId, Vec<i32>>,
 }
 
@@ -108,7 +100,7 @@ impl HostMachine {
     /// When the kernel does not give what every kernel has.
     pub fn open(config: Config) -> Result<Self, Fault> {
         let boot = setup::boot_id().map_err(|error| internal("read the boot id", &error))?;
-        let links = Links::connect().map_err(|error| fault::of(&error))?;
+        let networking = Networking::open(&config.network).map_err(|error| fault::of(&error))?;
         let (libvirt, events) = Libvirt::new(config.libvirt_uri.clone());
         let storing = Storing::new(&config);
         let trash_clock = Arc::new(TrashClock::open(config.state_dir.join("trash.clock")));
@@ -121,13 +113,11 @@ impl HostMachine {
             libvirt: Arc::new(libvirt),
             libvirt_calls: Arc::new(Semaphore::new(LIBVIRT_CALLS_MAX)),
             events: Mutex::new(events),
-            taps: Taps::new(links, config.network.public_bridge.clone()),
-            dhcp: Responders::default(),
+            networking,
             storing,
             vnc: VncFolder::new(&config.run_dir),
             virt: OnceCell::new(),
             around: SharedLook::default(),
-            filters: Arc::default(),
             libvirt_told: Watched::new("libvirt"),
             around_told: Watched::new("links, filters and processes"),
             trash_clock,
@@ -162,11 +152,9 @@ impl HostMachine {
     async fn look_around(&self) -> Result<Arc<Around>, Fault> {
         self.around
             .look(async || {
-                let links = self.taps.list().await.map_err(|error| fault::of(&error))?;
-                let looks = Arc::clone(&self.filters);
-                let filters = blocking(move || looks.list()).await?;
+                let networks = self.networking.look().await?;
                 let processes = blocking(process::list).await?;
-                Ok(Arc::new(Around { links, filters, processes }))
+                Ok(Arc::new(Around { networks, processes }))
             })
             .await
             .inspect(|_| self.around_told.note(None))
@@ -248,11 +236,7 @@ impl Machine for HostMachine {
         let (domain, adapters) = seen.map_or((None, BTreeSet::new()), |(domain, adapters)| (Some(domain), adapters));
         let around = self.look_around().await?;
         let process = around.processes.contains_key(&server);
-        let taps = self.taps.seen_in(&around.links, server);
-        let strays = Taps::strays_in(&around.links, server);
-        let dhcp = self.dhcp.seen(server, &around.links);
-        let looks = Arc::clone(&self.filters);
-        let filters = blocking(move || looks.of(&around.filters, server)).await?;
+        let network = self.networking.see(&around.networks, server).await?;
         let stored = self.storing.see(server, image).await?;
         let shut_down = domain.is_some_and(|domain| domain.state == SeenState::Off(OffCause::Shutdown));
         let host_stopping = shut_down && blocking(|| Ok::<_, HypervisorError>(setup::is_stopping())).await?;
@@ -265,10 +249,11 @@ impl Machine for HostMachine {
             image: stored.image,
             disks: stored.disks,
             seed: stored.seed,
-            taps,
-            strays,
-            filters,
-            dhcp,
+            taps: network.taps,
+            strays: network.strays,
+            queues: network.queues,
+            filters: network.filters,
+            dhcp: network.dhcp,
             domain,
             adapters,
             process,
@@ -349,46 +334,30 @@ impl Machine for HostMachine {
     }
 
     async fn make_taps(&self, spec: &ServerSpec) -> Result<(), Fault> {
-        let (server, macs) = (spec.server, public_macs(spec));
+        let server = spec.server;
         let seen = self.on_libvirt(move |libvirt| libvirt.see(server)).await?;
-        let made = match seen.filter(|(domain, _)| !matches!(domain.state, SeenState::Off(_))) {
-            Some((_, held)) => self.taps.plug_in(server, &macs, &held).await,
-            None => self.taps.make(server, &macs).await,
-        };
-        made.map_err(|error| fault::of(&error))
+        let up = seen.filter(|(domain, _)| !matches!(domain.state, SeenState::Off(_)));
+        self.networking.make_taps(spec, up.as_ref().map(|(_, held)| held)).await
     }
 
     async fn cut_off(&self, spec: &ServerSpec) -> Result<(), Fault> {
-        let macs: Vec<Mac> = spec.nics.iter().map(|nic| nic.mac).collect();
-        self.taps.cut_off(spec.server, &macs).await.map_err(|error| fault::of(&error))
+        self.networking.cut_off(spec).await
     }
 
     async fn probe_addresses(&self, spec: &ServerSpec, addresses: &BTreeSet<Ipv4Addr>) -> Result<(), Fault> {
-        let (server, wanted) = (spec.server, addresses.clone());
-        blocking(move || filter::ensure_unused(server, &wanted)).await?;
-        self.taps.ensure_unused(addresses).await.map_err(|error| fault::of(&error))
+        self.networking.probe_addresses(spec, addresses).await
     }
 
     async fn set_filters(&self, spec: &ServerSpec, mark: Mark) -> Result<(), Fault> {
-        let links = self.taps.list().await.map_err(|error| fault::of(&error))?;
-        let there = self.taps.seen_in(&links, spec.server);
-        let macs = public_macs(spec).into_iter().filter(|mac| there.contains_key(mac)).collect();
-        let own = mark::public_addresses(spec).into_iter().collect();
-        let filters = ServerFilters { server: spec.server, own, macs, smtp_open: spec.smtp_open, mark };
-        let server = spec.server;
-        if blocking(move || filter::load(&filters)).await? == Before::Altered {
-            tracing::warn!(%server, "the server's filters were changed behind csp's back; they were set anew");
-        }
-        Ok(())
+        self.networking.set_filters(spec, mark).await
     }
 
     async fn link_up(&self, spec: &ServerSpec) -> Result<(), Fault> {
-        self.taps.set_up(spec.server, &public_macs(spec)).await.map_err(|error| fault::of(&error))
+        self.networking.link_up(spec).await
     }
 
     async fn serve_dhcp(&self, spec: &ServerSpec, mark: Mark) -> Result<(), Fault> {
-        let links = self.taps.list().await.map_err(|error| fault::of(&error))?;
-        self.dhcp.serve(spec.server, &spec.nics, mark, &links).map_err(|error| fault::of(&error))
+        self.networking.serve_dhcp(spec, mark).await
     }
 
     async fn attach_nic(&self, spec: &ServerSpec, mac: Mac) -> Result<(), Fault> {
@@ -399,7 +368,7 @@ impl Machine for HostMachine {
     async fn detach_nic(&self, server: ServerId, mac: Mac) -> Result<(), Fault> {
         let is_gone = self.on_libvirt(move |libvirt| libvirt.detach_nic(server, mac)).await?;
         if is_gone {
-            self.taps.remove_of(server, mac).await.map_err(|error| fault::of(&error))?;
+            self.networking.remove_tap(server, mac).await?;
         } else {
             tracing::info!(%server, %mac, "the guest keeps an adapter that it was to give up; it is cut off until its next boot");
         }
@@ -407,12 +376,11 @@ impl Machine for HostMachine {
     }
 
     async fn remove_taps(&self, server: ServerId) -> Result<(), Fault> {
-        self.dhcp.end(server);
-        self.taps.remove(server).await.map_err(|error| fault::of(&error))
+        self.networking.remove_taps(server).await
     }
 
     async fn remove_filters(&self, server: ServerId) -> Result<(), Fault> {
-        blocking(move || filter::remove(server)).await
+        self.networking.remove_filters(server).await
     }
 
     async fn define(&self, spec: &ServerSpec, stamp: Stamp) -> Result<(), Fault> {
@@ -477,10 +445,6 @@ struct Place {
     base: CachedImage,
     seed: std::path::PathBuf,
     serial_log: std::path::PathBuf,
-}
-
-fn public_macs(spec: &ServerSpec) -> Vec<Mac> {
-    spec.nics.iter().filter(|nic| nic.network == NicNetwork::Public).map(|nic| nic.mac).collect()
 }
 
 fn internal(doing: &str, error: &(dyn std::error::Error + 'static)) -> Fault {

@@ -16,6 +16,7 @@ use crate::{
     network::{
         NetworkError, filter, filter_rules,
         links::Link,
+        queue::{self, QueueMark},
         tap_name::{PREFIX, TapMark},
     },
     storage::disk,
@@ -31,8 +32,8 @@ impl HostMachine {
         let mut orphans = self.on_libvirt(move |libvirt| libvirt.orphans(&servers)).await?;
         let around = self.look_around().await?;
         orphans.extend(processes(&around, known));
-        orphans.extend(around.links.iter().filter_map(|link| tap(link, known)));
-        let tables: Vec<String> = filter_rules::tables_beside(&around.filters.tables, known);
+        orphans.extend(around.networks.links.iter().filter_map(|link| tap(link, known)));
+        let tables: Vec<String> = filter_rules::tables_beside(&around.networks.filters.tables, known);
         orphans.extend(blocking(move || filters(&tables)).await?);
         let files = self.storing.on_store(|store| Ok(store.disks.files()?)).await.unwrap_or_default();
         let strange = files.into_iter().filter(|file| disk::owner(file).is_none_or(|server| !known.contains(&server)));
@@ -52,8 +53,12 @@ fn processes(around: &Around, known: &BTreeSet<ServerId>) -> Vec<Orphan> {
 
 /// An interface with the mark of a server that is not known, or with a name like one of ours and no mark.
 fn tap(link: &Link, known: &BTreeSet<ServerId>) -> Option<Orphan> {
+    if let Some(queue) = QueueMark::parse(&link.alias) {
+        return (!known.contains(&queue.server)).then(|| orphan(OrphanKind::Tap, &link.name));
+    }
     let mark = TapMark::parse(&link.alias);
-    let is_strange = mark.map_or_else(|| link.name.starts_with(PREFIX), |mark| !known.contains(&mark.server));
+    let looks_like_ours = || link.name.starts_with(PREFIX) || link.name.starts_with(queue::PREFIX);
+    let is_strange = mark.map_or_else(looks_like_ours, |mark| !known.contains(&mark.server));
     let macs = mark.map(|mark| mark.mac).into_iter().collect();
     is_strange.then(|| Orphan { macs, ..orphan(OrphanKind::Tap, &link.name) })
 }
@@ -90,6 +95,10 @@ mod tests {
         assert_eq!(tap(&marked, &mine), None);
         assert_eq!(tap(&marked, &nobodys).map(|tap| tap.macs), Some(vec![mark.mac]), "its address is leased to nobody");
         assert!(tap(&link("csptb", String::new()), &mine).is_some(), "made by hand");
+        let queue = QueueMark { server: server(), direction: queue::Direction::ToGuest, mbit: 10 };
+        let queue = link("cspqa", queue.to_string());
+        assert_eq!(tap(&queue, &mine), None);
+        assert!(tap(&queue, &nobodys).is_some_and(|orphan| orphan.macs.is_empty()));
         assert_eq!(tap(&link("eth0", String::new()), &nobodys), None, "what does not look like ours is none of ours");
     }
 }

@@ -252,6 +252,7 @@ mod tests {
             cpu_percent_max: Some(150),
             disk_iops_max: Some(2_000),
             disk_mib_per_second_max: Some(200),
+            net_mbit_per_second_max: None,
         };
         let free = xml(&spec(), Virt::Kvm, &[]);
         let bounded = xml(&bounded, Virt::Kvm, &[]);

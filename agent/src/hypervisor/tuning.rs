@@ -74,6 +74,7 @@ mod tests {
             cpu_percent_max: Some(150),
             disk_iops_max: Some(2_000),
             disk_mib_per_second_max: Some(200),
+            net_mbit_per_second_max: None,
         };
         assert_eq!(text(GuestLimits::NONE, CpuGroups::V2), "");
         insta::assert_snapshot!(text(all, CpuGroups::V2));

@@ -23,8 +23,8 @@ use super::{
 };
 use crate::machine::Mark;
 
-/// A table that is there but not as it was loaded. No value has this mark but by a chance of 2^-64.
-const BROKEN: Mark = Mark(0);
+/// Of a table that is there but not as it was loaded. No value has this mark but by a chance of 2^-64.
+pub const BROKEN: Mark = Mark(0);
 const LOAD: &str = "put the server's filters in place";
 
 /// The netdev tables of the host that have chains, and whether the guard stands.
@@ -41,7 +41,25 @@ pub struct AllFilters {
 #[derive(Debug, Default)]
 pub struct FilterLooks {
     all: Mutex<Option<(u32, Arc<AllFilters>)>>,
-    marks: Mutex<BTreeMap<ServerId, (u32, Option<Mark>)>>,
+    tables: Mutex<BTreeMap<ServerId, (Moment, Option<SeenFilters>)>>,
+}
+
+/// The kernel's number for all filters, and those of the queues that a server's frames go through: filters name a queue by
+/// its number, so one that was made anew under the same name is none for them.
+type Moment = (u32, [Option<u32>; 2]);
+
+/// One server's filters, as a look shows them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenFilters {
+    /// What they were made from; a mark that nothing has when they are not as they were loaded, or the guard is gone.
+    pub mark: Mark,
+    /// The queues that frames go through.
+    pub gates: BTreeSet<String>,
+}
+
+impl SeenFilters {
+    /// There, and not as they should be.
+    const BROKEN: Self = Self { mark: BROKEN, gates: BTreeSet::new() };
 }
 
 impl FilterLooks {
@@ -60,25 +78,31 @@ impl FilterLooks {
         Ok(all)
     }
 
-    /// What [`AllFilters::of`] tells of a server. Blocks.
+    /// What [`AllFilters::see`] tells of a server, whose queues have these numbers. Blocks.
     ///
     /// # Errors
     /// When nftables does not answer: then nobody knows.
-    pub fn of(&self, all: &AllFilters, server: ServerId) -> Result<Option<Mark>, NetworkError> {
+    pub fn see(
+        &self,
+        all: &AllFilters,
+        server: ServerId,
+        queues: [Option<u32>; 2],
+    ) -> Result<Option<SeenFilters>, NetworkError> {
         let generation = nft_generation::current();
-        let kept = lock(&self.marks).get(&server).copied().filter(|(kept, _)| Some(*kept) == generation);
-        if let Some((_, mark)) = kept {
-            return Ok(mark);
+        let moment = generation.map(|generation| (generation, queues));
+        let kept = lock(&self.tables).get(&server).cloned().filter(|(kept, _)| Some(*kept) == moment);
+        if let Some((_, seen)) = kept {
+            return Ok(seen);
         }
-        let mark = all.of(server)?;
+        let seen = all.see(server)?;
         if lock(&self.all).as_ref().map(|(listed, _)| *listed) != generation {
-            return Ok(mark); // what is listed is older than that, so nothing may be kept under it
+            return Ok(seen); // what is listed is older than that, so nothing may be kept under it
         }
-        let mut marks = lock(&self.marks);
+        let mut tables = lock(&self.tables);
         // Of servers that are gone nothing is kept for long.
-        marks.retain(|_, (kept, _)| Some(*kept) == generation);
-        marks.extend(generation.map(|generation| (server, (generation, mark))));
-        Ok(mark)
+        tables.retain(|_, ((kept, _), _)| Some(*kept) == generation);
+        tables.extend(moment.map(|moment| (server, (moment, seen.clone()))));
+        Ok(seen)
     }
 }
 
@@ -115,20 +139,21 @@ impl AllFilters {
         Ok(Self { tables, is_guarded })
     }
 
-    /// What the server's filters were made from; `None` is the proof that there are none. A table that was changed since
-    /// it was loaded has a mark that nothing has, and so has every table while the guard is gone. Blocks.
+    /// The server's filters; `None` is the proof that there are none. Blocks.
     ///
     /// # Errors
     /// When nftables does not answer: then nobody knows.
-    pub fn of(&self, server: ServerId) -> Result<Option<Mark>, NetworkError> {
+    pub fn see(&self, server: ServerId) -> Result<Option<SeenFilters>, NetworkError> {
         let name = filter_rules::table_of(server);
         if !self.tables.contains(&name) {
             return Ok(None);
         }
         if !self.is_guarded {
-            return Ok(Some(BROKEN));
+            return Ok(Some(SeenFilters::BROKEN));
         }
-        Ok(Some(read(&name)?.mark().unwrap_or(BROKEN)))
+        let table = read(&name)?;
+        let whole = table.mark().map(|mark| SeenFilters { mark, gates: table.gates });
+        Ok(Some(whole.unwrap_or(SeenFilters::BROKEN)))
     }
 }
 
@@ -165,7 +190,8 @@ pub fn read(table: &str) -> Result<FilterTable, NetworkError> {
 /// When nftables refuses, and then what was there before still holds; or when somebody else changes them at the same time.
 pub fn load(filters: &ServerFilters) -> Result<Before, NetworkError> {
     let name = filter_rules::table_of(filters.server);
-    let taps = filters.macs.iter().map(|mac| TapName::of(filters.server, *mac));
+    let macs = filters.macs.iter().chain(filters.private.iter().map(|tap| &tap.mac));
+    let taps = macs.map(|mac| TapName::of(filters.server, *mac));
     let wanted: BTreeSet<String> = taps.flat_map(|tap| chains_of(&tap)).collect();
     nft::apply(LOAD, filter_rules::open(filters.server))?;
     let listed = nft::list_table(LOAD, &name)?;

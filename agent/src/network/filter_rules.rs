@@ -9,6 +9,8 @@
 //!   each of them with whatever adapter its routing chooses;
 //! * tagged frames, IPv6, broadcast and multicast of IP do not pass; DHCP is the agent's business;
 //! * no mail leaves for other servers until the operator opens it for that server;
+//! * what passes goes through the server's queues when it has a rate: handed over by the rule that lets it pass, since what
+//!   comes back from there is asked for nothing;
 //! * nothing that a guest sends reaches the host itself, whatever addresses its bridge or ports have.
 
 use std::{collections::BTreeSet, net::Ipv4Addr};
@@ -17,9 +19,10 @@ use csp_shared::{id::ServerId, mac::Mac};
 use serde_json::{Value, json};
 
 use super::{
-    dhcp,
     nft::Chain,
+    queue::Gates,
     tap_name::{PREFIX, TapName},
+    tap_rules::{self, TapRules},
 };
 use crate::machine::Mark;
 
@@ -34,9 +37,6 @@ const GUARD_FAMILY: &str = "bridge";
 const GUARD_TABLE: &str = "csp_guard";
 const GUARD_CHAIN: &str = "to_host";
 const GUARD_HOOK: &str = "input";
-/// Where servers hand mail to each other. The ports for customers' own programs, 465 and 587, ask for a name and a
-/// password before they take anything, so what sends unwanted mail has no use for them: they stay open.
-const SMTP: u16 = 25;
 const SEAL_PREFIX: &str = "mark_";
 
 /// All that a server's filters are made from.
@@ -46,12 +46,25 @@ pub struct ServerFilters {
     pub server: ServerId,
     /// Every public address of the server.
     pub own: Vec<Ipv4Addr>,
-    /// The guest's address behind each tap.
+    /// The guest's address behind each public tap.
     pub macs: Vec<Mac>,
+    /// Its taps on private networks.
+    pub private: Vec<PrivateTap>,
     /// Mail may leave for other servers.
     pub smtp_open: bool,
+    /// The queues that frames of public taps go through.
+    pub gates: Option<Gates>,
     /// What they are made from; goes into the seal.
     pub mark: Mark,
+}
+
+/// A tap on a private network: its guest speaks there as itself alone, and its public addresses mean nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrivateTap {
+    /// The guest's address behind it.
+    pub mac: Mac,
+    /// What is its own on that network.
+    pub own: Vec<Ipv4Addr>,
 }
 
 /// Name of the server's table.
@@ -142,12 +155,13 @@ pub fn load(filters: &ServerFilters, stale: &[String]) -> Vec<Value> {
         let own: Vec<String> = filters.own.iter().map(Ipv4Addr::to_string).collect();
         commands.push(json!({"add": {"element": {"family": FAMILY, "table": name, "name": OWN, "elem": own}}}));
     }
-    for mac in &filters.macs {
-        let tap = TapName::of(filters.server, *mac);
+    let public = filters.macs.iter().map(|mac| TapRules::public(*mac, filters));
+    for rules in public.chain(filters.private.iter().map(TapRules::private)) {
+        let tap = TapName::of(filters.server, rules.mac);
         let ingress = TapChain { table: &name, name: from_guest(&tap) };
         let egress = TapChain { table: &name, name: to_guest(&tap) };
-        commands.extend(ingress.commands("ingress", &tap, rules_from_guest(*mac, filters.smtp_open)));
-        commands.extend(egress.commands("egress", &tap, rules_to_guest(*mac)));
+        commands.extend(ingress.commands("ingress", &tap, rules.outward()));
+        commands.extend(egress.commands("egress", &tap, rules.inward()));
     }
     commands
 }
@@ -201,7 +215,7 @@ pub fn is_guard(chain: &Chain) -> bool {
 /// All that the guard says: its only rule, as nft lists it too.
 #[must_use]
 pub fn guard_rule() -> Value {
-    json!([equal(json!({"meta": {"key": "iifname"}}), json!(format!("{PREFIX}*"))), {"drop": null}])
+    json!([tap_rules::equal(json!({"meta": {"key": "iifname"}}), json!(format!("{PREFIX}*"))), {"drop": null}])
 }
 
 struct TapChain<'a> {
@@ -221,105 +235,6 @@ impl TapChain<'_> {
     }
 }
 
-/// What the guest may send. The first rule is the one that keeps tagged frames out: all later ones look inside.
-fn rules_from_guest(mac: Mac, smtp_open: bool) -> Vec<Value> {
-    let mac = mac.to_string();
-    let own_arp = |operation: Value, addresses: Vec<Value>| {
-        let mut expr = arp_ipv4();
-        expr.push(equal(payload("arp", "operation"), operation));
-        expr.push(equal(payload("arp", "saddr ether"), json!(mac)));
-        expr.extend(addresses);
-        expr.push(accept());
-        Value::from(expr)
-    };
-    let own = || json!(format!("@{OWN}"));
-    let group_bit = json!({"&": [payload("ether", "daddr"), "01:00:00:00:00:00"]});
-    let mail = json!([equal(payload("tcp", "dport"), json!(SMTP)), {"drop": null}]);
-    let rules = [
-        json!([differs(payload("ether", "type"), json!({"set": ["ip", "arp"]})), {"drop": null}]),
-        json!([differs(payload("ether", "saddr"), json!(mac)), {"drop": null}]),
-        own_arp(json!({"set": ["request", "reply"]}), vec![equal(payload("arp", "saddr ip"), own())]),
-        // Asking whether an address of its own is free (RFC 5227): there is no sender's address yet. Who asks so for
-        // another's would keep that one from using it.
-        own_arp(
-            json!("request"),
-            vec![equal(payload("arp", "saddr ip"), json!("0.0.0.0")), equal(payload("arp", "daddr ip"), own())],
-        ),
-        json!([equal(payload("ether", "type"), json!("arp")), {"drop": null}]),
-        json!([equal(group_bit, json!("01:00:00:00:00:00")), {"drop": null}]),
-        // What asks for a lease is answered by the agent, which sees it before this, and nobody plays server.
-        json!([equal(payload("udp", "dport"), json!(dhcp::SERVER_PORT)), {"drop": null}]),
-        json!([equal(payload("udp", "sport"), json!(dhcp::SERVER_PORT)), {"drop": null}]),
-    ];
-    let pass = json!([
-        equal(payload("ip", "saddr"), own()),
-        // No packet has this protocol; but a header that the kernel cannot read has none at all, and neither ports nor
-        // anything else of such a packet were looked at above.
-        differs(json!({"meta": {"key": "l4proto"}}), json!(255)),
-        accept(),
-    ]);
-    rules.into_iter().chain((!smtp_open).then_some(mail)).chain([pass]).collect()
-}
-
-/// What reaches the guest.
-fn rules_to_guest(mac: Mac) -> Vec<Value> {
-    let arp = |matches: Vec<Value>| {
-        let mut expr = arp_ipv4();
-        expr.push(equal(payload("arp", "operation"), json!({"set": ["request", "reply"]})));
-        expr.extend(matches);
-        expr.push(accept());
-        Value::from(expr)
-    };
-    let own = || json!(format!("@{OWN}"));
-    vec![
-        json!([differs(payload("ether", "type"), json!({"set": ["ip", "arp"]})), {"drop": null}]),
-        arp(vec![equal(payload("arp", "daddr ip"), own())]),
-        // An address that moved to another machine is announced to everybody; who does not hear it goes on sending to
-        // the old one. Announcements cannot be told from other broadcasts here (nftables compares no two fields), so
-        // all ARP broadcasts come in, as on any cable of the segment.
-        arp(vec![equal(payload("ether", "daddr"), json!("ff:ff:ff:ff:ff:ff"))]),
-        // The agent's own answers: nothing that comes over the bridge has the mark.
-        json!([
-            equal(json!({"meta": {"key": "mark"}}), json!(dhcp::MARK)),
-            equal(payload("ether", "saddr"), json!(mac.of_tap().to_string())),
-            equal(payload("udp", "sport"), json!(dhcp::SERVER_PORT)),
-            equal(payload("udp", "dport"), json!(dhcp::CLIENT_PORT)),
-            accept(),
-        ]),
-        json!([equal(payload("udp", "sport"), json!(dhcp::SERVER_PORT)), {"drop": null}]),
-        json!([
-            equal(payload("ether", "daddr"), json!(mac.to_string())),
-            equal(payload("ip", "daddr"), own()),
-            accept(),
-        ]),
-    ]
-}
-
-fn arp_ipv4() -> Vec<Value> {
-    vec![
-        equal(payload("arp", "htype"), json!(1)),
-        equal(payload("arp", "ptype"), json!("ip")),
-        equal(payload("arp", "hlen"), json!(6)),
-        equal(payload("arp", "plen"), json!(4)),
-    ]
-}
-
-fn payload(protocol: &str, field: &str) -> Value {
-    json!({"payload": {"protocol": protocol, "field": field}})
-}
-
-fn equal(left: Value, right: Value) -> Value {
-    json!({"match": {"op": "==", "left": left, "right": right}})
-}
-
-fn differs(left: Value, right: Value) -> Value {
-    json!({"match": {"op": "!=", "left": left, "right": right}})
-}
-
-fn accept() -> Value {
-    json!({"accept": null})
-}
-
 #[cfg(test)]
 mod tests {
     use uuid::Uuid;
@@ -332,11 +247,17 @@ mod tests {
             server: ServerId(Uuid::from_u128(0x0199_d5c4_8d7e_7000_8000_0000_0000_00bb)),
             own: vec![[203, 0, 113, 10].into(), [203, 0, 113, 11].into()],
             macs: vec![Mac::for_guest([1, 2, 3, 4])],
+            private: Vec::new(),
             smtp_open: false,
+            gates: None,
             mark: Mark(7),
         };
         let commands = load(&filters, &["from_csptold".to_owned()]);
         let lines: Vec<String> = commands.iter().map(Value::to_string).collect();
         insta::assert_snapshot!(lines.join("\n"));
+        let gates = Gates { from_guest: "cspqfrom".to_owned(), to_guest: "cspqto".to_owned() };
+        let gated = load(&ServerFilters { gates: Some(gates), ..filters }, &["from_csptold".to_owned()]);
+        let changed: Vec<String> = gated.iter().map(Value::to_string).filter(|line| !lines.contains(line)).collect();
+        insta::assert_snapshot!("gated", changed.join("\n"));
     }
 }

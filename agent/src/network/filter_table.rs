@@ -28,6 +28,8 @@ pub struct FilterTable {
     pub chains: BTreeMap<String, usize>,
     /// Addresses that its guest may use.
     pub addresses: BTreeSet<Ipv4Addr>,
+    /// Queues that frames are handed to.
+    pub gates: BTreeSet<String>,
     /// A mark of everything but the seals, as nft lists it.
     pub content: Mark,
     seals: Vec<Seal>,
@@ -37,8 +39,8 @@ impl FilterTable {
     /// Reads nft's listing of one table.
     #[must_use]
     pub fn read(listed: &[Value]) -> Self {
-        let (chains, addresses) = (BTreeMap::new(), BTreeSet::new());
-        let mut table = Self { chains, addresses, content: Mark(0), seals: Vec::new() };
+        let (chains, addresses, gates) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
+        let mut table = Self { chains, addresses, gates, content: Mark(0), seals: Vec::new() };
         // Rules mean something by their order, all else does not.
         let (mut things, mut rules) = (BTreeSet::new(), Vec::new());
         for object in listed.iter().filter_map(Value::as_object) {
@@ -53,6 +55,7 @@ impl FilterTable {
                     "rule" => {
                         let chain = text(thing, "chain").unwrap_or_default();
                         *table.chains.entry(chain.to_owned()).or_default() += 1;
+                        table.gates.extend(gate(thing));
                         rules.push(normal(kind, thing));
                         continue;
                     }
@@ -124,6 +127,13 @@ fn normal(kind: &str, thing: &Value) -> String {
     format!("{kind} {thing}")
 }
 
+/// The queue that a rule hands frames to.
+fn gate(rule: &Value) -> Option<String> {
+    let queue = rule.get("expr")?.as_array()?.iter().find_map(|statement| statement.get("fwd")?.get("dev"))?;
+    // One that is gone has a number in place of a name.
+    Some(queue.as_str().map_or_else(|| queue.to_string(), str::to_owned))
+}
+
 /// Ranges and prefixes are not ours, and no address.
 pub(super) fn addresses_in(set: &Value) -> impl Iterator<Item = Ipv4Addr> {
     let elements = set.get("elem").and_then(Value::as_array).into_iter().flatten();
@@ -140,7 +150,10 @@ pub(crate) mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{network::filter_rules::ServerFilters, plan::fixture::server};
+    use crate::{
+        network::{filter_rules::ServerFilters, queue::Gates},
+        plan::fixture::server,
+    };
 
     pub(crate) const ADDRESS: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 10);
 
@@ -152,9 +165,20 @@ pub(crate) mod tests {
         Mac::for_guest([1, 2, 3, 4])
     }
 
+    fn gates() -> Gates {
+        Gates { from_guest: "cspqfrom".to_owned(), to_guest: "cspqto".to_owned() }
+    }
+
     fn commands() -> Vec<Value> {
-        let filters =
-            ServerFilters { server: server(), own: vec![ADDRESS], macs: vec![mac()], smtp_open: false, mark: Mark(7) };
+        let filters = ServerFilters {
+            server: server(),
+            own: vec![ADDRESS],
+            macs: vec![mac()],
+            smtp_open: false,
+            private: Vec::new(),
+            gates: Some(gates()),
+            mark: Mark(7),
+        };
         filter_rules::load(&filters, &[])
     }
 
@@ -188,6 +212,7 @@ pub(crate) mod tests {
         let table = FilterTable::read(&listed);
         assert_eq!((table.mark(), table.is_altered(), table.taps()), (Some(Mark(7)), false, vec![tap().to_string()]));
         assert_eq!(table.addresses, BTreeSet::from([ADDRESS]));
+        assert_eq!(table.gates, BTreeSet::from(["cspqfrom".to_owned(), "cspqto".to_owned()]));
         rules(&mut listed).into_iter().for_each(|rule| rule[HANDLE] = json!(1000));
         let (mut last, rest): (Vec<Value>, Vec<Value>) =
             listed.into_iter().partition(|object| object.get("rule").is_none());

@@ -9,7 +9,7 @@ use csp_shared::mac::Mac;
 use futures_util::StreamExt;
 use rtnetlink::{
     Handle, LinkMessageBuilder, LinkUnspec,
-    packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload},
+    packet_core::{ErrorMessage, NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload},
     packet_route::{
         RouteNetlinkMessage,
         link::{InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage},
@@ -45,6 +45,8 @@ pub struct Link {
     pub is_bridge: bool,
     /// It is a tun or tap.
     pub is_tun: bool,
+    /// It is an ifb: what it is given to send comes back from where it was taken, after its queue.
+    pub is_ifb: bool,
     /// It has a carrier; a tap has one exactly while a program holds it open.
     pub has_carrier: bool,
 }
@@ -64,7 +66,7 @@ impl Links {
     /// When no netlink socket can be had.
     pub fn connect() -> Result<Self, NetworkError> {
         let (connection, handle, _) =
-            rtnetlink::new_connection().map_err(|error| failed("open a netlink socket", &error))?;
+            rtnetlink::new_connection().map_err(|error| failed("open a netlink socket", None, &error))?;
         tokio::spawn(connection);
         Ok(Self { handle, listing: Arc::default() })
     }
@@ -74,36 +76,84 @@ impl Links {
     /// # Errors
     /// When the kernel gives no whole list.
     pub async fn list(&self) -> Result<Vec<Link>, NetworkError> {
+        const DOING: &str = "list the network interfaces";
+        let answers = self.dump(DOING, RouteNetlinkMessage::GetLink(LinkMessage::default())).await?;
+        let read_link = |answer| match answer {
+            RouteNetlinkMessage::NewLink(message) => Some(read(&message)),
+            _ => None,
+        };
+        let links: Vec<Link> = answers.into_iter().filter_map(read_link).collect();
+        // Every network namespace has a loopback interface: an empty list is a connection that ended.
+        if links.is_empty() {
+            return Err(failed(DOING, None, &"the kernel gave none"));
+        }
+        Ok(links)
+    }
+
+    /// All that the kernel lists of one kind of thing.
+    ///
+    /// # Errors
+    /// When the kernel gives no whole list.
+    pub(super) async fn dump(
+        &self,
+        doing: &str,
+        question: RouteNetlinkMessage,
+    ) -> Result<Vec<RouteNetlinkMessage>, NetworkError> {
         let _alone = self.listing.lock().await;
         for _ in 0..DUMP_TRIES {
-            if let Some(links) = self.dump().await? {
-                return Ok(links);
+            if let Some(things) = self.dump_once(doing, question.clone()).await? {
+                return Ok(things);
             }
         }
-        Err(failed("list the network interfaces", &"they change faster than they can be read"))
+        Err(failed(doing, None, &"it changes faster than it can be read"))
     }
 
     /// One pass; nothing when something changed meanwhile.
-    async fn dump(&self) -> Result<Option<Vec<Link>>, NetworkError> {
-        const DOING: &str = "list the network interfaces";
-        let mut request = NetlinkMessage::from(RouteNetlinkMessage::GetLink(LinkMessage::default()));
+    async fn dump_once(
+        &self,
+        doing: &str,
+        question: RouteNetlinkMessage,
+    ) -> Result<Option<Vec<RouteNetlinkMessage>>, NetworkError> {
+        let mut request = NetlinkMessage::from(question);
         request.header.flags = NLM_F_REQUEST | NLM_F_DUMP;
         let mut handle = self.handle.clone();
-        let mut answers = handle.request(request).map_err(|error| failed(DOING, &error))?;
-        let (mut links, mut whole) = (Vec::new(), true);
+        let mut answers = handle.request(request).map_err(|error| failed(doing, None, &error))?;
+        let (mut things, mut whole) = (Vec::new(), true);
         while let Some(answer) = answers.next().await {
             whole &= answer.header.flags & NLM_F_DUMP_INTR == 0;
             match answer.payload {
-                NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(message)) => links.push(read(&message)),
-                NetlinkPayload::Error(error) => return Err(failed(DOING, &error)),
+                NetlinkPayload::InnerMessage(message) => things.push(message),
+                NetlinkPayload::Error(error) => return Err(refused(doing, &error)),
                 _ => {}
             }
         }
-        // Every network namespace has a loopback interface: an empty list is a connection that ended.
-        if links.is_empty() {
-            return Err(failed(DOING, &"the kernel gave none"));
+        Ok(whole.then_some(things))
+    }
+
+    /// Has the kernel do one thing. `flags` are those of its kind of request.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub(super) async fn ask(&self, doing: &str, what: RouteNetlinkMessage, flags: u16) -> Result<(), NetworkError> {
+        let mut request = NetlinkMessage::from(what);
+        request.header.flags = NLM_F_REQUEST | NLM_F_ACK | flags;
+        let mut handle = self.handle.clone();
+        let mut answers = handle.request(request).map_err(|error| failed(doing, None, &error))?;
+        while let Some(answer) = answers.next().await {
+            match answer.payload {
+                NetlinkPayload::Error(error) if error.code.is_some() => return Err(refused(doing, &error)),
+                _ => {}
+            }
         }
-        Ok(whole.then_some(links))
+        Ok(())
+    }
+
+    /// Makes one interface.
+    ///
+    /// # Errors
+    /// When the kernel refuses, as when the name is taken.
+    pub(super) async fn add(&self, doing: &str, link: LinkMessage) -> Result<(), NetworkError> {
+        self.handle.link().add(link).execute().await.map_err(|error| of_rtnetlink(doing, error))
     }
 
     /// Changes one interface.
@@ -111,7 +161,7 @@ impl Links {
     /// # Errors
     /// When the kernel refuses.
     pub async fn change(&self, doing: &str, change: LinkMessageBuilder<LinkUnspec>) -> Result<(), NetworkError> {
-        self.handle.link().change(change.build()).execute().await.map_err(|error| failed(doing, &error))
+        self.handle.link().change(change.build()).execute().await.map_err(|error| of_rtnetlink(doing, error))
     }
 
     /// Deletes one interface.
@@ -120,12 +170,23 @@ impl Links {
     /// When the kernel refuses.
     pub async fn delete(&self, link: &Link) -> Result<(), NetworkError> {
         let deleted = self.handle.link().del(link.index).execute().await;
-        deleted.map_err(|error| failed(&format!("delete {}", link.name), &error))
+        deleted.map_err(|error| of_rtnetlink(&format!("delete {}", link.name), error))
     }
 }
 
-fn failed(doing: &str, reason: &dyn std::fmt::Display) -> NetworkError {
-    NetworkError::Netlink { doing: doing.to_owned(), reason: reason.to_string() }
+fn failed(doing: &str, errno: Option<i32>, reason: &dyn std::fmt::Display) -> NetworkError {
+    NetworkError::Netlink { doing: doing.to_owned(), errno, reason: reason.to_string() }
+}
+
+fn refused(doing: &str, error: &ErrorMessage) -> NetworkError {
+    failed(doing, Some(error.raw_code().abs()), error)
+}
+
+fn of_rtnetlink(doing: &str, error: rtnetlink::Error) -> NetworkError {
+    match error {
+        rtnetlink::Error::NetlinkError(error) => refused(doing, &error),
+        other => failed(doing, None, &other),
+    }
 }
 
 fn read(message: &LinkMessage) -> Link {
@@ -142,6 +203,7 @@ fn read(message: &LinkMessage) -> Link {
             LinkAttribute::LinkInfo(infos) => {
                 link.is_bridge = infos.contains(&LinkInfo::Kind(InfoKind::Bridge));
                 link.is_tun = infos.contains(&LinkInfo::Kind(InfoKind::Tun));
+                link.is_ifb = infos.contains(&LinkInfo::Kind(InfoKind::Ifb));
             }
             _ => {}
         }

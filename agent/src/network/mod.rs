@@ -13,9 +13,13 @@ pub mod links;
 pub mod nft;
 pub mod nft_generation;
 pub mod packet_socket;
+pub mod queue;
+pub mod shaping;
 pub mod tap;
 pub mod tap_device;
 pub mod tap_name;
+mod tap_rules;
+pub mod traffic_control;
 
 use std::{io, net::Ipv4Addr};
 
@@ -27,7 +31,15 @@ pub enum NetworkError {
     Netlink {
         /// What was attempted.
         doing: String,
+        /// The kernel's number for its reason, where it gave one.
+        errno: Option<i32>,
         /// What the kernel said.
+        reason: String,
+    },
+    /// The kernel lacks what holds a server to its rate.
+    #[error("this kernel cannot hold a server to its rate; load the modules {}: {reason}", shaping::MODULES)]
+    NoShaping {
+        /// What it said.
         reason: String,
     },
     /// The bridge that the operator named is not there.
@@ -80,4 +92,12 @@ pub enum NetworkError {
     /// nftables answered with something else than its JSON.
     #[error("nft gave no JSON that can be read")]
     FilterListing(#[source] serde_json::Error),
+}
+
+impl NetworkError {
+    /// Whether the kernel refused with this number.
+    #[must_use]
+    pub fn is(&self, number: nix::errno::Errno) -> bool {
+        matches!(self, Self::Netlink { errno: Some(errno), .. } if *errno == number as i32)
+    }
 }

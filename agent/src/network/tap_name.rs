@@ -14,6 +14,18 @@ pub const PREFIX: &str = "cspt";
 const DIGITS: usize = 11;
 const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
+/// An interface's name that begins with `prefix`, of at most four characters, and goes on with what follows from `input`.
+#[must_use]
+pub fn name_of(prefix: &str, input: &[u8]) -> String {
+    let Sha256([a, b, c, d, e, f, g, h, ..]) = Sha256::of(input);
+    let bits = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+    let digits = (0..DIGITS).filter_map(|digit| {
+        let index = (bits >> (digit * 5)) & 31;
+        ALPHABET.get(usize::try_from(index).ok()?).copied().map(char::from)
+    });
+    prefix.chars().chain(digits).collect()
+}
+
 /// Name of a tap.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct TapName(String);
@@ -24,13 +36,7 @@ impl TapName {
     pub fn of(server: ServerId, mac: Mac) -> Self {
         let mut input = server.0.as_bytes().to_vec();
         input.extend(mac.0);
-        let Sha256([a, b, c, d, e, f, g, h, ..]) = Sha256::of(&input);
-        let bits = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
-        let digits = (0..DIGITS).filter_map(|digit| {
-            let index = (bits >> (digit * 5)) & 31;
-            ALPHABET.get(usize::try_from(index).ok()?).copied().map(char::from)
-        });
-        Self(PREFIX.chars().chain(digits).collect())
+        Self(name_of(PREFIX, &input))
     }
 
     /// As the kernel takes it.

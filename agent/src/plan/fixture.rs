@@ -78,6 +78,7 @@ pub(crate) fn bare() -> Seen {
         seed: None,
         taps: BTreeMap::new(),
         strays: BTreeMap::new(),
+        queues: false,
         filters: None,
         dhcp: None,
         domain: None,

@@ -7,7 +7,7 @@ use std::{
 
 use csp_shared::{
     mac::Mac,
-    spec::{NicNetwork, ServerSpec},
+    spec::{GuestLimits, NicNetwork, ServerSpec},
 };
 
 use crate::machine::{Mark, Seen};
@@ -21,10 +21,12 @@ pub fn seed(spec: &ServerSpec, setup: Mark) -> Mark {
 }
 
 /// Of the filters on `taps`. The addresses of all adapters go in, since each public tap lets all of them through; the
-/// taps go in, since filters can only be put on taps that are there.
+/// taps go in, since filters can only be put on taps that are there. The rate goes in, since it is brought about with them.
 #[must_use]
 pub fn filters(spec: &ServerSpec, taps: &[Mac], setup: Mark) -> Mark {
-    Mark::of(&("filters", setup, spec.server, &spec.nics, taps, spec.smtp_open))
+    let mark = Mark::of(&("filters", setup, spec.server, &spec.nics, taps, spec.smtp_open));
+    // A server without a rate keeps the mark that its filters were loaded with.
+    spec.limits.net_mbit_per_second_max.map_or(mark, |mbit| Mark::of(&(mark, mbit)))
 }
 
 /// Of the answers to DHCP on `taps`.
@@ -50,8 +52,10 @@ pub fn definition(spec: &ServerSpec, setup: Mark) -> Mark {
     let nics: Vec<_> = spec.nics.iter().map(|nic| (&nic.name, nic.mac, nic.network)).collect();
     let machine = (spec.cpus, spec.ram_mib, spec.cpu_use);
     let mark = Mark::of(&("definition", setup, spec.server, machine, nics, spec.disk_epoch, seed(spec, setup)));
-    // As with user data: a server without bounds keeps the mark that it was defined with.
-    if spec.limits.is_none() { mark } else { Mark::of(&(mark, spec.limits)) }
+    // As with user data: a server without bounds keeps the mark that it was defined with. The rate of its adapters is none
+    // of its definition.
+    let limits = GuestLimits { net_mbit_per_second_max: None, ..spec.limits };
+    if limits.is_none() { mark } else { Mark::of(&(mark, limits)) }
 }
 
 /// The spec's adapters, in order.

@@ -54,6 +54,16 @@ fn no_hostile_frame_arrives_and_every_good_one_does() {
     });
 }
 
+/// What comes back from a queue passes no filters, so it must have passed them before.
+#[test]
+fn at_a_rate_it_is_the_same() {
+    in_private_network(|_| {
+        let mut stage = Stage::queued();
+        let wrong = faults(&mut stage);
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    });
+}
+
 /// The control: what the matrix shows is due to the filters, and to nothing else of the stage.
 #[test]
 fn without_filters_each_hostile_frame_would_have_arrived() {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use csp_agent::{
     machine::Mark,
-    network::{filter, filter_rules::ServerFilters, links::Links, nft, tap::Taps, tap_name::TapName},
+    network::{filter, filter_rules::ServerFilters, links::Links, nft, shaping::Shaping, tap::Taps, tap_name::TapName},
 };
 use csp_shared::{id::ServerId, mac::Mac};
 use serde_json::json;
@@ -71,8 +71,15 @@ impl Stage {
             taps.make(OTHER, &[Mac(NEIGHBOUR_MAC)]).await.unwrap();
         });
         let own = vec![NEIGHBOUR];
-        let neighbours =
-            ServerFilters { server: OTHER, own, macs: vec![Mac(NEIGHBOUR_MAC)], smtp_open: false, mark: Mark(1) };
+        let neighbours = ServerFilters {
+            server: OTHER,
+            own,
+            macs: vec![Mac(NEIGHBOUR_MAC)],
+            smtp_open: false,
+            private: Vec::new(),
+            gates: None,
+            mark: Mark(1),
+        };
         filter::load(&neighbours).unwrap();
         on_taps(async |taps| taps.set_up(OTHER, &[Mac(NEIGHBOUR_MAC)]).await.unwrap());
         let cable = |server, mac| GuestCable::open(TapName::of(server, Mac(mac)).as_str());
@@ -84,6 +91,15 @@ impl Stage {
             wait: 0,
         };
         stage.until_heard(Sink::Neighbour);
+        stage
+    }
+
+    /// Both servers connected, the guest at a rate that holds none of the matrix back.
+    pub fn queued() -> Self {
+        let mut stage = Self::filtered();
+        let gates = on_links(async |links| Shaping::new(links).hold(SERVER, 10_000).await.unwrap());
+        filter::load(&ServerFilters { gates: Some(gates), ..filters(2) }).unwrap();
+        stage.until_heard(Sink::Guest);
         stage
     }
 
@@ -133,17 +149,19 @@ impl Stage {
         }
     }
 
-    /// Frames of a cable do not overtake each other, and a cable's work is done when it was sent: so whatever was to
-    /// arrive has when the last one does.
+    /// Frames of a cable do not overtake each other, and a cable's work is done when it was sent, or, where a queue stands
+    /// in it, when what was sent last arrives: so whatever was to arrive has when the last one does.
     fn count_all(&mut self) -> BTreeMap<Sink, usize> {
         self.wait += 1;
         let last = self.last(Sink::Gateway);
         self.guest.send(&ethernet(GATEWAY_MAC, OWN_MAC, IPV4, &udp((OWN, 1), (GATEWAY, 2), &last)));
-        for sink in [Sink::Guest, Sink::Neighbour, Sink::Host] {
+        let from_guest = self.count(Sink::Gateway);
+        let sinks = [Sink::Guest, Sink::Neighbour, Sink::Host];
+        for sink in sinks {
             self.last_from_gateway(sink);
         }
-        let sinks = [Sink::Guest, Sink::Gateway, Sink::Neighbour, Sink::Host];
-        sinks.into_iter().map(|sink| (sink, self.count(sink))).collect()
+        let others = sinks.into_iter().map(|sink| (sink, self.count(sink)));
+        [(Sink::Gateway, from_guest)].into_iter().chain(others).collect()
     }
 
     /// Stands in the frame that ends the present wait at a sink, and in no other.
@@ -191,13 +209,27 @@ impl Stage {
 
 /// The guest's filters, loaded anew under another mark.
 pub fn load(mark: u64) {
-    let macs = vec![Mac(OWN_MAC)];
-    filter::load(&ServerFilters { server: SERVER, own: vec![OWN, OWN_TOO], macs, smtp_open: false, mark: Mark(mark) })
-        .unwrap();
+    filter::load(&filters(mark)).unwrap();
+}
+
+fn filters(mark: u64) -> ServerFilters {
+    ServerFilters {
+        server: SERVER,
+        own: vec![OWN, OWN_TOO],
+        macs: vec![Mac(OWN_MAC)],
+        private: Vec::new(),
+        smtp_open: false,
+        gates: None,
+        mark: Mark(mark),
+    }
 }
 
 /// Does something by the agent's code, which is gone when it is done.
 fn on_taps(work: impl AsyncFnOnce(Taps)) {
+    on_links(async |links| work(Taps::new(links, BRIDGE.to_owned())).await);
+}
+
+fn on_links<T>(work: impl AsyncFnOnce(Links) -> T) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async { work(Taps::new(Links::connect().unwrap(), BRIDGE.to_owned())).await });
+    runtime.block_on(async { work(Links::connect().unwrap()).await })
 }

@@ -252,7 +252,8 @@ fn check_package(package: &Package) -> Result<(), BadCatalog> {
         let why = "cpu is 1 to 512, ram_mb 64 to 16777216, disk_gb 1 to 1048576, extra_ips_max at most 64";
         return Err(BadCatalog::Package(package.slug.as_str().to_owned(), why));
     }
-    let GuestLimits { cpu_weight, cpu_percent_max, disk_iops_max, disk_mib_per_second_max } = package.limits;
+    let GuestLimits { cpu_weight, cpu_percent_max, disk_iops_max, disk_mib_per_second_max, net_mbit_per_second_max } =
+        package.limits;
     let within = |bound: Option<u32>, least, most| bound.is_none_or(|bound| (least..=most).contains(&bound));
     let weight_is_good = within(cpu_weight, 1, 10_000);
     // Less than that and the guest's own clock stands still for too long to work.
@@ -261,9 +262,10 @@ fn check_package(package: &Package) -> Result<(), BadCatalog> {
         || !percent_is_good
         || !within(disk_iops_max, 50, 10_000_000)
         || !within(disk_mib_per_second_max, 1, 1_000_000)
+        || !within(net_mbit_per_second_max, 1, 100_000)
     {
         let why = "cpu_weight is 1 to 10000, max_cpu_percent 5 to 100 times its cpu, max_disk_iops 50 to 10000000, \
-                   max_disk_mib_per_second 1 to 1000000";
+                   max_disk_mib_per_second 1 to 1000000, max_net_mbit_per_second 1 to 100000";
         return Err(BadCatalog::Package(package.slug.as_str().to_owned(), why));
     }
     Ok(())

@@ -38,6 +38,7 @@ pub fn explain(code: FaultCode) -> &'static str {
         FaultCode::PrivateNetworkMissing | FaultCode::SegmentUnavailable => {
             "The host could not connect the server to its private network; the provider was told."
         }
+        FaultCode::ShapingUnsupported => "The host could not give the server its network rate; the provider was told.",
         FaultCode::AddressInUse => {
             "The address chosen for the server is in use by another machine; the provider was told."
         }

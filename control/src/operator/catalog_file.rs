@@ -80,6 +80,9 @@ pub struct PackageEntry {
     pub max_disk_iops: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_disk_mib_per_second: Option<u32>,
+    /// Of all its public adapters together, in each direction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_net_mbit_per_second: Option<u32>,
 }
 
 /// `[[images]]`
@@ -247,6 +250,7 @@ fn package(entry: PackageEntry) -> Package {
             cpu_percent_max: entry.max_cpu_percent,
             disk_iops_max: entry.max_disk_iops,
             disk_mib_per_second_max: entry.max_disk_mib_per_second,
+            net_mbit_per_second_max: entry.max_net_mbit_per_second,
         },
         extra_ips_max: entry.max_extra_ips,
     }
@@ -436,14 +440,23 @@ mod tests {
 
     #[test]
     fn bounds_that_no_guest_could_live_with_are_refused_with_their_package() {
-        for bound in ["cpu_weight = 0", "max_cpu_percent = 4", "max_cpu_percent = 201", "cpu_weight = 10001"] {
-            let file = read(&EXAMPLE.replacen("max_disk_iops = 2000", bound, 1)).unwrap();
+        for bound in [
+            "cpu_weight = 0",
+            "max_cpu_percent = 4",
+            "max_cpu_percent = 201",
+            "cpu_weight = 10001",
+            "max_net_mbit_per_second = 0",
+            "max_net_mbit_per_second = 100001",
+        ] {
+            let bare = EXAMPLE.replacen("max_net_mbit_per_second = 500\n", "", 1);
+            let file = read(&bare.replacen("max_disk_iops = 2000", bound, 1)).unwrap();
             let refused = Catalog::from(file).check().unwrap_err().to_string();
             assert!(refused.contains("`starter`") && refused.contains("max_cpu_percent"), "{bound}: {refused}");
         }
         let file = read(&EXAMPLE.replacen("max_disk_iops = 2000", "max_cpu_percent = 200", 1)).unwrap();
         let starter = Catalog::from(file).packages.remove(0);
         assert_eq!((starter.limits.cpu_percent_max, starter.limits.disk_mib_per_second_max), (Some(200), Some(200)));
+        assert_eq!(starter.limits.net_mbit_per_second_max, Some(500));
     }
 
     #[test]

@@ -88,8 +88,8 @@ pub struct PoolRow {
 }
 
 const PACKAGES: &str = "SELECT uuid, slug, type, name, monthly_cents, cpu, ram_mb, disk_gb, extra_ips_max, \
-                        cpu_weight, cpu_percent_max, disk_iops_max, disk_mib_per_second_max FROM packages \
-                        WHERE active = 1";
+                        cpu_weight, cpu_percent_max, disk_iops_max, disk_mib_per_second_max, net_mbit_per_second_max \
+                        FROM packages WHERE active = 1";
 const IMAGES: &str =
     "SELECT uuid, key, type, name, version, url, sha256, format, size_bytes FROM images WHERE active = 1";
 const POOLS: &str = "SELECT p.slug, l.slug, p.network, p.prefix_len, p.gateway, p.first, p.last, p.dns, \
@@ -110,6 +110,7 @@ fn package(r: &Row<'_>) -> Result<PackageRow, StoreError> {
             cpu_percent_max: row::number_maybe(r, 10)?,
             disk_iops_max: row::number_maybe(r, 11)?,
             disk_mib_per_second_max: row::number_maybe(r, 12)?,
+            net_mbit_per_second_max: row::number_maybe(r, 13)?,
         },
     })
 }

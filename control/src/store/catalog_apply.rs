@@ -192,6 +192,7 @@ fn package(position: usize, package: &Package) -> Entry {
         ("cpu_percent_max", bound(package.limits.cpu_percent_max)),
         ("disk_iops_max", bound(package.limits.disk_iops_max)),
         ("disk_mib_per_second_max", bound(package.limits.disk_mib_per_second_max)),
+        ("net_mbit_per_second_max", bound(package.limits.net_mbit_per_second_max)),
         ("position", Value::from(i64::try_from(position).unwrap_or(i64::MAX))),
     ];
     (package.slug.as_str().to_owned(), columns)

@@ -131,7 +131,15 @@ impl Shell {
         };
         fs::write(folder.join("domain.xml"), plan.to_xml().unwrap()).unwrap();
         let macs = vec![spec.nics[0].mac];
-        let filters = ServerFilters { server: spec.server, own: Vec::new(), macs, smtp_open: false, mark: Mark(1) };
+        let filters = ServerFilters {
+            server: spec.server,
+            own: Vec::new(),
+            macs,
+            smtp_open: false,
+            private: Vec::new(),
+            gates: None,
+            mark: Mark(1),
+        };
         let rules = [filter_rules::open(spec.server), filter_rules::load(&filters, &[])].concat();
         fs::write(folder.join("filters.json"), json!({ "nftables": rules }).to_string()).unwrap();
         let remove = filter_rules::remove(spec.server);

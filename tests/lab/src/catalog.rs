@@ -17,7 +17,8 @@ const EXAMPLE: &str = include_str!("../../../docs/examples/catalog.toml");
 pub const LOCATION: &str = "first";
 
 /// What is divided by how much, and the least that a guest needs.
-const FRACTIONS: [(&str, i64, i64); 3] = [("cpu", 4, 1), ("ram_mb", 4, 256), ("disk_gb", 10, 2)];
+const FRACTIONS: [(&str, i64, i64); 4] =
+    [("cpu", 4, 1), ("ram_mb", 4, 256), ("disk_gb", 10, 2), ("max_net_mbit_per_second", 100, 1)];
 
 /// The real Debian's key in the catalog.
 const DEBIAN_KEY: &str = "debian-12-cloud";

@@ -21,6 +21,8 @@ mod network;
 mod reboot;
 mod reshape;
 mod rig;
+#[cfg(feature = "long")]
+mod shaping;
 
 use rig::{Lab, Server};
 

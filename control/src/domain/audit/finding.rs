@@ -151,6 +151,8 @@ kinds! {
     ProcessOrphan = "process_orphan", Wrong;
     /// A tap that no server explains.
     TapOrphan = "tap_orphan", Wrong;
+    /// A queue for a server's rate that no server explains.
+    QueueOrphan = "queue_orphan", Leftover;
     /// A filter table that no server explains.
     FilterOrphan = "filter_orphan", Leftover;
     /// A disk that no server explains.

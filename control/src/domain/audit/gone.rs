@@ -93,6 +93,9 @@ fn things(side: &ServerSide, view: &HostView<'_>) -> Vec<(String, String)> {
     for tap in view.taps_of(server) {
         things.push((format!("tap {}", tap.name), on(format!("`ip link delete {}`", tap.name))));
     }
+    for (queue, _) in view.queues.iter().filter(|(_, owner)| *owner == Some(server)) {
+        things.push((format!("queue {queue}"), on(format!("`ip link delete {queue}`"))));
+    }
     if let Some(filters) = view.filters_of(server) {
         let table = &filters.table;
         things.push((format!("filter table {table}"), on(format!("`nft delete table netdev {table}`"))));

@@ -84,6 +84,10 @@ pub(super) fn compare(
             );
         }
     }
+    for (queue, owner) in view.queues.iter().filter(|(_, owner)| is_stranger(*owner)) {
+        let cure = format!("{NOBODYS}, on {name}: `ip link delete {queue}`");
+        add(Kind::QueueOrphan, *owner, format!("queue {queue}"), "holds no server to its rate", cure);
+    }
     for filters in view.filters.iter().filter(|filters| is_stranger(filters.server)) {
         let cure = format!("{NOBODYS}, on {name}: `nft delete table netdev {}`", filters.table);
         add(

@@ -310,6 +310,7 @@ fn table() -> Vec<(&'static str, Breaks, Kind, &'static str)> {
         ("a disk of a dead server", |w| w.add(Holding::Disk(file(GONE, "1.qcow2", Some(1)))), K::Remains, "disk"),
         ("a seed of a dead server", |w| w.add(Holding::Seed(file(GONE, "0.iso", None))), K::Remains, "seed"),
         ("a log of a dead server", |w| w.add(Holding::Console(file(GONE, "log.0", None))), K::Remains, "console"),
+        ("a queue of a dead server", |w| w.add(queue_of(Some(GONE))), K::Remains, "queue cspqx"),
         ("held and proved", held_and_proved, K::HeldForNothing, "placement"),
         ("a foreign domain", |w| w.add(foreign_domain()), K::DomainOrphan, "domain mine"),
         (
@@ -320,6 +321,8 @@ fn table() -> Vec<(&'static str, Breaks, Kind, &'static str)> {
         ),
         ("a tap with our name", |w| w.add(foreign_tap(None)), K::TapOrphan, "tap csptx"),
         ("a tap with our mark", |w| w.add(foreign_tap(Some(STRANGER))), K::TapOrphan, "tap csptx"),
+        ("a queue with our name", |w| w.add(queue_of(None)), K::QueueOrphan, "queue cspqx"),
+        ("a queue with our mark", |w| w.add(queue_of(Some(STRANGER))), K::QueueOrphan, "queue cspqx"),
         ("a stranger's filters", |w| w.add(foreign_filters(vec![])), K::FilterOrphan, "filter table csp_mine"),
         ("a stranger's disk", |w| w.add(Holding::Disk(file(STRANGER, "1.qcow2", Some(1)))), K::DiskOrphan, "disk"),
         ("a copy of a disk", |w| w.add(Holding::Disk(nameless())), K::DiskOrphan, "disk copy.qcow2"),
@@ -448,6 +451,10 @@ fn leased_twice(world: &mut World) {
 fn foreign_domain() -> Holding {
     let Holding::Domain(domain) = domain(STRANGER, DomainState::Running) else { unreachable!() };
     Holding::Domain(HeldDomain { name: "mine".to_owned(), ..domain })
+}
+
+fn queue_of(server: Option<ServerId>) -> Holding {
+    Holding::Queue { name: "cspqx".to_owned(), server }
 }
 
 fn foreign_tap(owner: Option<ServerId>) -> Holding {

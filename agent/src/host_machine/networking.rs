@@ -1,0 +1,168 @@
+//! Everything of a host's servers that is network: taps, what holds them to a rate, filters, and the answers to DHCP.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+    sync::Arc,
+};
+
+use csp_shared::{
+    id::ServerId,
+    mac::Mac,
+    observed::Fault,
+    spec::{NicNetwork, ServerSpec},
+};
+
+use super::{blocking, fault};
+use crate::{
+    config::Network,
+    machine::{Mark, SeenStray, SeenTap},
+    network::{
+        NetworkError,
+        dhcp::responder::Responders,
+        filter::{self, AllFilters, Before, FilterLooks},
+        filter_rules::ServerFilters,
+        links::{Link, Links},
+        shaping::{self, Rates, Shaping},
+        tap::Taps,
+    },
+    plan::mark,
+};
+
+/// The host's side of its guests' networks.
+#[derive(Debug)]
+pub(super) struct Networking {
+    taps: Taps,
+    shaping: Shaping,
+    dhcp: Responders,
+    looks: Arc<FilterLooks>,
+}
+
+/// What one look shows of all servers' networks.
+#[derive(Debug)]
+pub(super) struct AllNetworks {
+    pub links: Vec<Link>,
+    pub filters: Arc<AllFilters>,
+    rates: Rates,
+}
+
+/// What it shows of one server's.
+pub(super) struct SeenNetwork {
+    pub taps: BTreeMap<Mac, SeenTap>,
+    pub strays: BTreeMap<String, SeenStray>,
+    pub queues: bool,
+    pub filters: Option<Mark>,
+    pub dhcp: Option<Mark>,
+}
+
+impl Networking {
+    /// Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// When no netlink socket can be had.
+    pub fn open(config: &Network) -> Result<Self, NetworkError> {
+        let links = Links::connect()?;
+        Ok(Self {
+            shaping: Shaping::new(links.clone()),
+            taps: Taps::new(links, config.public_bridge.clone()),
+            dhcp: Responders::default(),
+            looks: Arc::default(),
+        })
+    }
+
+    pub async fn look(&self) -> Result<AllNetworks, Fault> {
+        let links = told(self.taps.list().await)?;
+        let rates = told(self.shaping.rates(&links).await)?;
+        let looks = Arc::clone(&self.looks);
+        let filters = blocking(move || looks.list()).await?;
+        Ok(AllNetworks { links, filters, rates })
+    }
+
+    pub async fn see(&self, all: &AllNetworks, server: ServerId) -> Result<SeenNetwork, Fault> {
+        Ok(SeenNetwork {
+            taps: self.taps.seen_in(&all.links, server),
+            strays: Taps::strays_in(&all.links, server),
+            queues: shaping::remains(&all.links, server),
+            filters: self.see_filters(all, server).await?,
+            dhcp: self.dhcp.seen(server, &all.links),
+        })
+    }
+
+    /// The server's filters, which are as they should be only with the queues that they hand frames to.
+    async fn see_filters(&self, all: &AllNetworks, server: ServerId) -> Result<Option<Mark>, Fault> {
+        let numbers = shaping::numbers(&all.links, server);
+        let (looks, listed) = (Arc::clone(&self.looks), Arc::clone(&all.filters));
+        let Some(seen) = blocking(move || looks.see(&listed, server, numbers)).await? else { return Ok(None) };
+        let is_whole = shaping::is_whole(&all.links, &all.rates, server, &seen.gates);
+        Ok(Some(if is_whole { seen.mark } else { filter::BROKEN }))
+    }
+
+    /// `held` are the adapters of a guest that runs.
+    pub async fn make_taps(&self, spec: &ServerSpec, held: Option<&BTreeSet<Mac>>) -> Result<(), Fault> {
+        let macs = public_macs(spec);
+        told(match held {
+            Some(held) => self.taps.plug_in(spec.server, &macs, held).await,
+            None => self.taps.make(spec.server, &macs).await,
+        })
+    }
+
+    pub async fn cut_off(&self, spec: &ServerSpec) -> Result<(), Fault> {
+        told(self.taps.cut_off(spec.server, &mark::macs(spec)).await)
+    }
+
+    pub async fn probe_addresses(&self, spec: &ServerSpec, addresses: &BTreeSet<Ipv4Addr>) -> Result<(), Fault> {
+        let (server, wanted) = (spec.server, addresses.clone());
+        blocking(move || filter::ensure_unused(server, &wanted)).await?;
+        told(self.taps.ensure_unused(addresses).await)
+    }
+
+    /// Filters hand frames to a queue only once it is there, and it goes only after they no longer do.
+    pub async fn set_filters(&self, spec: &ServerSpec, mark: Mark) -> Result<(), Fault> {
+        let server = spec.server;
+        let links = told(self.taps.list().await)?;
+        let there = self.taps.seen_in(&links, server);
+        let macs: Vec<Mac> = public_macs(spec).into_iter().filter(|mac| there.contains_key(mac)).collect();
+        let gates = match spec.limits.net_mbit_per_second_max {
+            Some(mbit) => Some(told(self.shaping.hold(server, mbit).await)?),
+            None => None,
+        };
+        let is_held = gates.is_some();
+        let own = mark::public_addresses(spec).into_iter().collect();
+        let filters = ServerFilters { server, own, macs, private: Vec::new(), smtp_open: spec.smtp_open, gates, mark };
+        if blocking(move || filter::load(&filters)).await? == Before::Altered {
+            tracing::warn!(%server, "the server's filters were changed behind csp's back; they were set anew");
+        }
+        if is_held { Ok(()) } else { told(self.shaping.release(server).await) }
+    }
+
+    pub async fn link_up(&self, spec: &ServerSpec) -> Result<(), Fault> {
+        told(self.taps.set_up(spec.server, &public_macs(spec)).await)
+    }
+
+    pub async fn serve_dhcp(&self, spec: &ServerSpec, mark: Mark) -> Result<(), Fault> {
+        let links = told(self.taps.list().await)?;
+        told(self.dhcp.serve(spec.server, &spec.nics, mark, &links))
+    }
+
+    pub async fn remove_tap(&self, server: ServerId, mac: Mac) -> Result<(), Fault> {
+        told(self.taps.remove_of(server, mac).await)
+    }
+
+    pub async fn remove_taps(&self, server: ServerId) -> Result<(), Fault> {
+        self.dhcp.end(server);
+        told(self.taps.remove(server).await)?;
+        told(self.shaping.release(server).await)
+    }
+
+    pub async fn remove_filters(&self, server: ServerId) -> Result<(), Fault> {
+        blocking(move || filter::remove(server)).await
+    }
+}
+
+fn public_macs(spec: &ServerSpec) -> Vec<Mac> {
+    spec.nics.iter().filter(|nic| nic.network == NicNetwork::Public).map(|nic| nic.mac).collect()
+}
+
+fn told<T>(done: Result<T, NetworkError>) -> Result<T, Fault> {
+    done.map_err(|error| fault::of(&error))
+}

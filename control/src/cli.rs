@@ -6,6 +6,7 @@ mod client;
 mod hosts;
 mod init;
 mod ledger;
+mod networks;
 mod notices;
 mod operate;
 mod payments;
@@ -107,6 +108,9 @@ enum Command {
     /// Customers' servers
     #[command(subcommand)]
     Server(ServerCommand),
+    /// Customers' private networks
+    #[command(subcommand)]
+    Network(networks::NetworkCommand),
     /// What the provider has to say to customers
     #[command(subcommand)]
     Notice(notices::NoticeCommand),

@@ -92,6 +92,12 @@ registry! {
     NoAddressAvailable = "no_address_available", CONFLICT, true,
         "No address is free right now. Nothing was charged.",
         "Take another location, or try again later.";
+    NoNetworkAvailable = "no_network_available", CONFLICT, true,
+        "The location or the server's host has no private networks, or nothing of what one needs is free right now.",
+        "Take another location, delete a private network that is not needed, or try again later; `GET /private-networks/subnets` shows what is left.";
+    NetworkInUse = "network_in_use", CONFLICT, false,
+        "Servers are in the private network.",
+        "Detach them first: `DELETE /private-networks/{uuid}/members/{membership_id}`.";
     ServerBusy = "server_busy", CONFLICT, true,
         "An action of this server is still running.",
         "Wait for its end: `GET /actions/{uuid}?wait=30` with the uuid in `error.details.running_action`.";

@@ -26,6 +26,7 @@ pub mod idempotency;
 pub mod notices;
 pub mod page;
 pub mod places;
+pub mod private_networks;
 pub mod query;
 pub mod router;
 pub mod seal;

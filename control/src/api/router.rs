@@ -36,7 +36,7 @@ use super::{
     account, actions, catalog, console, docs,
     document::{self, sheet::route},
     edge::edge,
-    events, notices, servers, ssh_keys,
+    events, notices, private_networks, servers, ssh_keys,
     state::App,
     statements, throttle, transactions, wallet,
 };
@@ -85,6 +85,14 @@ pub(super) fn documented() -> OpenApiRouter<App> {
         .routes(route!(servers::destroy::destroy))
         .routes(route!(servers::console::console))
         .routes(route!(servers::reset_password::reset_password))
+        .routes(route!(private_networks::networks::list))
+        .routes(route!(private_networks::networks::create))
+        .routes(route!(private_networks::subnets::list))
+        .routes(route!(private_networks::networks::show))
+        .routes(route!(private_networks::networks::rename))
+        .routes(route!(private_networks::networks::delete))
+        .routes(route!(private_networks::members::attach))
+        .routes(route!(private_networks::members::detach))
         .routes(route!(actions::list::server))
         .routes(route!(actions::list::account))
         .routes(route!(actions::show::show))

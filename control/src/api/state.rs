@@ -70,8 +70,10 @@ impl App {
         let throttle = Arc::new(Throttle::new(&settings.rate_limits, clock.clone()));
         let (held, key_uses, settings) = (Arc::default(), Arc::default(), Arc::new(settings));
         let metrics = Metrics::without_history();
-        let turns = Turns::default();
-        Self { store, wake: Wake::default(), metrics, clock, entropy, throttle, held, key_uses, turns, settings }
+        let (turns, wake) = (Turns::default(), Wake::default());
+        let bell = wake.clone();
+        store.wake_hosts_by(move |host| bell.wake(host));
+        Self { store, wake, metrics, clock, entropy, throttle, held, key_uses, turns, settings }
     }
 
     /// The same, with samples kept there.

@@ -61,6 +61,7 @@ pub(super) fn run(command: Command, config: &Config, json: bool) -> Result<(), C
         Command::Host(command) => super::hosts::run(&client, command, json),
         Command::Orphan(command) => super::hosts::orphans(&client, &command, json),
         Command::Server(command) => server(&client, &output, command),
+        Command::Network(command) => super::networks::run(&client, &command, json),
         Command::Scheduler(command) => super::billing::scheduler(&client, &command, json),
         Command::Price(command) => super::billing::price(&client, command, json),
         Command::Mail(command) => super::billing::mail(&client, &command, json),

@@ -20,14 +20,27 @@ pub enum Command {
     Reinstall,
     /// Another package.
     ChangePackage,
+    /// Into a private network.
+    AttachNetwork,
+    /// Out of one.
+    DetachNetwork,
     /// Remove for good.
     Destroy,
 }
 
 impl Command {
     /// Every command; the store's check constraint lists the same.
-    pub const ALL: [Self; 7] =
-        [Self::Create, Self::Start, Self::Stop, Self::Restart, Self::Reinstall, Self::ChangePackage, Self::Destroy];
+    pub const ALL: [Self; 9] = [
+        Self::Create,
+        Self::Start,
+        Self::Stop,
+        Self::Restart,
+        Self::Reinstall,
+        Self::ChangePackage,
+        Self::AttachNetwork,
+        Self::DetachNetwork,
+        Self::Destroy,
+    ];
 
     /// As stored and shown.
     #[must_use]
@@ -39,6 +52,8 @@ impl Command {
             Self::Restart => "restart",
             Self::Reinstall => "reinstall",
             Self::ChangePackage => "change_package",
+            Self::AttachNetwork => "attach_network",
+            Self::DetachNetwork => "detach_network",
             Self::Destroy => "destroy",
         }
     }
@@ -47,6 +62,13 @@ impl Command {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|command| command.as_str() == text)
+    }
+
+    /// Whether it only plugs something in or out. What comes and goes adds up, so a newer request leaves it standing; of power,
+    /// disk and size the newest request says all that is wanted.
+    #[must_use]
+    pub fn is_about_adapters(self) -> bool {
+        matches!(self, Self::AttachNetwork | Self::DetachNetwork)
     }
 }
 
@@ -131,7 +153,7 @@ pub fn percent(command: Command, status: Status, activity: Option<Activity>, arr
         Status::Done | Status::Failed | Status::Superseded => return 100,
         Status::Running => {}
     }
-    use Command::{ChangePackage, Create, Destroy, Reinstall, Restart};
+    use Command::{AttachNetwork, ChangePackage, Create, Destroy, DetachNetwork, Reinstall, Restart};
     let Some(activity) = activity else { return TAKEN_UP };
     match (command, activity) {
         (Create | Reinstall | ChangePackage, Activity::FetchingImage) => 25 + arrived_percent.unwrap_or(0).min(100) / 5,
@@ -142,6 +164,7 @@ pub fn percent(command: Command, status: Status, activity: Option<Activity>, arr
         (Create | Restart | Reinstall | ChangePackage, Activity::Starting) => 90,
         (Restart | Destroy, Activity::Stopping) => 40,
         (Command::Start, Activity::Preparing) => 30,
+        (AttachNetwork, Activity::Preparing) | (DetachNetwork, Activity::Removing) => 50,
         (Command::Start, Activity::Starting) | (Command::Stop, Activity::Stopping) => 60,
         (Command::Restart, Activity::Preparing) | (Command::Destroy, Activity::Removing) => 70,
         // Left over from what was asked before.
@@ -164,13 +187,15 @@ mod tests {
     #[test]
     fn progress_goes_up_along_the_way_of_each_command() {
         use Activity::{FetchingImage, Preparing, Removing, Starting, Stopping};
-        let ways: [(Command, &[Activity]); 7] = [
+        let ways: [(Command, &[Activity]); 9] = [
             (Command::Create, &[FetchingImage, Preparing, Starting]),
             (Command::Start, &[Preparing, Starting]),
             (Command::Stop, &[Stopping]),
             (Command::Restart, &[Stopping, Preparing, Starting]),
             (Command::Reinstall, &[FetchingImage, Preparing, Starting]),
             (Command::ChangePackage, &[Stopping, Starting]),
+            (Command::AttachNetwork, &[Preparing]),
+            (Command::DetachNetwork, &[Removing]),
             (Command::Destroy, &[Stopping, Removing]),
         ];
         for (command, way) in ways {

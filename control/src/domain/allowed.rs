@@ -30,6 +30,10 @@ pub enum Ask {
     Reinstall,
     /// Give it another package.
     ChangePackage,
+    /// Put it into a private network.
+    AttachNetwork,
+    /// Take it out of one.
+    DetachNetwork,
     /// Change what only the control plane keeps: name, labels, renewal, protection.
     Update,
     /// Remove for good.
@@ -38,7 +42,7 @@ pub enum Ask {
 
 impl Ask {
     /// Every request, in the order of the table's columns.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Start,
         Self::Stop,
         Self::Restart,
@@ -46,6 +50,8 @@ impl Ask {
         Self::Extend,
         Self::Reinstall,
         Self::ChangePackage,
+        Self::AttachNetwork,
+        Self::DetachNetwork,
         Self::Update,
         Self::Destroy,
     ];
@@ -61,6 +67,8 @@ impl Ask {
             Self::Extend => "extend",
             Self::Reinstall => "reinstall",
             Self::ChangePackage => "change_package",
+            Self::AttachNetwork => "attach_network",
+            Self::DetachNetwork => "detach_network",
             Self::Update => "update",
             Self::Destroy => "destroy",
         }
@@ -113,7 +121,11 @@ impl Situation {
         match standing.running.map(|running| running.command) {
             Some(Command::Destroy) => return Self::Gone,
             Some(Command::Create | Command::Reinstall | Command::ChangePackage) => return Self::Busy,
-            Some(Command::Start | Command::Stop | Command::Restart) | None => {}
+            // What is plugged in or out stands in nobody's way.
+            Some(
+                Command::Start | Command::Stop | Command::Restart | Command::AttachNetwork | Command::DetachNetwork,
+            )
+            | None => {}
         }
         let is_seen = standing.host_heard && standing.domain != DomainState::Unknown;
         match (is_seen, standing.is_up(), standing.domain) {
@@ -163,26 +175,27 @@ pub enum Why {
 
 /// The table.
 #[rustfmt::skip]
-fn row(situation: Situation) -> [(Ask, Cell); 9] {
+fn row(situation: Situation) -> [(Ask, Cell); 11] {
     use Cell::{Guarded, No, Yes};
     use Why::{Abuse, Busy, Failed, Gone, NotOnline, Off, Suspended, Unseen};
-    let [start, stop, restart, console, extend, reinstall, package, update, destroy] = match situation {
-        //                       start          stop           restart        console        extend         reinstall      package        update    destroy
-        Situation::Busy       => [No(Busy),      No(Busy),      No(Busy),      No(Busy),      No(Busy),      No(Busy),      No(Busy),      Yes,      Guarded],
-        Situation::Up         => [Yes,           Yes,           Yes,           Yes,           Yes,           Guarded,       Yes,           Yes,      Guarded],
-        Situation::ComingUp   => [Yes,           Yes,           Yes,           No(NotOnline), Yes,           Guarded,       Yes,           Yes,      Guarded],
-        Situation::GoingDown  => [Yes,           Yes,           No(Off),       No(NotOnline), Yes,           Guarded,       Yes,           Yes,      Guarded],
-        Situation::Down       => [Yes,           Yes,           No(Off),       No(NotOnline), Yes,           Guarded,       Yes,           Yes,      Guarded],
-        Situation::UnseenUp   => [Yes,           Yes,           Yes,           No(NotOnline), Yes,           Guarded,       No(Unseen),    Yes,      Guarded],
-        Situation::UnseenDown => [Yes,           Yes,           No(Off),       No(NotOnline), Yes,           Guarded,       No(Unseen),    Yes,      Guarded],
-        Situation::Suspended  => [No(Suspended), No(Suspended), No(Suspended), No(Suspended), Yes,           No(Suspended), No(Suspended), Yes,      Guarded],
-        Situation::Abuse      => [No(Suspended), No(Suspended), No(Suspended), No(Suspended), Yes,           No(Suspended), No(Suspended), Yes,      No(Abuse)],
-        Situation::Failed     => [No(Failed),    No(Failed),    No(Failed),    No(Failed),    No(Failed),    No(Failed),    No(Failed),    Yes,      Guarded],
-        Situation::Gone       => [No(Gone),      No(Gone),      No(Gone),      No(Gone),      No(Gone),      No(Gone),      No(Gone),      No(Gone), No(Gone)],
+    let [start, stop, restart, console, extend, reinstall, package, attach, detach, update, destroy] = match situation {
+        //                       start          stop           restart        console        extend         reinstall      package        attach         detach         update    destroy
+        Situation::Busy       => [No(Busy),      No(Busy),      No(Busy),      No(Busy),      No(Busy),      No(Busy),      No(Busy),      No(Busy),      No(Busy),      Yes,      Guarded],
+        Situation::Up         => [Yes,           Yes,           Yes,           Yes,           Yes,           Guarded,       Yes,           Yes,           Yes,           Yes,      Guarded],
+        Situation::ComingUp   => [Yes,           Yes,           Yes,           No(NotOnline), Yes,           Guarded,       Yes,           Yes,           Yes,           Yes,      Guarded],
+        Situation::GoingDown  => [Yes,           Yes,           No(Off),       No(NotOnline), Yes,           Guarded,       Yes,           Yes,           Yes,           Yes,      Guarded],
+        Situation::Down       => [Yes,           Yes,           No(Off),       No(NotOnline), Yes,           Guarded,       Yes,           Yes,           Yes,           Yes,      Guarded],
+        Situation::UnseenUp   => [Yes,           Yes,           Yes,           No(NotOnline), Yes,           Guarded,       No(Unseen),    Yes,           Yes,           Yes,      Guarded],
+        Situation::UnseenDown => [Yes,           Yes,           No(Off),       No(NotOnline), Yes,           Guarded,       No(Unseen),    Yes,           Yes,           Yes,      Guarded],
+        Situation::Suspended  => [No(Suspended), No(Suspended), No(Suspended), No(Suspended), Yes,           No(Suspended), No(Suspended), No(Suspended), No(Suspended), Yes,      Guarded],
+        Situation::Abuse      => [No(Suspended), No(Suspended), No(Suspended), No(Suspended), Yes,           No(Suspended), No(Suspended), No(Suspended), No(Suspended), Yes,      No(Abuse)],
+        Situation::Failed     => [No(Failed),    No(Failed),    No(Failed),    No(Failed),    No(Failed),    No(Failed),    No(Failed),    No(Failed),    No(Failed),    Yes,      Guarded],
+        Situation::Gone       => [No(Gone),      No(Gone),      No(Gone),      No(Gone),      No(Gone),      No(Gone),      No(Gone),      No(Gone),      No(Gone),      No(Gone), No(Gone)],
     };
     [
         (Ask::Start, start), (Ask::Stop, stop), (Ask::Restart, restart), (Ask::Console, console), (Ask::Extend, extend),
-        (Ask::Reinstall, reinstall), (Ask::ChangePackage, package), (Ask::Update, update), (Ask::Destroy, destroy),
+        (Ask::Reinstall, reinstall), (Ask::ChangePackage, package), (Ask::AttachNetwork, attach),
+        (Ask::DetachNetwork, detach), (Ask::Update, update), (Ask::Destroy, destroy),
     ]
 }
 

@@ -12,6 +12,7 @@ use super::{
     billing::promo::{Discount, Promo},
     label::Label,
     money::Cents,
+    segment::{self, PrivateRange, Segments},
     slug::Slug,
 };
 
@@ -26,6 +27,8 @@ pub struct Catalog {
     pub images: Vec<OsImage>,
     /// Addresses to lease.
     pub pools: Vec<AddressPool>,
+    /// Ranges that the subnets of private networks are taken from, in this order.
+    pub private_ranges: Vec<PrivateRangeEntry>,
     /// Codes that take something off.
     pub promos: Vec<Promo>,
 }
@@ -37,6 +40,17 @@ pub struct Location {
     pub slug: Slug,
     /// For people.
     pub name: Label,
+    /// How it carries private networks; None: it has none.
+    pub segments: Option<Segments>,
+}
+
+/// A range of private addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrivateRangeEntry {
+    /// Its key.
+    pub slug: Slug,
+    /// The range.
+    pub range: PrivateRange,
 }
 
 /// Virtual or dedicated.
@@ -153,6 +167,25 @@ pub enum BadCatalog {
     /// Two pools that would lease one address twice.
     #[error("pools `{0}` and `{1}` overlap")]
     Overlap(String, String),
+    /// A location whose segments cannot work.
+    #[error("location `{location}`: {why}")]
+    Segments {
+        /// Which location.
+        location: String,
+        /// What is wrong.
+        why: segment::BadSegments,
+    },
+    /// A range that cannot work.
+    #[error("private range `{range}`: {why}")]
+    PrivateRange {
+        /// Which range.
+        range: String,
+        /// What is wrong.
+        why: segment::BadRange,
+    },
+    /// Addresses that would be somebody's twice.
+    #[error("private range `{0}` overlaps {1} `{2}`")]
+    RangeOverlap(String, &'static str, String),
     /// A promo code that nobody could use.
     #[error("promo code `{0}`: {1}")]
     Promo(String, String),
@@ -174,6 +207,8 @@ impl Catalog {
         unique("package", self.packages.iter().map(|p| &p.slug))?;
         unique("image", self.images.iter().map(|i| &i.key))?;
         unique("pool", self.pools.iter().map(|p| &p.slug))?;
+        unique("private range", self.private_ranges.iter().map(|r| &r.slug))?;
+        self.locations.iter().try_for_each(check_location)?;
         self.images.iter().try_for_each(check_image)?;
         self.packages.iter().try_for_each(check_package)?;
         self.promos.iter().try_for_each(|promo| self.check_promo(promo))?;
@@ -188,11 +223,26 @@ impl Catalog {
                 return Err(BadCatalog::Overlap(other.slug.as_str().to_owned(), name()));
             }
         }
-        Ok(())
+        self.check_private_ranges()
     }
 }
 
 impl Catalog {
+    /// No address is two ranges', or a pool's beside: a guest with both would not know which of them it speaks to.
+    fn check_private_ranges(&self) -> Result<(), BadCatalog> {
+        for (index, entry) in self.private_ranges.iter().enumerate() {
+            let name = || entry.slug.as_str().to_owned();
+            entry.range.check().map_err(|why| BadCatalog::PrivateRange { range: name(), why })?;
+            let shares = |other: &ipnet::Ipv4Net| segment::overlap(&entry.range.network, other);
+            let others = self.private_ranges.iter().take(index).map(|o| ("private range", &o.slug, o.range.network));
+            let pools = self.pools.iter().map(|pool| ("pool", &pool.slug, pool.range.network));
+            if let Some((what, slug, _)) = others.chain(pools).find(|(_, _, network)| shares(network)) {
+                return Err(BadCatalog::RangeOverlap(name(), what, slug.as_str().to_owned()));
+            }
+        }
+        Ok(())
+    }
+
     fn check_promo(&self, promo: &Promo) -> Result<(), BadCatalog> {
         let refuse = |why: String| Err(BadCatalog::Promo(promo.code.as_str().to_owned(), why));
         if self.promos.iter().filter(|other| other.code == promo.code).count() > 1 {
@@ -231,6 +281,11 @@ fn unique<'a>(kind: &'static str, slugs: impl Iterator<Item = &'a Slug>) -> Resu
         }
     }
     Ok(())
+}
+
+fn check_location(location: &Location) -> Result<(), BadCatalog> {
+    let named = |why| BadCatalog::Segments { location: location.slug.as_str().to_owned(), why };
+    location.segments.as_ref().map_or(Ok(()), |segments| segments.check().map_err(named))
 }
 
 fn check_image(image: &OsImage) -> Result<(), BadCatalog> {

@@ -6,7 +6,7 @@
 
 use std::net::Ipv4Addr;
 
-use csp_shared::id::{ActionId, NoticeId, ServerId};
+use csp_shared::id::{ActionId, NetworkId, NoticeId, ServerId};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
@@ -63,6 +63,9 @@ kinds! {
         "The provider lost the server's host and gave the server up, with its data. It is destroyed. `data`: amount, what was credited for unused time.";
     ServerDestroyed = "server.destroyed",
         "The server is gone from the account; the action of `destroy` ends when its host has proved it.";
+    NetworkCreated = "network.created", "A private network was made. `data`: network_uuid, name.";
+    NetworkUpdated = "network.updated", "A private network was renamed. `data`: network_uuid, name.";
+    NetworkDeleted = "network.deleted", "A private network was deleted. `data`: network_uuid, name.";
     ActionQueued = "action.queued", "Something was asked of a server. `data`: command.";
     ActionStarted = "action.started", "The server's host took the action up. `data`: command.";
     ActionDone = "action.done", "The action was brought about. `data`: command.";
@@ -118,6 +121,10 @@ struct Data<'a> {
     description: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<Ipv4Addr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    network_uuid: Option<NetworkId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     notice_uuid: Option<NoticeId>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -243,6 +250,25 @@ impl Event {
         Self { action: Some(action), ..Self::server(kind, server, &data) }
     }
 
+    /// A private network was made.
+    pub fn network_created(network: NetworkId, name: &str) -> Self {
+        Self::network(Kind::NetworkCreated, network, name)
+    }
+
+    /// A private network has another name.
+    pub fn network_updated(network: NetworkId, name: &str) -> Self {
+        Self::network(Kind::NetworkUpdated, network, name)
+    }
+
+    /// A private network is gone.
+    pub fn network_deleted(network: NetworkId, name: &str) -> Self {
+        Self::network(Kind::NetworkDeleted, network, name)
+    }
+
+    fn network(kind: Kind, network: NetworkId, name: &str) -> Self {
+        Self::account(kind, &Data { network_uuid: Some(network), name: Some(name), ..Data::default() })
+    }
+
     /// The provider has something to say.
     pub fn notice_published(notice: NoticeId, kind: notice::Kind, title: &str) -> Self {
         let (notice_uuid, kind, title) = (Some(notice), Some(kind.as_str()), Some(title));
@@ -312,7 +338,10 @@ mod tests {
     fn every_kind_has_a_name_of_its_own_and_says_what_it_means() {
         for (at, kind) in Kind::ALL.iter().enumerate() {
             let (subject, what) = kind.as_str().split_once('.').unwrap();
-            assert!(["server", "action", "balance", "notice"].contains(&subject) && !what.is_empty(), "{kind:?}");
+            assert!(
+                ["server", "network", "action", "balance", "notice"].contains(&subject) && !what.is_empty(),
+                "{kind:?}"
+            );
             assert!(kind.meaning().ends_with('.'), "{kind:?}");
             assert!(Kind::ALL.iter().skip(at + 1).all(|other| other.as_str() != kind.as_str()), "{kind:?}");
         }

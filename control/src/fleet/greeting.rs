@@ -33,12 +33,12 @@ pub(super) async fn greet<H: Hosts>(
         }
         ToControl::Hello(hello) => {
             intake::hello(&hello)?;
-            let offers = Offers { passwords: hello.passwords };
+            let offers = Offers { passwords: hello.passwords, networks: hello.networks };
             let opened = hosts.open_session(hello, pin).await?;
             let Opened { host, session } = opened;
             // The older session goes before the newer one speaks.
             let registration = wake.register(host, session, offers).ok_or(Ended::Left(Leave::Superseded))?;
-            sender.send(&ToAgent::Welcome { session, host, samples: true, networks: false }).await?;
+            sender.send(&ToAgent::Welcome { session, host, samples: true, networks: true }).await?;
             Ok((opened, registration))
         }
         // Only a key that we asked is listened to, so whose it is need not be looked up.

@@ -12,6 +12,7 @@ use csp_shared::{
     id::HostId,
     key_pin::KeyPin,
     message::{Capacity, Enrol, Hello, Inventory, Orphan, Refusal},
+    network::{DesiredNetwork, HostNetworks, ObservedNetwork},
     observed::Observed,
     sample::Sample,
     spec::Desired,
@@ -115,6 +116,37 @@ pub trait Hosts: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), HostsError>> + Send {
         let _ = (host, session, orphans);
         std::future::ready(Ok(()))
+    }
+
+    /// Records what changed of private networks on a host.
+    fn record_network_reports(
+        &self,
+        host: HostId,
+        session: SessionEpoch,
+        reports: Vec<ObservedNetwork>,
+    ) -> impl Future<Output = Result<News, HostsError>> + Send {
+        let _ = (host, session, reports);
+        std::future::ready(Ok(News::None))
+    }
+
+    /// Keeps what the host can do for private networks.
+    fn record_host_networks(
+        &self,
+        host: HostId,
+        session: SessionEpoch,
+        can: HostNetworks,
+    ) -> impl Future<Output = Result<(), HostsError>> + Send {
+        let _ = (host, session, can);
+        std::future::ready(Ok(()))
+    }
+
+    /// What of private networks the host has not accepted yet.
+    fn networks_unreported(
+        &self,
+        host: HostId,
+    ) -> impl Future<Output = Result<Vec<DesiredNetwork>, HostsError>> + Send {
+        let _ = host;
+        std::future::ready(Ok(Vec::new()))
     }
 
     /// Takes in what servers of the host used lately. Only a refusal ends the session: samples may be lost.

@@ -6,8 +6,9 @@
 use csp_shared::{
     compat,
     host_status::{CPU_MODEL_CHARS_MAX, HostStatus},
-    limits::{FAULT_DETAIL_CHARS_MAX, INVENTORY_ENTRIES_MAX, NICS_MAX},
+    limits::{FAULT_DETAIL_CHARS_MAX, INVENTORY_ENTRIES_MAX, NICS_MAX, OWN_TAGS_MAX},
     message::{Capacity, Hello, Inventory, ORPHAN_NAME_CHARS_MAX, Orphan, Refusal},
+    network::{HostNetworks, ObservedNetwork},
     observed::Observed,
 };
 
@@ -88,11 +89,28 @@ pub(super) fn reports(mut reports: Vec<Observed>) -> Vec<Observed> {
     reports
 }
 
+/// The same of private networks.
+pub(super) fn network_reports(mut reports: Vec<ObservedNetwork>) -> Vec<ObservedNetwork> {
+    for fault in reports.iter_mut().filter_map(|report| report.fault.as_mut()) {
+        fault.detail = shown(&fault.detail, FAULT_DETAIL_CHARS_MAX);
+    }
+    reports
+}
+
+/// What a host can do for private networks, with no more tags than there are.
+pub(super) fn host_networks(mut can: HostNetworks) -> HostNetworks {
+    can.own_tags.sort_unstable();
+    can.own_tags.dedup();
+    can.own_tags.truncate(OWN_TAGS_MAX);
+    can
+}
+
 /// Adds a part to an inventory.
 pub(super) fn add_part(whole: &mut Inventory, part: Inventory) -> Result<(), HostsError> {
     whole.servers.extend(reports(part.servers));
     whole.orphans.extend(orphans(part.orphans));
-    if whole.servers.len().max(whole.orphans.len()) <= INVENTORY_ENTRIES_MAX {
+    whole.networks.extend(network_reports(part.networks));
+    if whole.servers.len().max(whole.orphans.len()).max(whole.networks.len()) <= INVENTORY_ENTRIES_MAX {
         return Ok(());
     }
     let message = format!("the inventory has more than {INVENTORY_ENTRIES_MAX} entries");

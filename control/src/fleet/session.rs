@@ -1,8 +1,9 @@
 //! An open session of one host: its inventory, then two loops side by side.
 //!
 //! ```text
-//! listen  Reports, Alive  ->  store;  Samples  ->  metrics
-//! speak   woken, or rescan by the clock  ->  store: what is not accepted  ->  Desired;  questions;  pings by the clock
+//! listen  Reports, NetworkReports, Alive  ->  store;  Samples  ->  metrics
+//! speak   woken, or rescan by the clock  ->  store: what is not accepted  ->  DesiredNetworks, Desired;  questions;
+//!         pings by the clock
 //! ```
 //!
 //! Neither waits for the other: a host that does not read still gets heard, and one that floods still gets told. Each
@@ -14,8 +15,10 @@ use csp_link::frames::{LinkError, Receiver, Sender};
 use csp_shared::{
     generation::SessionEpoch,
     host_status::HostStatus,
-    limits::SPECS_PER_FRAME_MAX,
+    limits::{NETWORKS_PER_FRAME_MAX, SPECS_PER_FRAME_MAX},
     message::{Capacity, Inventory, Orphan, ToAgent, ToControl, batches},
+    network::HostNetworks,
+    spec::{Desired, NicNetwork},
 };
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 
@@ -25,7 +28,7 @@ use super::{
     hosts::{Hosts, News, Opened},
     intake,
     listener::Bounds,
-    outbox::Outbox,
+    outbox::Sent,
     questions::NewPassword,
     wake::Registration,
 };
@@ -80,8 +83,8 @@ impl<H: Hosts> Session<'_, H> {
                     intake::add_part(&mut whole, part)?;
                 }
                 // The same as in the open session: a host that is long at its inventory must not look silent.
-                ToControl::Alive { session, capacity, status, orphans, networks: _ } => {
-                    self.alive(session, capacity, status, orphans).await?;
+                ToControl::Alive { session, capacity, status, orphans, networks } => {
+                    self.alive(session, capacity, status, orphans, networks).await?;
                 }
                 ToControl::Enrol(_)
                 | ToControl::Hello(_)
@@ -111,8 +114,15 @@ impl<H: Hosts> Session<'_, H> {
                         self.registration.wake();
                     }
                 }
-                ToControl::Alive { session, capacity, status, orphans, networks: _ } => {
-                    self.alive(session, capacity, status, orphans).await?;
+                ToControl::NetworkReports { session, reports } => {
+                    self.check(session)?;
+                    let reports = intake::network_reports(reports);
+                    if self.hosts.record_network_reports(host, session, reports).await? == News::Some {
+                        self.registration.wake();
+                    }
+                }
+                ToControl::Alive { session, capacity, status, orphans, networks } => {
+                    self.alive(session, capacity, status, orphans, networks).await?;
                 }
                 ToControl::Samples { session, samples } => {
                     self.check(session)?;
@@ -128,7 +138,6 @@ impl<H: Hosts> Session<'_, H> {
                 }
                 ToControl::Enrol(_)
                 | ToControl::Hello(_)
-                | ToControl::NetworkReports { .. }
                 | ToControl::InventoryPart(_)
                 | ToControl::Inventory(_)
                 | ToControl::Console { .. } => {
@@ -139,7 +148,7 @@ impl<H: Hosts> Session<'_, H> {
     }
 
     async fn speak(&self, asks: &mut Asks, sender: &mut Sender) -> Result<Infallible, Ended> {
-        let mut outbox = Outbox::default();
+        let mut outbox = Sent::default();
         let mut rescan = every(self.bounds.rescan_every);
         let mut ping = every(self.bounds.ping_every);
         self.send_news(&mut outbox, sender).await?;
@@ -149,7 +158,7 @@ impl<H: Hosts> Session<'_, H> {
             tokio::select! {
                 () = self.registration.woken() => self.send_news(&mut outbox, sender).await?,
                 _ = rescan.tick() => {
-                    outbox.rescan();
+                    outbox = Sent::default();
                     self.send_news(&mut outbox, sender).await?;
                 }
                 request = self.registration.question() => sender.send(&ToAgent::Audit { request }).await?,
@@ -162,9 +171,22 @@ impl<H: Hosts> Session<'_, H> {
         }
     }
 
-    async fn send_news(&self, outbox: &mut Outbox, sender: &mut Sender) -> Result<(), Ended> {
-        let unaccepted = self.hosts.unreported(self.opened.host).await?;
-        for desired in batches(outbox.take(unaccepted), SPECS_PER_FRAME_MAX) {
+    /// A server's networks go before it. They are read after it: both were written in one transaction, so a spec that was
+    /// read has its networks in the store.
+    async fn send_news(&self, sent: &mut Sent, sender: &mut Sender) -> Result<(), Ended> {
+        let mut specs = self.hosts.unreported(self.opened.host).await?;
+        if self.registration.offers().networks {
+            let networks = self.hosts.networks_unreported(self.opened.host).await?;
+            let news = sent.networks.take(networks, |desired| (desired.network(), desired.version()));
+            for networks in batches(news, NETWORKS_PER_FRAME_MAX) {
+                sender.send(&ToAgent::DesiredNetworks { networks }).await?;
+            }
+        } else {
+            // An agent that was made older again: it would take such a spec for no message at all.
+            specs.retain(|desired| !has_private_adapter(desired));
+        }
+        let news = sent.specs.take(specs, |desired| (desired.server(), desired.version()));
+        for desired in batches(news, SPECS_PER_FRAME_MAX) {
             sender.send(&ToAgent::Desired { desired }).await?;
         }
         Ok(())
@@ -176,6 +198,7 @@ impl<H: Hosts> Session<'_, H> {
         capacity: Option<Capacity>,
         status: Option<HostStatus>,
         orphans: Option<Vec<Orphan>>,
+        networks: Option<HostNetworks>,
     ) -> Result<(), Ended> {
         self.check(session)?;
         capacity.as_ref().map_or(Ok(()), intake::capacity)?;
@@ -185,6 +208,9 @@ impl<H: Hosts> Session<'_, H> {
         }
         if let Some(orphans) = orphans.map(intake::orphans) {
             self.hosts.record_orphans(self.opened.host, session, orphans).await?;
+        }
+        if let Some(networks) = networks.map(intake::host_networks) {
+            self.hosts.record_host_networks(self.opened.host, session, networks).await?;
         }
         Ok(())
     }
@@ -196,6 +222,13 @@ impl<H: Hosts> Session<'_, H> {
             return Ok(());
         }
         Err(Ended::out_of_order("the message belongs to another session"))
+    }
+}
+
+fn has_private_adapter(desired: &Desired) -> bool {
+    match desired {
+        Desired::Present(spec) => spec.nics.iter().any(|nic| nic.network != NicNetwork::Public),
+        Desired::Absent(_) => false,
     }
 }
 

@@ -8,6 +8,7 @@ use csp_shared::{
     id::HostId,
     key_pin::KeyPin,
     message::{Capacity, Enrol, Hello, Inventory, Orphan, Refusal},
+    network::{DesiredNetwork, HostNetworks, ObservedNetwork},
     observed::Observed,
     sample::Sample,
     spec::Desired,
@@ -24,6 +25,7 @@ use crate::{
         enrol_host::enrol_host,
         open_session::{SessionError, open_session},
         record_alive::record_alive,
+        record_networks::{record_host_networks, record_network_reports},
         record_orphans::record_orphans,
         record_report::{Recorded, record_inventory, record_report},
         record_status::record_status,
@@ -170,6 +172,31 @@ impl Hosts for StoreHosts {
         told(host, self.write(write).await?).map(drop)
     }
 
+    async fn record_network_reports(
+        &self,
+        host: HostId,
+        session: SessionEpoch,
+        reports: Vec<ObservedNetwork>,
+    ) -> Result<News, HostsError> {
+        let (now, quarantine) = (self.clock.now(), self.quarantine_seconds);
+        let write = move |tx: &mut Tx<'_>| record_network_reports(tx, host, session, &reports, quarantine, now);
+        told(host, self.write(write).await?)
+    }
+
+    async fn record_host_networks(
+        &self,
+        host: HostId,
+        session: SessionEpoch,
+        can: HostNetworks,
+    ) -> Result<(), HostsError> {
+        let write = move |tx: &mut Tx<'_>| record_host_networks(tx, host, session, &can);
+        told(host, self.write(write).await?).map(drop)
+    }
+
+    async fn networks_unreported(&self, host: HostId) -> Result<Vec<DesiredNetwork>, HostsError> {
+        Ok(self.store.read(move |read| read.network_unreported(host)).await?)
+    }
+
     async fn record_samples(
         &self,
         host: HostId,
@@ -210,12 +237,15 @@ fn superseded() -> HostsError {
 }
 
 fn told(host: HostId, recorded: Recorded) -> Result<News, HostsError> {
-    let Recorded { stale, wake, foreign, diverged, faults } = recorded;
+    let Recorded { stale, wake, foreign, diverged, strange_networks, faults } = recorded;
     if stale {
         return Err(superseded());
     }
     if !foreign.is_empty() {
         warn!(%host, servers = foreign.len(), first = ?foreign.first(), "a host spoke of servers that are not its own; ignored");
+    }
+    if !strange_networks.is_empty() {
+        warn!(%host, networks = strange_networks.len(), first = ?strange_networks.first(), "a host holds private networks that are not its own, or is ahead of the store; ignored");
     }
     for (server, fault) in faults {
         warn!(%host, %server, code = fault.code.as_str(), detail = fault.detail, "a host cannot do what is asked of it");

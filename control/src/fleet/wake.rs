@@ -60,6 +60,8 @@ struct Questions {
 pub struct Offers {
     /// [`csp_shared::message::ToAgent::SetPassword`].
     pub passwords: bool,
+    /// [`csp_shared::message::ToAgent::DesiredNetworks`], and adapters in private networks.
+    pub networks: bool,
 }
 
 /// A session's own end of its signals. Dropped with it.
@@ -68,6 +70,7 @@ pub struct Registration {
     host: HostId,
     session: SessionEpoch,
     wake: Wake,
+    offers: Offers,
     woken: Arc<Notify>,
     questions: Arc<Questions>,
     leave: watch::Receiver<Option<Leave>>,
@@ -152,7 +155,7 @@ impl Wake {
         let (leave, told) = watch::channel(None);
         let questions = Arc::<Questions>::default();
         sessions.insert(host, Live { session, woken: woken.clone(), questions: questions.clone(), offers, leave });
-        Some(Registration { host, session, wake: self.clone(), woken, questions, leave: told })
+        Some(Registration { host, session, wake: self.clone(), offers, woken, questions, leave: told })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<HostId, Live>> {
@@ -175,6 +178,11 @@ impl Registration {
             // The sender lives in the map until a newer session replaces it.
             Err(_) => Leave::Superseded,
         }
+    }
+
+    /// What the host's agent understands.
+    pub(super) fn offers(&self) -> Offers {
+        self.offers
     }
 
     /// The next question to this host. Cancel safe.

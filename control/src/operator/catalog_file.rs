@@ -3,6 +3,8 @@
 //! Each value is parsed where it stands, so that a wrong one is named with its line. The same types travel from the
 //! command to the control plane as JSON.
 
+mod private_networks;
+
 use std::{
     fmt,
     net::{IpAddr, Ipv4Addr},
@@ -15,12 +17,14 @@ use csp_shared::{
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+pub use self::private_networks::{RangeEntry, SegmentWord, SegmentsEntry};
 use crate::domain::{
     address::Pool,
     billing::promo::{Code, Discount, Duration, Promo, Terms},
-    catalog::{AddressPool, Catalog, Location, OsImage, Package, ServiceType, Size},
+    catalog::{AddressPool, Catalog, Location, OsImage, Package, PrivateRangeEntry, ServiceType, Size},
     label::Label,
     money::Cents,
+    segment::Segments,
     slug::Slug,
     time::{BadTime, Time},
 };
@@ -44,6 +48,9 @@ pub struct CatalogFile {
     /// Codes that take something off.
     #[serde(default)]
     pub promo_codes: Vec<PromoEntry>,
+    /// Addresses that private networks get.
+    #[serde(default)]
+    pub private_ranges: Vec<RangeEntry>,
 }
 
 /// `[[locations]]`
@@ -53,6 +60,8 @@ pub struct CatalogFile {
 pub struct LocationEntry {
     pub slug: Parsed<Slug>,
     pub name: Parsed<Label>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub private_networks: Option<SegmentsEntry>,
 }
 
 /// `[[packages]]`
@@ -229,13 +238,19 @@ impl From<Kind> for ServiceType {
 impl From<CatalogFile> for Catalog {
     fn from(file: CatalogFile) -> Self {
         Self {
-            locations: file.locations.into_iter().map(|l| Location { slug: l.slug.0, name: l.name.0 }).collect(),
+            locations: file.locations.into_iter().map(location).collect(),
             packages: file.packages.into_iter().map(package).collect(),
             images: file.images.into_iter().map(image).collect(),
             pools: file.pools.into_iter().map(pool).collect(),
             promos: file.promo_codes.into_iter().map(promo).collect(),
+            private_ranges: file.private_ranges.into_iter().map(PrivateRangeEntry::from).collect(),
         }
     }
+}
+
+fn location(entry: LocationEntry) -> Location {
+    let segments = entry.private_networks.map(Segments::from);
+    Location { slug: entry.slug.0, name: entry.name.0, segments }
 }
 
 fn package(entry: PackageEntry) -> Package {

@@ -12,6 +12,7 @@ pub mod keys;
 pub mod ledger;
 pub mod limits;
 pub mod mails;
+pub mod networks;
 pub mod notices;
 pub mod orphans;
 pub mod payments;
@@ -58,6 +59,8 @@ pub fn router(app: App) -> Router {
         .route("/hosts/{name}/fenced", post(host_duty::fenced))
         .route("/hosts/{name}/remove", post(host_duty::remove))
         .route("/orphans", get(orphans::list))
+        .route("/networks", get(networks::list))
+        .route("/networks/{uuid}", get(networks::show))
         .route("/audit", get(audit::run))
         .route("/scheduler", get(billing::scheduler))
         .route("/scheduler/resume", post(billing::resume))

@@ -18,6 +18,7 @@ use super::catalog_file::CatalogFile;
 pub mod billing;
 pub mod hosts;
 pub mod ledger;
+pub mod networks;
 pub mod notices;
 pub mod payments;
 pub mod tokens;

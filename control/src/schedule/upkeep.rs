@@ -33,6 +33,7 @@ pub async fn tick(
     let overdue = store
         .write(move |tx| {
             tx.lease_free_rested(now)?;
+            tx.network_free_rested(now)?;
             tx.idempotency_forget_old(now)?;
             tx.event_forget_old(now.plus(-EVENTS_KEPT_SECONDS))?;
             tx.server_hide_failed(now.plus(-FAILED_VISIBLE_SECONDS), now)?;

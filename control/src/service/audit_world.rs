@@ -12,10 +12,10 @@ use csp_shared::{
 
 use crate::{
     domain::{
-        audit::{Hold, HostSide, LeaseSide, Place, ServerSide, Size, World},
+        audit::{Hold, HostSide, LeaseSide, NetworkSide, Place, ServerSide, Size, World},
         time::Time,
     },
-    store::{HostRow, HostState, LeaseState, PlacementState, Read, StoreError},
+    store::{HostRow, HostState, LeaseState, NetworkObject, PlacementState, Read, StoreError},
 };
 
 /// The store's side, at one moment.
@@ -25,6 +25,7 @@ pub struct Books {
     pub hosts: Vec<(HostId, String)>,
     servers: Vec<ServerSide>,
     leases: Vec<LeaseSide>,
+    networks: Vec<NetworkSide>,
     wallets: Vec<(AccountId, i64, i64)>,
 }
 
@@ -60,6 +61,7 @@ pub fn read_books(read: &Read<'_>, now: Time) -> Result<Books, StoreError> {
         hosts: hosts.collect(),
         servers: servers.collect(),
         leases: leases.collect(),
+        networks: read.network_audit()?.into_iter().map(network).collect(),
         wallets: read.ledger_differences()?,
     })
 }
@@ -73,7 +75,15 @@ pub fn put_together(before: Books, after: Books, hosts: Vec<HostSide>) -> World 
         let changed = was.get(&(side.server, side.host)) != Some(&side);
         ServerSide { changed, ..side }
     });
-    World { hosts, servers: servers.collect(), leases: after.leases, wallets: after.wallets }
+    let networks =
+        after.networks.into_iter().map(|side| NetworkSide { changed: !before.networks.contains(&side), ..side });
+    World {
+        hosts,
+        servers: servers.collect(),
+        leases: after.leases,
+        networks: networks.collect(),
+        wallets: after.wallets,
+    }
 }
 
 /// Whether a silence of this host is worth telling. One that never enrolled has nothing; one that was given up is known
@@ -84,6 +94,11 @@ fn should_answer(host: &HostRow, now: Time) -> bool {
         HostState::Active | HostState::Draining => true,
         HostState::Lost | HostState::Fenced => host.seen_at.is_some_and(|at| at.plus(SILENCE_SECONDS_MAX) >= now),
     }
+}
+
+fn network(object: NetworkObject) -> NetworkSide {
+    let NetworkObject { host, desired, observed, is_gone } = object;
+    NetworkSide { host, desired, observed, is_gone, changed: false }
 }
 
 fn size((cpus, ram_mib, disk_gib): (u64, u64, u64)) -> Size {

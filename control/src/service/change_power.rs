@@ -63,7 +63,8 @@ pub fn change_power(
     let Some(Desired::Present(spec)) = tx.spec_get(server)? else { return Err(PowerError::NotFound) };
     if change == Change::Nothing {
         // A newer request ends the older ones, so what is under way leads to what is wished already.
-        let action = tx.action_running(server)?.map(|action| action.id);
+        let leads_there = tx.action_open(server)?.into_iter().rfind(|action| !action.command.is_about_adapters());
+        let action = leads_there.map(|action| action.id);
         return Ok(PowerChanged { action, host: None });
     }
     let wanted = Version { incarnation: tx.incarnation()?, generation: spec.version.generation.next() };
@@ -71,7 +72,7 @@ pub fn change_power(
     spec.version = wanted;
     tx.spec_put(placement.host, &Desired::Present(Box::new(spec)))?;
     // Requests coalesce: the host brings about the newest one, so the older one ends here.
-    for overtaken in tx.action_open(server)? {
+    for overtaken in tx.action_open(server)?.iter().filter(|action| !action.command.is_about_adapters()) {
         tx.action_end(overtaken.id, ActionStatus::Superseded, None, now)?;
     }
     let id = ActionId(draw.uuid(now));

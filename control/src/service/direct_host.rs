@@ -75,6 +75,9 @@ pub fn direct_host(tx: &mut Tx<'_>, wanted: &DirectHost, now: Time) -> Result<Di
     }
     if state == HostState::Fenced {
         tx.host_give_back(host.id, now.plus(*quarantine), now)?;
+        for network in tx.network_objects_fenced(host.id)? {
+            tx.network_rest(network, now.plus(*quarantine))?;
+        }
     }
     tx.host_set_state(host.id, state)?;
     Ok(Directed { host: host.id, state, changed: true })

@@ -6,6 +6,7 @@ use csp_shared::{
     spec::{Desired, Tombstone},
 };
 
+use super::refresh_network::leave_networks;
 use crate::{
     domain::{
         draw::Draw,
@@ -27,6 +28,7 @@ pub(super) fn bury(tx: &mut Tx<'_>, server: &Server, now: Time) -> Result<(HostI
     let version = Version { incarnation: tx.incarnation()?, generation: current.generation.next() };
     tx.spec_put(placement.host, &Desired::Absent(Tombstone { server: server.id, version }))?;
     tx.lease_hold(server.id)?;
+    leave_networks(tx, server.id)?;
     if placement.state == PlacementState::Active {
         tx.placement_set(server.id, PlacementState::Held, now)?;
     }

@@ -3,13 +3,13 @@
 
 use csp_shared::{
     generation::SessionEpoch,
-    id::{HostId, ServerId},
+    id::{HostId, NetworkId, ServerId},
     message::Inventory,
     observed::{Fault, FaultCode, Observed},
     spec::Desired,
 };
 
-use super::{expire_orders::fail_order, keep_promise::keep_promise, reshape};
+use super::{expire_orders::fail_order, keep_promise::keep_promise, record_networks::take_in_all, reshape};
 use crate::{
     domain::{
         action::{Command, Progress, Status as ActionStatus, progress},
@@ -34,6 +34,8 @@ pub struct Recorded {
     pub foreign: Vec<ServerId>,
     /// Servers of which the host holds something newer than the store: left alone, for the operator.
     pub diverged: Vec<ServerId>,
+    /// Private networks that the host was never told of, or of which it holds something newer than the store.
+    pub strange_networks: Vec<NetworkId>,
     /// What the host cannot do, and did not say before: for the operator, whom customers believe to have been told.
     pub faults: Vec<(ServerId, Fault)>,
 }
@@ -50,11 +52,12 @@ pub fn record_inventory(
     draw: Draw,
     now: Time,
 ) -> Result<Recorded, StoreError> {
-    let recorded = record_report(tx, host, inventory.session, &inventory.servers, quarantine, draw, now)?;
+    let mut recorded = record_report(tx, host, inventory.session, &inventory.servers, quarantine, draw, now)?;
     if !recorded.stale {
         let named = inventory.servers.iter().map(|seen| seen.server).collect();
         tx.observations_keep_only(host, &named)?;
         tx.host_inventory(host)?;
+        take_in_all(tx, host, &inventory.networks, quarantine, &mut recorded, now)?;
         // An empty list may mean that the host could not look: what was known stays, until it says so beside.
         if !inventory.orphans.is_empty() {
             tx.orphan_put_all(host, &inventory.orphans, now)?;
@@ -100,6 +103,9 @@ pub fn record_report(
         recorded.wake |= seen.accepted < wanted;
         for action in tx.action_open(seen.server)? {
             recorded.wake |= move_action(tx, &action, seen, &mut draw, now)?;
+        }
+        if let Some(reached) = seen.reached {
+            tx.member_rest_gone(seen.server, reached, now.plus(quarantine), now)?;
         }
         give_back(tx, host, seen, quarantine, &mut draw, now)?;
         if let (Some((account, before)), Some((_, after))) = (before, tx.server_status(seen.server, now)?)
@@ -183,6 +189,7 @@ fn give_back(
     }
     tx.placement_set(seen.server, PlacementState::Released, now)?;
     tx.lease_rest(seen.server, now.plus(quarantine))?;
+    tx.member_rest(seen.server, now.plus(quarantine), now)?;
     for action in tx.action_open(seen.server)?.iter().filter(|action| action.command == Command::Destroy) {
         tx.action_end(action.id, ActionStatus::Done, None, now)?;
         keep_promise(tx, seen.server, (action.id, action.command), draw, now)?;

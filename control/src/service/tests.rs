@@ -74,7 +74,7 @@ fn catalog() -> Catalog {
         size_bytes: 1 << 20,
     };
     Catalog {
-        locations: vec![Location { slug: slug("here"), name: label("Here") }],
+        locations: vec![Location { slug: slug("here"), name: label("Here"), segments: None }],
         packages: vec![Package {
             slug: slug("starter"),
             kind: ServiceType::Vps,
@@ -104,6 +104,7 @@ fn catalog() -> Catalog {
             extra_monthly: Cents::new(200).unwrap(),
         }],
         promos: vec![],
+        private_ranges: Vec::new(),
     }
 }
 

@@ -43,8 +43,13 @@ impl Read<'_> {
                            WHERE a.uuid = ?1 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > ?2)";
                 self.count(sql, (account, now.0))
             }
+            Limit::PrivateNetworks => {
+                let sql = "SELECT count(*) FROM accounts a JOIN networks n ON n.account_id = a.id \
+                           WHERE a.uuid = ?1 AND n.state = 'active'";
+                self.count(sql, [account])
+            }
             // The store has no such things: what cannot be made is not there.
-            Limit::ShareLinks | Limit::PrivateNetworks => Ok(0),
+            Limit::ShareLinks => Ok(0),
         }
     }
 }

@@ -6,15 +6,16 @@ use rusqlite::{params_from_iter, types::Value};
 use super::{StoreError, Tx, catalog::format_str};
 use crate::domain::{
     billing::promo::{Discount, Promo},
-    catalog::{AddressPool, Catalog, Location, OsImage, Package},
+    catalog::{AddressPool, Catalog, Location, OsImage, Package, PrivateRangeEntry},
     draw::Draw,
+    segment::{PrivateRange, Segments},
     time::Time,
 };
 
 /// One difference between the store and a catalog.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CatalogChange {
-    /// `location`, `package`, `image`, `pool` or `promo code`.
+    /// `location`, `package`, `image`, `pool`, `private range` or `promo code`.
     pub what: &'static str,
     /// Its key.
     pub key: String,
@@ -45,6 +46,7 @@ const LOCATION: Kind = Kind { what: "location", table: "locations", key: "slug",
 const PACKAGE: Kind = Kind { what: "package", table: "packages", key: "slug", has_uuid: true };
 const IMAGE: Kind = Kind { what: "image", table: "images", key: "key", has_uuid: true };
 const POOL: Kind = Kind { what: "pool", table: "address_pools", key: "slug", has_uuid: false };
+const RANGE: Kind = Kind { what: "private range", table: "private_ranges", key: "slug", has_uuid: false };
 const PROMO: Kind = Kind { what: "promo code", table: "promo_codes", key: "code", has_uuid: false };
 
 /// An entry's key and its other columns.
@@ -68,6 +70,7 @@ impl Tx<'_> {
         changes.extend(self.entries_apply(&IMAGE, images, draw, now)?);
         let pools = catalog.pools.iter().map(|p| self.pool(p)).collect::<Result<Vec<_>, _>>()?;
         changes.extend(self.entries_apply(&POOL, pools.into_iter(), draw, now)?);
+        changes.extend(self.entries_apply(&RANGE, catalog.private_ranges.iter().map(private_range), draw, now)?);
         changes.extend(self.entries_apply(&PROMO, catalog.promos.iter().map(promo), draw, now)?);
         Ok(changes)
     }
@@ -174,7 +177,29 @@ impl Tx<'_> {
 }
 
 fn location(location: &Location) -> Entry {
-    (location.slug.as_str().to_owned(), vec![("name", Value::from(location.name.as_str().to_owned()))])
+    let segments = location.segments.as_ref();
+    let number = |read: fn(&Segments) -> u32| Value::from(segments.map(|segments| i64::from(read(segments))));
+    let reserved = segments.map(|s| s.reserved.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "));
+    let columns = vec![
+        ("name", Value::from(location.name.as_str().to_owned())),
+        ("segments", Value::from(segments.map(|segments| segments.kind.as_str().to_owned()))),
+        ("segment_first", number(|segments| segments.first)),
+        ("segment_last", number(|segments| segments.last)),
+        ("segment_reserved", Value::from(reserved)),
+        ("segment_mtu", number(|segments| segments.mtu.into())),
+    ];
+    (location.slug.as_str().to_owned(), columns)
+}
+
+fn private_range(entry: &PrivateRangeEntry) -> Entry {
+    let PrivateRange { network, subnet_len } = entry.range;
+    let columns = vec![
+        ("family", Value::from(4)),
+        ("network", Value::from(network.network().to_string())),
+        ("prefix_len", Value::from(i64::from(network.prefix_len()))),
+        ("subnet_len", Value::from(i64::from(subnet_len))),
+    ];
+    (entry.slug.as_str().to_owned(), columns)
 }
 
 fn package(position: usize, package: &Package) -> Entry {

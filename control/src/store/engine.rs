@@ -16,7 +16,7 @@ use std::{
     thread,
 };
 
-use csp_shared::id::AccountId;
+use csp_shared::id::{AccountId, HostId};
 use rusqlite::{
     Connection,
     trace::{TraceEvent, TraceEventCodes},
@@ -134,6 +134,11 @@ impl Store {
     #[must_use]
     pub fn billing_bell(&self) -> Arc<Notify> {
         self.signals.billing_bell()
+    }
+
+    /// Has hosts' sessions woken after each commit that changed a private network on theirs. The first one who is named stays.
+    pub fn wake_hosts_by(&self, bell: impl Fn(HostId) + Send + Sync + 'static) {
+        self.signals.wake_hosts_by(bell);
     }
 
     /// Runs one use case. Whatever it answers is durable, and a refusal leaves no trace.

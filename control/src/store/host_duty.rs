@@ -71,6 +71,11 @@ impl Tx<'_> {
                    (SELECT n.id FROM placements p JOIN nics n ON n.server_id = p.server_id \
                    WHERE p.host_id = ?1 AND p.state <> 'released' AND p.state = 'held')";
         self.run(sql, (host, rest_until.0))?;
+        let sql = "SELECT s.uuid FROM placements p JOIN servers s ON s.id = p.server_id \
+                   WHERE p.host_id = ?1 AND p.state <> 'released' AND p.state = 'held'";
+        for server in self.many(sql, [host], |r| row::parsed::<ServerId>(r, 0))? {
+            self.member_rest(server, rest_until, now)?;
+        }
         let sql = "UPDATE placements SET state = 'released', released_at = ?2 \
                    WHERE host_id = ?1 AND state <> 'released' AND state = 'held'";
         self.run(sql, (host, now.0))?;

@@ -117,11 +117,13 @@ impl Tx<'_> {
             Virt::Qemu => "qemu",
         };
         let sql = "UPDATE hosts SET session = session + 1, boot_id = ?2, agent_version = ?3, virt = ?4, cpus = ?5, \
-                   ram_mib = ?6, disk_gib = ?7, seen_at = ?8 WHERE uuid = ?1";
+                   ram_mib = ?6, disk_gib = ?7, seen_at = ?8, networks = CASE WHEN ?9 THEN networks END WHERE uuid = ?1";
         let (ram, disk) = (row::signed(hello.capacity.ram_mib), row::signed(hello.capacity.disk_gib));
         let version: String = hello.agent_version.chars().take(50).collect();
         let boot: String = hello.boot_id.chars().take(64).collect();
-        self.run(sql, (host.to_string(), boot, version, virt, hello.capacity.cpus, ram, disk, now.0))?;
+        let (id, cpus) = (host.to_string(), hello.capacity.cpus);
+        // What it can do for private networks it tells next; until then it stands as it was.
+        self.run(sql, (id, boot, version, virt, cpus, ram, disk, now.0, hello.networks))?;
         self.one("SELECT session FROM hosts WHERE uuid = ?1", [host.to_string()], |r| {
             Ok(SessionEpoch(row::number(r, 0)?))
         })

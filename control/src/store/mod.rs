@@ -23,6 +23,9 @@ mod idempotency;
 mod lease;
 mod ledger;
 mod mail;
+mod network;
+mod network_member;
+mod network_object;
 mod notice;
 mod operator_token;
 mod orphan;
@@ -48,7 +51,10 @@ mod wallet_history;
 
 use std::{collections::BTreeSet, ops::Deref, path::PathBuf};
 
-use csp_shared::{generation::Incarnation, id::AccountId};
+use csp_shared::{
+    generation::Incarnation,
+    id::{AccountId, HostId},
+};
 use rusqlite::Connection;
 
 pub use self::{
@@ -70,6 +76,9 @@ pub use self::{
     lease::{Lease, LeaseRole, LeaseState, NewLease},
     ledger::{LedgerPlace, ServicePlace},
     mail::{MailRow, NewMail},
+    network::{NetworkRow, NetworkState, NewNetwork, RangeRow},
+    network_member::{MemberRow, NewMember},
+    network_object::NetworkObject,
     notice::NoticeRow,
     operator_token::{NewOperatorToken, OperatorTokenRow},
     orphan::OrphanRow,
@@ -118,12 +127,15 @@ struct News {
     told: BTreeSet<AccountId>,
     /// The scheduler has to look at a service now.
     billing: bool,
+    /// Hosts that have to be told something, beside those that a use case names.
+    hosts: BTreeSet<HostId>,
 }
 
 impl News {
     fn append(&mut self, other: Self) {
         self.told.extend(other.told);
         self.billing |= other.billing;
+        self.hosts.extend(other.hosts);
     }
 }
 

@@ -12,13 +12,14 @@ use std::{
 use rusqlite::Connection;
 
 /// Tables that grow with what the provider owns and sells, not with customers and their use.
-const SMALL: [&str; 13] = [
+const SMALL: [&str; 14] = [
     "store_state",
     "scheduler",
     "locations",
     "packages",
     "images",
     "address_pools",
+    "private_ranges",
     "hosts",
     "join_tokens",
     "promo_codes",
@@ -53,6 +54,8 @@ const WHOLE: &[(&str, &str)] = &[
         "the operator gives notice of a price",
     ),
     ("FROM disputes d JOIN accounts a", "the operator's list of disputes"),
+    ("WHERE n.state <> 'free' ORDER BY n.id", "the operator's list of private networks"),
+    ("FROM network_objects o JOIN hosts h ON h.id = o.host_id ORDER BY o.host_id, o.id", "an audit's question"),
     ("ON l.id = n.location_id ORDER BY n.id DESC", "the operator's list of notices"),
     #[cfg(test)]
     ("UPDATE accounts SET balance_cents = -1", "what a test sees refused"),

@@ -9,7 +9,7 @@ use csp_shared::{
 };
 use rusqlite::Row;
 
-use super::{Action, Lease, LeaseState, Read, StoreError, row};
+use super::{Action, Lease, LeaseState, MemberRow, Read, StoreError, row};
 use crate::domain::{
     billing::{
         lock::{Lock, LockSet},
@@ -51,6 +51,8 @@ pub struct ServerView {
     pub image: (String, String, String, String),
     /// Addresses, the primary first.
     pub ips: Vec<ServerIp>,
+    /// Adapters in private networks, oldest first.
+    pub private: Vec<MemberRow>,
     /// Paid until; nothing before first Online.
     pub paid_until: Option<Time>,
     /// Whether it renews by itself.
@@ -195,6 +197,7 @@ fn base(r: &Row<'_>, now: Time) -> Result<Base, StoreError> {
         size: Size { cpu: row::number(r, 10)?, ram_mb: row::number(r, 11)?, disk_gb: row::number(r, 12)? },
         image: (r.get(13)?, r.get(14)?, r.get(15)?, r.get(16)?),
         ips: Vec::new(),
+        private: Vec::new(),
         paid_until: row::time_maybe(r, 17)?,
         auto_renew: r.get(18)?,
         locks: standing.locks,
@@ -316,6 +319,7 @@ impl Read<'_> {
         let Base { now, mut view, mut standing } = base;
         view.renewal = self.billed_get(view.id)?.map(|billed| billed.renewal(now)).unwrap_or_default();
         view.ips = self.server_ips(view.id)?;
+        view.private = self.member_list_of(view.id)?;
         view.labels = self.server_labels(view.id)?;
         if view.service == ServiceStatus::Failed {
             view.failure = self.action_of_order(view.id)?.and_then(|order| order.error);

@@ -1,12 +1,12 @@
-//! Tells whoever follows an account that there is something new to read. A signal carries no data and decides nothing: it
-//! saves time, and whoever waits also looks by the clock.
+//! Tells whoever follows an account that there is something new to read, and hosts that there is something to be sent. A
+//! signal carries no data and decides nothing: it saves time, and whoever waits also looks by the clock.
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
-use csp_shared::id::AccountId;
+use csp_shared::id::{AccountId, HostId};
 use tokio::sync::{Notify, watch};
 
 use super::News;
@@ -16,7 +16,11 @@ use super::News;
 pub(super) struct Signals {
     by_account: Arc<Mutex<HashMap<AccountId, watch::Sender<()>>>>,
     billing: Arc<Notify>,
+    hosts: Arc<OnceLock<HostBell>>,
 }
+
+/// Wakes a host's session.
+type HostBell = Box<dyn Fn(HostId) + Send + Sync>;
 
 impl Signals {
     /// Changes whenever this account is told of.
@@ -29,11 +33,19 @@ impl Signals {
         Arc::clone(&self.billing)
     }
 
+    /// Who wakes hosts' sessions. The first one stays.
+    pub(super) fn wake_hosts_by(&self, bell: impl Fn(HostId) + Send + Sync + 'static) {
+        let _ = self.hosts.set(Box::new(bell));
+    }
+
     /// Wakes those whom a transaction concerns. To be called after the commit. Forgets accounts that nobody follows any more.
     pub(super) fn tell(&self, news: &News) {
         let accounts = &news.told;
         if news.billing {
             self.billing.notify_one();
+        }
+        if let Some(bell) = self.hosts.get() {
+            news.hosts.iter().copied().for_each(bell);
         }
         if accounts.is_empty() {
             return;
@@ -59,7 +71,7 @@ mod tests {
     use super::*;
 
     fn news(number: u128) -> News {
-        News { told: BTreeSet::from([account(number)]), billing: false }
+        News { told: BTreeSet::from([account(number)]), ..News::default() }
     }
 
     fn account(number: u128) -> AccountId {

@@ -15,6 +15,7 @@ use csp_shared::{
     id::{HostId, ServerId},
     key_pin::KeyPin,
     message::{Capacity, Enrol, Hello, Inventory, Orphan, PasswordRefusal, Virt},
+    network::{DesiredNetwork, HostNetworks, NetworkRemains, ObservedNetwork},
     observed::{DomainState, Fault, FaultCode, Observed, Remains},
     sample::Sample,
     spec::Desired,
@@ -46,7 +47,7 @@ impl TestHost {
         let (name, location) = (Slug::parse(name).unwrap(), Slug::parse("first").unwrap());
         let pin = KeyPin::of(name.as_str().as_bytes());
         let machine_id = format!("machine-{}", name.as_str());
-        let add = AddHost { name, location, class, cpu_overcommit };
+        let add = AddHost { name: name.clone(), location, class, cpu_overcommit };
         let (draw, now) = (app.draw(), app.now());
         let added = app.store.write(move |tx| add_host(tx, &add, draw.clone(), now)).await.unwrap();
         let enrol = Enrol { protocol: PROTOCOL, token: added.token, machine_id: machine_id.clone() };
@@ -59,11 +60,12 @@ impl TestHost {
             capacity: Capacity { cpus: 16, ram_mib: 65_536, disk_gib: 1_000 },
             virt: Virt::Kvm,
             passwords: false,
-            networks: false,
+            networks: true,
         };
         let opened = hosts.open_session(hello.clone(), pin).await.unwrap();
         let inventory = Inventory { session: opened.session, servers: vec![], orphans: vec![], networks: Vec::new() };
         let _ = hosts.record_inventory(opened.host, inventory).await.unwrap();
+        hosts.record_host_networks(opened.host, opened.session, networks_of(name.as_str())).await.unwrap();
         Self { host: opened.host, session: opened.session, hosts, hello, pin }
     }
 
@@ -105,6 +107,23 @@ impl TestHost {
         let _ = self.hosts.record_inventory(self.host, inventory).await.unwrap();
     }
 
+    /// Can do this for private networks from now on.
+    pub async fn carries(&self, can: HostNetworks) {
+        self.hosts.record_host_networks(self.host, self.session, can).await.unwrap();
+    }
+
+    /// What it was not told of private networks before.
+    pub async fn networks_to_hear(&self) -> Vec<DesiredNetwork> {
+        self.hosts.networks_unreported(self.host).await.unwrap()
+    }
+
+    /// Takes all that it was not told of private networks, and reports it as `how` makes of a full success.
+    pub async fn says_of_networks(&self, how: impl Fn(ObservedNetwork) -> ObservedNetwork) {
+        let wanted = self.networks_to_hear().await;
+        let reports = wanted.iter().map(|desired| how(in_order(desired))).collect();
+        let _ = self.hosts.record_network_reports(self.host, self.session, reports).await.unwrap();
+    }
+
     /// Says that it lives.
     pub async fn alive(&self) {
         self.hosts.alive(self.host, self.session, None).await.unwrap();
@@ -113,7 +132,7 @@ impl TestHost {
     /// Answers for its guests from now on, until what is returned is dropped.
     #[must_use]
     pub fn with_guests(&self, control: &TestControl) -> TestGuests {
-        let offers = Offers { passwords: true };
+        let offers = Offers { passwords: true, networks: true };
         let session = control.app.wake.register(self.host, self.session, offers).expect("no newer session");
         let book = Arc::<Mutex<GuestBook>>::default();
         let kept = book.clone();
@@ -135,6 +154,7 @@ impl TestHost {
 
     /// Brings about all that it was not told of before, and reports it.
     pub async fn obey(&self) {
+        self.says_of_networks(|seen| seen).await;
         self.report(settled).await;
     }
 
@@ -197,6 +217,28 @@ impl TestGuests {
 impl Drop for TestGuests {
     fn drop(&mut self) {
         self.task.abort();
+    }
+}
+
+/// Of an ordinary host, with an address of its own for VXLAN.
+fn networks_of(name: &str) -> HostNetworks {
+    let last = name.bytes().fold(0u8, u8::wrapping_add);
+    HostNetworks { vlan: true, underlay: Some([192, 0, 2, last].into()), own_tags: Vec::new() }
+}
+
+/// What a host says that has brought a private network about.
+fn in_order(desired: &DesiredNetwork) -> ObservedNetwork {
+    let remains = match desired {
+        DesiredNetwork::Present(_) => NetworkRemains::UNPROVED,
+        DesiredNetwork::Absent(_) => NetworkRemains::NOTHING,
+    };
+    ObservedNetwork {
+        network: desired.network(),
+        accepted: desired.version(),
+        accepted_hash: desired.hash(),
+        reached: Some(desired.version()),
+        fault: None,
+        remains,
     }
 }
 

@@ -28,7 +28,9 @@ fn with_body() -> Vec<(String, String)> {
     let operations = paths.flat_map(|(path, item)| document::verbs(item).into_iter().map(move |verb| (path, verb)));
     operations
         .filter(|(_, (_, operation))| operation.request_body.is_some())
-        .map(|(path, (method, _))| (method.to_owned(), path.replace("{uuid}", ABSENT)))
+        .map(|(path, (method, _))| {
+            (method.to_owned(), path.replace("{uuid}", ABSENT).replace("{membership_id}", ABSENT))
+        })
         .collect()
 }
 
@@ -84,7 +86,11 @@ async fn every_path_tells_which_methods_it_has() {
     let control = TestControl::start().await;
     for (path, item) in &document::document().paths.paths {
         let has: Vec<&str> = document::verbs(item).into_iter().map(|(method, _)| method).collect();
-        let path = path.replace("{uuid_or_slug}", "starter").replace("{month}", "2026-06").replace("{uuid}", ABSENT);
+        let path = path
+            .replace("{uuid_or_slug}", "starter")
+            .replace("{month}", "2026-06")
+            .replace("{uuid}", ABSENT)
+            .replace("{membership_id}", ABSENT);
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "BREW", "TRACE", "CONNECT"] {
             if has.contains(&method) {
                 continue;
@@ -258,7 +264,12 @@ async fn no_field_of_any_body_takes_or_repeats_what_acts_on_its_reader() {
                     // As the field itself, in a list, as a name and as a value within it.
                     for value in [json!(text), json!([text]), json!({*text: "a"}), json!({"a": text}), json!([[text]])]
                     {
-                        let send = control.api(&verb.to_uppercase(), &path.replace("{uuid}", ABSENT)).by(&customer);
+                        let send = control
+                            .api(
+                                &verb.to_uppercase(),
+                                &path.replace("{uuid}", ABSENT).replace("{membership_id}", ABSENT),
+                            )
+                            .by(&customer);
                         let reply = send.json(&json!({field: value})).send().await;
                         let message = reply.json["message"].as_str().unwrap_or_default();
                         // What names nothing that is there may be told so before its body is looked at.
@@ -283,7 +294,11 @@ async fn no_query_repeats_what_acts_on_its_reader_and_none_is_too_much() {
     for (path, item) in document["paths"].as_object().unwrap() {
         let Some(operation) = item.get("get") else { continue };
         let parameters = operation["parameters"].as_array().into_iter().flatten();
-        let path = path.replace("{uuid_or_slug}", "starter").replace("{month}", "2026-06").replace("{uuid}", ABSENT);
+        let path = path
+            .replace("{uuid_or_slug}", "starter")
+            .replace("{month}", "2026-06")
+            .replace("{uuid}", ABSENT)
+            .replace("{membership_id}", ABSENT);
         for name in parameters.filter(|parameter| parameter["in"] == "query").map(|p| p["name"].as_str().unwrap()) {
             for text in ACTING.iter().copied().chain(["\u{fffd}", "-0", "0x10", "1e400", "9".repeat(400).as_str(), "%"])
             {
@@ -313,7 +328,7 @@ fn operations() -> Vec<(String, String, Vec<String>)> {
     let rows = document::rows().into_iter().map(|row| {
         let takes = names(&document["paths"][&row.path][row.method.to_lowercase()]);
         let path = row.path.replace("{uuid_or_slug}", "starter").replace("{month}", "2026-06");
-        (row.method.to_owned(), path.replace("{uuid}", ABSENT), takes)
+        (row.method.to_owned(), path.replace("{uuid}", ABSENT).replace("{membership_id}", ABSENT), takes)
     });
     rows.collect()
 }

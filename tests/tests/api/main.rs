@@ -31,6 +31,7 @@ mod packages;
 mod passwords;
 mod payments;
 mod power;
+mod private_networks;
 mod races;
 mod rate_limits;
 mod reinstall;

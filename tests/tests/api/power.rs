@@ -80,7 +80,17 @@ async fn restart_does_not_power_on() {
     assert_eq!((&details["status"], &details["running_action"]), (&json!("Offline"), &Value::Null));
     assert_eq!(
         details["allowed"],
-        json!(["start", "stop", "extend", "reinstall", "change_package", "update", "destroy"])
+        json!([
+            "start",
+            "stop",
+            "extend",
+            "reinstall",
+            "change_package",
+            "attach_network",
+            "detach_network",
+            "update",
+            "destroy"
+        ])
     );
     assert_eq!(world.status().await, "Offline");
 }

@@ -73,7 +73,7 @@ fn catalog() -> Catalog {
         last: "203.0.113.20".parse().unwrap(),
     };
     Catalog {
-        locations: vec![Location { slug: slug("lab"), name: label("Lab") }],
+        locations: vec![Location { slug: slug("lab"), name: label("Lab"), segments: None }],
         packages: vec![Package {
             slug: slug("starter"),
             kind: ServiceType::Vps,
@@ -92,6 +92,7 @@ fn catalog() -> Catalog {
             extra_monthly: Cents::new(100).unwrap(),
         }],
         promos: vec![],
+        private_ranges: Vec::new(),
     }
 }
 

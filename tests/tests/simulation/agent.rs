@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use csp_agent::{
     failpoint,
     machine::Machine,
+    networks::Networks,
     plan::memory::Course,
     spec_file::{MemoryBacking, SpecFile},
     worker::converge::{Host, Moment, Next, act, look},
@@ -13,10 +14,12 @@ use csp_agent::{
 use csp_shared::{
     generation::SessionEpoch,
     host_status::{HostStatus, PoolStatus},
-    id::ServerId,
+    id::{NetworkId, ServerId},
     key_pin::KeyPin,
     message::{Capacity, Hello, Inventory, Message, ToAgent, ToControl, Virt},
+    network::{DesiredNetwork, HostNetworks, NetworkRemains, ObservedNetwork},
     observed::Observed,
+    spec::{Desired, NicNetwork},
 };
 use csp_tests::FakeMachine;
 
@@ -28,6 +31,8 @@ pub struct Process {
     fuse: Fuse,
     courses: BTreeMap<ServerId, Course>,
     told: BTreeMap<ServerId, Observed>,
+    networks: Networks<Mortal<MemoryBacking>>,
+    networks_told: BTreeMap<NetworkId, ObservedNetwork>,
     session: Option<SessionEpoch>,
     orphans_told: Option<SessionEpoch>,
     heard: bool,
@@ -44,6 +49,8 @@ pub struct SimHost {
     /// By how much the agent's clock is ahead, in milliseconds; counts from its next start.
     pub skew_ms: u64,
     disk: MemoryBacking,
+    networks: MemoryBacking,
+    underlay: u8,
     fuse: Fuse,
 }
 
@@ -58,6 +65,8 @@ impl SimHost {
             process: None,
             skew_ms: 0,
             disk: MemoryBacking::default(),
+            networks: MemoryBacking::default(),
+            underlay: u8::try_from(number).unwrap() + 1,
             fuse,
         }
     }
@@ -66,6 +75,8 @@ impl SimHost {
         let now_ms = now_ms + self.skew_ms;
         let specs = SpecFile::open(Mortal::new(self.disk.clone(), self.fuse.clone())).await.unwrap();
         assert!(specs.damaged().is_empty());
+        let networks = Networks::open(Mortal::new(self.networks.clone(), self.fuse.clone())).await.unwrap();
+        assert!(networks.damaged().is_empty());
         let machine = Mortal::new(self.machine.clone(), self.fuse.clone());
         let host = Host { machine, specs, stop_timeout_ms: 60_000 };
         let (courses, told) = (BTreeMap::new(), BTreeMap::new());
@@ -75,6 +86,8 @@ impl SimHost {
             fuse,
             courses,
             told,
+            networks,
+            networks_told: BTreeMap::new(),
             session: None,
             orphans_told: None,
             heard: false,
@@ -108,7 +121,7 @@ impl SimHost {
             capacity: facts.capacity,
             virt: Virt::Qemu,
             passwords: false,
-            networks: false,
+            networks: true,
         };
         self.wire.to_control.push_back(ToControl::Hello(hello).encode());
     }
@@ -122,7 +135,8 @@ impl SimHost {
             ToAgent::Welcome { session, .. } => {
                 process.session = Some(session);
                 let servers = process.inventory().await;
-                let inventory = Inventory { session, servers, orphans: Vec::new(), networks: Vec::new() };
+                let networks = process.look_at_networks().await;
+                let inventory = Inventory { session, servers, orphans: Vec::new(), networks };
                 self.wire.to_control.push_back(ToControl::Inventory(inventory).encode());
             }
             ToAgent::Desired { desired } => {
@@ -131,9 +145,12 @@ impl SimHost {
                 }
                 process.heard = true;
             }
+            ToAgent::DesiredNetworks { networks } => {
+                process.networks.accept(networks).await;
+                self.tell_of_networks().await;
+            }
             ToAgent::Refused { .. } => self.hang_up(),
             ToAgent::Enrolled { .. }
-            | ToAgent::DesiredNetworks { .. }
             | ToAgent::Audit { .. }
             | ToAgent::OpenConsole { .. }
             | ToAgent::SetPassword { .. } => {
@@ -151,7 +168,9 @@ impl SimHost {
         let orphans = is_first.then(|| self.machine.with(|machine| machine.strangers.clone()));
         let pool = PoolStatus { total_bytes: 100 << 30, free_bytes: 100 << 30, ..PoolStatus::default() };
         let status = HostStatus { pool: Some(pool), ..HostStatus::default() };
-        let alive = ToControl::Alive { session, capacity: None, status: Some(status), orphans, networks: None };
+        let underlay = Some([192, 0, 2, self.underlay].into());
+        let networks = is_first.then(|| HostNetworks { underlay, ..HostNetworks::default() });
+        let alive = ToControl::Alive { session, capacity: None, status: Some(status), orphans, networks };
         self.wire.to_control.push_back(alive.encode());
     }
 
@@ -169,7 +188,25 @@ impl SimHost {
             process.told.insert(server, observed.clone());
             self.wire.to_control.push_back(ToControl::Reports { session, reports: vec![observed] }.encode());
         }
+        self.tell_of_networks().await;
         ran
+    }
+
+    /// What changed of private networks.
+    async fn tell_of_networks(&mut self) {
+        let Some(process) = &mut self.process else { return };
+        let Some(session) = process.session else { return };
+        let before = process.networks_told.clone();
+        let mut reports = process.look_at_networks().await;
+        reports.retain(|seen| before.get(&seen.network) != Some(seen));
+        if !reports.is_empty() {
+            self.wire.to_control.push_back(ToControl::NetworkReports { session, reports }.encode());
+        }
+    }
+
+    /// What the host should know of a private network.
+    pub async fn network(&self, network: NetworkId) -> Option<DesiredNetwork> {
+        self.process.as_ref()?.networks.get(network).await
     }
 }
 
@@ -189,6 +226,42 @@ impl Process {
         // A failure is told by the next look.
         let _ = act(&self.host, &look.desired, step, course, now_ms).await;
         Some((look.observed, true))
+    }
+
+    /// What there is of each private network. Nothing here makes bridges: one is there as long as it should be, or a tap is.
+    async fn look_at_networks(&mut self) -> Vec<ObservedNetwork> {
+        let mut all = Vec::new();
+        for desired in self.networks.list().await {
+            let taps = self.has_taps(desired.network()).await;
+            let is_there = taps || matches!(desired, DesiredNetwork::Present(_));
+            all.push(ObservedNetwork {
+                network: desired.network(),
+                accepted: desired.version(),
+                accepted_hash: desired.hash(),
+                reached: Some(desired.version()),
+                fault: None,
+                remains: NetworkRemains { bridge: is_there, device: is_there, taps },
+            });
+        }
+        self.networks_told = all.iter().map(|seen| (seen.network, seen.clone())).collect();
+        all
+    }
+
+    /// Whether a tap is in the network. A connected one that no spec has any more may be in any.
+    async fn has_taps(&self, network: NetworkId) -> bool {
+        for server in self.host.specs.servers() {
+            let Some(record) = self.host.specs.get(server).await else { continue };
+            let nics = if let Desired::Present(spec) = record.desired { spec.nics } else { Vec::new() };
+            let held = self.host.machine.taps(server);
+            let is_in = |mac| match nics.iter().find(|nic| nic.mac == mac) {
+                Some(nic) => nic.network == NicNetwork::Private { network },
+                None => true,
+            };
+            if held.iter().any(|(mac, tap)| (tap.plugged || tap.up) && is_in(*mac)) {
+                return true;
+            }
+        }
+        false
     }
 
     async fn inventory(&mut self) -> Vec<Observed> {

@@ -39,7 +39,7 @@ use csp_shared::{
     generation::SessionEpoch,
     id::{AccountId, HostId},
     key_pin::KeyPin,
-    limits::SPECS_PER_FRAME_MAX,
+    limits::{NETWORKS_PER_FRAME_MAX, SPECS_PER_FRAME_MAX},
     message::{Enrol, Message, ToAgent, ToControl},
     sha256::Sha256,
     spec::{GuestLimits, Image, ImageFormat},
@@ -104,7 +104,7 @@ fn catalog() -> Catalog {
         size_bytes: 1 << 20,
     };
     Catalog {
-        locations: vec![Location { slug: slug("here"), name: label("Here") }],
+        locations: vec![Location { slug: slug("here"), name: label("Here"), segments: None }],
         packages: [("starter", PRICE, 1, 10), ("large", 1295, 2, 20), ("small", 395, 1, 5)]
             .map(|(name, cents, cpu, disk_gb)| Package {
                 slug: slug(name),
@@ -139,6 +139,7 @@ fn catalog() -> Catalog {
             extra_monthly: Cents::ZERO,
         }],
         promos: vec![],
+        private_ranges: Vec::new(),
     }
 }
 
@@ -241,7 +242,7 @@ impl Control {
             (ToControl::Hello(hello), None) => self.hosts.open_session(hello, pin).await.map(|opened| {
                 self.sessions[index] = Some((opened.host, opened.session));
                 wire.to_agent.push_back(
-                    ToAgent::Welcome { session: opened.session, host: opened.host, samples: true, networks: false }
+                    ToAgent::Welcome { session: opened.session, host: opened.host, samples: true, networks: true }
                         .encode(),
                 );
                 News::None
@@ -252,10 +253,16 @@ impl Control {
             (ToControl::Reports { session, reports }, Some((host, _))) => {
                 self.hosts.record_reports(host, session, reports).await
             }
-            (ToControl::Alive { session, capacity, status, orphans, networks: _ }, Some((host, _))) => {
+            (ToControl::NetworkReports { session, reports }, Some((host, _))) => {
+                self.hosts.record_network_reports(host, session, reports).await
+            }
+            (ToControl::Alive { session, capacity, status, orphans, networks }, Some((host, _))) => {
                 let mut alive = self.hosts.alive(host, session, capacity).await;
                 if let Some(orphans) = orphans.filter(|_| alive.is_ok()) {
                     alive = self.hosts.record_orphans(host, session, orphans).await;
+                }
+                if let Some(networks) = networks.filter(|_| alive.is_ok()) {
+                    alive = self.hosts.record_host_networks(host, session, networks).await;
                 }
                 match status {
                     Some(status) if alive.is_ok() => self.hosts.record_status(host, session, status).await,
@@ -282,6 +289,10 @@ impl Control {
     pub async fn tell(&self, index: usize, wire: &mut Wire) {
         let Some((host, _)) = self.sessions[index].filter(|_| wire.up) else { return };
         let desired = self.hosts.unreported(host).await.unwrap();
+        let networks = self.hosts.networks_unreported(host).await.unwrap();
+        for part in networks.chunks(NETWORKS_PER_FRAME_MAX) {
+            wire.to_agent.push_back(ToAgent::DesiredNetworks { networks: part.to_vec() }.encode());
+        }
         for part in desired.chunks(SPECS_PER_FRAME_MAX) {
             wire.to_agent.push_back(ToAgent::Desired { desired: part.to_vec() }.encode());
         }

@@ -1,9 +1,14 @@
 //! A machine and a folder below an agent that can die before and after each thing that it does to them.
 
-use std::{collections::BTreeSet, future::Future, io, net::Ipv4Addr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::Future,
+    io,
+    net::Ipv4Addr,
+};
 
 use csp_agent::{
-    machine::{HostEvent, HostFacts, Machine, Mark, Seen, Stamp},
+    machine::{HostEvent, HostFacts, Machine, Mark, Seen, SeenTap, Stamp},
     spec_file::{Backing, MemoryBacking, backing::NamedContent},
 };
 use csp_shared::{
@@ -35,6 +40,13 @@ impl<T> Mortal<T> {
         let done = effect().await;
         self.fuse.cross(name, "after").await;
         done
+    }
+}
+
+impl Mortal<FakeMachine> {
+    /// The taps of a server.
+    pub fn taps(&self, server: ServerId) -> BTreeMap<Mac, SeenTap> {
+        self.below.server(server).taps
     }
 }
 

@@ -46,6 +46,8 @@ pub mod tags {
     pub const SSH_KEYS: &str = "SSH keys";
     /// Rented servers.
     pub const SERVERS: &str = "Servers";
+    /// Networks of the account's own.
+    pub const PRIVATE_NETWORKS: &str = "Private networks";
     /// What was asked of servers.
     pub const ACTIONS: &str = "Actions";
     /// What happened.
@@ -60,6 +62,7 @@ pub mod tags {
         (CATALOG, "What can be ordered, and where: packages, operating systems, locations."),
         (SSH_KEYS, "Public keys that a new server lets in."),
         (SERVERS, "Ordering servers, looking at them, powering them, removing them."),
+        (PRIVATE_NETWORKS, "Networks of the account's own between its servers, and which servers are in them."),
         (ACTIONS, "What was asked of servers, and how far it is."),
         (EVENTS, "What happened to the account and its servers, to read or to follow."),
         (META, "What the provider has to say, and this description."),

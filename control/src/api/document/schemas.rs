@@ -29,6 +29,7 @@ use crate::{
         event,
         label::{ACTING, UNSEEN},
         ledger::CauseKind,
+        membership::MemberStatus,
         notice::Kind as NoticeKind,
         scope::Scope,
         server::{ServiceStatus, Status},
@@ -291,6 +292,8 @@ words! {
     StatusWord(Status::ALL) = Online;
     /// What was asked of a server.
     CommandWord(Command::ALL) = Create;
+    /// How far a server's place in a private network is.
+    MemberStatusWord(MemberStatus::ALL) = Active;
     /// What a key may do.
     ScopeWord(Scope::ALL) = Read;
     /// Why money moved.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use csp_shared::{
-    id::{LeaseId, ServerId},
+    id::{LeaseId, NetworkId, ServerId},
     secret::Secret,
 };
 use serde::Serialize;
@@ -19,7 +19,7 @@ use crate::{
         state::App,
     },
     domain::{billing, time::Time},
-    store::{ServerIp, ServerView},
+    store::{MemberRow, ServerIp, ServerView},
 };
 
 /// A server.
@@ -151,6 +151,9 @@ struct AdapterAnswer {
     mac: String,
     #[schema(example = json!(["203.0.113.10"]))]
     addresses: Vec<String>,
+    /// The private network that it is in; null for one on the public network.
+    #[schema(required, value_type = Option<Uuid>)]
+    private_network_uuid: Option<NetworkId>,
 }
 
 /// What the next period costs, by today's prices.
@@ -180,7 +183,7 @@ impl ServerAnswer {
 
 impl From<ServerView> for ServerAnswer {
     fn from(view: ServerView) -> Self {
-        let (renewal, adapters) = (view.renewal.into(), adapters(&view.ips));
+        let (renewal, adapters) = (view.renewal.into(), adapters(&view.ips, &view.private));
         let package = package(&view);
         let (uuid, key, name, version) = view.image;
         Self {
@@ -233,8 +236,8 @@ fn ip(ip: ServerIp) -> IpAnswer {
     }
 }
 
-/// Adapters in the order of their addresses: the primary first.
-fn adapters(ips: &[ServerIp]) -> Vec<AdapterAnswer> {
+/// Adapters in the order of their addresses: the primary first, private ones last.
+fn adapters(ips: &[ServerIp], private: &[MemberRow]) -> Vec<AdapterAnswer> {
     let mut adapters: Vec<AdapterAnswer> = Vec::new();
     for ip in ips {
         let address = ip.lease.address.to_string();
@@ -242,10 +245,16 @@ fn adapters(ips: &[ServerIp]) -> Vec<AdapterAnswer> {
             Some(adapter) => adapter.addresses.push(address),
             None => {
                 let (name, mac) = (ip.lease.adapter.clone(), ip.mac.clone());
-                adapters.push(AdapterAnswer { name, mac, addresses: vec![address] });
+                adapters.push(AdapterAnswer { name, mac, addresses: vec![address], private_network_uuid: None });
             }
         }
     }
+    adapters.extend(private.iter().map(|member| AdapterAnswer {
+        name: member.adapter.clone(),
+        mac: member.mac.to_string(),
+        addresses: vec![member.address.to_string()],
+        private_network_uuid: Some(member.network),
+    }));
     adapters
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use csp_shared::{
     id::{HostId, ServerId},
-    spec::{Desired, ServerSpec},
+    spec::{Desired, NicNetwork, ServerSpec},
 };
 
 use super::{Finding, Hold, Kind, LeaseSide, Place, ServerSide, Size, World};
@@ -97,9 +97,10 @@ fn actions(side: &ServerSide, host: Option<&str>, found: &mut Vec<Finding>) {
     }
 }
 
-/// Every address of a spec is its server's by a lease.
+/// Every public address of a spec is its server's by a lease.
 fn leases_of(side: &ServerSide, spec: &ServerSpec, host: Option<&str>, leases: &[LeaseSide], found: &mut Vec<Finding>) {
-    for address in spec.nics.iter().flat_map(|nic| &nic.addresses).map(|address| address.address) {
+    let public = spec.nics.iter().filter(|nic| nic.network == NicNetwork::Public);
+    for address in public.flat_map(|nic| &nic.addresses).map(|address| address.address) {
         let held = leases.iter().any(|l| l.address == address && l.server == side.server && l.state == Hold::Leased);
         if !held {
             let finding = Finding::new(Kind::LeaseMissing, host, Some(side.server), address.to_string());

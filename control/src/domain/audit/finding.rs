@@ -93,6 +93,20 @@ kinds! {
     SpecOrphan = "spec_orphan", Wrong;
     /// A file among the specs cannot be read.
     SpecDamaged = "spec_damaged", Danger;
+    /// The host does not hold the object of a private network.
+    NetworkMissing = "network_missing", Wrong;
+    /// The host holds an older one.
+    NetworkBehind = "network_behind", Wrong;
+    /// The host holds a newer one.
+    NetworkAhead = "network_ahead", Danger;
+    /// The host holds another one of the same version.
+    NetworkAltered = "network_altered", Danger;
+    /// A private network is to be gone from a host that has not proved it.
+    NetworkHeld = "network_held", Wrong;
+    /// The host holds a private network that the store never had there.
+    NetworkOrphan = "network_orphan", Wrong;
+    /// A file among the private networks cannot be read.
+    NetworkDamaged = "network_damaged", Wrong;
     /// A guest should run and does not.
     GuestDown = "guest_down", Wrong;
     /// A guest is paused.

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use csp_shared::{
-    audit::{HeldDomain, HeldFilters, HeldSpec, HeldTap, Holding, HostPart, PoolFile},
-    id::{HostId, ServerId},
+    audit::{HeldDomain, HeldFilters, HeldNetwork, HeldSpec, HeldTap, Holding, HostPart, PoolFile},
+    id::{HostId, NetworkId, ServerId},
     observed::DomainState,
     sha256::Sha256,
 };
@@ -22,6 +22,8 @@ pub(super) struct HostView<'a> {
     pub name: &'a str,
     pub specs: BTreeMap<ServerId, &'a HeldSpec>,
     pub bad_files: Vec<(&'a str, Option<ServerId>)>,
+    pub networks: BTreeMap<NetworkId, &'a HeldNetwork>,
+    pub bad_networks: Vec<&'a str>,
     pub domains: Vec<&'a HeldDomain>,
     pub processes: Vec<(ServerId, i32)>,
     pub taps: Vec<&'a HeldTap>,
@@ -44,6 +46,8 @@ impl<'a> HostView<'a> {
             name: &side.name,
             specs: BTreeMap::new(),
             bad_files: Vec::new(),
+            networks: BTreeMap::new(),
+            bad_networks: Vec::new(),
             domains: Vec::new(),
             processes: Vec::new(),
             taps: Vec::new(),
@@ -62,6 +66,8 @@ impl<'a> HostView<'a> {
             match holding {
                 Holding::Spec(spec) => drop(view.specs.insert(spec.server, spec)),
                 Holding::BadSpecFile { file, server } => view.bad_files.push((file, *server)),
+                Holding::Network(network) => drop(view.networks.insert(network.network, network)),
+                Holding::BadNetworkFile { file } => view.bad_networks.push(file),
                 Holding::Domain(domain) => view.domains.push(domain),
                 Holding::Process { server, pid } => view.processes.push((*server, *pid)),
                 Holding::Tap(tap) => view.taps.push(tap),
@@ -77,8 +83,6 @@ impl<'a> HostView<'a> {
                 Holding::Image { file } => drop(view.images.insert(file)),
                 // What rests in the trash belongs to nobody and is aged by the agent.
                 Holding::Pool { mounted: true, .. } | Holding::Trash(_) => {}
-                // The store has no private networks to compare them with.
-                Holding::Network(_) | Holding::BadNetworkFile { .. } => {}
             }
         }
         view

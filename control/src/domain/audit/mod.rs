@@ -8,6 +8,7 @@
 //! books     the store by itself: places, leases, actions, wallets
 //! present   servers that are to be there, on their host
 //! gone      servers that are to be gone, on their host
+//! networks  private networks on their hosts
 //! stray     things on a host that no server explains, and addresses that two guests may use
 //! ```
 
@@ -15,6 +16,7 @@ mod books;
 mod finding;
 mod gone;
 mod host_view;
+mod networks;
 mod present;
 mod stray;
 
@@ -32,8 +34,11 @@ use csp_shared::{
     spec::{Desired, ServerSpec},
 };
 
-pub use self::finding::{Finding, Kind, Severity};
 use self::host_view::HostView;
+pub use self::{
+    finding::{Finding, Kind, Severity},
+    networks::NetworkSide,
+};
 use super::{action::Command, server::ServiceStatus};
 
 /// All that is compared.
@@ -45,6 +50,8 @@ pub struct World {
     pub servers: Vec<ServerSide>,
     /// Every address that is not free.
     pub leases: Vec<LeaseSide>,
+    /// Every private network on every host that was ever told of it.
+    pub networks: Vec<NetworkSide>,
     /// Wallets whose balance is not the sum of their movements: cents in the wallet, cents moved.
     pub wallets: Vec<(AccountId, i64, i64)>,
 }
@@ -179,6 +186,8 @@ pub fn audit(world: &World) -> Vec<Finding> {
                 None => gone::compare(server, view, &mut found),
             }
         }
+        let private: Vec<&NetworkSide> = world.networks.iter().filter(|side| side.host == view.host).collect();
+        networks::compare(&private, view, &mut found);
         let known: BTreeSet<ServerId> = here.iter().map(|server| server.server).collect();
         let up = here.iter().filter(|server| view.is_up(server.server)).filter_map(|server| server.spec());
         let cables: BTreeSet<Mac> = up.flat_map(|spec| &spec.nics).map(|nic| nic.mac.of_tap()).collect();

@@ -6,7 +6,7 @@ use csp_shared::{
     audit::{HeldDomain, HeldGuest, HeldTap, HostPart},
     mac::Mac,
     observed::DomainState,
-    spec::ServerSpec,
+    spec::{NicNetwork, ServerSpec},
 };
 
 use super::{Finding, Kind, ServerSide, host_view::HostView};
@@ -201,8 +201,9 @@ fn cables(look: &Look<'_>, is_up: bool, found: &mut Vec<Finding>) {
                 let cure = format!("{RESTART}: a running guest cannot be given another tap");
                 found.push(look.finding(Kind::TapMissing, nic.name.clone()).what(what).cure(cure));
             }
-            Some(tap) if !tap.up || !tap.plugged => {
-                let how = if tap.plugged { "is down" } else { "is not in the public bridge" };
+            // Only of the public bridge a host tells whether a tap is in it.
+            Some(tap) if !tap.up || (!tap.plugged && nic.network == NicNetwork::Public) => {
+                let how = if !tap.up { "is down" } else { "is not in the public bridge" };
                 let what = format!("the tap of the running guest's adapter {} {how}", nic.name);
                 found.push(look.finding(Kind::TapDisconnected, tap.name.clone()).what(what).cure(BY_ITSELF));
             }
@@ -258,9 +259,14 @@ fn filters(look: &Look<'_>, found: &mut Vec<Finding>) {
         }
     }
     let Some(filters) = filters else { return };
+    // What is let through in a private network is no public address of the server.
+    let of = |is_public: bool| {
+        let nics = spec.nics.iter().filter(move |nic| (nic.network == NicNetwork::Public) == is_public);
+        nics.flat_map(|nic| &nic.addresses).map(|a| a.address).filter(IpAddr::is_ipv4).collect::<BTreeSet<_>>()
+    };
+    let (wants, private) = (of(true), of(false));
     let has: BTreeSet<IpAddr> = filters.addresses.iter().copied().map(IpAddr::V4).collect();
-    let wants: BTreeSet<IpAddr> = spec.nics.iter().flat_map(|nic| &nic.addresses).map(|a| a.address).collect();
-    let wants: BTreeSet<IpAddr> = wants.into_iter().filter(IpAddr::is_ipv4).collect();
+    let has: BTreeSet<IpAddr> = has.difference(&private).copied().collect();
     if has != wants {
         let list = |all: &BTreeSet<IpAddr>| all.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
         let what = format!("the filters let through {}, the spec says {}", list(&has), list(&wants));

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use csp_shared::{
-    audit::{HeldDomain, HeldFilters, HeldGuest, HeldSpec, HeldTap, HostPart, PoolFile},
-    generation::{BootEpoch, DiskEpoch, Generation, Incarnation, StartEpoch},
+    audit::{HeldDomain, HeldFilters, HeldGuest, HeldNetwork, HeldSpec, HeldTap, HostPart, PoolFile},
+    generation::{BootEpoch, DiskEpoch, Generation, Incarnation, NetworkVersion, StartEpoch},
+    id::NetworkId,
     mac::Mac,
+    network::{DesiredNetwork, NetworkRemains, NetworkSpec, NetworkTombstone, ObservedNetwork, Segment},
     observed::{Activity, DomainState, Fault, FaultCode, Remains},
     sha256::Sha256,
     spec::{CpuUse, Image, ImageFormat, Login, Nic, NicAddress, NicNetwork, Power, Tombstone},
@@ -146,6 +148,57 @@ fn domain(server: ServerId, state: DomainState) -> Holding {
     })
 }
 
+/// A private network that is on the first host.
+fn network() -> DesiredNetwork {
+    DesiredNetwork::Present(Box::new(NetworkSpec {
+        network: NetworkId(Uuid::from_u128(21)),
+        version: NetworkVersion(version(2)),
+        segment: Segment::Vxlan { vni: 4096.try_into().unwrap(), peers: vec![] },
+        mtu: 1450,
+        members: vec![],
+    }))
+}
+
+/// One that left it, proved.
+fn left() -> DesiredNetwork {
+    let network = NetworkId(Uuid::from_u128(22));
+    DesiredNetwork::Absent(NetworkTombstone { network, version: NetworkVersion(version(2)) })
+}
+
+fn held_network(desired: &DesiredNetwork) -> Holding {
+    Holding::Network(HeldNetwork {
+        network: desired.network(),
+        version: desired.version(),
+        hash: desired.hash(),
+        tombstone: matches!(desired, DesiredNetwork::Absent(_)),
+    })
+}
+
+fn network_side(desired: DesiredNetwork) -> NetworkSide {
+    let observed = ObservedNetwork {
+        network: desired.network(),
+        accepted: desired.version(),
+        accepted_hash: desired.hash(),
+        reached: Some(desired.version()),
+        fault: None,
+        remains: NetworkRemains::UNPROVED,
+    };
+    let is_gone = matches!(desired, DesiredNetwork::Absent(_));
+    NetworkSide { host: H1, desired, observed: Some(observed), is_gone, changed: false }
+}
+
+/// Changes the network that is there.
+fn network_held(world: &mut World, change: impl Fn(&mut HeldNetwork)) {
+    let there = network().network();
+    world.each(|holding| {
+        if let Holding::Network(held) = holding
+            && held.network == there
+        {
+            change(held);
+        }
+    });
+}
+
 fn image() -> Holding {
     Holding::Image { file: format!("{}.qcow2.raw", Sha256::of(b"image")) }
 }
@@ -189,6 +242,7 @@ fn clean() -> World {
         running(RUNS),
         vec![domain(OFF, DomainState::Off), Holding::Disk(file(OFF, "1.qcow2", Some(1)))],
         vec![Holding::Trash(file(GONE, "1.0.qcow2", Some(1)))],
+        vec![held_network(&network()), held_network(&left())],
     ]
     .concat();
     let second = [vec![pool(), held(&other), image()], running(OTHER)].concat();
@@ -205,6 +259,7 @@ fn clean() -> World {
             lease(OTHER, Hold::Leased),
             lease(GONE, Hold::Resting),
         ],
+        networks: vec![network_side(network()), network_side(left())],
         wallets: vec![],
     }
 }
@@ -262,6 +317,28 @@ fn table() -> Vec<(&'static str, Breaks, Kind, &'static str)> {
         ("an edited spec", |w| spec_held(w, |s| s.hash = Sha256::of(b"other")), K::SpecAltered, "spec"),
         ("a spec of nobody", |w| w.add(held(&present(STRANGER))), K::SpecOrphan, "spec"),
         ("a broken file", bad_file, K::SpecDamaged, "file"),
+        ("a lost network", |w| w.drop_if(|h| matches!(h, Holding::Network(_))), K::NetworkMissing, "network"),
+        (
+            "a stale network",
+            |w| network_held(w, |n| n.version = NetworkVersion(version(1))),
+            K::NetworkBehind,
+            "network",
+        ),
+        (
+            "a network ahead",
+            |w| network_held(w, |n| n.version = NetworkVersion(version(9))),
+            K::NetworkAhead,
+            "network",
+        ),
+        ("an edited network", |w| network_held(w, |n| n.hash = Sha256::of(b"other")), K::NetworkAltered, "network"),
+        ("a network that stays", |w| w.networks[1].is_gone = false, K::NetworkHeld, "network"),
+        ("a network of nobody", |w| drop(w.networks.remove(0)), K::NetworkOrphan, "network"),
+        (
+            "a broken network",
+            |w| w.add(Holding::BadNetworkFile { file: "notes.txt".to_owned() }),
+            K::NetworkDamaged,
+            "file notes.txt",
+        ),
         ("a guest fell", guest_fell, K::GuestDown, "domain"),
         ("a paused guest", |w| domain_of(w, RUNS, |d| d.state = DomainState::Paused), K::GuestPaused, "domain"),
         ("a guest that should be off", guest_up, K::GuestUp, "domain"),
@@ -634,6 +711,7 @@ proptest! {
     fn what_was_not_seen_is_never_called_missing(hidden in subsequence(HostPart::ALL.to_vec(), 1..=7)) {
         let part_of = |holding: &Holding| match holding {
             Holding::Spec(_) | Holding::BadSpecFile { .. } => HostPart::Specs,
+            Holding::Network(_) | Holding::BadNetworkFile { .. } => HostPart::Networks,
             Holding::Domain(_) => HostPart::Domains,
             Holding::Process { .. } => HostPart::Processes,
             Holding::Tap(_) => HostPart::Taps,

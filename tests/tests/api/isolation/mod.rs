@@ -30,6 +30,9 @@ struct Scene {
     server: String,
     ssh_key: String,
     action: String,
+    network: String,
+    joined_network: String,
+    member: String,
     host: TestHost,
     /// They answer as long as the scene stands.
     _guests: TestGuests,
@@ -46,8 +49,31 @@ impl Scene {
         let server = ordered.data()["uuid"].as_str().unwrap().to_owned();
         let action = ordered.json["action"]["uuid"].as_str().unwrap().to_owned();
         host.obey().await;
+        let mut networks = Vec::new();
+        for name in ["empty", "joined"] {
+            let made = control.api("POST", "/private-networks").by(&ada).json(&json!({"name": name})).send().await;
+            networks.push(made.data()["uuid"].as_str().unwrap().to_owned());
+        }
+        let joined_network = networks.pop().unwrap();
+        let attach = control.api("POST", &format!("/private-networks/{joined_network}/attach")).by(&ada);
+        let attached = attach.json(&json!({"server_uuid": server})).send().await;
+        let member = attached.data()["membership_id"].as_str().unwrap().to_owned();
+        host.obey().await;
         let guests = host.with_guests(&control);
-        Self { control, statements, ada, eve, server, ssh_key, action, host, _guests: guests }
+        Self {
+            control,
+            statements,
+            ada,
+            eve,
+            server,
+            ssh_key,
+            action,
+            network: networks.remove(0),
+            joined_network,
+            member,
+            host,
+            _guests: guests,
+        }
     }
 
     /// What of Ada's the row's path names.
@@ -57,16 +83,25 @@ impl Scene {
             Names::Server => &self.server,
             Names::SshKey => &self.ssh_key,
             Names::Action => &self.action,
+            Names::Network => &self.network,
+            Names::JoinedNetwork => &self.joined_network,
         }
+    }
+
+    /// The row's body, about what Ada has.
+    fn body(&self, row: &Row) -> Value {
+        let text = (row.body)().to_string().replace("{server}", &self.server);
+        serde_json::from_str(&text).unwrap()
     }
 
     /// The row's request about the thing `id`.
     async fn ask(&self, row: &Row, key: Option<&str>, id: &str) -> Reply {
         let (method, path) = row.route;
-        let path = path.replace("{uuid_or_slug}", "starter").replace("{month}", "2026-06").replace("{uuid}", id);
+        let path = path.replace("{uuid_or_slug}", "starter").replace("{month}", "2026-06");
+        let path = path.replace("{membership_id}", &self.member).replace("{uuid}", id);
         let send = self.control.api(method, &path).from(HOME).header("x-request-id", "same");
         let send = key.into_iter().fold(send, csp_tests::test_control::Send::with_key);
-        match (row.body)() {
+        match self.body(row) {
             Value::Null => send.send().await,
             body => send.json(&body).send().await,
         }
@@ -210,7 +245,7 @@ async fn no_answer_to_one_account_names_a_thing_of_another() {
     for row in ROWS.iter().filter(|row| row.names == Names::Nothing) {
         let reply = scene.ask(row, Some(eve), "").await;
         assert_eq!(reply.status.as_u16(), 200, "{:?}: {}", row.route, reply.text);
-        for theirs in [&scene.server, &scene.ssh_key, &scene.action, &account] {
+        for theirs in [&scene.server, &scene.ssh_key, &scene.action, &scene.network, &scene.joined_network, &account] {
             assert!(!reply.text.contains(theirs.as_str()), "{:?}: {}", row.route, reply.text);
         }
     }

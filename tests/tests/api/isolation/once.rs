@@ -6,7 +6,8 @@ use super::{Reply, Row, Scene, rows::ROWS};
 
 async fn ask(scene: &Scene, row: &Row, key: &str, body: &Value) -> Reply {
     let (method, path) = row.route;
-    let send = scene.control.api(method, &path.replace("{uuid}", scene.own(row))).by(&scene.ada);
+    let path = path.replace("{membership_id}", &scene.member).replace("{uuid}", scene.own(row));
+    let send = scene.control.api(method, &path).by(&scene.ada);
     let send = send.header("idempotency-key", key);
     match body {
         // No body and a header that says nothing of one: the same as `{}`.
@@ -23,7 +24,7 @@ async fn every_change_is_made_once_for_a_key() {
     assert!(changes.len() > 10);
     for row in changes {
         let key = format!("{} {}", row.route.0, row.route.1);
-        let body = (row.body)();
+        let body = scene.body(row);
         // The key of another route's request is refused, before anything is done.
         if let Some(used) = &used {
             let before = scene.control.books().await;

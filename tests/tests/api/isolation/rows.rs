@@ -15,6 +15,10 @@ pub enum Names {
     SshKey,
     /// Something that was asked of a server of the account.
     Action,
+    /// A private network of the account that nobody is in.
+    Network,
+    /// One that the server is in.
+    JoinedNetwork,
 }
 
 /// One route, and a request to it.
@@ -56,6 +60,15 @@ fn settings() -> Value {
     json!({"hostname": "renamed", "labels": {"role": "web"}})
 }
 
+fn network() -> Value {
+    json!({"name": "Another"})
+}
+
+/// `{server}` stands for the server of the scene.
+fn attachment() -> Value {
+    json!({"server_uuid": "{server}"})
+}
+
 fn label() -> Value {
     json!({"label": "Renamed"})
 }
@@ -85,6 +98,14 @@ pub const ROWS: &[Row] = &[
     row("PATCH", "/servers/{uuid}", Names::Server, settings),
     row("GET", "/servers/{uuid}/metrics", Names::Server, none),
     row("GET", "/servers/{uuid}/actions", Names::Server, none),
+    row("GET", "/private-networks", Names::Nothing, none),
+    row("GET", "/private-networks/subnets", Names::Nothing, none),
+    row("POST", "/private-networks", Names::Nothing, network),
+    row("GET", "/private-networks/{uuid}", Names::JoinedNetwork, none),
+    row("PATCH", "/private-networks/{uuid}", Names::Network, network),
+    row("POST", "/private-networks/{uuid}/attach", Names::Network, attachment),
+    row("DELETE", "/private-networks/{uuid}/members/{membership_id}", Names::JoinedNetwork, none),
+    row("DELETE", "/private-networks/{uuid}", Names::JoinedNetwork, none),
     row("GET", "/actions", Names::Nothing, none),
     row("GET", "/actions/{uuid}", Names::Action, none),
     row("GET", "/events", Names::Nothing, none),

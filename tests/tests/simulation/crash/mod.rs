@@ -78,6 +78,11 @@ fn a_server_lives_from_order_to_destruction_whatever_dies() {
 }
 
 #[test]
+fn servers_share_private_networks_whatever_dies() {
+    die_everywhere("networking", scenarios::networking);
+}
+
+#[test]
 fn a_server_gets_other_packages_whatever_dies() {
     die_everywhere("reshaping", scenarios::reshaping);
 }

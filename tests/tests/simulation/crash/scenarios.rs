@@ -4,11 +4,12 @@
 use std::{collections::BTreeSet, pin::Pin};
 
 use csp_agent::machine::{OffCause, SeenState, SeenStray};
-use csp_control::domain::server::ServiceStatus;
+use csp_control::{domain::server::ServiceStatus, store::NetworkState};
 use csp_shared::{
     generation::DiskEpoch,
-    id::ServerId,
+    id::{NetworkId, ServerId},
     mac::Mac,
+    network::{DesiredNetwork, MemberPlace, Segment},
     observed::{Fault, FaultCode},
 };
 use csp_tests::{Op, test_control::OTHER_PUBLIC_KEY};
@@ -20,8 +21,9 @@ use super::{
 };
 
 /// Every scenario, for those who want to know what all of them cross.
-pub const ALL: [super::Scenario; 13] = [
-    set_up, belongings, payments, renting, expiring, life, reshaping, spoilt, failing, late, power_cut, unruly, losing,
+pub const ALL: [super::Scenario; 14] = [
+    set_up, belongings, payments, renting, expiring, life, networking, reshaping, spoilt, failing, late, power_cut,
+    unruly, losing,
 ];
 
 type Played<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
@@ -145,6 +147,50 @@ pub fn life(stage: &mut Stage) -> Played<'_> {
         assert_eq!(stage.history.hosts[host].machine.server(server).starts, starts, "it was not rebooted for that");
         stage.ask(server, "destroy").await;
         stage.until_released(server, ServiceStatus::Destroyed).await;
+    })
+}
+
+/// Two servers on two hosts in one network: in, out, destroyed in it; and a network that ends with a host away.
+pub fn networking(stage: &mut Stage) -> Played<'_> {
+    Box::pin(async {
+        stage.furnished().await;
+        // How orders end whatever dies is tried elsewhere.
+        let at = stage.history.fuse.hold();
+        let (first, second) = (stage.running().await, stage.running().await);
+        stage.history.fuse.arm(at);
+        let hosts = [stage.host_of(first), stage.host_of(second)];
+        assert_ne!(hosts[0], hosts[1], "they stand apart");
+        let network = stage.make_network("Internal network", "10.64.0.0/24").await;
+        let path = format!("/private-networks/{network}");
+        let renamed = stage.customer("PATCH", &path, Some(&json!({"name": "Back end"}))).await;
+        assert_eq!(renamed["data"]["name"], "Back end", "{renamed}");
+        let member = stage.attach(network, first, "10.64.0.1").await;
+        stage.attach(network, second, "10.64.0.2").await;
+        stage.until_members(network, &["active", "active"]).await;
+        for (own, other) in [(hosts[0], hosts[1]), (hosts[1], hosts[0])] {
+            stage.check_network(network, own, other).await;
+        }
+
+        // The one that leaves takes its host along; what is detached is let go of before its address rests.
+        let detached = stage.customer("DELETE", &format!("{path}/members/{member}"), None).await;
+        assert_eq!(detached["ok"], true, "{detached}");
+        stage.until_members(network, &["active"]).await;
+        let told = stage.history.hosts[hosts[0]].network(network).await;
+        assert!(matches!(told, Some(DesiredNetwork::Absent(_))), "{told:?}");
+
+        // The other one is destroyed in it, while its host is away: the network ends, and its subnet is held.
+        stage.away(hosts[1], true).await;
+        stage.ask(second, "destroy").await;
+        let deleted = stage.customer("DELETE", &path, None).await;
+        assert_eq!(deleted["ok"], true, "{deleted}");
+        stage.until_network(network, NetworkState::Held).await;
+        let other = stage.make_network("Another", "10.64.1.0/24").await;
+        stage.away(hosts[1], false).await;
+        stage.until_released(second, ServiceStatus::Destroyed).await;
+        // What rests for no time at all is free at the next look.
+        stage.until_network(network, NetworkState::Free).await;
+        stage.attach(other, first, "10.64.1.1").await;
+        stage.until_members(other, &["active"]).await;
     })
 }
 
@@ -365,6 +411,58 @@ pub fn losing(stage: &mut Stage) -> Played<'_> {
 }
 
 impl Stage {
+    /// A new network, of which the subnet is known.
+    async fn make_network(&mut self, name: &str, subnet: &str) -> NetworkId {
+        let made = self.customer("POST", "/private-networks", Some(&json!({"name": name}))).await;
+        assert_eq!(made["data"]["subnet"], subnet, "{made}");
+        made["data"]["uuid"].as_str().unwrap().parse().unwrap()
+    }
+
+    /// Attaches a server, which gets this address; its membership.
+    async fn attach(&mut self, network: NetworkId, server: ServerId, address: &str) -> String {
+        let body = json!({"server_uuid": server});
+        let answer = self.customer("POST", &format!("/private-networks/{network}/attach"), Some(&body)).await;
+        assert_eq!(answer["data"]["address"], address, "{answer}");
+        answer["data"]["membership_id"].as_str().unwrap().to_owned()
+    }
+
+    /// Waits until the members of a network are at these statuses.
+    async fn until_members(&mut self, network: NetworkId, wanted: &[&str]) {
+        let mut shown = Value::Null;
+        for _ in 0..60 {
+            shown = self.customer("GET", &format!("/private-networks/{network}"), None).await;
+            let members = shown["data"]["members"].as_array().unwrap();
+            if members.iter().map(|member| member["status"].as_str().unwrap()).eq(wanted.iter().copied()) {
+                return;
+            }
+            self.history.wait(5).await;
+        }
+        panic!("its members are not {wanted:?}: {shown}");
+    }
+
+    /// Waits until a network's subnet and segment are used so.
+    async fn until_network(&mut self, network: NetworkId, state: NetworkState) {
+        for _ in 0..60 {
+            let read = move |r: &csp_control::store::Read<'_>| r.network_any(network);
+            if self.history.control.store.read(read).await.unwrap().unwrap().state == state {
+                return;
+            }
+            self.history.wait(5).await;
+        }
+        panic!("network {network} is not {state:?}");
+    }
+
+    /// A host knows both members, and where the other one is.
+    async fn check_network(&self, network: NetworkId, own: usize, other: usize) {
+        let told = self.history.hosts[own].network(network).await;
+        let Some(DesiredNetwork::Present(spec)) = told else { panic!("host {own} was told {told:?}") };
+        let underlay = std::net::IpAddr::from([192, 0, 2, u8::try_from(other).unwrap() + 1]);
+        assert!(matches!(&spec.segment, Segment::Vxlan { peers, .. } if *peers == [underlay]), "{spec:?}");
+        let places: BTreeSet<_> = spec.members.iter().map(|member| format!("{:?}", member.at)).collect();
+        let wanted = [MemberPlace::Here, MemberPlace::Behind(underlay)].map(|place| format!("{place:?}"));
+        assert_eq!(places, wanted.into_iter().collect(), "{spec:?}");
+    }
+
     /// What an operator says of a host.
     async fn direct(&mut self, host: usize, what: &str) {
         self.operate(&format!("/hosts/h{host}/{what}"), &json!({})).await;

@@ -1,9 +1,9 @@
 //! What can be typed: a few commands, each of which finds everything else in the configuration file.
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
-use csp_shared::{key_pin::KeyPin, secret::Secret};
+use csp_shared::{id::ServerId, key_pin::KeyPin, secret::Secret};
 
 /// Brings this KVM host to what its control plane's specs say.
 #[derive(Debug, Parser)]
@@ -28,11 +28,37 @@ pub enum Command {
     },
     /// Makes this machine a host: the line that `csp-control host add` prints.
     Enroll(Enroll),
+    /// Runs a program while the file systems of a server's guest stand still, and thaws them whatever happens: for
+    /// snapshots of the pool's volume. May be used while the host runs; the guest needs qemu-guest-agent. Exits 0 only if
+    /// the guest was frozen from the program's begin to its end, and the program exited with 0.
+    Freeze(Freeze),
+    /// What `freeze` starts beside itself, so that the guest is thawed whatever becomes of it.
+    #[command(hide = true, name = crate::freeze::guard::COMMAND)]
+    ThawGuard {
+        /// Whose guest.
+        server: ServerId,
+        /// How long to wait to be asked.
+        #[arg(long)]
+        seconds: u32,
+    },
     /// What lies in the trash, and how it comes back. May be used while the host runs.
     #[command(subcommand)]
     Trash(Trash),
     /// Runs the host. Ends at SIGTERM or SIGINT without touching guests.
     Run,
+}
+
+/// What is to be done while a guest stands still.
+#[derive(Debug, Args)]
+pub struct Freeze {
+    /// The server's id.
+    pub server: ServerId,
+    /// How long the guest may stand still, the time in which it freezes included. Then the program is ended.
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=600))]
+    pub seconds: u32,
+    /// The program and its arguments, run as they are, without a shell and with nothing to read.
+    #[arg(last = true, required = true, value_name = "PROGRAM")]
+    pub program: Vec<OsString>,
 }
 
 /// What to do about the trash.
@@ -101,6 +127,18 @@ mod tests {
         assert_eq!((enroll.control.as_str(), enroll.pins.len()), ("c.example:8443", 2));
         assert_eq!(enroll.token.reveal(), "csp_join_x");
         assert!(!format!("{enroll:?}").contains("csp_join_x"));
+    }
+
+    #[test]
+    fn a_freeze_has_its_program_behind_two_dashes_and_a_time_within_bounds() {
+        let server = "0198c0de-0000-7000-8000-00000000000a";
+        let line = format!("csp-agent freeze {server} -- lvcreate --size 1G -- x");
+        let Command::Freeze(freeze) = parse(&line).unwrap().command else { panic!("another command") };
+        assert_eq!((freeze.server.to_string().as_str(), freeze.seconds), (server, 30));
+        assert_eq!(freeze.program, ["lvcreate", "--size", "1G", "--", "x"]);
+        for wrong in ["-- true", "x -- true", server, &format!("{server} --seconds 0 -- true")] {
+            assert!(parse(&format!("csp-agent freeze {wrong}")).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Where things are: `plan` decides (pure), `worker` runs plans, `machine` is the one trait below it; `storage`,
 //! `network` and `hypervisor` are the real host; `spec_file` is its memory; `link` is the one connection, dialled
 //! outwards; `metrics` tells what guests use; `check` tells an operator what a host lacks, `trash` what can be brought
-//! back; `daemon` puts them together.
+//! back, `freeze` holds a guest still for a snapshot; `daemon` puts them together.
 
 pub mod audit;
 pub mod check;
@@ -11,6 +11,7 @@ pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod failpoint;
+pub mod freeze;
 pub mod host_machine;
 pub mod host_status;
 pub mod hypervisor;

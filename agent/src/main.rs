@@ -2,14 +2,14 @@
 //!
 //! Exit codes: 0 done, 1 it could not be done, 2 wrongly typed or configured.
 
-use std::{fs::DirBuilder, io::Write, os::unix::fs::DirBuilderExt, process::ExitCode};
+use std::{fs::DirBuilder, io::Write, os::unix::fs::DirBuilderExt, path::Path, process::ExitCode};
 
 use clap::Parser;
 use csp_agent::{
     check,
-    cli::{Cli, Command, Enroll, Trash},
+    cli::{Cli, Command, Enroll, Freeze, Trash},
     config::Config,
-    daemon,
+    daemon, freeze,
     host_machine::{HostMachine, fault::story, setup},
     link::{
         TcpDial,
@@ -38,6 +38,11 @@ fn main() -> ExitCode {
         Command::Run => runtime.block_on(Box::pin(run(config))),
         Command::Enroll(line) => runtime.block_on(Box::pin(enroll(&config, line))),
         Command::Trash(what) => trash(&config, &what),
+        Command::Freeze(what) => runtime.block_on(Box::pin(freeze_for(&config, &cli.config, what))),
+        Command::ThawGuard { server, seconds } => {
+            let uri = config.libvirt_uri.clone();
+            runtime.block_on(freeze::guard::stand(uri, server, seconds, say)).map(|()| ExitCode::SUCCESS)
+        }
         Command::Check { json } => runtime.block_on(Box::pin(check(&config, json))),
     };
     // Blocking calls of libvirt cannot be cut off; a hanging libvirtd must not keep the program from ending.
@@ -61,6 +66,13 @@ async fn check(config: &Config, json: bool) -> Result<ExitCode, String> {
     let report = check::run(config, tell).await;
     say(&if json { serde_json::to_string(&report).map_err(|error| error.to_string())? } else { report.summary() });
     Ok(if report.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
+}
+
+async fn freeze_for(config: &Config, file: &Path, what: Freeze) -> Result<ExitCode, String> {
+    let Freeze { server, seconds, program } = what;
+    let wanted = freeze::Wanted { server, seconds, program };
+    freeze::run(&config.libvirt_uri, file, wanted, complain).await?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn trash(config: &Config, what: &Trash) -> Result<ExitCode, String> {
@@ -100,6 +112,11 @@ fn say(text: &str) {
 
 /// The one line that tells why.
 fn end(code: u8, why: &str) -> ExitCode {
-    let _ = writeln!(std::io::stderr(), "csp-agent: {why}");
+    complain(why);
     ExitCode::from(code)
+}
+
+/// A line on standard error, where it is in nobody's way who reads the answer.
+fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr(), "csp-agent: {text}");
 }

@@ -73,6 +73,8 @@ fn a_real_debian_is_what_was_ordered_when_its_first_boot_ends() {
     let hash = shadow.trim().split(':').nth(1).unwrap();
     let plain = reset["data"]["root_password"].as_str().unwrap();
     sha_crypt::sha512_check(plain, hash).expect("the guest's root has the password that was shown");
+
+    crate::freeze::a_frozen_guest_writes_nothing_and_is_thawed_whatever_happens(&lab, &server);
     lab.destroy(&server);
 }
 

@@ -13,6 +13,7 @@ mod crash;
 mod debian;
 mod drift;
 mod failed_orders;
+mod freeze;
 mod generated_client;
 #[cfg(feature = "long")]
 mod hangs;

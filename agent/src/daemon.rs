@@ -24,6 +24,7 @@ use crate::{
     metrics::{self, Mailbox},
     networks::{NetworkFileError, Networks},
     spec_file::{FolderBacking, SpecFile, SpecFileError},
+    version,
     worker::{Host, Stopped, Supervisor},
 };
 
@@ -212,7 +213,7 @@ fn hello(facts: &HostFacts) -> Hello {
         protocol: PROTOCOL,
         machine_id: facts.machine_id.clone(),
         boot_id: facts.boot.0.clone(),
-        agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+        agent_version: version::told(),
         capacity: facts.capacity,
         virt: facts.virt,
         passwords: true,

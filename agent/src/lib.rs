@@ -26,4 +26,5 @@ pub mod spec_file;
 pub mod storage;
 pub mod telemetry;
 pub mod trash;
+pub mod version;
 pub mod worker;

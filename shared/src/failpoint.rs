@@ -11,6 +11,8 @@ use std::{
 
 /// The environment variable that names the point.
 pub const VARIABLE: &str = "CSP_FAILPOINT";
+/// The version that an agent tells in place of its own, so that one build can stand for two.
+pub const VERSION_VARIABLE: &str = "CSP_AGENT_VERSION";
 
 /// One point, and how often it may be crossed before the end.
 #[derive(Debug)]

@@ -2,6 +2,8 @@
 
 use std::{fs, time::Duration};
 
+use csp_shared::failpoint;
+use nix::sys::signal::{Signal, kill as kill_by};
 use toml::{Table, Value};
 
 use crate::{
@@ -11,9 +13,11 @@ use crate::{
     process,
     state::State,
     tool::{detached, output},
+    wait,
 };
 
 const ENROL_SECONDS: u32 = 60;
+const STOP_LIMIT: Duration = Duration::from_secs(15);
 /// The host's own folder for csp: on the machine's disk, seen by the host alone.
 const PLACE: &str = "/srv/csp";
 
@@ -63,17 +67,29 @@ pub fn enroll(state: &State, host: &HostLayout, line: &str) -> Result<()> {
     output(&mut command).map(drop)
 }
 
-/// Starts the agent in its host, to kill itself at `failpoint` if there is one.
+/// How an agent is to differ from one that a provider runs; for a lab that was built with failpoints.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Odd {
+    /// Where it is to kill itself, `create_disk/before` for example; for a lab that was built with `--failpoints`
+    #[arg(long)]
+    pub failpoint: Option<String>,
+    /// The version that it is to tell, as if it were of another build; likewise
+    #[arg(long)]
+    pub tells: Option<String>,
+}
+
+/// Starts the agent in its host.
 ///
 /// # Errors
 /// When the host is off or the program cannot be started.
-pub fn start(layout: &Layout, state: &State, host: &HostLayout, failpoint: Option<&str>) -> Result<()> {
+pub fn start(layout: &Layout, state: &State, host: &HostLayout, odd: &Odd) -> Result<()> {
     if !pids(state, host).is_empty() {
         return Err(LabError::State(format!("the agent of {} runs already", host.name())));
     }
     let mut command = host::enter(host, None)?;
     command.arg(&state.agent).arg("--config").arg(host.agent_config()).arg("run");
-    command.envs(failpoint.map(|name| (csp_shared::failpoint::VARIABLE, name)));
+    command.envs(odd.failpoint.as_ref().map(|name| (failpoint::VARIABLE, name)));
+    command.envs(odd.tells.as_ref().map(|version| (failpoint::VERSION_VARIABLE, version)));
     let (log, name) = (format!("agent-{}", host.name()), host.name());
     let mut child = detached(&mut command, layout, &log)?;
     // What is wrong with it at once is better told here than after a long wait for its connection.
@@ -94,6 +110,20 @@ pub fn start(layout: &Layout, state: &State, host: &HostLayout, failpoint: Optio
 /// When it does not end.
 pub fn kill(state: &State, host: &HostLayout) -> Result<usize> {
     process::kill_all(&format!("the agent of {}", host.name()), || Ok(pids(state, host)))
+}
+
+/// Has the agent end by itself, and waits for that.
+///
+/// # Errors
+/// When it does not end in time.
+pub fn stop(layout: &Layout, state: &State, host: &HostLayout) -> Result<()> {
+    for pid in pids(state, host) {
+        let _ = kill_by(pid, Signal::SIGTERM); // it may have ended meanwhile
+    }
+    let (name, log) = (host.name(), layout.log(&format!("agent-{}", host.name())));
+    wait::until(&format!("the agent of {name} to end"), STOP_LIMIT, Some(log), || {
+        Ok(pids(state, host).is_empty().then_some(()))
+    })
 }
 
 /// Whether the agent lives.

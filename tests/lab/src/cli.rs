@@ -86,9 +86,13 @@ enum Cmd {
     StartAgent {
         /// h1, h2, ...
         host: String,
-        /// Where it is to kill itself, `create_disk/before` for example; for a lab that was built with `--failpoints`
-        #[arg(long)]
-        failpoint: Option<String>,
+        #[command(flatten)]
+        odd: agent::Odd,
+    },
+    /// Have a host's agent end by SIGTERM, as a service manager does, and wait for it
+    StopAgent {
+        /// h1, h2, ...
+        host: String,
     },
     /// SIGKILL the control plane
     KillControl,
@@ -186,7 +190,8 @@ fn break_or_mend(layout: &Layout, command: &Cmd) -> Result<()> {
     let host = |name: &str| state.host(layout, name);
     match command {
         Cmd::KillAgent { host: name } => agent::kill(&state, &host(name)?).map(drop),
-        Cmd::StartAgent { host: name, failpoint } => agent::start(layout, &state, &host(name)?, failpoint.as_deref()),
+        Cmd::StartAgent { host: name, odd } => agent::start(layout, &state, &host(name)?, odd),
+        Cmd::StopAgent { host: name } => agent::stop(layout, &state, &host(name)?),
         Cmd::KillControl => control::kill(layout, &state).map(drop),
         Cmd::StartControl { failpoint } => control::start(layout, &state, failpoint.as_deref()),
         Cmd::Running => {
@@ -197,7 +202,7 @@ fn break_or_mend(layout: &Layout, command: &Cmd) -> Result<()> {
         Cmd::PowerOn { host: name, without_agent } => {
             let host = host(name)?;
             power_on(layout, &host)?;
-            if *without_agent { Ok(()) } else { agent::start(layout, &state, &host, None) }
+            if *without_agent { Ok(()) } else { agent::start(layout, &state, &host, &agent::Odd::default()) }
         }
         _ => Ok(()), // `dispatch` did the others
     }

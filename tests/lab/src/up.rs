@@ -162,7 +162,7 @@ fn start_agents(layout: &Layout, plan: &Plan, state: &State) -> Result<()> {
         host::await_libvirt(layout, &host, plan.cache.as_deref())?;
         let added = control::ask(state, &["host", "add", &host.name(), "--location", catalog::LOCATION])?;
         agent::enroll(state, &host, &control::text(&added, "join")?)?;
-        agent::start(layout, state, &host, None)?;
+        agent::start(layout, state, &host, &agent::Odd::default())?;
     }
     control::await_hosts(layout, state, CONNECT_LIMIT)
 }

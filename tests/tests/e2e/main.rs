@@ -22,8 +22,10 @@ mod network;
 mod reboot;
 mod reshape;
 mod rig;
+mod screen;
 #[cfg(feature = "long")]
 mod shaping;
+mod upgrade;
 
 use rig::{Lab, Server};
 

@@ -2,6 +2,7 @@
 //! (the store, the workers) is a script.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+mod ages;
 mod audit;
 mod book;
 mod enrolling;

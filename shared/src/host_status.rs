@@ -6,6 +6,18 @@ use serde::{Deserialize, Serialize};
 /// Longest name of a processor, in characters; what is longer is cut.
 pub const CPU_MODEL_CHARS_MAX: usize = 100;
 
+/// NUMA cells that are told; a host with more tells the first ones.
+pub const NUMA_CELLS_MAX: usize = 64;
+
+/// Memory, and the processors that are near it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NumaCell {
+    /// Logical processors.
+    pub cpus: u32,
+    /// Memory in MiB, the host's own part of it too.
+    pub ram_mib: u64,
+}
+
 /// One look at a host.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostStatus {
@@ -13,6 +25,9 @@ pub struct HostStatus {
     pub cpu_model: String,
     /// Nodes of memory with processors of their own; 1 where the kernel knows none.
     pub numa_nodes: u32,
+    /// What each of these nodes has, in their order; empty where the kernel or an older agent does not tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub numa_cells: Vec<NumaCell>,
     /// Memory that could still be given out without swapping, in MiB.
     pub ram_available_mib: u64,
     /// Memory in all, in MiB; 0 where an older agent does not tell.

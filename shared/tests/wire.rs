@@ -8,7 +8,7 @@ use csp_shared::{
     audit::{HeldDomain, HeldFilters, HeldGuest, HeldNetwork, HeldSpec, HeldTap, Holding, HostPart, PoolFile},
     compat::PROTOCOL,
     generation::{BootEpoch, DiskEpoch, Generation, Incarnation, NetworkVersion, SessionEpoch, StartEpoch, Version},
-    host_status::{BridgeState, HostStatus, PoolStatus},
+    host_status::{BridgeState, HostStatus, NumaCell, PoolStatus},
     id::{HostId, NetworkId, ServerId},
     limits::{
         FRAME_BYTES_MAX, NETWORK_MEMBERS_MAX, NETWORKS_PER_FRAME_MAX, SAMPLES_PER_FRAME_MAX, SPECS_PER_FRAME_MAX,
@@ -191,6 +191,7 @@ fn host_status() -> HostStatus {
     HostStatus {
         cpu_model: "AMD EPYC 7763 64-Core Processor".to_owned(),
         numa_nodes: 2,
+        numa_cells: vec![NumaCell { cpus: 64, ram_mib: 128_500 }; 2],
         ram_available_mib: 120_000,
         ram_total_mib: 257_000,
         ram_reserve_mib: 1024,

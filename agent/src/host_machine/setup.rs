@@ -72,7 +72,7 @@ pub fn cpu_groups() -> CpuGroups {
 }
 
 /// Reads a list as the kernel writes it: `0-3,8`.
-fn parse_cpu_list(text: &str) -> Option<Vec<u32>> {
+pub(super) fn parse_cpu_list(text: &str) -> Option<Vec<u32>> {
     let mut cpus = Vec::new();
     for range in text.split(',') {
         let (first, last) = range.split_once('-').unwrap_or((range, range));

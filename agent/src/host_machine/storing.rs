@@ -19,7 +19,7 @@ use csp_shared::{
     spec::{Image, ServerSpec},
 };
 
-use super::{Place, blocking, fault, fault::Coded, setup};
+use super::{blocking, fault, fault::Coded, setup};
 use crate::{
     config::Config,
     machine::{Mark, SeenDisk, Stamp},
@@ -51,6 +51,15 @@ pub(super) struct Stored {
     pub image: bool,
     pub disks: BTreeMap<DiskEpoch, SeenDisk>,
     pub seed: Option<Mark>,
+}
+
+/// Everything that a definition points to.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub disk: PathBuf,
+    pub base: CachedImage,
+    pub seed: PathBuf,
+    pub serial_log: PathBuf,
 }
 
 /// The pool, opened or not yet.

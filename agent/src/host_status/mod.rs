@@ -10,13 +10,14 @@ use std::{
     time::Duration,
 };
 
-use csp_shared::host_status::{BridgeState, CPU_MODEL_CHARS_MAX, HostStatus, PoolStatus};
+use csp_shared::host_status::{BridgeState, CPU_MODEL_CHARS_MAX, HostStatus, NUMA_CELLS_MAX, PoolStatus};
 
 use tokio::time::{Instant, sleep_until};
 
 use self::proc_files::CpuTimes;
 use crate::{
     config::Config,
+    host_machine::cells::{self, Cell},
     network::{bridge, links::Links},
     storage::pool::{Pool, PoolError},
 };
@@ -82,9 +83,11 @@ impl Looker {
         self.tell(pool.as_ref());
         self.tell_bridge(bridge);
         self.before = times;
+        let cells = cells::list();
         HostStatus {
             cpu_model: proc_files::cpu_model(&text("/proc/cpuinfo")).chars().take(CPU_MODEL_CHARS_MAX).collect(),
-            numa_nodes: numa_nodes(Path::new("/sys/devices/system/node")),
+            numa_nodes: u32::try_from(cells.len()).unwrap_or(u32::MAX).max(1),
+            numa_cells: cells.iter().take(NUMA_CELLS_MAX).map(Cell::told).collect(),
             ram_available_mib: proc_files::memory_mib(&text("/proc/meminfo"), "MemAvailable:").unwrap_or(0),
             ram_total_mib: proc_files::memory_mib(&text("/proc/meminfo"), "MemTotal:").unwrap_or(0),
             ram_reserve_mib: self.config.reserve.ram_mib,
@@ -141,13 +144,6 @@ pub fn pool_status(dir: &Path, note: &Path) -> Result<PoolStatus, PoolError> {
         trash_bytes: pool.occupied(&pool.trash())?,
         images_bytes: pool.occupied(&pool.images())?,
     })
-}
-
-fn numa_nodes(folder: &Path) -> u32 {
-    let names = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name());
-    let is_node = |name: &str| name.strip_prefix("node").is_some_and(|number| number.parse::<u32>().is_ok());
-    let nodes = names.filter(|name| name.to_str().is_some_and(is_node)).count();
-    u32::try_from(nodes).unwrap_or(u32::MAX).max(1)
 }
 
 #[cfg(test)]

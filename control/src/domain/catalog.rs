@@ -11,6 +11,7 @@ use super::{
     address::Pool,
     billing::promo::{Discount, Promo},
     label::Label,
+    makeup::{CPU_WORDS_MAX, CpuWord},
     money::Cents,
     segment::{self, PrivateRange, Segments},
     slug::Slug,
@@ -99,6 +100,8 @@ pub struct Package {
     pub limits: GuestLimits,
     /// How many extra addresses a server of it may have.
     pub extra_ips_max: u32,
+    /// Words of which one is in the name of its host's processor; none: any processor will do.
+    pub cpu_models: Vec<CpuWord>,
 }
 
 /// Resources as sold.
@@ -306,6 +309,9 @@ fn check_package(package: &Package) -> Result<(), BadCatalog> {
     if !good || package.extra_ips_max > 64 {
         let why = "cpu is 1 to 512, ram_mb 64 to 16777216, disk_gb 1 to 1048576, extra_ips_max at most 64";
         return Err(BadCatalog::Package(package.slug.as_str().to_owned(), why));
+    }
+    if package.cpu_models.len() > CPU_WORDS_MAX {
+        return Err(BadCatalog::Package(package.slug.as_str().to_owned(), "cpu_models has at most 16 words"));
     }
     let GuestLimits { cpu_weight, cpu_percent_max, disk_iops_max, disk_mib_per_second_max, net_mbit_per_second_max } =
         package.limits;

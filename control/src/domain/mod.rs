@@ -19,6 +19,7 @@ pub mod label;
 pub mod ledger;
 pub mod letter;
 pub mod limits;
+pub mod makeup;
 pub mod membership;
 pub mod money;
 pub mod network;

@@ -8,9 +8,11 @@ use csp_shared::{
     spec::CpuUse,
 };
 
+use super::makeup::{CpuWord, Makeup};
+
 /// What a server needs of a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Need {
+pub struct Need<'a> {
     /// Virtual processors.
     pub cpus: u32,
     /// MiB.
@@ -19,6 +21,8 @@ pub struct Need {
     pub disk_gib: u64,
     /// Shared or dedicated.
     pub cpu_use: CpuUse,
+    /// One of these words is in the name of the host's processor; none: any processor will do.
+    pub cpu_models: &'a [CpuWord],
 }
 
 /// A host that is in service and heard of, with what is promised on it: servers placed and servers held alike.
@@ -40,6 +44,8 @@ pub struct HostLoad {
     pub own: u32,
     /// What it told of itself that speaks against anything new.
     pub trouble: Option<Trouble>,
+    /// What it is made of.
+    pub makeup: Makeup,
 }
 
 /// What a host has told of itself, and what speaks against placing anything on it until that is mended.
@@ -93,17 +99,17 @@ pub struct Promised {
 impl HostLoad {
     /// Whether the server fits.
     #[must_use]
-    pub fn has_room(&self, need: &Need) -> bool {
+    pub fn has_room(&self, need: &Need<'_>) -> bool {
         let fits = self.promised.cpus.saturating_add(need.cpus) <= self.cpus
             && self.promised.ram_mib.saturating_add(need.ram_mib) <= self.ram_mib
             && self.promised.disk_gib.saturating_add(need.disk_gib) <= self.disk_gib;
         let alone = need.cpu_use == CpuUse::Shared || self.promised.servers == 0;
-        self.class == need.cpu_use && fits && alone && self.trouble.is_none()
+        self.class == need.cpu_use && fits && alone && self.trouble.is_none() && self.makeup.suits(need)
     }
 
     /// Whether a server on it can have `wanted` in the place of `now`. What does not grow needs no room.
     #[must_use]
-    pub fn has_room_to_grow(&self, now: &Promised, wanted: &Need) -> bool {
+    pub fn has_room_to_grow(&self, now: &Promised, wanted: &Need<'_>) -> bool {
         let fits = |now: u64, wanted: u64, promised: u64, all: u64| {
             wanted <= now || promised.saturating_sub(now).saturating_add(wanted) <= all
         };
@@ -135,13 +141,13 @@ impl PoolLoad {
 impl Promised {
     /// Whether `wanted` is more in any part.
     #[must_use]
-    pub fn is_less_than(&self, wanted: &Need) -> bool {
+    pub fn is_less_than(&self, wanted: &Need<'_>) -> bool {
         self.cpus < wanted.cpus || self.ram_mib < wanted.ram_mib || self.disk_gib < wanted.disk_gib
     }
 
     /// The larger of both in each part: growth is promised when it is accepted, what shrinks is kept until it is done.
     #[must_use]
-    pub fn at_least(self, wanted: &Need) -> Self {
+    pub fn at_least(self, wanted: &Need<'_>) -> Self {
         Self {
             cpus: self.cpus.max(wanted.cpus),
             ram_mib: self.ram_mib.max(wanted.ram_mib),
@@ -152,14 +158,14 @@ impl Promised {
 }
 
 /// The host with the fewest servers of the same account, so that a host that falls takes as little as possible from each
-/// customer; among equals the one with the most memory left, so that load spreads; then the oldest, so that the choice is
-/// stable.
+/// customer; among equals one where the guest has its memory near its processors, then the one with the most memory left, so
+/// that load spreads; then the oldest, so that the choice is stable.
 #[must_use]
-pub fn choose<'a>(hosts: &'a [HostLoad], need: &Need) -> Option<&'a HostLoad> {
-    hosts
-        .iter()
-        .filter(|host| host.has_room(need))
-        .min_by_key(|host| (host.own, Reverse(host.ram_mib.saturating_sub(host.promised.ram_mib)), host.host))
+pub fn choose<'a>(hosts: &'a [HostLoad], need: &Need<'_>) -> Option<&'a HostLoad> {
+    hosts.iter().filter(|host| host.has_room(need)).min_by_key(|host| {
+        let left_mib = host.ram_mib.saturating_sub(host.promised.ram_mib);
+        (host.own, !host.makeup.has_a_cell_for(need), Reverse(left_mib), host.host)
+    })
 }
 
 /// What a location has to give: its hosts with their loads, and an address that is free, if one is.
@@ -186,7 +192,7 @@ impl<A> Room<A> {
     ///
     /// # Errors
     /// With what is lacking.
-    pub fn place(&self, need: &Need) -> Result<(HostId, &A), NoRoom> {
+    pub fn place(&self, need: &Need<'_>) -> Result<(HostId, &A), NoRoom> {
         let host = choose(&self.hosts, need).ok_or(NoRoom::Host)?.host;
         self.address.as_ref().map(|address| (host, address)).ok_or(NoRoom::Address)
     }
@@ -194,7 +200,7 @@ impl<A> Room<A> {
 
 #[cfg(test)]
 mod tests {
-    use csp_shared::host_status::PoolStatus;
+    use csp_shared::host_status::{NumaCell, PoolStatus};
     use proptest::prelude::*;
     use uuid::Uuid;
 
@@ -203,9 +209,10 @@ mod tests {
     fn host(id: u128, ram_mib: u64, servers: u32) -> HostLoad {
         let promised = Promised { servers, ..Promised::default() };
         let host = HostId(Uuid::from_u128(id));
-        HostLoad { host, class: CpuUse::Shared, cpus: 8, ram_mib, disk_gib: 100, promised, own: 0, trouble: None }
+        let (class, makeup) = (CpuUse::Shared, Makeup::default());
+        HostLoad { host, class, cpus: 8, ram_mib, disk_gib: 100, promised, own: 0, trouble: None, makeup }
     }
-    const NEED: Need = Need { cpus: 2, ram_mib: 1024, disk_gib: 20, cpu_use: CpuUse::Shared };
+    const NEED: Need<'_> = Need { cpus: 2, ram_mib: 1024, disk_gib: 20, cpu_use: CpuUse::Shared, cpu_models: &[] };
 
     #[test]
     fn the_emptiest_host_is_chosen_and_a_full_one_never() {
@@ -241,6 +248,34 @@ mod tests {
         assert_eq!(chosen(&[with(1, 8192, 1), with(2, 4096, 0)]), Some(2), "though the other has more room");
         assert_eq!(chosen(&[with(1, 4096, 2), with(2, 8192, 2), with(3, 8192, 3)]), Some(2));
         assert_eq!(chosen(&[with(1, 8192, 7), with(2, 512, 0)]), Some(1), "room comes first");
+    }
+
+    #[test]
+    fn a_guest_stands_where_its_memory_is_in_one_cell_unless_its_owner_has_more_servers_there() {
+        let cells = |ram_mib| vec![NumaCell { cpus: 8, ram_mib }; 2];
+        let of = |id, ram_mib, own, cells| HostLoad {
+            own,
+            makeup: Makeup { cells, ..Makeup::default() },
+            ..host(id, ram_mib, own)
+        };
+        let chosen = |hosts: &[HostLoad]| choose(hosts, &NEED).map(|h| h.host.0.as_u128());
+        assert_eq!(chosen(&[of(1, 8192, 0, cells(512)), of(2, 4096, 0, cells(2048))]), Some(2));
+        assert_eq!(chosen(&[of(1, 8192, 0, cells(512)), of(2, 4096, 0, Vec::new())]), Some(2));
+        assert_eq!(chosen(&[of(1, 8192, 0, cells(512)), of(2, 4096, 1, cells(2048))]), Some(1));
+        assert_eq!(chosen(&[of(1, 8192, 0, cells(512))]), Some(1), "better in two cells than nowhere");
+    }
+
+    #[test]
+    fn a_server_whose_processor_no_host_has_has_no_room() {
+        let words = [CpuWord::parse("EPYC").unwrap()];
+        let need = Need { cpu_models: &words, ..NEED };
+        let with = |id, model: &str| HostLoad {
+            makeup: Makeup { cpu_model: Some(model.to_owned()), ..Makeup::default() },
+            ..host(id, 4096, 0)
+        };
+        let hosts = [with(1, "Intel Xeon"), with(2, "AMD EPYC 7763")];
+        assert_eq!(choose(&hosts, &need).map(|h| h.host.0.as_u128()), Some(2));
+        assert_eq!(choose(&hosts[..1], &need), None);
     }
 
     #[test]
@@ -319,7 +354,7 @@ mod tests {
         fn no_host_is_ever_promised_beyond_what_it_has(orders in proptest::collection::vec((1u32..5, 1u64..3000, 1u64..60), 1..40)) {
             let mut hosts = [host(1, 4096, 0), host(2, 8192, 0)];
             for (cpus, ram_mib, disk_gib) in orders {
-                let need = Need { cpus, ram_mib, disk_gib, cpu_use: CpuUse::Shared };
+                let need = Need { cpus, ram_mib, disk_gib, ..NEED };
                 let Some(chosen) = choose(&hosts, &need).map(|h| h.host) else { continue };
                 let taken = &mut hosts.iter_mut().find(|h| h.host == chosen).unwrap().promised;
                 *taken = Promised { servers: taken.servers + 1, cpus: taken.cpus + cpus, ram_mib: taken.ram_mib + ram_mib, disk_gib: taken.disk_gib + disk_gib };

@@ -5,7 +5,7 @@
 
 use csp_shared::{
     compat,
-    host_status::{CPU_MODEL_CHARS_MAX, HostStatus},
+    host_status::{CPU_MODEL_CHARS_MAX, HostStatus, NUMA_CELLS_MAX},
     limits::{FAULT_DETAIL_CHARS_MAX, INVENTORY_ENTRIES_MAX, NICS_MAX, OWN_TAGS_MAX},
     message::{Capacity, Hello, Inventory, ORPHAN_NAME_CHARS_MAX, Orphan, Refusal},
     network::{HostNetworks, ObservedNetwork},
@@ -52,6 +52,7 @@ pub(super) fn hello(hello: &Hello) -> Result<(), HostsError> {
 
 /// How a host is, cut to what an operator's terminal takes.
 pub(super) fn status(mut status: HostStatus) -> HostStatus {
+    status.numa_cells.truncate(NUMA_CELLS_MAX);
     status.cpu_model = status.cpu_model.chars().filter(|c| !c.is_control()).take(CPU_MODEL_CHARS_MAX).collect();
     status
 }

@@ -23,6 +23,7 @@ use crate::domain::{
     billing::promo::{Code, Discount, Duration, Promo, Terms},
     catalog::{AddressPool, Catalog, Location, OsImage, Package, PrivateRangeEntry, ServiceType, Size},
     label::Label,
+    makeup::CpuWord,
     money::Cents,
     segment::Segments,
     slug::Slug,
@@ -92,6 +93,9 @@ pub struct PackageEntry {
     /// Of all its public adapters together, in each direction.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_net_mbit_per_second: Option<u32>,
+    /// Left out: any processor will do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cpu_models: Vec<Parsed<CpuWord>>,
 }
 
 /// `[[images]]`
@@ -268,6 +272,7 @@ fn package(entry: PackageEntry) -> Package {
             net_mbit_per_second_max: entry.max_net_mbit_per_second,
         },
         extra_ips_max: entry.max_extra_ips,
+        cpu_models: entry.cpu_models.into_iter().map(|word| word.0).collect(),
     }
 }
 
@@ -334,6 +339,15 @@ impl Text for Slug {
 }
 
 impl Text for Code {
+    fn from_text(text: &str) -> Result<Self, String> {
+        Self::parse(text).map_err(|why| why.to_string())
+    }
+    fn text(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl Text for CpuWord {
     fn from_text(text: &str) -> Result<Self, String> {
         Self::parse(text).map_err(|why| why.to_string())
     }
@@ -439,6 +453,8 @@ mod tests {
             ("monthly_price = 6.95", "monthly_price = true", "monthly_price"),
             ("max_disk_iops = 2000", "max_disk_iops = \"many\"", "max_disk_iops"),
             ("max_disk_iops = 2000", "max_disk_iops = -1", "max_disk_iops"),
+            ("max_disk_iops = 2000", "cpu_models = [\"two words\"]", "cpu_models"),
+            ("max_disk_iops = 2000", "cpu_models = \"EPYC\"", "cpu_models"),
             ("slug = \"starter\"", "slug = \"Starter!\"", "slug"),
             ("slug = \"starter\"", "slug = \"starter\"\nprice = 1", "unknown field `price`"),
             ("type = \"vps\"", "type = \"cloud\"", "type"),
@@ -472,6 +488,20 @@ mod tests {
         let starter = Catalog::from(file).packages.remove(0);
         assert_eq!((starter.limits.cpu_percent_max, starter.limits.disk_mib_per_second_max), (Some(200), Some(200)));
         assert_eq!(starter.limits.net_mbit_per_second_max, Some(500));
+    }
+
+    #[test]
+    fn a_package_names_processors_and_not_too_many() {
+        let with = |words: &[&str]| {
+            let line = format!("cpu_models = {words:?}");
+            Catalog::from(read(&EXAMPLE.replacen("max_disk_iops = 2000", &line, 1)).unwrap())
+        };
+        let catalog = with(&["EPYC", "Xeon"]);
+        catalog.check().unwrap();
+        let words: Vec<&str> = catalog.packages[0].cpu_models.iter().map(CpuWord::as_str).collect();
+        assert_eq!(words, ["EPYC", "Xeon"]);
+        let refused = with(&["x"; 17]).check().unwrap_err().to_string();
+        assert!(refused.contains("`starter`") && refused.contains("cpu_models"), "{refused}");
     }
 
     #[test]

@@ -247,14 +247,14 @@ fn after(
     Ok(Shape { sold, spec })
 }
 
-/// Whether the server's own host can give what the package needs beyond its present share.
-fn room(tx: &Tx<'_>, host: HostId, server: ServerId, need: &Need, now: Time) -> Result<bool, StoreError> {
+/// Whether the server's own host is one for the package, and can give what it needs beyond the present share.
+fn room(tx: &Tx<'_>, host: HostId, server: ServerId, need: &Need<'_>, now: Time) -> Result<bool, StoreError> {
     let Some(mine) = tx.placement_promised(server)? else { return Ok(false) };
-    if !mine.is_less_than(need) {
+    if !mine.is_less_than(need) && need.cpu_models.is_empty() {
         return Ok(true);
     }
     let load = tx.host_load(host, now)?;
-    Ok(load.is_some_and(|load| load.has_room_to_grow(&mine, need)))
+    Ok(load.is_some_and(|load| load.makeup.suits(need) && load.has_room_to_grow(&mine, need)))
 }
 
 /// Takes what the change costs, and fixes what it gives back.

@@ -20,13 +20,13 @@ pub type FreeAddress = (PoolRow, Ipv4Addr);
 
 /// What a server of a package needs of its host.
 #[must_use]
-pub fn need_of(package: &PackageRow) -> Need {
+pub fn need_of(package: &PackageRow) -> Need<'_> {
     let cpu_use = match package.kind {
         ServiceType::Vps => CpuUse::Shared,
         ServiceType::Dedicated => CpuUse::Pinned,
     };
-    let size = package.size;
-    Need { cpus: size.cpu.into(), ram_mib: size.ram_mb.into(), disk_gib: size.disk_gb.into(), cpu_use }
+    let (size, cpu_models) = (package.size, &package.cpu_models);
+    Need { cpus: size.cpu.into(), ram_mib: size.ram_mb.into(), disk_gib: size.disk_gb.into(), cpu_use, cpu_models }
 }
 
 /// What of what is sold a location could take now.

@@ -83,6 +83,7 @@ fn catalog() -> Catalog {
             size: Size { cpu: 1, ram_mb: 1024, disk_gb: 10 },
             limits: LIMITS,
             extra_ips_max: 5,
+            cpu_models: Vec::new(),
         }],
         images: vec![OsImage {
             key: slug("debian-12"),

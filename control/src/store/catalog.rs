@@ -13,6 +13,7 @@ use super::{Read, StoreError, row};
 use crate::domain::{
     address::Pool,
     catalog::{ServiceType, Size},
+    makeup::{BadCpuWord, CpuWord},
     money::Cents,
     slug::Slug,
 };
@@ -36,6 +37,8 @@ pub struct PackageRow {
     pub limits: GuestLimits,
     /// How many extra addresses a server of it may have.
     pub extra_ips_max: u32,
+    /// Words of which one is in the name of its host's processor; none: any processor will do.
+    pub cpu_models: Vec<CpuWord>,
 }
 
 /// An image on offer.
@@ -88,7 +91,8 @@ pub struct PoolRow {
 }
 
 const PACKAGES: &str = "SELECT uuid, slug, type, name, monthly_cents, cpu, ram_mb, disk_gb, extra_ips_max, \
-                        cpu_weight, cpu_percent_max, disk_iops_max, disk_mib_per_second_max, net_mbit_per_second_max \
+                        cpu_weight, cpu_percent_max, disk_iops_max, disk_mib_per_second_max, net_mbit_per_second_max, \
+                        cpu_models \
                         FROM packages WHERE active = 1";
 const IMAGES: &str =
     "SELECT uuid, key, type, name, version, url, sha256, format, size_bytes FROM images WHERE active = 1";
@@ -112,7 +116,12 @@ fn package(r: &Row<'_>) -> Result<PackageRow, StoreError> {
             disk_mib_per_second_max: row::number_maybe(r, 12)?,
             net_mbit_per_second_max: row::number_maybe(r, 13)?,
         },
+        cpu_models: row::checked(r, 14, cpu_words)?,
     })
+}
+
+fn cpu_words(text: &str) -> Result<Vec<CpuWord>, BadCpuWord> {
+    text.split_whitespace().map(CpuWord::parse).collect()
 }
 
 fn image(r: &Row<'_>) -> Result<ImageRow, StoreError> {

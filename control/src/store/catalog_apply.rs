@@ -8,6 +8,7 @@ use crate::domain::{
     billing::promo::{Discount, Promo},
     catalog::{AddressPool, Catalog, Location, OsImage, Package, PrivateRangeEntry},
     draw::Draw,
+    makeup::CpuWord,
     segment::{PrivateRange, Segments},
     time::Time,
 };
@@ -205,6 +206,7 @@ fn private_range(entry: &PrivateRangeEntry) -> Entry {
 fn package(position: usize, package: &Package) -> Entry {
     let text = |text: &str| Value::from(text.to_owned());
     let bound = |bound: Option<u32>| Value::from(bound.map(i64::from));
+    let cpu_models: Vec<&str> = package.cpu_models.iter().map(CpuWord::as_str).collect();
     let columns = vec![
         ("type", text(package.kind.as_str())),
         ("name", text(package.name.as_str())),
@@ -218,6 +220,7 @@ fn package(position: usize, package: &Package) -> Entry {
         ("disk_iops_max", bound(package.limits.disk_iops_max)),
         ("disk_mib_per_second_max", bound(package.limits.disk_mib_per_second_max)),
         ("net_mbit_per_second_max", bound(package.limits.net_mbit_per_second_max)),
+        ("cpu_models", text(&cpu_models.join(" "))),
         ("position", Value::from(i64::try_from(position).unwrap_or(i64::MAX))),
     ];
     (package.slug.as_str().to_owned(), columns)

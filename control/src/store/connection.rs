@@ -26,6 +26,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0013_orphans.sql"),
     include_str!("migrations/0014_host_says.sql"),
     include_str!("migrations/0015_net_limit.sql"),
+    include_str!("migrations/0017_cpu_models.sql"),
     include_str!("migrations/0018_private_networks.sql"),
 ];
 

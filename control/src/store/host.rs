@@ -1,6 +1,7 @@
 //! Hosts, as the operator knows them, and what is promised on each.
 
 use csp_shared::{
+    host_status::HostStatus,
     id::{AccountId, HostId},
     key_pin::KeyPin,
     limits::SILENCE_SECONDS_MAX,
@@ -12,6 +13,7 @@ use super::{Read, StoreError, Tx, row};
 pub use crate::domain::host::HostState;
 use crate::domain::{
     host::Standing,
+    makeup::Makeup,
     placement::{HostLoad, PoolLoad, Promised, Trouble},
     slug::Slug,
     time::Time,
@@ -165,6 +167,7 @@ const LOADS: &str = "SELECT h.uuid, h.class, h.cpus * h.cpu_overcommit, h.ram_mi
                      AND h.inventory_session = h.session";
 
 fn load(r: &Row<'_>) -> Result<HostLoad, StoreError> {
+    let status: Option<HostStatus> = r.get::<_, Option<String>>(10)?.and_then(|text| serde_json::from_str(&text).ok());
     Ok(HostLoad {
         host: row::parsed(r, 0)?,
         class: row::chosen(r, 1, HostClass::parse)?.cpu_use(),
@@ -178,7 +181,8 @@ fn load(r: &Row<'_>) -> Result<HostLoad, StoreError> {
             disk_gib: row::number(r, 8)?,
         },
         own: row::number(r, 9)?,
-        trouble: r.get::<_, Option<String>>(10)?.and_then(|text| Trouble::of(&serde_json::from_str(&text).ok()?)),
+        trouble: status.as_ref().and_then(Trouble::of),
+        makeup: status.map(Makeup::of).unwrap_or_default(),
     })
 }
 

@@ -1,5 +1,6 @@
 //! What is shown as available is what an order finds: rooms and addresses, in every location.
 
+use csp_shared::host_status::{BridgeState, HostStatus, NumaCell, PoolStatus};
 use csp_tests::test_control::{EXAMPLE_CATALOG, TestControl, TestCustomer};
 use serde_json::{Value, json};
 
@@ -76,4 +77,51 @@ async fn locations_have_names_and_come_in_parts() {
     assert_eq!(all.data()[0], json!({"slug": "first", "name": "First location", "available": []}));
     let part = control.api("GET", "/locations?limit=1&offset=1").by(&ada).send().await;
     assert_eq!((&part.data()[0]["slug"], &part.json["total"]), (&json!("second"), &json!(2)));
+}
+
+/// What a host tells that is well and has that processor.
+fn made_of(cpu_model: &str) -> HostStatus {
+    let pool = PoolStatus { total_bytes: 1000, free_bytes: 400, growth_bytes: 300, ..PoolStatus::default() };
+    let cpu_model = cpu_model.to_owned();
+    HostStatus { cpu_model, pool: Some(pool), bridge: Some(BridgeState::Ready), ..HostStatus::default() }
+}
+
+#[tokio::test]
+async fn a_package_stands_only_on_processors_that_it_names() {
+    let price = "monthly_price = 14.95\n";
+    let asks = format!("{price}cpu_models = [\"epyc\", \"Ryzen\"]\n");
+    let control = TestControl::with_catalog(&EXAMPLE_CATALOG.replacen(price, &asks, 1)).await;
+    let ada = control.customer("ada", "1000").await;
+    let host = control.host("host-1").await;
+    assert!(!is_available(&control, &ada, "edge", "first").await, "it has not told what it is");
+    host.status(made_of("Intel Xeon 8380")).await;
+    assert!(!is_available(&control, &ada, "edge", "first").await);
+    assert!(is_available(&control, &ada, "starter", "first").await, "it asks for none");
+
+    let order = json!({"type": "vps", "package_slug": "starter", "os_image_key": "debian-12", "hostname": "a"});
+    let ordered = control.api("POST", "/servers").by(&ada).json(&order).send().await;
+    host.obey().await;
+    let path = format!("/servers/{}/change-package", ordered.data()["uuid"].as_str().unwrap());
+    let change = async || control.api("POST", &path).by(&ada).json(&json!({"package_slug": "edge"})).send().await;
+    let refused = change().await;
+    assert_eq!((refused.status.as_u16(), refused.code()), (409, "no_capacity"), "it would stay where it is");
+
+    host.status(made_of("AMD EPYC 7763 64-Core Processor")).await;
+    assert!(is_available(&control, &ada, "edge", "first").await);
+    let changed = change().await;
+    assert!(changed.status.is_success(), "{}", changed.text);
+}
+
+#[tokio::test]
+async fn a_dedicated_server_stands_only_where_one_numa_cell_holds_it() {
+    let control = TestControl::start().await;
+    let ada = control.customer("ada", "1000").await;
+    let host = control.dedicated_host("host-1").await;
+    let with = |cpus, ram_mib| HostStatus { numa_cells: vec![NumaCell { cpus, ram_mib }; 2], ..made_of("x") };
+    host.status(with(8, 65_536)).await;
+    assert!(!is_available(&control, &ada, "dedicated-16", "first").await, "half of its processors");
+    host.status(with(16, 32_768)).await;
+    assert!(!is_available(&control, &ada, "dedicated-16", "first").await, "half of its memory");
+    host.status(with(16, 65_536)).await;
+    assert!(is_available(&control, &ada, "dedicated-16", "first").await);
 }

@@ -82,6 +82,7 @@ fn catalog() -> Catalog {
             size: Size { cpu: 1, ram_mb: 1024, disk_gb: 10 },
             limits: GuestLimits::NONE,
             extra_ips_max: 1,
+            cpu_models: Vec::new(),
         }],
         images: vec![OsImage { key: slug("debian-12"), kind: None, name: label("Debian"), version: label("12"), file }],
         pools: vec![AddressPool {

@@ -114,6 +114,7 @@ fn catalog() -> Catalog {
                 size: Size { cpu, ram_mb: 1024, disk_gb },
                 limits: GuestLimits::NONE,
                 extra_ips_max: 5,
+                cpu_models: Vec::new(),
             })
             .to_vec(),
         images: [("debian-12", "12"), ("debian-13", "13")]

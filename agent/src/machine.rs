@@ -239,6 +239,8 @@ pub struct SeenDomain {
     pub epochs: Epochs,
     /// From its metadata: what it was defined from.
     pub definition: Option<Mark>,
+    /// libvirt keeps its definition when it goes off, and does not start it by itself.
+    pub kept: bool,
 }
 
 /// What a domain does.
@@ -395,7 +397,8 @@ pub trait Machine: Send + Sync + 'static {
     /// Removes the server's filters. Called only without taps.
     fn remove_filters(&self, server: ServerId) -> impl Future<Output = Result<(), Fault>> + Send;
 
-    /// Defines the domain, or defines it anew, with the stamp in its metadata. The guest is off.
+    /// Defines the domain, or defines it anew, with the stamp in its metadata; from then on libvirt keeps it and does not
+    /// start it by itself. A guest that runs goes on as it was started.
     fn define(&self, spec: &ServerSpec, stamp: Stamp) -> impl Future<Output = Result<(), Fault>> + Send;
 
     /// Starts the defined domain. Done when it runs.

@@ -402,11 +402,12 @@ impl Machine for FakeMachine {
 
     fn define(&self, spec: &ServerSpec, stamp: Stamp) -> impl Future<Output = Result<(), Fault>> + Send {
         self.change(Op::Define, spec.server, |server, _| {
-            if server.is_up() {
-                return Err(Fault::new(FaultCode::Internal, "defined while it runs"));
+            if server.is_up() && server.domain.is_some_and(|domain| domain.kept) {
+                return Err(Fault::new(FaultCode::Internal, "defined while it runs, and for nothing"));
             }
             let state = server.domain.map_or(SeenState::Off(OffCause::Unknown), |domain| domain.state);
-            server.domain = Some(SeenDomain { state, epochs: stamp.epochs, definition: Some(stamp.definition) });
+            let definition = Some(stamp.definition);
+            server.domain = Some(SeenDomain { state, epochs: stamp.epochs, definition, kept: true });
             server.defined_adapters = spec.nics.iter().map(|nic| nic.mac).collect();
             Ok(())
         })

@@ -3,6 +3,7 @@
 //! Nothing is decided here. Every blocking call leaves the async threads, and every call has an end. What could not be
 //! looked at is an error and never "absent".
 
+pub mod cells;
 pub mod fault;
 mod networking;
 mod orphans;
@@ -46,11 +47,12 @@ use self::{
 use crate::{
     config::{Config, VirtType},
     hypervisor::{
-        HypervisorError, domain_xml, domain_xml::DomainPlan, libvirt::Libvirt, metadata::Metadata, probe, process,
+        HypervisorError, defined, domain_xml, domain_xml::DomainPlan, libvirt::Libvirt, metadata::Metadata, probe,
+        process,
     },
     machine::{BootId, HostEvent, HostFacts, Machine, Mark, OffCause, Promised, Seen, SeenState, Stamp},
     network::filter_rules,
-    storage::{image_cache::CachedImage, seed::SeedFiles, trash_clock::TrashClock},
+    storage::{seed::SeedFiles, trash_clock::TrashClock},
 };
 
 /// How long a call of libvirt may take before the worker is told that it is away. A start under load takes seconds.
@@ -203,11 +205,8 @@ impl HostMachine {
         if spec.cpu_use == CpuUse::Shared {
             return Ok(Vec::new());
         }
-        let online = setup::online_cpus().map_err(|error| internal("list the processors", &error))?;
-        match online.get(..usize::from(spec.cpus)) {
-            Some(pins) => Ok(pins.to_vec()),
-            None => Err(fault::of(&HypervisorError::TooManyCpus { wanted: spec.cpus, there: online.len() })),
-        }
+        let pins = cells::pins(spec.cpus, spec.ram_mib).map_err(|error| internal("list the processors", &error))?;
+        pins.map_err(|there| fault::of(&HypervisorError::TooManyCpus { wanted: spec.cpus, there }))
     }
 }
 
@@ -403,7 +402,11 @@ impl Machine for HostMachine {
         let refused =
             |error| Fault::new(FaultCode::HypervisorRefused, &format!("cannot write the domain's XML: {error}"));
         let xml = plan.to_xml().map_err(refused)?;
-        self.on_libvirt(move |libvirt| libvirt.define(&xml)).await
+        let server = spec.server;
+        if self.on_libvirt(move |libvirt| libvirt.define(server, &xml)).await? == defined::Before::Altered {
+            tracing::warn!(%server, "the server's domain was changed behind csp's back; it was defined anew");
+        }
+        Ok(())
     }
 
     async fn start(&self, server: ServerId) -> Result<(), Fault> {
@@ -436,15 +439,6 @@ impl Machine for HostMachine {
         let _ = std::fs::remove_file(self.vnc.socket(server)); // QEMU removes it itself when it ends in order
         Ok(())
     }
-}
-
-/// Everything that a definition points to.
-#[derive(Debug)]
-struct Place {
-    disk: std::path::PathBuf,
-    base: CachedImage,
-    seed: std::path::PathBuf,
-    serial_log: std::path::PathBuf,
 }
 
 fn internal(doing: &str, error: &(dyn std::error::Error + 'static)) -> Fault {

@@ -26,6 +26,7 @@ use virt::{
 use super::{
     HypervisorError,
     connection::Connection,
+    defined::{Before, Defined},
     domain_facts::DomainFacts,
     events::{Lifecycle, Signal, Sink},
     metadata::{self, Metadata},
@@ -93,12 +94,13 @@ impl Libvirt {
             let (state, reason) = domain.get_state()?;
             let adapters =
                 if domain.is_active()? { DomainFacts::read(&domain.get_xml_desc(0)?).macs } else { Vec::new() };
-            Ok((state, reason, read_metadata(domain)?, adapters))
+            let kept = domain.is_persistent()? && !domain.get_autostart()?;
+            Ok((state, reason, read_metadata(domain)?, adapters, kept))
         })?;
         let ended = self.ended_by_host.lock().unwrap_or_else(PoisonError::into_inner).contains(&server);
-        Ok(seen.map(|(state, reason, Metadata { epochs, definition }, adapters)| {
+        Ok(seen.map(|(state, reason, Metadata { epochs, definition }, adapters, kept)| {
             let state = power_state::read(state, reason, ended);
-            (SeenDomain { state, epochs, definition }, adapters.into_iter().collect())
+            (SeenDomain { state, epochs, definition, kept }, adapters.into_iter().collect())
         }))
     }
 
@@ -110,12 +112,26 @@ impl Libvirt {
         Ok(self.on_domain(server, "look at the domain", Domain::is_active)?.unwrap_or(false))
     }
 
-    /// Defines a domain, or defines it anew.
+    /// Defines a server's domain, or defines it anew, and sees to it that libvirt does not start it by itself.
     ///
     /// # Errors
     /// When libvirt does not answer or will not have it.
-    pub fn define(&self, xml: &str) -> Result<(), HypervisorError> {
-        self.connection.with("define the domain", |connect| Domain::define_xml(connect, xml).map(drop))
+    pub fn define(&self, server: ServerId, xml: &str) -> Result<Before, HypervisorError> {
+        self.connection.with("define the domain", |connect| {
+            let before = match Domain::lookup_by_name(connect, &server.to_string()) {
+                Ok(domain) => Some(Defined::read(&domain)?),
+                Err(error) if error.code() == ErrorNumber::NoDomain => None,
+                Err(error) => return Err(error),
+            };
+            let domain = Domain::define_xml(connect, xml)?;
+            if domain.get_autostart()? {
+                domain.set_autostart(false)?;
+            }
+            Ok(match before {
+                Some(before) if before.was_altered(&Defined::read(&domain)?) => Before::Altered,
+                _ => Before::AsItWas,
+            })
+        })
     }
 
     /// Starts the defined domain.
@@ -170,7 +186,7 @@ impl Libvirt {
         })
     }
 
-    /// Writes a start epoch into the metadata of a running domain, live and persistent.
+    /// Writes a start epoch into the metadata of a running domain, live and, where it is defined, persistent.
     ///
     /// # Errors
     /// When there is no such domain, or it is off.
@@ -181,9 +197,11 @@ impl Libvirt {
             let mut metadata = read_metadata(&domain)?;
             metadata.epochs.start = epoch;
             let xml = metadata.bare_element().to_text().unwrap_or_default(); // plain values: cannot fail
-            let both = sys::VIR_DOMAIN_AFFECT_LIVE | sys::VIR_DOMAIN_AFFECT_CONFIG;
+            // One that somebody undefined runs without a definition until it is defined again.
+            let config = if domain.is_persistent()? { sys::VIR_DOMAIN_AFFECT_CONFIG } else { 0 };
             let (prefix, namespace) = (Some(metadata::PREFIX), Some(metadata::NAMESPACE));
-            domain.set_metadata(METADATA, Some(&xml), prefix, namespace, both).map(drop)
+            let affected = sys::VIR_DOMAIN_AFFECT_LIVE | config;
+            domain.set_metadata(METADATA, Some(&xml), prefix, namespace, affected).map(drop)
         })
     }
 
@@ -273,8 +291,18 @@ impl Libvirt {
     }
 }
 
+/// Of what runs, or of the definition when nothing does.
 pub(super) fn read_metadata(domain: &Domain) -> Result<Metadata, Error> {
-    match domain.get_metadata(METADATA, Some(metadata::NAMESPACE), sys::VIR_DOMAIN_AFFECT_CURRENT) {
+    metadata_of(domain, sys::VIR_DOMAIN_AFFECT_CURRENT)
+}
+
+/// Of the definition, also while another one runs.
+pub(super) fn read_metadata_of_definition(domain: &Domain) -> Result<Metadata, Error> {
+    metadata_of(domain, sys::VIR_DOMAIN_AFFECT_CONFIG)
+}
+
+fn metadata_of(domain: &Domain, affected: u32) -> Result<Metadata, Error> {
+    match domain.get_metadata(METADATA, Some(metadata::NAMESPACE), affected) {
         Ok(xml) => Ok(Metadata::parse(&xml)),
         Err(error) if error.code() == ErrorNumber::NoDomainMetadata => Ok(Metadata::default()),
         Err(error) => Err(error),

@@ -3,6 +3,7 @@
 pub mod adapters;
 pub mod connection;
 pub mod counters;
+pub mod defined;
 pub mod domain_facts;
 pub mod domain_xml;
 pub mod events;

@@ -320,10 +320,16 @@ impl World {
             }
             Step::Define(stamp) => {
                 self.defined = macs.iter().copied().collect();
-                assert!(!self.seen.is_up(), "defined while running");
-                let state = self.seen.domain.map_or(SeenState::Off(OffCause::Unknown), |domain| domain.state);
+                let before = self.seen.domain;
+                let is_kept = before.is_none_or(|domain| domain.kept);
+                assert!(!self.seen.is_up() || !is_kept, "defined while running, and for nothing");
+                assert!(
+                    !self.seen.is_up() || before.is_some_and(|domain| domain.epochs == stamp.epochs),
+                    "what runs was not started as its definition says"
+                );
+                let state = before.map_or(SeenState::Off(OffCause::Unknown), |domain| domain.state);
                 let definition = Some(stamp.definition);
-                self.seen.domain = Some(SeenDomain { state, epochs: stamp.epochs, definition });
+                self.seen.domain = Some(SeenDomain { state, epochs: stamp.epochs, definition, kept: true });
             }
             Step::Start => {
                 let disk = self.seen.disks.get(&spec.disk_epoch).expect("started without its disk");

@@ -75,6 +75,8 @@ pub struct Course {
     pub stop_last_ms: Option<u64>,
     /// The agent started the guest and did not stop it since.
     pub started: bool,
+    /// The agent defined the domain since the guest was last seen up.
+    pub defined: bool,
     /// When QEMU was seen to have died, oldest first.
     pub crashes_ms: Vec<u64>,
     /// When a paused guest was last told to go on.
@@ -109,9 +111,11 @@ impl Course {
         Self { stop_first_ms: stop, stop_last_ms: stop, ..Self::default() }
     }
 
-    /// Takes note of a look at the host: a guest that is down was stopped.
+    /// Takes note of a look at the host: a guest that is down was stopped, and what one that is up was defined with is past.
     pub fn look(&mut self, seen: &Seen) {
-        if !seen.is_up() {
+        if seen.is_up() {
+            self.defined = false;
+        } else {
             self.stop_first_ms = None;
             self.stop_last_ms = None;
             self.resumed_ms = None;
@@ -127,6 +131,7 @@ impl Course {
         }
         match step {
             Step::Start => self.started = true,
+            Step::Define(_) => self.defined = true,
             Step::AskStop => {
                 self.started = false;
                 self.stop_first_ms.get_or_insert(now_ms);

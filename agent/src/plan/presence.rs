@@ -63,6 +63,7 @@ fn up(s: Situation<'_>, spec: &ServerSpec, domain: SeenDomain, disk: DiskState) 
     }
     let mut plan = if is_paused { power::resume(s) } else { keep_running(s, spec, domain) };
     if disk == DiskState::Ready {
+        plan.steps.extend(keep(s, spec, domain));
         plan.steps.extend(growth);
         plan.steps.extend(disk::settle(spec, s.seen, s.notes));
     }
@@ -102,11 +103,16 @@ fn off(s: Situation<'_>, spec: &ServerSpec, disk: DiskState) -> Plan {
         steps.extend(growth);
     }
     steps.extend(disk::settle(spec, s.seen, s.notes));
+    let kept = s.seen.domain.filter(|_| disk == DiskState::Ready).and_then(|domain| keep(s, spec, domain));
     if !spec.should_run() {
+        steps.extend(kept);
         steps.extend(power::note_off(s));
         return Plan::of(steps);
     }
-    match power::off_and_wanted(s, spec) {
+    let wanted = power::off_and_wanted(s, spec);
+    // A start defines it anyway.
+    steps.extend(kept.filter(|_| matches!(wanted, OffAndWanted::StaysOff | OffAndWanted::CrashLoop)));
+    match wanted {
         OffAndWanted::Note(step) => {
             steps.push(step);
             Plan::of(steps)
@@ -132,7 +138,9 @@ fn start(s: Situation<'_>, spec: &ServerSpec, mut steps: Vec<Step>) -> Plan {
     steps.extend((s.seen.seed != Some(seed)).then_some(Step::WriteSeed(seed)));
     steps.extend(nic::prepare(spec, s.seen, s.notes));
     let epochs = s.seen.domain.map(|domain| domain.epochs).unwrap_or_default();
-    let is_defined = s.seen.domain.is_some_and(|domain| domain.definition == Some(definition));
+    // Whatever somebody made of it since: what is started is what the agent defined.
+    let is_defined =
+        s.course.defined && s.seen.domain.is_some_and(|domain| domain.definition == Some(definition) && domain.kept);
     if !is_defined || epochs.is_behind(Epochs::of(spec)) {
         let epochs = epochs.newest(Epochs::of(spec));
         steps.push(Step::Define(Stamp { epochs, definition, seed }));
@@ -142,6 +150,14 @@ fn start(s: Situation<'_>, spec: &ServerSpec, mut steps: Vec<Step>) -> Plan {
     }
     steps.push(Step::Start);
     Plan::of(steps)
+}
+
+/// Defines anew what libvirt would forget once it is off, or start by itself: as the spec says, of the epochs that it has.
+/// Under a running guest, too, which does not notice. Without its base, the next start does it.
+fn keep(s: Situation<'_>, spec: &ServerSpec, domain: SeenDomain) -> Option<Step> {
+    let (definition, seed) = (mark::definition(spec, s.seen.setup), mark::seed(spec, s.seen.setup));
+    let epochs = Epochs { disk: spec.disk_epoch, ..domain.epochs };
+    (!domain.kept && s.seen.image).then_some(Step::Define(Stamp { epochs, definition, seed }))
 }
 
 /// libvirt says that the guest is off and a QEMU process of it is there. To start another one beside it would put two

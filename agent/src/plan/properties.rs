@@ -43,10 +43,12 @@ fn any_domain(definition: Mark) -> impl Strategy<Value = Option<SeenDomain>> {
     ];
     let definition = prop_oneof![Just(Some(definition)), Just(Some(Mark(1))), Just(None)];
     let epochs = (0u32..4, 0u32..4, 0u32..4).prop_map(|(start, boot, disk)| epochs(start, boot, disk));
-    proptest::option::of((state, epochs, definition).prop_map(|(state, epochs, definition)| SeenDomain {
+    let domain = (state, epochs, definition, proptest::bool::weighted(0.8));
+    proptest::option::of(domain.prop_map(|(state, epochs, definition, kept)| SeenDomain {
         state,
         epochs,
         definition,
+        kept,
     }))
 }
 
@@ -231,6 +233,8 @@ fn comes_about(mut world: World, mishaps: &[Mishap]) -> Result<(), TestCaseError
         let is_connected =
             |mac: &&csp_shared::mac::Mac| world.seen.taps.get(mac).is_some_and(|tap| tap.plugged || tap.up);
         prop_assert!(!foreign.iter().any(is_connected), "connected: {foreign:?}");
+        let is_kept = world.seen.domain.is_none_or(|domain| domain.kept);
+        prop_assert!(is_kept || end.fault.is_some() || !world.seen.image, "libvirt would forget it: {:?}", world.seen);
         let stays_off = matches!(world.notes.power, PowerNote::SelfOff { .. });
         prop_assert!(
             end.fault.is_some() || world.seen.is_up() == (spec.should_run() && !stays_off),

@@ -445,6 +445,68 @@ fn drift_under_a_running_guest_is_mended() {
     assert_eq!(gone.plan().fault.unwrap().code, FaultCode::NetworkRefused);
 }
 
+#[test]
+fn a_domain_that_somebody_undefined_under_its_guest_is_defined_again_and_the_guest_does_not_notice() {
+    let mut world = running().sees(|seen| seen.domain.as_mut().unwrap().kept = false);
+    let before = world.seen.clone();
+    let stamp = Stamp {
+        epochs: before.domain.unwrap().epochs,
+        definition: mark::definition(&spec(), before.setup),
+        seed: mark::seed(&spec(), before.setup),
+    };
+    assert_eq!(world.steps_to_settle(), [Step::Define(stamp)]);
+    assert!(world.seen.is_up() && world.seen.domain.unwrap().kept);
+    assert_eq!(world.seen.domain.unwrap().epochs, before.domain.unwrap().epochs, "it is the same boot");
+
+    let without_base = running().sees(|seen| {
+        seen.image = false;
+        seen.domain.as_mut().unwrap().kept = false;
+    });
+    assert!(without_base.plan().is_settled(), "its next start fetches the base, and defines it");
+}
+
+#[test]
+fn a_domain_that_libvirt_would_start_by_itself_is_defined_again_and_stays_off() {
+    let mut off = running().wants(|spec| spec.power = Power::Off);
+    assert!(off.settle().is_settled());
+    let mut off = off.sees(|seen| seen.domain.as_mut().unwrap().kept = false);
+    assert!(matches!(off.steps_to_settle()[..], [Step::Define(_)]));
+    assert!(!off.seen.is_up() && off.seen.domain.unwrap().kept);
+
+    let mut self_off = running().falls(OffCause::Shutdown);
+    assert!(self_off.settle().is_settled());
+    let mut self_off = self_off.sees(|seen| seen.domain.as_mut().unwrap().kept = false);
+    assert!(matches!(self_off.steps_to_settle()[..], [Step::Define(_)]));
+    assert!(!self_off.seen.is_up(), "it had powered itself off");
+}
+
+#[test]
+fn a_stopped_domain_that_somebody_undefined_is_defined_at_its_next_start_on_the_disk_that_it_had() {
+    let mut off = running().wants(|spec| spec.power = Power::Off);
+    assert!(off.settle().is_settled());
+    let off = off.sees(|seen| seen.domain = None);
+    assert!(off.plan().is_settled(), "nobody needs it now");
+    let mut started = off.wants(|spec| (spec.power, spec.start_epoch) = (Power::On, StartEpoch(2)));
+    let steps = started.steps_to_settle();
+    assert!(
+        steps.iter().any(|step| matches!(step, Step::Define(_))) && !steps.contains(&Step::CreateDisk),
+        "{steps:?}"
+    );
+    assert!(started.seen.is_up());
+}
+
+#[test]
+fn what_is_started_is_what_the_agent_defined_whatever_somebody_made_of_it_meanwhile() {
+    // It was changed while it ran or lay there: its metadata say nothing of that.
+    for cause in [OffCause::Unknown, OffCause::Crashed] {
+        let mut fell = running().falls(cause);
+        let steps = fell.steps_to_settle();
+        let at = |wanted: fn(&Step) -> bool| steps.iter().position(wanted);
+        let defined = at(|step| matches!(step, Step::Define(_)));
+        assert!(defined.is_some() && defined < at(|step| *step == Step::Start), "{cause:?}: {steps:?}");
+    }
+}
+
 /// Every step until nothing is left to do, but for the answers to DHCP.
 fn wiring(world: &mut World) -> Vec<Step> {
     world.steps_to_settle().into_iter().filter(|step| !matches!(step, Step::ServeDhcp(_))).collect()

@@ -6,6 +6,10 @@ use std::collections::BTreeSet;
 use crate::rig::{Lab, Server};
 
 const DISKS: &str = "/srv/csp/pool/disks";
+const FOREIGN_DISK: &str = "/srv/csp/foreign.qcow2";
+/// What libvirt writes of a server of the lab's smallest package.
+const AS_ORDERED: &str = "<currentMemory unit='KiB'>262144</currentMemory>";
+const CPUS_AS_ORDERED: &str = "<vcpu placement='static'>1</vcpu>";
 
 struct Host<'a> {
     lab: &'a Lab,
@@ -26,6 +30,13 @@ impl Host<'_> {
     /// QEMU's number, and no other program's that has the server's id among its words.
     fn pid(&self, server: &Server) -> String {
         self.lab.exec(&self.name, &["pgrep", "-f", &format!("qemu.*guest={}", server.uuid)]).1.trim().to_owned()
+    }
+
+    /// What libvirt says of the server's domain under that heading.
+    fn info(&self, server: &Server, heading: &str) -> String {
+        let said = self.virsh(&["dominfo", &server.uuid]);
+        let line = said.lines().find_map(|line| line.strip_prefix(heading)?.strip_prefix(':'));
+        line.unwrap_or_else(|| panic!("no {heading} in {said}")).trim().to_owned()
     }
 
     /// What the audit says, by kind.
@@ -62,9 +73,33 @@ fn what_is_done_to_a_server_by_hand_is_told_and_mended_and_costs_no_data() {
     host.does(&["kill", "-9", &host.pid(&server)]);
     let boot = host.is_back(&server, &boot);
 
-    // Changed under the running guest: told, left alone, and as its spec says once its owner restarts it.
-    host.virsh(&["setmem", &server.uuid, "128M", "--config"]);
+    // Undefined under the running guest, and to be started by libvirt: mended, and the guest does not notice.
     host.virsh(&["undefine", &server.uuid]);
+    lab.await_true("libvirt to know it again", || host.info(&server, "Persistent") == "yes");
+    host.virsh(&["autostart", &server.uuid]);
+    lab.await_true("libvirt not to start it", || host.info(&server, "Autostart") == "disable");
+    assert_eq!(lab.boot_id(&server), boot);
+
+    // Another definition, for whenever it boots next: it boots as its spec says.
+    host.does(&["qemu-img", "create", "-q", "-f", "qcow2", FOREIGN_DISK, "16M"]);
+    let attach = ["attach-disk", &server.uuid, FOREIGN_DISK, "vdz", "--subdriver", "qcow2"];
+    host.virsh(&[&attach[..], &["--config"]].concat());
+    host.virsh(&["setmem", &server.uuid, "128M", "--config"]);
+    host.virsh(&["setvcpus", &server.uuid, "2", "--config", "--maximum"]);
+    host.virsh(&["destroy", &server.uuid]);
+    let boot = host.is_back(&server, &boot);
+    let made = host.virsh(&["dumpxml", &server.uuid]);
+    assert!(!made.contains(FOREIGN_DISK) && made.contains(AS_ORDERED) && made.contains(CPUS_AS_ORDERED), "{made}");
+
+    // A foreign disk plugged in: told, and nobody's to take away but a person's.
+    host.virsh(&[&attach[..], &["--live"]].concat());
+    host.is_told("a foreign disk", &["disk_foreign"]);
+    assert!(host.virsh(&["domblklist", &server.uuid]).contains(FOREIGN_DISK), "the guest may write to it");
+    host.virsh(&["detach-disk", &server.uuid, "vdz", "--live"]);
+    host.is_told("nothing", &[]);
+
+    // Changed under the running guest: told, left alone, and as its spec says once its owner restarts it.
+    host.virsh(&["setmem", &server.uuid, "192M", "--live"]);
     let tap = host.virsh(&["domiflist", &server.uuid]).split_whitespace().next().unwrap().to_owned();
     host.does(&["ip", "link", "delete", &tap]);
     host.is_told("what was changed by hand", &["guest_altered", "tap_missing"]);
@@ -72,8 +107,8 @@ fn what_is_done_to_a_server_by_hand_is_told_and_mended_and_costs_no_data() {
     assert!(!running.is_empty(), "nothing was done to it");
     lab.ask(&server, "restart");
     let boot = host.is_back(&server, &boot);
-    let made = host.virsh(&["dumpxml", "--inactive", &server.uuid]);
-    assert!(made.contains("<memory unit='KiB'>262144</memory>"), "{made}");
+    let made = host.virsh(&["dumpxml", &server.uuid]);
+    assert!(made.contains(AS_ORDERED), "{made}");
 
     // The agent and libvirtd end and begin again under it, and it does not notice.
     lab.run(&["kill-agent", &host.name]);

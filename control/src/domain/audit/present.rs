@@ -164,26 +164,33 @@ fn foreign_disks(look: &Look<'_>, guest: &HeldGuest, found: &mut Vec<Finding>) {
 /// What somebody changed of a running guest by hand: its next cold boot, by its owner's `restart`, is made anew from the
 /// spec. Nothing is changed under it, since nobody knows what it does with what it was given.
 fn altered(look: &Look<'_>, guest: &HeldGuest, found: &mut Vec<Finding>) {
-    let Look { spec, view, side, .. } = look;
+    let Look { spec, side, .. } = look;
     // What a guest's balloon gives back is rounded to pages.
     let ram_differs = guest.ram_mib.abs_diff(spec.ram_mib.into()) > 1;
+    let own_disk = format!("disks/{}.", side.server);
     let parts = [
         (ram_differs, format!("it has {} MiB of memory and its spec says {}", guest.ram_mib, spec.ram_mib)),
         (
             guest.cpus != u32::from(spec.cpus),
             format!("it has {} processors and its spec says {}", guest.cpus, spec.cpus),
         ),
-        (!guest.persistent, "libvirt would forget it when it goes off".to_owned()),
+        (!guest.disks.iter().any(|disk| disk.starts_with(&own_disk)), "its own disk was taken from it".to_owned()),
     ];
     let told: Vec<String> = parts.into_iter().filter_map(|(differs, what)| differs.then_some(what)).collect();
     if !told.is_empty() {
         let what = format!("the guest was changed by hand: {}", told.join("; "));
         found.push(look.finding(Kind::GuestAltered, "domain").what(what).cure(RESTART));
     }
-    if guest.autostart {
-        let what = "libvirt would start the guest by itself, before the agent has looked at its disk and filters";
-        let cure = format!("on {}: `virsh autostart --disable {}`", view.name, side.server);
-        found.push(look.finding(Kind::GuestAltered, "autostart").what(what).cure(cure));
+    let mended = [
+        (!guest.persistent, "definition", "libvirt would forget the guest when it goes off"),
+        (
+            guest.autostart,
+            "autostart",
+            "libvirt would start the guest by itself, before the agent has looked at its disk and filters",
+        ),
+    ];
+    for (_, object, what) in mended.into_iter().filter(|(differs, ..)| *differs) {
+        found.push(look.finding(Kind::GuestAltered, object).what(what).cure(BY_ITSELF));
     }
 }
 

@@ -84,6 +84,20 @@ async fn an_accepted_spec_becomes_a_running_guest_and_a_report() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_tells_the_hosts_size_is_woken_when_a_disk_was_made_and_when_one_went_to_the_trash() {
+    let (agent, spec) = (Agent::heard().await, server_spec(1));
+    let woken = async || timeout(Duration::from_secs(1), agent.supervisor.room_changed()).await.is_ok();
+    agent.accept(present(&spec)).await;
+    agent.reached(&spec).await;
+    assert!(woken().await && !woken().await, "once, however much was done meanwhile");
+    agent.accept(present(&next(&spec, |spec| spec.hostname = "other".to_owned()))).await;
+    assert!(!woken().await, "that took no room");
+    agent.accept(tombstone(&spec)).await;
+    agent.report("gone", |report| report.remains.is_nothing()).await;
+    assert!(woken().await);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_restart_waits_for_a_base_that_was_lost_and_the_guest_runs_meanwhile() {
     let (agent, spec) = (Agent::heard().await, server_spec(1));
     agent.accept(present(&spec)).await;

@@ -27,7 +27,7 @@ use crate::{
     worker::{Stopped, Supervisor},
 };
 
-/// How often the host's size is looked at.
+/// How often the host's size is looked at, for what others do to it.
 const MEASURE_AGAIN: Duration = Duration::from_secs(HEARTBEAT_SECONDS);
 
 /// How often the host is looked over for what no spec explains.
@@ -75,8 +75,12 @@ impl Workers for HostWorkers {
         loop {
             match self.supervisor.facts().await {
                 Ok(Ok(facts)) if told != Some(facts.capacity) => return facts.capacity,
-                // Unchanged; or libvirt is away, of which others tell.
-                _ => sleep(MEASURE_AGAIN).await,
+                // Unchanged; or libvirt is away, of which others tell. What the agent itself does to the pool is told at
+                // once: a disk in the trash keeps its room, which the control plane offers to others until then.
+                _ => tokio::select! {
+                    () = sleep(MEASURE_AGAIN) => {}
+                    () = self.supervisor.room_changed() => {}
+                },
             }
         }
     }

@@ -162,6 +162,13 @@ impl Step {
         }
     }
 
+    /// Whether the pool has more or less room after it.
+    #[must_use]
+    pub fn changes_room(&self) -> bool {
+        use Step::{CreateDisk, FetchBase, FetchImage, GrowDisk, RetireDisk};
+        matches!(self, FetchImage | FetchBase | CreateDisk | GrowDisk | RetireDisk(_))
+    }
+
     /// Whether a newer spec may cut it off in its middle. What is fetched arrives bit by bit, and that is told.
     #[must_use]
     pub fn is_interruptible(&self) -> bool {

@@ -14,7 +14,7 @@ use csp_shared::{
     spec::Desired,
 };
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{Notify, mpsc, oneshot, watch},
     task::JoinHandle,
     time::Instant,
 };
@@ -46,6 +46,7 @@ pub struct Supervisor {
     orders: mpsc::Sender<Order>,
     reports: Arc<Reports>,
     control_heard: watch::Sender<bool>,
+    room_changed: Arc<Notify>,
 }
 
 /// The workers ended; the program is going down.
@@ -77,15 +78,17 @@ impl Supervisor {
         let (orders, queue) = mpsc::channel(ORDERS_MAX);
         let (control_heard, heard) = watch::channel(false);
         let reports = Arc::<Reports>::default();
+        let room_changed = Arc::<Notify>::default();
         let shared = task::Shared {
             host,
             reports: Arc::clone(&reports),
             control_heard: heard,
+            room_changed: Arc::clone(&room_changed),
             began: Instant::now(),
             limits: task::Limits::default(),
         };
         let actor = supervisor::Actor::new(shared).run(queue, control_heard.clone(), control_wait);
-        (Self { orders, reports, control_heard }, tokio::spawn(actor))
+        (Self { orders, reports, control_heard, room_changed }, tokio::spawn(actor))
     }
 
     /// Takes over what servers should be. Returns once all of it is durable (or refused and logged: an older version,
@@ -161,6 +164,12 @@ impl Supervisor {
         let (done, answer) = oneshot::channel();
         self.orders.send(Order::Facts(done)).await.map_err(|_| Stopped)?;
         answer.await.map_err(|_| Stopped)
+    }
+
+    /// Waits until a step of some server gave or took room in the pool, since the last time that this returned. For one
+    /// caller; cancel safe.
+    pub async fn room_changed(&self) {
+        self.room_changed.notified().await;
     }
 
     /// Asks for a sign of life.

@@ -43,6 +43,8 @@ pub(super) struct Shared<M, B> {
     pub host: Host<M, B>,
     pub reports: Arc<Reports>,
     pub control_heard: watch::Receiver<bool>,
+    /// A step made the pool's room another one.
+    pub room_changed: Arc<Notify>,
     pub began: Instant,
     pub limits: Limits,
 }
@@ -155,6 +157,9 @@ async fn run_step<M: Machine, B: Backing>(
     } else {
         act.await
     };
+    if step.changes_room() {
+        shared.room_changed.notify_one();
+    }
     tell(server, step, began, done);
 }
 

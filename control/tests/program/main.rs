@@ -43,6 +43,21 @@ fn from_nothing_to_an_answered_request() {
     assert!(hosts["join"].as_str().unwrap().starts_with("csp-agent enroll --control control.example.com:7443 "));
     assert_eq!(setup.json(&["host", "list"])[0]["state"], Value::from("new"));
     assert!(setup.say(&["server", "list"]).starts_with("SERVER"));
+
+    let body = r#"{"name":"Back end","location":"first"}"#;
+    let head = format!("POST /api/v1/private-networks HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {key}\r\n");
+    let rest =
+        format!("Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+    let mut stream = running.open();
+    stream.write_all(format!("{head}{rest}").as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    let network = setup.json(&["network", "list"])[0]["uuid"].as_str().unwrap().to_owned();
+    let listed = setup.say(&["network", "list"]);
+    assert!(listed.starts_with("NETWORK") && listed.contains("10.64.0.0/24  first     vxlan 4096"), "{listed}");
+    let shown = setup.say(&["network", "show", &network]);
+    assert!(shown.contains("segment   vxlan 4096, MTU 1450") && shown.contains("SHOULD BE"), "{shown}");
 }
 
 #[test]

@@ -430,3 +430,41 @@ async fn a_lost_hosts_servers_leave_and_a_fenced_hosts_word_is_not_waited_for() 
     let gone: Vec<_> = shown.data()["hosts"].as_array().unwrap().iter().map(|host| host["gone"].clone()).collect();
     assert_eq!(gone, [json!(true), json!(false)]);
 }
+
+#[tokio::test]
+async fn a_dedicated_server_is_attached_as_any_other_and_a_server_is_in_several_networks() {
+    let mut world = World::with(EXAMPLE_CATALOG, 1).await;
+    world.hosts.push(world.control.dedicated_host("big-1").await);
+    let order =
+        json!({"type": "dedicated", "package_slug": "dedicated-16", "os_image_key": "debian-12", "hostname": "big"});
+    let reply = world.ask("POST", "/servers", &order).await;
+    assert_eq!(reply.status.as_u16(), 200, "{}", reply.text);
+    world.obey().await;
+    let big: ServerId = reply.data()["uuid"].as_str().unwrap().parse().unwrap();
+    let small = world.server("small").await;
+    let (one, other) = (world.network("one").await, world.network("other").await);
+    world.attached(&one, big).await;
+    world.attached(&one, small).await;
+    assert_eq!(world.attach(&other, big).await.data()["adapter"], "net2");
+    world.obey().await;
+    let statuses: Vec<_> =
+        world.shown(&one).await["members"].as_array().unwrap().iter().map(|member| member["status"].clone()).collect();
+    assert_eq!(statuses, ["active", "active"]);
+    assert_eq!(world.shown(&other).await["members"][0]["address"], "10.64.1.1");
+}
+
+/// What comes and goes adds up: a newer wish about power leaves an attachment as it is.
+#[tokio::test]
+async fn a_restart_on_the_way_does_not_overtake_an_attachment() {
+    let world = World::new().await;
+    let one = world.server("one").await;
+    let network = world.network("a").await;
+    let attached = world.attach(&network, one).await;
+    let action = format!("/actions/{}", attached.json["action"]["uuid"].as_str().unwrap());
+    assert_eq!(world.ask("POST", &format!("/servers/{one}/restart"), &Value::Null).await.status.as_u16(), 200);
+    assert_eq!(world.ask("GET", &action, &Value::Null).await.data()["status"], "queued");
+    world.obey().await;
+    assert_eq!(world.ask("GET", &action, &Value::Null).await.data()["status"], "done");
+    let Desired::Present(spec) = world.spec(one).await else { panic!("it is there") };
+    assert_eq!(spec.nics.len(), 2);
+}

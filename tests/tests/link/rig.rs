@@ -12,6 +12,8 @@ use std::{
 use csp_agent::{
     link::{self, Dial, Enrolment, Pace, TcpDial, Workers},
     metrics::Mailbox,
+    networks::Networks,
+    spec_file::MemoryBacking,
     worker::Stopped,
 };
 use csp_control::fleet::{Bounds, Hosts, Listener, Wake};
@@ -28,10 +30,11 @@ use csp_shared::{
     key_pin::KeyPin,
     limits::FRAME_BYTES_MAX,
     message::{Capacity, Hello, Message, Orphan, Refusal, ToAgent, ToControl, Virt},
+    network::{DesiredNetwork, HostNetworks, ObservedNetwork},
     observed::Observed,
     sample::Sample,
     sha256::Sha256,
-    spec::Desired,
+    spec::{Desired, NicNetwork},
 };
 use serde::{Deserialize, Serialize};
 use tokio::{
@@ -118,6 +121,8 @@ pub struct Hands {
     size: Arc<Notify>,
     /// What its servers used.
     pub samples: Arc<Mailbox>,
+    /// Its private networks; none where the agent is too old for them.
+    pub networks: Option<Arc<Networks<MemoryBacking>>>,
 }
 
 type Answer = Box<dyn Fn(&Observed) -> Observed + Send>;
@@ -126,6 +131,8 @@ type Answer = Box<dyn Fn(&Observed) -> Observed + Send>;
 struct Held {
     answer: Option<Answer>,
     taken: usize,
+    /// Networks and adapters in them, in the order in which they came.
+    private: Vec<&'static str>,
     servers: BTreeMap<ServerId, Observed>,
     orphans: Vec<Orphan>,
     news: Vec<Observed>,
@@ -154,6 +161,17 @@ impl Hands {
 
     pub fn answer_with(&self, answer: impl Fn(&Observed) -> Observed + Send + 'static) {
         self.held.lock().unwrap().answer = Some(Box::new(answer));
+    }
+
+    /// Those of an agent that knows private networks.
+    pub async fn with_networks() -> Self {
+        let networks = Networks::open(MemoryBacking::default()).await.unwrap();
+        Self { networks: Some(Arc::new(networks)), ..Self::default() }
+    }
+
+    /// Networks and adapters in them, in the order in which they came.
+    pub fn private(&self) -> Vec<&'static str> {
+        self.held.lock().unwrap().private.clone()
     }
 
     /// How many wishes were taken over.
@@ -186,6 +204,13 @@ impl Hands {
 
 impl Workers for Hands {
     async fn accept(&self, desired: Vec<Desired>) -> Result<(), Stopped> {
+        let is_private = |desired: &Desired| match desired {
+            Desired::Present(spec) => spec.nics.iter().any(|nic| nic.network != NicNetwork::Public),
+            Desired::Absent(_) => false,
+        };
+        if desired.iter().any(is_private) {
+            self.held.lock().unwrap().private.push("adapter");
+        }
         for seen in desired.iter().map(accepted) {
             let answer = {
                 let mut held = self.held.lock().unwrap();
@@ -240,6 +265,30 @@ impl Workers for Hands {
         }
     }
 
+    async fn accept_networks(&self, desired: Vec<DesiredNetwork>) {
+        for desired in &desired {
+            let what = if matches!(desired, DesiredNetwork::Present(_)) { "network" } else { "no network" };
+            self.held.lock().unwrap().private.push(what);
+        }
+        self.networks.as_ref().expect("nothing is sent that was not offered").accept(desired).await;
+    }
+
+    fn network_inventory(&self) -> Vec<ObservedNetwork> {
+        self.networks.as_ref().map(|networks| networks.inventory()).unwrap_or_default()
+    }
+
+    async fn next_network_reports(&self, limit: usize) -> Vec<ObservedNetwork> {
+        match &self.networks {
+            Some(networks) => networks.next_reports(limit).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn networks_beside(&self, told: Option<&HostNetworks>) -> HostNetworks {
+        let own = HostNetworks { underlay: Some([192, 0, 2, 1].into()), ..HostNetworks::default() };
+        if self.networks.is_none() || told == Some(&own) { std::future::pending().await } else { own }
+    }
+
     fn control_heard(&self) {
         self.held.lock().unwrap().heard += 1;
     }
@@ -266,7 +315,8 @@ impl Agent {
         dial: impl Dial + 'static,
     ) -> Self {
         let enrolment = Enrolment { control: dial.address().to_owned(), pins, host, joined_by: Sha256::of(b"") };
-        let (own, hello, workers) = (own.clone(), hello(machine), hands.clone());
+        let hello = Hello { networks: hands.networks.is_some(), ..hello(machine) };
+        let (own, workers) = (own.clone(), hands.clone());
         let task = tokio::spawn(async move {
             loop {
                 link::run(&dial, &own, &enrolment, &hello, &workers, PACE).await;

@@ -1,6 +1,6 @@
 //! The same link with the real store and the real use cases behind it: from a join token to a running service.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use csp_agent::link::{
     Join, TcpDial,
@@ -12,11 +12,12 @@ use csp_control::{
     domain::{
         address::Pool,
         billing::destroy::DestroyCredit,
-        catalog::{AddressPool, Catalog, Location, OsImage, Package, ServiceType, Size},
+        catalog::{AddressPool, Catalog, Location, OsImage, Package, PrivateRangeEntry, ServiceType, Size},
         draw::Draw,
         hostname::Hostname,
         label::Label,
         money::Cents,
+        segment::{PrivateRange, SegmentKind, Segments},
         server::ServiceStatus,
         slug::Slug,
         time::Time,
@@ -26,17 +27,22 @@ use csp_control::{
     service::{
         add_host::{AddHost, HostAdded, add_host},
         apply_catalog::apply_catalog,
+        attach_network::{AttachError, attach_network},
         create_account::create_account,
+        create_network::create_network,
         credit_account::{CreditAccount, credit_account},
+        delete_network::delete_network,
         destroy_server::destroy_server,
+        detach_network::detach_network,
         order_server::{OrderServer, Ordered, order_server},
     },
-    store::{HostClass, PlacementState, Store},
+    store::{HostClass, NetworkState, PlacementState, Store},
 };
 use csp_link::key_file::Identity;
 use csp_shared::{
     id::AccountId,
     message::Refusal,
+    network::{DesiredNetwork, NetworkRemains, ObservedNetwork},
     observed::{DomainState, Fault, FaultCode, Observed, Remains},
     sha256::Sha256,
     spec::{CpuUse, GuestLimits, Image, ImageFormat},
@@ -73,7 +79,17 @@ fn catalog() -> Catalog {
         last: "203.0.113.20".parse().unwrap(),
     };
     Catalog {
-        locations: vec![Location { slug: slug("lab"), name: label("Lab"), segments: None }],
+        locations: vec![Location {
+            slug: slug("lab"),
+            name: label("Lab"),
+            segments: Some(Segments {
+                kind: SegmentKind::Vxlan,
+                first: 7,
+                last: 9,
+                reserved: BTreeSet::new(),
+                mtu: 1450,
+            }),
+        }],
         packages: vec![Package {
             slug: slug("starter"),
             kind: ServiceType::Vps,
@@ -93,7 +109,10 @@ fn catalog() -> Catalog {
             extra_monthly: Cents::new(100).unwrap(),
         }],
         promos: vec![],
-        private_ranges: Vec::new(),
+        private_ranges: vec![PrivateRangeEntry {
+            slug: slug("private"),
+            range: PrivateRange { network: "10.64.0.0/16".parse().unwrap(), subnet_len: 24 },
+        }],
     }
 }
 
@@ -259,4 +278,71 @@ async fn a_host_that_falls_silent_and_comes_back_is_counted_again() {
     let again = stored.agent("agent", Hands::default());
     until("the host is back", || again.hands.heard() == 1).await;
     assert_eq!(loads(NOW.plus(1000)).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_host_hears_of_a_network_before_the_adapter_in_it_and_its_proof_gives_back_what_the_network_had() {
+    let stored = Stored::start().await;
+    stored.enrol("agent").await.unwrap();
+    let hands = Hands::with_networks().await;
+    hands.answer_with(running);
+    let agent = stored.agent("agent", hands);
+    until("the host is known", || agent.hands.heard() == 1).await;
+    let ordered = stored.order().await;
+    stored.becomes(&ordered, ServiceStatus::Active).await;
+
+    let (account, server) = (stored.account, ordered.server);
+    let made = stored.store.write(move |tx| {
+        let limits = AccountLimits::default().limits();
+        create_network(tx, account, (&label("Back end"), Some(&slug("lab"))), &limits, draw(21), NOW)
+    });
+    let network = made.await.unwrap();
+    let attach =
+        move |tx: &mut csp_control::store::Tx<'_>| attach_network(tx, account, (network, server), draw(22), NOW);
+    let attached = stored.store.write(attach).await.unwrap();
+    stored.control.wake.wake(ordered.host);
+    until("both are on the host", || agent.hands.private().len() == 2).await;
+    assert_eq!(agent.hands.private(), ["network", "adapter"]);
+
+    let member = (network, attached.member);
+    stored.store.write(move |tx| detach_network(tx, account, member, draw(23), NOW)).await.unwrap();
+    stored.store.write(move |tx| delete_network(tx, account, network, QUARANTINE_SECONDS, NOW)).await.unwrap();
+    stored.control.wake.wake(ordered.host);
+    until("it is to be gone", || agent.hands.private().contains(&"no network")).await;
+    let networks = agent.hands.networks.clone().unwrap();
+    let Some(desired @ DesiredNetwork::Absent(_)) = networks.get(network).await else { panic!("it is kept") };
+    let state = || stored.store.read(move |read| read.network_any(network));
+    assert_eq!(state().await.unwrap().unwrap().state, NetworkState::Held, "nobody has proved anything");
+    networks.tell(ObservedNetwork {
+        network,
+        accepted: desired.version(),
+        accepted_hash: desired.hash(),
+        reached: Some(desired.version()),
+        fault: None,
+        remains: NetworkRemains::NOTHING,
+    });
+    for _ in 0..2000 {
+        if state().await.unwrap().unwrap().state == NetworkState::Resting {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    panic!("the proof gave nothing back");
+}
+
+#[tokio::test]
+async fn no_server_of_a_host_whose_agent_is_too_old_is_put_into_a_network() {
+    let stored = Stored::start().await;
+    stored.enrol("agent").await.unwrap();
+    let agent = stored.agent("agent", Hands::answering(running));
+    until("the host is known", || agent.hands.heard() == 1).await;
+    let ordered = stored.order().await;
+    stored.becomes(&ordered, ServiceStatus::Active).await;
+    let (account, server) = (stored.account, ordered.server);
+    let refused = stored.store.write(move |tx| {
+        let limits = AccountLimits::default().limits();
+        let made = create_network(tx, account, (&label("Back end"), None), &limits, draw(21), NOW);
+        attach_network(tx, account, (made.unwrap(), server), draw(22), NOW)
+    });
+    assert!(matches!(refused.await, Err(AttachError::HostCannot)));
 }

@@ -82,6 +82,12 @@ impl Guard {
         }
     }
 
+    /// Has it leave: nothing is frozen.
+    pub fn dismiss(mut self) {
+        let _ = self.child.kill(); // it may have ended by itself
+        let _ = self.child.wait();
+    }
+
     fn answer(&mut self) -> Result<String, String> {
         let mut line = String::new();
         self.answers.read_line(&mut line).map_err(|why| format!("lost the guard that thaws the guest: {why}"))?;

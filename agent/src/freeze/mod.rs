@@ -19,7 +19,7 @@ use self::{
     guard::{Guard, Thawed},
     program::Program,
 };
-use crate::hypervisor::libvirt::Libvirt;
+use crate::hypervisor::{guest_agent::FreezeError, libvirt::Libvirt};
 
 /// What is wanted.
 #[derive(Clone, Debug)]
@@ -51,18 +51,21 @@ pub async fn run(uri: &str, config_file: &Path, wanted: Wanted, tell: impl Fn(&s
     let libvirt = Arc::new(Libvirt::new(uri.to_owned()).0);
     let stopped = stop_signal()?;
     let asked = Arc::clone(&libvirt);
-    if !blocking(move || asked.is_up(server)).await.map_err(|why| why.to_string())? {
-        return Err(format!("server {server} does not run on this host"));
-    }
+    blocking(move || asked.can_freeze(server)).await.map_err(|why| why.to_string())?;
     let config_file = config_file.to_owned();
     let guard = blocking(move || Guard::start(&config_file, server, seconds)).await?;
     let began = Instant::now();
     let asked = Arc::clone(&libvirt);
     let frozen = blocking(move || asked.freeze(server, seconds)).await;
+    // A guest that would not has thawed what it froze of it.
+    if let Err(refused @ FreezeError::Refused { .. }) = &frozen {
+        guard.dismiss();
+        return Err(refused.to_string());
+    }
     let ended = match frozen {
         Ok(0) => Err(format!("the guest agent of server {server} froze no file system")),
         Ok(count) => {
-            tell(&format!("{count} file systems of server {server} are frozen"));
+            tell(&format!("the file systems of server {server} are frozen ({count})"));
             run_until(&program, began + Duration::from_secs(seconds.into()), stopped).await
         }
         Err(why) => Err(why.to_string()),
@@ -74,7 +77,9 @@ pub async fn run(uri: &str, config_file: &Path, wanted: Wanted, tell: impl Fn(&s
     };
     let frozen_for = format!("{:.1} s", began.elapsed().as_secs_f64());
     let told = match &thawed {
-        Ok(Thawed::FileSystems(count)) => format!("{count} file systems of server {server} thawed after {frozen_for}"),
+        Ok(Thawed::FileSystems(count)) => {
+            format!("the file systems of server {server} thawed ({count}) after {frozen_for}")
+        }
         Ok(Thawed::Off) => format!("server {server} went off meanwhile; nothing is frozen any more"),
         Err(why) => format!("{why}; {}", by_hand(server)),
     };

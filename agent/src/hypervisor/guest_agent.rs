@@ -82,6 +82,18 @@ impl Libvirt {
         }
     }
 
+    /// Whether the guest's agent answers and could freeze: one that somebody else had freeze refuses every other question.
+    ///
+    /// # Errors
+    /// Why not. Nothing was frozen.
+    pub fn can_freeze(&self, server: ServerId) -> Result<(), FreezeError> {
+        let asked = self.ask_about_files(server, "ask the guest agent for the time", |domain| {
+            limit(domain, ANSWER_SECONDS);
+            domain.get_time(0).map(|_| 0)
+        });
+        asked.map(drop)
+    }
+
     /// Has the guest write out what it holds in memory and stop writing; how many file systems it says to have frozen.
     /// A guest that takes longer than `seconds` may freeze nevertheless, so it is to be thawed in any case.
     ///

@@ -40,7 +40,7 @@ pub fn a_frozen_guest_writes_nothing_and_is_thawed_whatever_happens(lab: &Lab, s
     let host = Host::of(lab, server);
     lab.ssh(server, TICK);
     let (done, said) = host.freeze(&[], server, &["--", "sleep", "4"]);
-    assert!(done && said.contains(" are frozen") && said.contains(" thawed after "), "{said}");
+    assert!(done && said.contains(" are frozen") && said.contains(" thawed ("), "{said}");
     let longest: u64 = lab.ssh(server, LONGEST).trim().parse().unwrap();
     assert!(longest >= 3_500, "it wrote on: no pause above {longest} ms");
 

@@ -1,5 +1,6 @@
 //! The command line: `init`, `serve`, and the operator's commands, which are clients of the operator API.
 
+mod addresses;
 mod audit;
 mod billing;
 mod client;
@@ -105,6 +106,9 @@ enum Command {
     /// What hosts have that no spec explains; it is never touched
     #[command(subcommand)]
     Orphan(hosts::OrphanCommand),
+    /// Public addresses that are set aside, since another machine answered for them
+    #[command(subcommand)]
+    Address(addresses::AddressCommand),
     /// Customers' servers
     #[command(subcommand)]
     Server(ServerCommand),
@@ -274,6 +278,14 @@ enum ServerCommand {
         server: ServerId,
         /// What it is to be
         state: SmtpState,
+    },
+    /// Say how many extra addresses a server may have; without a number, as its package says
+    ExtraIps {
+        /// Which
+        server: ServerId,
+        /// So many, at most 64
+        #[arg(long)]
+        max: Option<u32>,
     },
 }
 

@@ -1,5 +1,7 @@
 //! What a server is, as its host saw it.
 
+use std::net::Ipv4Addr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -20,6 +22,10 @@ pub struct Observed {
     pub accepted_hash: Sha256,
     /// The newest state that was brought about in full: once reached it stays reached, whatever the guest does later.
     pub reached: Option<Version>,
+    /// The newest state that its cables and filters are of: no adapter and no address that it gave up is left on them, whatever
+    /// else stands in the way of that state. Left out when that cannot be said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub let_go: Option<Version>,
     /// What the domain does now.
     pub domain: DomainState,
     /// Epoch of the disk that is there.
@@ -74,13 +80,27 @@ pub struct Fault {
     pub detail: String,
     /// The host does not try again by itself: a new spec, image or disk is needed.
     pub lasting: bool,
+    /// The address that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<Ipv4Addr>,
 }
 
 impl Fault {
     /// A fault whose detail is cut to its bound.
     #[must_use]
     pub fn new(code: FaultCode, detail: &str) -> Self {
-        Self { code, detail: detail.chars().take(FAULT_DETAIL_CHARS_MAX).collect(), lasting: code.is_lasting() }
+        Self {
+            code,
+            detail: detail.chars().take(FAULT_DETAIL_CHARS_MAX).collect(),
+            lasting: code.is_lasting(),
+            address: None,
+        }
+    }
+
+    /// The same, about an address.
+    #[must_use]
+    pub fn about(self, address: Option<Ipv4Addr>) -> Self {
+        Self { address, ..self }
     }
 }
 

@@ -178,6 +178,7 @@ fn observed() -> Observed {
         accepted: version(3),
         accepted_hash: Sha256::of(b"spec"),
         reached: Some(version(2)),
+        let_go: None,
         domain: DomainState::Running,
         disk_epoch: Some(DiskEpoch(1)),
         activity: Some(Activity::FetchingImage),

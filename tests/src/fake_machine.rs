@@ -58,6 +58,8 @@ pub struct FakeHost {
     pub images: BTreeSet<Sha256>,
     /// What there is of each server.
     pub servers: BTreeMap<ServerId, FakeServer>,
+    /// Addresses that somebody else on the segment answers for.
+    pub in_use: BTreeSet<Ipv4Addr>,
     /// Domains that nobody of csp made.
     pub strangers: Vec<Orphan>,
     /// Methods that say that they did it and change nothing, as when somebody undoes it at once.
@@ -88,6 +90,7 @@ impl FakeMachine {
             look_time: Duration::ZERO,
             images: BTreeSet::new(),
             servers: BTreeMap::new(),
+            in_use: BTreeSet::new(),
             strangers: Vec::new(),
             idle: BTreeSet::new(),
             log: Vec::new(),
@@ -339,14 +342,30 @@ impl Machine for FakeMachine {
     fn probe_addresses(
         &self,
         spec: &ServerSpec,
-        _addresses: &BTreeSet<Ipv4Addr>,
+        addresses: &BTreeSet<Ipv4Addr>,
     ) -> impl Future<Output = Result<(), Fault>> + Send {
-        self.change(Op::ProbeAddresses, spec.server, |_, _| Ok(()))
+        let claimed = {
+            let host = self.lock();
+            let others = host.servers.iter().filter(|(id, other)| **id != spec.server && other.filters.is_some());
+            let others: BTreeSet<Ipv4Addr> = others.flat_map(|(_, other)| other.own.clone()).collect();
+            addresses.iter().copied().find(|address| host.in_use.contains(address) || others.contains(address))
+        };
+        let asked = self.change(Op::ProbeAddresses, spec.server, |_, _| match claimed {
+            None => Ok(()),
+            Some(_) => Err(Fault::new(FaultCode::AddressInUse, "somebody answered").about(claimed)),
+        });
+        // Whoever tells it to fail need not say for which address.
+        let is_claim = |fault: &Fault| fault.code == FaultCode::AddressInUse && fault.address.is_none();
+        ready(asked.into_inner().map_err(|fault| match is_claim(&fault) {
+            true => fault.about(addresses.first().copied()),
+            false => fault,
+        }))
     }
 
     fn set_filters(&self, spec: &ServerSpec, mark: Mark) -> impl Future<Output = Result<(), Fault>> + Send {
         self.change(Op::SetFilters, spec.server, |server, _| {
             server.filters = Some(mark);
+            server.own = csp_agent::plan::mark::public_addresses(spec);
             Ok(())
         })
     }

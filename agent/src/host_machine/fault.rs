@@ -1,6 +1,6 @@
 //! Turns what went wrong on the host into what is reported: a code for programs, the whole story for the operator.
 
-use std::{error::Error, io::ErrorKind};
+use std::{error::Error, io::ErrorKind, net::Ipv4Addr};
 
 use csp_shared::observed::{Fault, FaultCode};
 
@@ -17,11 +17,16 @@ use crate::{
 pub trait Coded: Error {
     /// Its meaning.
     fn code(&self) -> FaultCode;
+
+    /// The address that it is about, if it is about one.
+    fn address(&self) -> Option<Ipv4Addr> {
+        None
+    }
 }
 
 /// The report of an error and all its causes.
 pub fn of(error: &(impl Coded + 'static)) -> Fault {
-    Fault::new(error.code(), &story(error))
+    Fault::new(error.code(), &story(error)).about(error.address())
 }
 
 /// An error and its causes in one line.
@@ -119,6 +124,13 @@ impl Coded for NetworkError {
             Self::AddressInUse { .. } => FaultCode::AddressInUse,
             Self::NoShaping { .. } => FaultCode::ShapingUnsupported,
             _ => FaultCode::NetworkRefused,
+        }
+    }
+
+    fn address(&self) -> Option<Ipv4Addr> {
+        match self {
+            Self::AddressInUse { address, .. } => Some(*address),
+            _ => None,
         }
     }
 }

@@ -361,7 +361,9 @@ impl Machine for HostMachine {
 
     async fn attach_nic(&self, spec: &ServerSpec, mac: Mac) -> Result<(), Fault> {
         let server = spec.server;
-        self.on_libvirt(move |libvirt| libvirt.attach_nic(server, mac)).await
+        self.on_libvirt(move |libvirt| libvirt.attach_nic(server, mac)).await?;
+        self.networking.announce(spec, |own| own == mac).await;
+        Ok(())
     }
 
     async fn detach_nic(&self, server: ServerId, mac: Mac) -> Result<(), Fault> {

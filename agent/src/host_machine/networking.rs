@@ -136,7 +136,20 @@ impl Networking {
     }
 
     pub async fn link_up(&self, spec: &ServerSpec) -> Result<(), Fault> {
-        told(self.taps.set_up(spec.server, &public_macs(spec)).await)
+        told(self.taps.set_up(spec.server, &public_macs(spec)).await)?;
+        self.announce(spec, |_| true).await;
+        Ok(())
+    }
+
+    /// Tells the segment where the public addresses of some of the server's adapters are. It saves others a wait for what they
+    /// would find out by themselves, so nothing rests on it.
+    pub async fn announce(&self, spec: &ServerSpec, whose: impl Fn(Mac) -> bool) {
+        let mut addresses = mark::public_addresses_by_mac(spec);
+        addresses.retain(|(mac, _)| whose(*mac));
+        if let Err(error) = self.taps.announce(&addresses).await {
+            let why = fault::story(&error);
+            tracing::warn!(server = %spec.server, why, "neighbours were not told where an address is now");
+        }
     }
 
     pub async fn serve_dhcp(&self, spec: &ServerSpec, mark: Mark) -> Result<(), Fault> {

@@ -70,8 +70,14 @@ fn arp_alone() -> [Instruction; 4] {
 
 /// An ARP probe: it names no sender's address, so that nobody learns anything from it.
 fn question(own: Mac, address: Ipv4Addr) -> Vec<u8> {
-    let mut frame = [&BROADCAST[..], &own.0, &ETHER_ARP, &ARP_IPV4, &REQUEST, &own.0, &[0; 4], &[0; 6]].concat();
-    frame.extend(address.octets());
+    request(own, Ipv4Addr::UNSPECIFIED, address)
+}
+
+/// An ARP request to everybody: who has `wanted`? It says that `sender` is at `own`.
+pub(super) fn request(own: Mac, sender: Ipv4Addr, wanted: Ipv4Addr) -> Vec<u8> {
+    let mut frame =
+        [&BROADCAST[..], &own.0, &ETHER_ARP, &ARP_IPV4, &REQUEST, &own.0, &sender.octets(), &[0; 6]].concat();
+    frame.extend(wanted.octets());
     frame.resize(FRAME_BYTES_MIN, 0);
     frame
 }
@@ -101,6 +107,13 @@ mod tests {
         assert_eq!(claim(&frame), Some(Claim { address: Ipv4Addr::UNSPECIFIED, mac: OWN }));
         assert_eq!(frame.len(), FRAME_BYTES_MIN);
         assert_eq!(frame[38..42], ADDRESS.octets());
+    }
+
+    #[test]
+    fn an_announcement_claims_what_it_asks_for() {
+        let frame = request(OWN, ADDRESS, ADDRESS);
+        assert_eq!(claim(&frame), Some(Claim { address: ADDRESS, mac: OWN }));
+        assert_eq!((&frame[..6], &frame[38..42]), (&BROADCAST[..], &ADDRESS.octets()[..]));
     }
 
     proptest! {

@@ -10,7 +10,7 @@ use csp_shared::{id::ServerId, mac::Mac};
 use rtnetlink::{LinkUnspec, packet_route::link::LinkAttribute};
 
 use super::{
-    NetworkError,
+    NetworkError, arp_announce,
     arp_probe::{self, Claim},
     bridge,
     links::{Link, Links},
@@ -120,6 +120,15 @@ impl Taps {
                 Err(NetworkError::AddressInUse { address, by: format!("the machine {mac}") })
             }
         }
+    }
+
+    /// Tells the bridge's segment at which MAC each of these addresses is now.
+    ///
+    /// # Errors
+    /// When the bridge is missing or takes no frames.
+    pub async fn announce(&self, addresses: &[(Mac, Ipv4Addr)]) -> Result<(), NetworkError> {
+        let links = self.links.list().await?;
+        arp_announce::announce(bridge::find(&links, &self.bridge)?, addresses)
     }
 
     /// Marks the taps of `macs` and plugs them into the bridge, and makes those that are not there, links down, unless they are of an

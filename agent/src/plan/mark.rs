@@ -38,9 +38,16 @@ pub fn dhcp(spec: &ServerSpec, taps: &[Mac], setup: Mark) -> Mark {
 /// Every public IPv4 address of the server, on whatever adapter it is.
 #[must_use]
 pub fn public_addresses(spec: &ServerSpec) -> BTreeSet<Ipv4Addr> {
+    public_addresses_by_mac(spec).into_iter().map(|(_, address)| address).collect()
+}
+
+/// The same, each with the MAC of its adapter.
+#[must_use]
+pub fn public_addresses_by_mac(spec: &ServerSpec) -> Vec<(Mac, Ipv4Addr)> {
     let public = spec.nics.iter().filter(|nic| nic.network == NicNetwork::Public);
-    let addresses = public.flat_map(|nic| &nic.addresses).filter_map(|address| match address.address {
-        IpAddr::V4(address) => Some(address),
+    let each = public.flat_map(|nic| nic.addresses.iter().map(|address| (nic.mac, address.address)));
+    let addresses = each.filter_map(|(mac, address)| match address {
+        IpAddr::V4(address) => Some((mac, address)),
         IpAddr::V6(_) => None,
     });
     addresses.collect()

@@ -69,6 +69,24 @@ pub fn cut_off(spec: &ServerSpec, seen: &Seen) -> Option<Step> {
     (other || stray).then_some(Step::CutOff)
 }
 
+/// Brings the filters of a guest that is off to what its spec says: an address that it gave up may be another server's by
+/// now, and what stands in its filters is kept from others on this host. What it has new is asked for before.
+#[must_use]
+pub fn let_go(spec: &ServerSpec, seen: &Seen, notes: &Notes) -> Vec<Step> {
+    let filters = mark::filters(spec, &mark::macs_with_tap(spec, seen), seen.setup);
+    let is_stale = !seen.is_up() && seen.filters.is_some_and(|found| found != filters);
+    let steps = first_use(spec, notes).into_iter().chain([Step::SetFilters(filters)]);
+    steps.filter(|_| is_stale).collect()
+}
+
+/// Whether nothing that the spec gave up is left: no tap of another adapter is connected, and no filters are of another
+/// spec. Said of a server that stands still for other reasons, too.
+#[must_use]
+pub fn has_let_go(spec: &ServerSpec, seen: &Seen) -> bool {
+    let filters = mark::filters(spec, &mark::macs_with_tap(spec, seen), seen.setup);
+    cut_off(spec, seen).is_none() && seen.filters.is_none_or(|found| found == filters)
+}
+
 /// The name of an adapter that the running guest has and that lost its tap. Its QEMU would not take another one.
 #[must_use]
 pub fn lost<'a>(spec: &'a ServerSpec, seen: &Seen) -> Option<&'a str> {

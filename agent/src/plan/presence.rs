@@ -25,7 +25,7 @@ pub(super) fn plan(s: Situation<'_>, spec: &ServerSpec) -> Plan {
         _ => off(s, spec, disk),
     };
     // First of all, whatever else is to be done or waited for: others on the segment are at stake.
-    plan.steps.splice(0..0, nic::cut_off(spec, s.seen));
+    plan.steps.splice(0..0, nic::cut_off(spec, s.seen).into_iter().chain(nic::let_go(spec, s.seen, s.notes)));
     plan
 }
 

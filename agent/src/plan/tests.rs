@@ -14,6 +14,7 @@ use super::{
     fixture::{World, bare, disk_of, epochs, gib, mac, ran, spec},
     mark,
     memory::PowerNote,
+    nic,
     step::Step,
 };
 use crate::machine::{Epochs, OffCause, SeenDisk, SeenState, SeenTap, Stamp};
@@ -560,6 +561,20 @@ fn a_guest_that_keeps_an_adapter_is_asked_once_and_loses_it_at_its_next_boot() {
     let mut booted = kept.wants(|spec| spec.boot_epoch = BootEpoch(2));
     assert!(booted.settle().is_settled());
     assert_eq!((booted.seen.adapters.len(), booted.seen.taps.len()), (1, 1));
+}
+
+#[test]
+fn what_a_guest_gave_up_while_it_is_off_is_let_go_at_once() {
+    let (_, mut two) = with_second_nic();
+    assert!(two.settle().is_settled());
+    let mut off = two.wants(|spec| spec.power = Power::ForcedOff);
+    assert!(off.settle().is_settled());
+    assert!(nic::has_let_go(off.desired_spec(), &off.seen));
+    let mut less = off.wants(|spec| drop(spec.nics.pop()));
+    assert!(!nic::has_let_go(less.desired_spec(), &less.seen), "its filters let the address through still");
+    let with_one = mark::filters(less.desired_spec(), &[mac(1)], bare().setup);
+    assert!(less.steps_to_settle().contains(&Step::SetFilters(with_one)));
+    assert!(nic::has_let_go(less.desired_spec(), &less.seen) && less.plan().is_settled());
 }
 
 #[test]

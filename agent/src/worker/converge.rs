@@ -199,6 +199,14 @@ async fn note_reached<M: Machine, B: Backing>(host: &Host<M, B>, record: &mut Re
     Ok(())
 }
 
+fn has_let_go(record: &Record, seen: &Seen) -> bool {
+    match &record.desired {
+        Desired::Present(spec) => plan::nic::has_let_go(spec, seen),
+        // What is left of a server that is to be gone is told piece by piece.
+        Desired::Absent(_) => false,
+    }
+}
+
 fn observed(record: &Record, seen: &Seen, activity: Option<Activity>, fault: Option<Fault>) -> Observed {
     Observed {
         domain: match seen.domain.map(|domain| domain.state) {
@@ -206,6 +214,7 @@ fn observed(record: &Record, seen: &Seen, activity: Option<Activity>, fault: Opt
             Some(SeenState::Paused) => DomainState::Paused,
             Some(SeenState::Off(_)) | None => DomainState::Off,
         },
+        let_go: has_let_go(record, seen).then(|| record.desired.version()),
         disk_epoch: plan::disk::present(&record.desired, seen, &record.notes),
         activity,
         fault,
@@ -225,6 +234,7 @@ fn unknown(record: &Record) -> Observed {
         accepted: record.desired.version(),
         accepted_hash: record.desired.hash(),
         reached: record.notes.reached,
+        let_go: None,
         domain: DomainState::Unknown,
         disk_epoch: None,
         activity: None,

@@ -111,6 +111,7 @@ mod tests {
             accepted: version,
             accepted_hash: Sha256::of(&[]),
             reached: None,
+            let_go: None,
             domain,
             disk_epoch: Some(spec().disk_epoch),
             activity: None,

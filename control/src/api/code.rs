@@ -111,7 +111,7 @@ registry! {
         "The same thing is there already, and may be there once.",
         "Use the one that is there; `error.details.fields` says what the two have in common.";
     LimitReached = "limit_reached", CONFLICT, false,
-        "The account has as many of these as it may have; `error.details.limit` says how many.",
+        "The account, or one of its servers, has as many of these as it may have; `error.details.limit` says how many.",
         "Remove one that is not needed, or ask the provider for more.";
     RenewalDue = "renewal_due", CONFLICT, false,
         "The service's paid time is over, and a change would have to be priced.",

@@ -141,19 +141,54 @@ pub fn told<T: ToSchema + 'static>(sheet: &mut Sheet) -> ObjectBuilder {
 
 impl<T: ToSchema> Part for List<T> {
     fn describe(sheet: &mut Sheet) {
-        let data = ArrayBuilder::new().items(sheet.reference::<T>());
-        let number = |words: &str| Count::described(words);
-        let schema = ObjectBuilder::new()
-            .property("ok", Yes::schema())
-            .property("message", message())
-            .property("data", data)
-            .property("total", number("How many there are in all."))
-            .property("limit", number("Most entries of this answer, if there is such a bound."))
-            .property("offset", number("How many entries were skipped, if any."))
-            .property("next_cursor", cursor())
-            .required("ok")
-            .required("data")
-            .required("total");
+        let schema = listed::<T>(sheet);
+        sheet.answers(schema);
+    }
+}
+
+/// The schema of a list.
+fn listed<T: ToSchema>(sheet: &mut Sheet) -> ObjectBuilder {
+    let data = ArrayBuilder::new().items(sheet.reference::<T>());
+    let number = |words: &str| Count::described(words);
+    ObjectBuilder::new()
+        .property("ok", Yes::schema())
+        .property("message", message())
+        .property("data", data)
+        .property("total", number("How many there are in all."))
+        .property("limit", number("Most entries of this answer, if there is such a bound."))
+        .property("offset", number("How many entries were skipped, if any."))
+        .property("next_cursor", cursor())
+        .required("ok")
+        .required("data")
+        .required("total")
+}
+
+/// A list, and how long it may become.
+#[derive(Debug, Serialize)]
+pub struct Bounded<T, L> {
+    #[serde(flatten)]
+    list: List<T>,
+    limits: L,
+}
+
+impl<T, L> Bounded<T, L> {
+    /// A list with its bounds.
+    #[must_use]
+    pub fn new(list: List<T>, limits: L) -> Self {
+        Self { list, limits }
+    }
+}
+
+impl<T: Serialize, L: Serialize> IntoResponse for Bounded<T, L> {
+    fn into_response(self) -> Response {
+        json(render(&self))
+    }
+}
+
+impl<T: ToSchema, L: ToSchema> Part for Bounded<T, L> {
+    fn describe(sheet: &mut Sheet) {
+        let limits = sheet.reference::<L>();
+        let schema = listed::<T>(sheet).property("limits", limits).required("limits");
         sheet.answers(schema);
     }
 }

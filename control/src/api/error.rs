@@ -31,8 +31,8 @@ pub struct ApiError {
     pub fields: Vec<FieldFault>,
     /// The server's state, where it stands in the way.
     pub state: Option<Box<StateDetails>>,
-    /// Which limit of the account is reached.
-    pub limit: Option<LimitReached>,
+    /// Which limit is reached, and how many it allows.
+    pub limit: Option<(&'static str, u32)>,
     /// After how many seconds to try again.
     pub retry_after: Option<u64>,
     /// For the log, never for the customer.
@@ -97,12 +97,12 @@ struct Details<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<AskWord>>)]
     allowed: Option<&'a [AskWord]>,
-    /// Which limit of the account is reached.
+    /// Which limit is reached.
     #[serde(skip_serializing_if = "Option::is_none")]
     limit: Option<LimitDetail>,
 }
 
-/// A limit of the account that stands in the way.
+/// A limit of the account, or of one of its servers, that stands in the way.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[schema(as = ErrorLimit)]
 struct LimitDetail {
@@ -167,6 +167,12 @@ impl ApiError {
         Self { state: Some(Box::new(state)), ..self }
     }
 
+    /// The same, telling which limit is reached.
+    #[must_use]
+    pub fn with_limit(self, name: &'static str, max: u32) -> Self {
+        Self { limit: Some((name, max)), ..self }
+    }
+
     /// The same, telling when to try again.
     #[must_use]
     pub fn retry_after(self, seconds: u64) -> Self {
@@ -191,7 +197,7 @@ impl ApiError {
                     service_status: state.map(|state| state.service_status),
                     running_action: state.map(|state| state.running_action),
                     allowed: state.map(|state| &state.allowed[..]),
-                    limit: self.limit.map(|reached| LimitDetail { name: reached.limit.as_str(), max: reached.max }),
+                    limit: self.limit.map(|(name, max)| LimitDetail { name, max }),
                 },
             },
         };
@@ -224,7 +230,7 @@ impl IntoResponse for ApiError {
 
 impl From<LimitReached> for ApiError {
     fn from(reached: LimitReached) -> Self {
-        Self { limit: Some(reached), ..Self::new(Code::LimitReached, reached.to_string()) }
+        Self::new(Code::LimitReached, reached.to_string()).with_limit(reached.limit.as_str(), reached.max)
     }
 }
 

@@ -59,6 +59,7 @@ pub(super) fn run(command: Command, config: &Config, json: bool) -> Result<(), C
             ssh_key_add(&client, &output, account, label, &keyfile)
         }
         Command::Host(command) => super::hosts::run(&client, command, json),
+        Command::Address(command) => super::addresses::run(&client, &command, json),
         Command::Orphan(command) => super::hosts::orphans(&client, &command, json),
         Command::Server(command) => server(&client, &output, command),
         Command::Network(command) => super::networks::run(&client, &command, json),
@@ -184,6 +185,7 @@ fn server(client: &Client<'_>, output: &Output, command: ServerCommand) -> Resul
         }
         ServerCommand::Lock(lock) => output.show(&lock.send(client, "lock")?, super::billing::locked),
         ServerCommand::Unlock(lock) => output.show(&lock.send(client, "unlock")?, super::billing::locked),
+        ServerCommand::ExtraIps { server, max } => super::addresses::allow(client, server, max, output.json),
         ServerCommand::Smtp { server, state } => {
             let asked = wire::SetSmtp { open: state == SmtpState::Open };
             let said: wire::SmtpSays = client.post(&format!("/servers/{server}/smtp"), &asked)?;

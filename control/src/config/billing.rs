@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 use crate::domain::{
-    billing::{destroy::DestroyCredit, life::GRACE_DAYS_MAX, rules::Rules},
+    billing::{destroy::DestroyCredit, extra_ip::ADDITIONS_A_DAY, life::GRACE_DAYS_MAX, rules::Rules},
     time::DAY,
 };
 
@@ -23,11 +23,18 @@ pub struct Billing {
     /// After how many hours without a look at the clock nothing is billed until an operator says so; 1 to 744.
     #[serde(deserialize_with = "jump")]
     pub clock_jump_hours: u32,
+    /// How many extra addresses an account adds in 24 hours; 0 sells none.
+    pub extra_ips_a_day: usize,
 }
 
 impl Default for Billing {
     fn default() -> Self {
-        Self { grace_days: 7, destroy_credit: DestroyCredit::default(), clock_jump_hours: 72 }
+        Self {
+            grace_days: 7,
+            destroy_credit: DestroyCredit::default(),
+            clock_jump_hours: 72,
+            extra_ips_a_day: ADDITIONS_A_DAY,
+        }
     }
 }
 
@@ -39,6 +46,7 @@ impl Billing {
             grace: i64::from(self.grace_days) * DAY,
             destroy_credit: self.destroy_credit,
             clock_jump_max: i64::from(self.clock_jump_hours) * 3600,
+            extra_ips_a_day: self.extra_ips_a_day,
             has_mail,
         }
     }

@@ -78,6 +78,8 @@ destroy_credit = "unstarted"
 # After so many hours without a look at the clock, or a jump of it by as much, nothing is renewed, suspended or deleted
 # until `csp-control scheduler resume`.
 clock_jump_hours = 72
+# How many extra addresses one account may add in 24 hours; what was removed again counts, too.
+extra_ips_a_day = 5
 
 # Letters to customers: reminders before their servers are suspended or deleted, and new prices. Without this section none
 # are written, and the event in a customer's account counts as the reminder.

@@ -24,13 +24,19 @@ pub enum Command {
     AttachNetwork,
     /// Out of one.
     DetachNetwork,
+    /// One more public address.
+    AddExtraIp,
+    /// One fewer.
+    RemoveExtraIp,
+    /// A public address goes to another server of the account.
+    MoveExtraIp,
     /// Remove for good.
     Destroy,
 }
 
 impl Command {
     /// Every command; the store's check constraint lists the same.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::Create,
         Self::Start,
         Self::Stop,
@@ -39,6 +45,9 @@ impl Command {
         Self::ChangePackage,
         Self::AttachNetwork,
         Self::DetachNetwork,
+        Self::AddExtraIp,
+        Self::RemoveExtraIp,
+        Self::MoveExtraIp,
         Self::Destroy,
     ];
 
@@ -54,6 +63,9 @@ impl Command {
             Self::ChangePackage => "change_package",
             Self::AttachNetwork => "attach_network",
             Self::DetachNetwork => "detach_network",
+            Self::AddExtraIp => "add_extra_ip",
+            Self::RemoveExtraIp => "remove_extra_ip",
+            Self::MoveExtraIp => "move_extra_ip",
             Self::Destroy => "destroy",
         }
     }
@@ -64,11 +76,20 @@ impl Command {
         Self::ALL.into_iter().find(|command| command.as_str() == text)
     }
 
+    /// Whether it is about an extra public address.
+    #[must_use]
+    pub fn is_about_ips(self) -> bool {
+        matches!(self, Self::AddExtraIp | Self::RemoveExtraIp | Self::MoveExtraIp)
+    }
+
     /// Whether it only plugs something in or out. What comes and goes adds up, so a newer request leaves it standing; of power,
     /// disk and size the newest request says all that is wanted.
     #[must_use]
     pub fn is_about_adapters(self) -> bool {
-        matches!(self, Self::AttachNetwork | Self::DetachNetwork)
+        matches!(
+            self,
+            Self::AttachNetwork | Self::DetachNetwork | Self::AddExtraIp | Self::RemoveExtraIp | Self::MoveExtraIp
+        )
     }
 }
 
@@ -153,7 +174,8 @@ pub fn percent(command: Command, status: Status, activity: Option<Activity>, arr
         Status::Done | Status::Failed | Status::Superseded => return 100,
         Status::Running => {}
     }
-    use Command::{AttachNetwork, ChangePackage, Create, Destroy, DetachNetwork, Reinstall, Restart};
+    use Command::{AddExtraIp, AttachNetwork, ChangePackage, Create, Destroy, DetachNetwork};
+    use Command::{MoveExtraIp, Reinstall, RemoveExtraIp, Restart};
     let Some(activity) = activity else { return TAKEN_UP };
     match (command, activity) {
         (Create | Reinstall | ChangePackage, Activity::FetchingImage) => 25 + arrived_percent.unwrap_or(0).min(100) / 5,
@@ -165,6 +187,8 @@ pub fn percent(command: Command, status: Status, activity: Option<Activity>, arr
         (Restart | Destroy, Activity::Stopping) => 40,
         (Command::Start, Activity::Preparing) => 30,
         (AttachNetwork, Activity::Preparing) | (DetachNetwork, Activity::Removing) => 50,
+        (AddExtraIp | MoveExtraIp, Activity::Preparing) | (RemoveExtraIp, Activity::Removing) => 50,
+        (MoveExtraIp, Activity::Removing) => 20,
         (Command::Start, Activity::Starting) | (Command::Stop, Activity::Stopping) => 60,
         (Command::Restart, Activity::Preparing) | (Command::Destroy, Activity::Removing) => 70,
         // Left over from what was asked before.
@@ -187,7 +211,7 @@ mod tests {
     #[test]
     fn progress_goes_up_along_the_way_of_each_command() {
         use Activity::{FetchingImage, Preparing, Removing, Starting, Stopping};
-        let ways: [(Command, &[Activity]); 9] = [
+        let ways: [(Command, &[Activity]); 12] = [
             (Command::Create, &[FetchingImage, Preparing, Starting]),
             (Command::Start, &[Preparing, Starting]),
             (Command::Stop, &[Stopping]),
@@ -196,6 +220,9 @@ mod tests {
             (Command::ChangePackage, &[Stopping, Starting]),
             (Command::AttachNetwork, &[Preparing]),
             (Command::DetachNetwork, &[Removing]),
+            (Command::AddExtraIp, &[Preparing]),
+            (Command::RemoveExtraIp, &[Removing]),
+            (Command::MoveExtraIp, &[Removing, Preparing]),
             (Command::Destroy, &[Stopping, Removing]),
         ];
         for (command, way) in ways {

@@ -34,6 +34,12 @@ pub enum Ask {
     AttachNetwork,
     /// Take it out of one.
     DetachNetwork,
+    /// Give it one more public address, a new one or another server's.
+    AddExtraIp,
+    /// Take one away.
+    RemoveExtraIp,
+    /// Give one of its own to another server.
+    MoveExtraIp,
     /// Change what only the control plane keeps: name, labels, renewal, protection.
     Update,
     /// Remove for good.
@@ -42,7 +48,7 @@ pub enum Ask {
 
 impl Ask {
     /// Every request, in the order of the table's columns.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::Start,
         Self::Stop,
         Self::Restart,
@@ -52,6 +58,9 @@ impl Ask {
         Self::ChangePackage,
         Self::AttachNetwork,
         Self::DetachNetwork,
+        Self::AddExtraIp,
+        Self::RemoveExtraIp,
+        Self::MoveExtraIp,
         Self::Update,
         Self::Destroy,
     ];
@@ -69,6 +78,9 @@ impl Ask {
             Self::ChangePackage => "change_package",
             Self::AttachNetwork => "attach_network",
             Self::DetachNetwork => "detach_network",
+            Self::AddExtraIp => "add_extra_ip",
+            Self::RemoveExtraIp => "remove_extra_ip",
+            Self::MoveExtraIp => "move_extra_ip",
             Self::Update => "update",
             Self::Destroy => "destroy",
         }
@@ -123,7 +135,14 @@ impl Situation {
             Some(Command::Create | Command::Reinstall | Command::ChangePackage) => return Self::Busy,
             // What is plugged in or out stands in nobody's way.
             Some(
-                Command::Start | Command::Stop | Command::Restart | Command::AttachNetwork | Command::DetachNetwork,
+                Command::Start
+                | Command::Stop
+                | Command::Restart
+                | Command::AddExtraIp
+                | Command::RemoveExtraIp
+                | Command::MoveExtraIp
+                | Command::AttachNetwork
+                | Command::DetachNetwork,
             )
             | None => {}
         }
@@ -175,27 +194,28 @@ pub enum Why {
 
 /// The table.
 #[rustfmt::skip]
-fn row(situation: Situation) -> [(Ask, Cell); 11] {
+fn row(situation: Situation) -> [(Ask, Cell); 14] {
     use Cell::{Guarded, No, Yes};
     use Why::{Abuse, Busy, Failed, Gone, NotOnline, Off, Suspended, Unseen};
-    let [start, stop, restart, console, extend, reinstall, package, attach, detach, update, destroy] = match situation {
-        //                       start          stop           restart        console        extend         reinstall      package        attach         detach         update    destroy
-        Situation::Busy       => [No(Busy),      No(Busy),      No(Busy),      No(Busy),      No(Busy),      No(Busy),      No(Busy),      No(Busy),      No(Busy),      Yes,      Guarded],
-        Situation::Up         => [Yes,           Yes,           Yes,           Yes,           Yes,           Guarded,       Yes,           Yes,           Yes,           Yes,      Guarded],
-        Situation::ComingUp   => [Yes,           Yes,           Yes,           No(NotOnline), Yes,           Guarded,       Yes,           Yes,           Yes,           Yes,      Guarded],
-        Situation::GoingDown  => [Yes,           Yes,           No(Off),       No(NotOnline), Yes,           Guarded,       Yes,           Yes,           Yes,           Yes,      Guarded],
-        Situation::Down       => [Yes,           Yes,           No(Off),       No(NotOnline), Yes,           Guarded,       Yes,           Yes,           Yes,           Yes,      Guarded],
-        Situation::UnseenUp   => [Yes,           Yes,           Yes,           No(NotOnline), Yes,           Guarded,       No(Unseen),    Yes,           Yes,           Yes,      Guarded],
-        Situation::UnseenDown => [Yes,           Yes,           No(Off),       No(NotOnline), Yes,           Guarded,       No(Unseen),    Yes,           Yes,           Yes,      Guarded],
-        Situation::Suspended  => [No(Suspended), No(Suspended), No(Suspended), No(Suspended), Yes,           No(Suspended), No(Suspended), No(Suspended), No(Suspended), Yes,      Guarded],
-        Situation::Abuse      => [No(Suspended), No(Suspended), No(Suspended), No(Suspended), Yes,           No(Suspended), No(Suspended), No(Suspended), No(Suspended), Yes,      No(Abuse)],
-        Situation::Failed     => [No(Failed),    No(Failed),    No(Failed),    No(Failed),    No(Failed),    No(Failed),    No(Failed),    No(Failed),    No(Failed),    Yes,      Guarded],
-        Situation::Gone       => [No(Gone),      No(Gone),      No(Gone),      No(Gone),      No(Gone),      No(Gone),      No(Gone),      No(Gone),      No(Gone),      No(Gone), No(Gone)],
+    let [start, stop, restart, console, extend, reinstall, package, attach, detach, add_ip, remove_ip, move_ip, update, destroy] = match situation {
+        //                       start          stop           restart        console        extend         reinstall      package        attach         detach         add IP         remove IP      move IP        update    destroy
+        Situation::Busy       => [No(Busy),      No(Busy),      No(Busy),      No(Busy),      No(Busy),      No(Busy),      No(Busy),      No(Busy),      No(Busy),      No(Busy),      No(Busy),      No(Busy),      Yes,      Guarded],
+        Situation::Up         => [Yes,           Yes,           Yes,           Yes,           Yes,           Guarded,       Yes,           Yes,           Yes,           Yes,           Yes,           Yes,           Yes,      Guarded],
+        Situation::ComingUp   => [Yes,           Yes,           Yes,           No(NotOnline), Yes,           Guarded,       Yes,           Yes,           Yes,           Yes,           Yes,           Yes,           Yes,      Guarded],
+        Situation::GoingDown  => [Yes,           Yes,           No(Off),       No(NotOnline), Yes,           Guarded,       Yes,           Yes,           Yes,           Yes,           Yes,           Yes,           Yes,      Guarded],
+        Situation::Down       => [Yes,           Yes,           No(Off),       No(NotOnline), Yes,           Guarded,       Yes,           Yes,           Yes,           Yes,           Yes,           Yes,           Yes,      Guarded],
+        Situation::UnseenUp   => [Yes,           Yes,           Yes,           No(NotOnline), Yes,           Guarded,       No(Unseen),    Yes,           Yes,           Yes,           Yes,           Yes,           Yes,      Guarded],
+        Situation::UnseenDown => [Yes,           Yes,           No(Off),       No(NotOnline), Yes,           Guarded,       No(Unseen),    Yes,           Yes,           Yes,           Yes,           Yes,           Yes,      Guarded],
+        Situation::Suspended  => [No(Suspended), No(Suspended), No(Suspended), No(Suspended), Yes,           No(Suspended), No(Suspended), No(Suspended), No(Suspended), No(Suspended), Yes,           No(Suspended), Yes,      Guarded],
+        Situation::Abuse      => [No(Suspended), No(Suspended), No(Suspended), No(Suspended), Yes,           No(Suspended), No(Suspended), No(Suspended), No(Suspended), No(Suspended), No(Abuse),     No(Suspended), Yes,      No(Abuse)],
+        Situation::Failed     => [No(Failed),    No(Failed),    No(Failed),    No(Failed),    No(Failed),    No(Failed),    No(Failed),    No(Failed),    No(Failed),    No(Failed),    No(Failed),    No(Failed),    Yes,      Guarded],
+        Situation::Gone       => [No(Gone),      No(Gone),      No(Gone),      No(Gone),      No(Gone),      No(Gone),      No(Gone),      No(Gone),      No(Gone),      No(Gone),      No(Gone),      No(Gone),      No(Gone), No(Gone)],
     };
     [
         (Ask::Start, start), (Ask::Stop, stop), (Ask::Restart, restart), (Ask::Console, console), (Ask::Extend, extend),
         (Ask::Reinstall, reinstall), (Ask::ChangePackage, package), (Ask::AttachNetwork, attach),
-        (Ask::DetachNetwork, detach), (Ask::Update, update), (Ask::Destroy, destroy),
+        (Ask::DetachNetwork, detach), (Ask::AddExtraIp, add_ip), (Ask::RemoveExtraIp, remove_ip),
+        (Ask::MoveExtraIp, move_ip), (Ask::Update, update), (Ask::Destroy, destroy),
     ]
 }
 

@@ -58,6 +58,8 @@ kinds! {
     ServerRenewed = "server.renewed", "A server's paid time became longer, by itself or by request. `data`: paid_until.";
     ServerPriceAnnounced = "server.price_announced",
         "The price of a server, or of one of its extra addresses, changes for what is paid from effective_at on. `data`: amount, previous_amount, effective_at, and of an address: address.";
+    ServerAddressReplaced = "server.address_replaced",
+        "An address that was on its way to a server is in use by another machine, so the server gets this one instead. `data`: address.";
     ServerPasswordReset = "server.password_reset", "The guest took a new root password that the owner asked for.";
     ServerLost = "server.lost",
         "The provider lost the server's host and gave the server up, with its data. It is destroyed. `data`: amount, what was credited for unused time.";
@@ -223,6 +225,11 @@ impl Event {
         let effective_at = Some(announced.effective_at.to_string());
         let data = Data { amount, previous_amount, effective_at, address, ..Data::default() };
         Self::server(Kind::ServerPriceAnnounced, server, &data)
+    }
+
+    /// A server gets another address than it was told.
+    pub fn address_replaced(server: ServerId, address: Ipv4Addr) -> Self {
+        Self::server(Kind::ServerAddressReplaced, server, &Data { address: Some(address), ..Data::default() })
     }
 
     /// A guest has a new root password.

@@ -54,6 +54,21 @@ pub const UNCONFIRMED: &str = "action_timeout";
 pub const HOST_LOST: (&str, &str) =
     ("host_lost", "The server's host was lost, and the server with it. What was paid for this was given back.");
 
+/// Code and words for an address whose server was removed before it came there.
+pub const TARGET_GONE: (&str, &str) = (
+    "target_gone",
+    "The server that the address was to go to cannot take it any more. It stays where it was, and what was charged for this was \
+     given back.",
+);
+
+/// Code and words for an address that was not added or moved, and what its host said last.
+#[must_use]
+pub fn not_plugged(last: Option<FaultCode>) -> (&'static str, String) {
+    let reason = last.map_or("The host did not confirm it in time.", explain);
+    let end = "The server's addresses are as they were, and what was charged for this was given back.";
+    (last.map_or(UNCONFIRMED, FaultCode::as_str), format!("{reason} {end}"))
+}
+
 /// Code and words for a reinstall or a package change that was taken back, and what its host said last. Once the new disk
 /// is there it stays.
 #[must_use]

@@ -116,6 +116,7 @@ mod tests {
             accepted: version(accepted),
             accepted_hash: Sha256([0; 32]),
             reached: Some(version(1)),
+            let_go: None,
             domain: DomainState::Running,
             disk_epoch: disk.map(DiskEpoch),
             activity: None,

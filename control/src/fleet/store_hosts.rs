@@ -14,9 +14,12 @@ use csp_shared::{
     spec::Desired,
 };
 use tokio::time::sleep;
-use tracing::{debug, warn};
+use tracing::{debug, error, warn};
 
-use super::hosts::{Hosts, HostsError, News, Opened};
+use super::{
+    hosts::{Hosts, HostsError, News, Opened},
+    wake::Wake,
+};
 use crate::{
     clock::Clock,
     entropy::Entropy,
@@ -46,19 +49,35 @@ pub struct StoreHosts {
     entropy: Arc<dyn Entropy>,
     quarantine_seconds: i64,
     metrics: Metrics,
+    wake: Wake,
 }
 
 impl StoreHosts {
     /// `quarantine_seconds` is how long an address rests after its host proved that it is unused.
     #[must_use]
     pub fn new(store: Store, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, quarantine_seconds: i64) -> Self {
-        Self { store, clock, entropy, quarantine_seconds, metrics: Metrics::without_history() }
+        let (metrics, wake) = (Metrics::without_history(), Wake::default());
+        Self { store, clock, entropy, quarantine_seconds, metrics, wake }
     }
 
     /// The same, with samples kept there.
     #[must_use]
     pub fn with_metrics(self, metrics: Metrics) -> Self {
         Self { metrics, ..self }
+    }
+
+    /// The same, reaching the sessions of other hosts: what one proves may be another's to go on with.
+    #[must_use]
+    pub fn with_wake(self, wake: Wake) -> Self {
+        Self { wake, ..self }
+    }
+
+    /// Logs what came of a host's message, and wakes others that it concerns.
+    fn told(&self, host: HostId, recorded: Recorded) -> Result<News, HostsError> {
+        for other in &recorded.others {
+            self.wake.wake(*other);
+        }
+        told(host, recorded)
     }
 
     /// Runs a use case, and waits while the store has no room for another. A host's message is worth the wait: ending
@@ -132,7 +151,7 @@ impl Hosts for StoreHosts {
     async fn record_inventory(&self, host: HostId, inventory: Inventory) -> Result<News, HostsError> {
         let (now, draw, quarantine) = (self.clock.now(), self.entropy.draw(), self.quarantine_seconds);
         let write = move |tx: &mut Tx<'_>| record_inventory(tx, host, &inventory, quarantine, draw.clone(), now);
-        told(host, self.write(write).await?)
+        self.told(host, self.write(write).await?)
     }
 
     async fn record_reports(
@@ -143,13 +162,13 @@ impl Hosts for StoreHosts {
     ) -> Result<News, HostsError> {
         let (now, draw, quarantine) = (self.clock.now(), self.entropy.draw(), self.quarantine_seconds);
         let write = move |tx: &mut Tx<'_>| record_report(tx, host, session, &reports, quarantine, draw.clone(), now);
-        told(host, self.write(write).await?)
+        self.told(host, self.write(write).await?)
     }
 
     async fn alive(&self, host: HostId, session: SessionEpoch, capacity: Option<Capacity>) -> Result<(), HostsError> {
         let now = self.clock.now();
         let write = move |tx: &mut Tx<'_>| record_alive(tx, host, session, capacity, now);
-        told(host, self.write(write).await?).map(drop)
+        self.told(host, self.write(write).await?).map(drop)
     }
 
     async fn record_status(&self, host: HostId, session: SessionEpoch, status: HostStatus) -> Result<(), HostsError> {
@@ -158,7 +177,7 @@ impl Hosts for StoreHosts {
         if let Some(name) = &recorded.filling {
             warn!(%host, name, "the pool of a host is filling up: its guests will be paused when it is full");
         }
-        told(host, recorded.recorded).map(drop)
+        self.told(host, recorded.recorded).map(drop)
     }
 
     async fn record_orphans(
@@ -169,7 +188,7 @@ impl Hosts for StoreHosts {
     ) -> Result<(), HostsError> {
         let now = self.clock.now();
         let write = move |tx: &mut Tx<'_>| record_orphans(tx, host, session, &orphans, now);
-        told(host, self.write(write).await?).map(drop)
+        self.told(host, self.write(write).await?).map(drop)
     }
 
     async fn record_network_reports(
@@ -180,7 +199,7 @@ impl Hosts for StoreHosts {
     ) -> Result<News, HostsError> {
         let (now, quarantine) = (self.clock.now(), self.quarantine_seconds);
         let write = move |tx: &mut Tx<'_>| record_network_reports(tx, host, session, &reports, quarantine, now);
-        told(host, self.write(write).await?)
+        self.told(host, self.write(write).await?)
     }
 
     async fn record_host_networks(
@@ -190,7 +209,7 @@ impl Hosts for StoreHosts {
         can: HostNetworks,
     ) -> Result<(), HostsError> {
         let write = move |tx: &mut Tx<'_>| record_host_networks(tx, host, session, &can);
-        told(host, self.write(write).await?).map(drop)
+        self.told(host, self.write(write).await?).map(drop)
     }
 
     async fn networks_unreported(&self, host: HostId) -> Result<Vec<DesiredNetwork>, HostsError> {
@@ -237,7 +256,7 @@ fn superseded() -> HostsError {
 }
 
 fn told(host: HostId, recorded: Recorded) -> Result<News, HostsError> {
-    let Recorded { stale, wake, foreign, diverged, strange_networks, faults } = recorded;
+    let Recorded { stale, wake, foreign, diverged, strange_networks, aside, faults, .. } = recorded;
     if stale {
         return Err(superseded());
     }
@@ -249,6 +268,9 @@ fn told(host: HostId, recorded: Recorded) -> Result<News, HostsError> {
     }
     for (server, fault) in faults {
         warn!(%host, %server, code = fault.code.as_str(), detail = fault.detail, "a host cannot do what is asked of it");
+    }
+    for server in aside {
+        error!(%host, %server, "an address of a server is in use by another machine and was set aside: see `csp-control address list`");
     }
     if !diverged.is_empty() {
         warn!(%host, servers = diverged.len(), first = ?diverged.first(), "a host is ahead of the store; left alone");

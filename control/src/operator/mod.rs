@@ -2,6 +2,7 @@
 //! `csp-control` are its clients. [`remote`] is the part of it that other machines may use, each with a token.
 
 pub mod accounts;
+pub mod addresses;
 pub mod audit;
 pub mod billing;
 pub mod catalog;
@@ -61,6 +62,8 @@ pub fn router(app: App) -> Router {
         .route("/orphans", get(orphans::list))
         .route("/networks", get(networks::list))
         .route("/networks/{uuid}", get(networks::show))
+        .route("/addresses/aside", get(addresses::aside))
+        .route("/addresses/clear", post(addresses::clear))
         .route("/audit", get(audit::run))
         .route("/scheduler", get(billing::scheduler))
         .route("/scheduler/resume", post(billing::resume))
@@ -78,6 +81,7 @@ pub fn router(app: App) -> Router {
         .route("/servers/{uuid}/lock", post(billing::lock))
         .route("/servers/{uuid}/unlock", post(billing::unlock))
         .route("/servers/{uuid}/smtp", post(servers::smtp))
+        .route("/servers/{uuid}/extra-ips", post(addresses::allow))
         .route("/servers/{uuid}/price/fix", post(billing::fix))
         .route("/servers/{uuid}/price/release", post(billing::release));
     Router::new().nest(wire::PREFIX, routes).with_state(app).layer(layer)

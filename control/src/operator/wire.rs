@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::catalog_file::CatalogFile;
 
+pub mod addresses;
 pub mod billing;
 pub mod hosts;
 pub mod ledger;

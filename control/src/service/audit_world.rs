@@ -55,7 +55,8 @@ pub fn read_books(read: &Read<'_>, now: Time) -> Result<Books, StoreError> {
         changed: false,
     });
     let leases = read.lease_list()?.into_iter().filter_map(|lease| {
-        Some(LeaseSide { address: lease.address, server: lease.server, state: hold(lease.state)? })
+        let (address, server, gone) = (lease.address, lease.server, lease.gone);
+        Some(LeaseSide { address, server, state: hold(lease.state)?, gone })
     });
     Ok(Books {
         hosts: hosts.collect(),

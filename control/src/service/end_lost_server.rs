@@ -59,7 +59,7 @@ pub fn end_lost_server(
         ServiceStatus::Active | ServiceStatus::Suspended => end_service(tx, &found, rules, &mut draw, now)?,
         // Its owner destroyed it before: what was promised then is paid now, since nobody is left to wait for.
         ServiceStatus::Failed | ServiceStatus::Destroyed => {
-            for action in tx.action_open(server)? {
+            for action in tx.action_open(server)?.iter().filter(|action| action.command == Command::Destroy) {
                 tx.action_end(action.id, ActionStatus::Done, None, now)?;
                 keep_promise(tx, server, (action.id, action.command), &mut draw, now)?;
             }

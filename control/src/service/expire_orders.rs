@@ -4,6 +4,7 @@
 use csp_shared::id::HostId;
 
 use super::{
+    extra_ips,
     fail_order::{bury, refund},
     reshape,
 };
@@ -37,6 +38,9 @@ pub fn expire_action(
     if matches!(action.command, Command::Reinstall | Command::ChangePackage) {
         let is_taken_back = reshape::expire(tx, action, &mut draw, now)?;
         return Ok(tx.placement_get(action.server)?.map(|place| place.host).filter(|_| is_taken_back));
+    }
+    if action.command.is_about_ips() {
+        return extra_ips::expire(tx, action, &mut draw, now).map(Some);
     }
     if action.command != Command::Create {
         tx.action_end(action.id, ActionStatus::Failed, Some(UNCONFIRMED), now)?;

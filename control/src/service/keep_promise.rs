@@ -26,6 +26,9 @@ pub(super) fn keep_promise(
         Cents::new(sum).map_err(|why| StoreError::Damaged(format!("action {action} gives back {sum}: {why}")))?;
     let (cause, description) = match command {
         Command::ChangePackage => (Cause::ChangeCredit(action), "Unused time at the price of the package before"),
+        command if command.is_about_ips() => {
+            (Cause::ExtraIpCredit(action), "Unused time of an extra address that was given up")
+        }
         _ => (Cause::DestroyCredit(action), "Unused time of a destroyed server"),
     };
     let Some(found) = tx.server_get(server)? else { return Ok(()) };

@@ -67,13 +67,14 @@ pub fn room_in(
 }
 
 /// The lowest free address of the oldest pool that has one.
-fn free_address(read: &Read<'_>, location: &Slug, now: Time) -> Result<Option<FreeAddress>, StoreError> {
+pub(super) fn free_address(read: &Read<'_>, location: &Slug, now: Time) -> Result<Option<FreeAddress>, StoreError> {
     for pool in read.pool_list(location.as_str())? {
         let mut taken = read.lease_taken(&pool.slug, now)?;
         while let Some(address) = pool.range.choose(&taken) {
             // A range that moved here from another pool of the catalog keeps its holders.
             // And what a host may have of which nobody knows whose it is.
-            if !read.lease_is_held(address, now)? && !read.orphan_has_address(address)? {
+            let is_somebodys = read.lease_is_held(address, now)? || read.orphan_has_address(address)?;
+            if !is_somebodys && !read.address_is_aside(address)? {
                 return Ok(Some((pool, address)));
             }
             taken.insert(address);

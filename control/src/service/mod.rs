@@ -2,9 +2,11 @@
 //! written together or not at all. A use case asks the store, lets `domain` decide, and writes; it reads no clock and
 //! draws nothing at random. No use case calls another.
 
+pub mod add_extra_ip;
 pub mod add_host;
 pub mod add_ssh_key;
 pub mod afford;
+pub mod allow_extra_ips;
 pub mod announce_price;
 pub mod apply_catalog;
 pub mod attach_network;
@@ -13,6 +15,7 @@ pub mod bill_service;
 pub mod change_package;
 pub mod change_power;
 pub mod change_server;
+pub mod clear_address;
 pub mod close_dispute;
 pub mod correct_account;
 pub mod create_account;
@@ -33,6 +36,7 @@ pub mod export_ledger;
 pub mod extend_server;
 pub mod lock_server;
 pub mod money_in;
+pub mod move_extra_ip;
 pub mod note_delivery;
 pub mod note_key_uses;
 pub mod open_console;
@@ -49,6 +53,7 @@ pub mod record_report;
 pub mod record_status;
 pub mod refund_payment;
 pub mod reinstall_server;
+pub mod remove_extra_ip;
 pub mod rename_network;
 pub mod rename_ssh_key;
 pub mod renew_service;
@@ -64,15 +69,18 @@ pub mod watch_clock;
 
 pub mod carry_network;
 mod check_limit;
+mod extra_ips;
 mod fail_order;
 mod keep_promise;
 pub mod known_names;
 pub mod look_for_room;
 mod new_mac;
+mod next_spec;
 mod pay_periods;
 mod refresh_network;
 mod remove_server;
 mod reshape;
+mod set_aside;
 mod write_letter;
 
 #[cfg(test)]

@@ -9,7 +9,14 @@ use csp_shared::{
     spec::Desired,
 };
 
-use super::{expire_orders::fail_order, keep_promise::keep_promise, record_networks::take_in_all, reshape};
+use super::{
+    expire_orders::fail_order,
+    extra_ips,
+    keep_promise::keep_promise,
+    record_networks::take_in_all,
+    reshape,
+    set_aside::{Aside, set_aside},
+};
 use crate::{
     domain::{
         action::{Command, Progress, Status as ActionStatus, progress},
@@ -30,12 +37,16 @@ pub struct Recorded {
     pub stale: bool,
     /// The host must be told something new.
     pub wake: bool,
+    /// Other hosts that must be told something new.
+    pub others: Vec<HostId>,
     /// Servers that the host spoke of and that were never placed on it: ignored, and worth a line in the log.
     pub foreign: Vec<ServerId>,
     /// Servers of which the host holds something newer than the store: left alone, for the operator.
     pub diverged: Vec<ServerId>,
     /// Private networks that the host was never told of, or of which it holds something newer than the store.
     pub strange_networks: Vec<NetworkId>,
+    /// Servers of which an address is somebody else's: it was set aside.
+    pub aside: Vec<ServerId>,
     /// What the host cannot do, and did not say before: for the operator, whom customers believe to have been told.
     pub faults: Vec<(ServerId, Fault)>,
 }
@@ -101,8 +112,20 @@ pub fn record_report(
         tx.observation_put(host, seen, now)?;
         // What the host does not hold yet it must be sent, whether or not it was sent before.
         recorded.wake |= seen.accepted < wanted;
-        for action in tx.action_open(seen.server)? {
-            recorded.wake |= move_action(tx, &action, seen, &mut draw, now)?;
+        let aside = set_aside(tx, seen, wanted, &mut draw, now)?;
+        if aside != Aside::Nothing {
+            recorded.aside.push(seen.server);
+        }
+        if let Aside::Replaced(_) = aside {
+            // What was said of the address says nothing of the other one.
+            recorded.wake = true;
+            continue;
+        }
+        let adapters = move_actions(tx, seen, &mut draw, now, &mut recorded)?;
+        recorded.wake |= adapters.contains(&host);
+        recorded.others.extend(adapters.into_iter().filter(|other| *other != host));
+        if let Some(let_go) = extra_ips::let_go(seen) {
+            tx.lease_rest_gone(seen.server, let_go, now.plus(quarantine), now)?;
         }
         if let Some(reached) = seen.reached {
             tx.member_rest_gone(seen.server, reached, now.plus(quarantine), now)?;
@@ -128,6 +151,27 @@ fn note_fault(tx: &mut Tx<'_>, server: ServerId, fault: &Fault, recorded: &mut R
     }
     recorded.faults.push((server, fault.clone()));
     Ok(())
+}
+
+/// Moves on what was asked of a server, and what is on its way to it; answers whose specs that changed.
+fn move_actions(
+    tx: &mut Tx<'_>,
+    seen: &Observed,
+    draw: &mut Draw,
+    now: Time,
+    recorded: &mut Recorded,
+) -> Result<Vec<HostId>, StoreError> {
+    let (adapters, others): (Vec<_>, Vec<_>) =
+        tx.action_open(seen.server)?.into_iter().partition(|action| action.command.is_about_ips());
+    for action in others {
+        recorded.wake |= move_action(tx, &action, seen, draw, now)?;
+    }
+    let mut changed = Vec::new();
+    let coming = tx.ip_moves_to(seen.server)?;
+    for action in adapters.iter().chain(&coming) {
+        changed.extend(extra_ips::move_on(tx, action, seen, draw, now)?);
+    }
+    Ok(changed)
 }
 
 fn move_action(

@@ -5,6 +5,7 @@ use csp_shared::id::ActionId;
 
 use super::{
     destroy_server::Destroying,
+    extra_ips,
     fail_order::{bury, refund},
     keep_promise::keep_promise,
     reshape,
@@ -56,13 +57,19 @@ pub(super) fn remove(
         refund(tx, server, draw, now)?;
     }
     tx.server_set_service(server.id, ServiceStatus::Destroyed, None, now)?;
+    let end = match ending {
+        Ending::Proved => (ActionStatus::Superseded, None),
+        Ending::HostLost => (ActionStatus::Failed, Some(HOST_LOST)),
+    };
     for overtaken in tx.action_open(server.id)? {
-        reshape::undo_charge(tx, &overtaken, draw, now)?;
-        match ending {
-            Ending::Proved => tx.action_end(overtaken.id, ActionStatus::Superseded, None, now)?,
-            Ending::HostLost => tx.action_end(overtaken.id, ActionStatus::Failed, Some(HOST_LOST), now)?,
+        if overtaken.command.is_about_ips() {
+            extra_ips::end_with_server(tx, &overtaken, end, draw, now)?;
+        } else {
+            reshape::undo_charge(tx, &overtaken, draw, now)?;
+            tx.action_end(overtaken.id, end.0, end.1, now)?;
         }
     }
+    extra_ips::end_moves_to(tx, server.id, end, draw, now)?;
     let action = ActionId(draw.uuid(now));
     let (account, command) = (server.account, Command::Destroy);
     let record = NewAction { id: action, account, server: server.id, command, wanted, deadline_at: None };

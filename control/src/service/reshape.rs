@@ -52,7 +52,7 @@ pub(super) fn accept(
     after.spec.version = next_version(tx, &before.spec)?;
     tx.sold_put(&after.sold, &after.spec)?;
     tx.spec_put(host, &Desired::Present(Box::new(after.spec.clone())))?;
-    for overtaken in tx.action_open(server)? {
+    for overtaken in tx.action_open(server)?.iter().filter(|action| !action.command.is_about_adapters()) {
         tx.action_end(overtaken.id, ActionStatus::Superseded, None, now)?;
     }
     let id = ActionId(draw.uuid(now));
@@ -215,7 +215,8 @@ fn reverse(
     keep_promise(tx, action.server, (action.id, action.command), draw, now)
 }
 
-fn into_wallet(
+/// Pays into the wallet of a server's owner, once for a cause.
+pub(super) fn into_wallet(
     tx: &mut Tx<'_>,
     server: ServerId,
     amount: Cents,

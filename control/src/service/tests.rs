@@ -207,6 +207,7 @@ impl World {
             accepted: version,
             accepted_hash: desired.hash(),
             reached: Some(version),
+            let_go: None,
             domain,
             disk_epoch: None,
             activity: None,

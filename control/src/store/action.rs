@@ -85,6 +85,7 @@ pub struct OpenAction {
 }
 
 /// What a host does for a server right now is of interest while an action runs.
+pub(super) const OPEN: &str = ACTIONS;
 const ACTIONS: &str = "SELECT x.uuid, s.uuid, x.command, x.status, x.incarnation, x.generation, x.error_code, \
                        x.error_message, x.created_at, x.started_at, x.finished_at, \
                        CASE WHEN x.status = 'running' THEN \
@@ -118,7 +119,7 @@ fn under_way(r: &Row<'_>) -> Result<(Option<Activity>, Option<u8>), StoreError> 
     serde_json::from_str(&both).map_err(|why| StoreError::Damaged(why.to_string()))
 }
 
-fn open(r: &Row<'_>) -> Result<OpenAction, StoreError> {
+pub(super) fn open(r: &Row<'_>) -> Result<OpenAction, StoreError> {
     let Action { id, server, command, status, wanted, .. } = action(r)?;
     Ok(OpenAction { id, server, command, status, wanted })
 }
@@ -165,13 +166,15 @@ impl Read<'_> {
         self.maybe(&sql, (id.to_string(), account.to_string()), action)
     }
 
-    /// The newest action of a server that has not ended.
+    /// The newest action of a server that has not ended; one that is only about its adapters comes last.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn action_running(&self, server: ServerId) -> Result<Option<Action>, StoreError> {
-        let sql =
-            format!("{ACTIONS} WHERE s.uuid = ?1 AND x.status IN ('queued', 'running') ORDER BY x.id DESC LIMIT 1");
+        let sql = format!(
+            "{ACTIONS} WHERE s.uuid = ?1 AND x.status IN ('queued', 'running') ORDER BY x.command IN \
+                     ('add_extra_ip', 'remove_extra_ip', 'move_extra_ip', 'attach_network', 'detach_network'), x.id DESC LIMIT 1"
+        );
         self.maybe(&sql, [server.to_string()], action)
     }
 
@@ -250,6 +253,16 @@ impl Tx<'_> {
         let command = new.command.as_str();
         self.insert(sql, (id, account, server, command, incarnation, generation, deadline, now.0))?;
         self.event_put(new.account, &Event::action(new.server, new.id, new.command, Status::Queued, None), now)
+    }
+
+    /// Has another version of the spec fulfil an action.
+    ///
+    /// # Errors
+    /// When the store cannot keep it.
+    pub fn action_want(&mut self, id: ActionId, wanted: Version) -> Result<(), StoreError> {
+        let sql = "UPDATE actions SET incarnation = ?2, generation = ?3 WHERE uuid = ?1";
+        let (incarnation, generation) = (row::signed(wanted.incarnation.0), row::signed(wanted.generation.0));
+        self.run(sql, (id.to_string(), incarnation, generation)).map(drop)
     }
 
     /// Notes that the host took an action up. One that was noted before keeps its time.

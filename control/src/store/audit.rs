@@ -73,7 +73,10 @@ impl Read<'_> {
     /// # Errors
     /// When the store cannot be read.
     pub fn action_open_all(&self) -> Result<BTreeMap<ServerId, Vec<(Command, Version)>>, StoreError> {
-        let sql = "SELECT s.uuid, x.command, x.incarnation, x.generation FROM actions x \
+        // An address that another server has by now is asked of that one's host.
+        let sql = "SELECT coalesce(t.uuid, s.uuid), x.command, x.incarnation, x.generation FROM actions x \
+                   LEFT JOIN ip_changes c ON c.action_id = x.id AND c.let_go_at IS NOT NULL \
+                   LEFT JOIN servers t ON t.id = c.target_id \
                    JOIN servers s ON s.id = x.server_id WHERE x.status IN ('queued', 'running') ORDER BY x.id";
         let open = self.many(sql, [], |r| {
             let (incarnation, generation) = (Incarnation(row::number(r, 2)?), Generation(row::number(r, 3)?));

@@ -169,9 +169,13 @@ impl Read<'_> {
 
     fn billed_filled(&self, mut billed: Billed) -> Result<Billed, StoreError> {
         let id = billed.id.to_string();
-        let sql = "SELECT l.uuid, l.monthly_cents FROM leases l JOIN nics n ON n.id = l.nic_id \
+        // One that is on its way from another server is paid for here.
+        let sql = "SELECT l.uuid, l.monthly_cents, l.id FROM leases l JOIN nics n ON n.id = l.nic_id \
                    JOIN servers s ON s.id = n.server_id \
-                   WHERE s.uuid = ?1 AND l.role = 'extra' AND l.state = 'leased' ORDER BY l.id";
+                   WHERE s.uuid = ?1 AND l.role = 'extra' AND l.state = 'leased' \
+                   UNION ALL SELECT l.uuid, l.monthly_cents, l.id FROM servers s JOIN ip_changes c ON c.target_id = s.id \
+                   JOIN actions x ON x.id = c.action_id JOIN leases l ON l.id = c.lease_id \
+                   WHERE s.uuid = ?1 AND c.let_go_at IS NULL AND x.status IN ('queued', 'running') ORDER BY 3";
         billed.ips = self.many(sql, [&id], |r| Ok((row::parsed(r, 0)?, Price::of(row::cents(r, 1)?))))?;
         let sql = "SELECT l.uuid, c.new_cents, c.effective_at FROM price_changes c JOIN servers s ON s.id = c.server_id \
                    LEFT JOIN leases l ON l.id = c.lease_id WHERE s.uuid = ?1 AND c.ended IS NULL ORDER BY c.id";

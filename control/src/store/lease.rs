@@ -3,12 +3,13 @@
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use csp_shared::{
+    generation::Version,
     id::{AccountId, LeaseId, ServerId},
     mac::Mac,
 };
 use rusqlite::Row;
 
-use super::{Read, StoreError, Tx, row};
+use super::{Read, StoreError, Tx, extra_ip::gone, row};
 use crate::domain::{money::Cents, time::Time};
 
 /// What an address is to its server.
@@ -86,6 +87,8 @@ pub struct Lease {
     pub adapter: String,
     /// Price of a month beside the package.
     pub monthly: Cents,
+    /// Where its server gave it up and goes on: the version of the spec that lacks it.
+    pub gone: Option<Version>,
 }
 
 /// An address about to be leased, and the adapter that carries it.
@@ -113,7 +116,8 @@ pub struct NewLease<'a> {
     pub mac: Mac,
 }
 
-const LEASES: &str = "SELECT l.uuid, s.uuid, l.address, l.role, l.state, n.name, l.monthly_cents FROM leases l \
+const LEASES: &str = "SELECT l.uuid, s.uuid, l.address, l.role, l.state, n.name, l.monthly_cents, \
+                      l.gone_incarnation, l.gone_generation FROM leases l \
                       JOIN nics n ON n.id = l.nic_id JOIN servers s ON s.id = n.server_id";
 
 fn lease(r: &Row<'_>) -> Result<Lease, StoreError> {
@@ -125,6 +129,7 @@ fn lease(r: &Row<'_>) -> Result<Lease, StoreError> {
         state: row::chosen(r, 4, LeaseState::parse)?,
         adapter: r.get(5)?,
         monthly: row::cents(r, 6)?,
+        gone: gone(r, 7)?,
     })
 }
 

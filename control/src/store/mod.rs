@@ -4,6 +4,7 @@
 mod account;
 mod account_limit;
 mod action;
+mod address_aside;
 mod api_key;
 mod audit;
 mod billed;
@@ -15,6 +16,7 @@ mod console_ticket;
 mod engine;
 mod event;
 mod explain;
+mod extra_ip;
 mod host;
 mod host_duty;
 mod host_session;
@@ -60,6 +62,7 @@ use rusqlite::Connection;
 pub use self::{
     account::Account,
     action::{Action, ActionFilter, NewAction, OpenAction},
+    address_aside::AsideRow,
     api_key::{ApiKeyRow, NewApiKey},
     audit::PlacedServer,
     billed::Billed,
@@ -69,6 +72,7 @@ pub use self::{
     engine::Store,
     event::EventRow,
     explain::Whose,
+    extra_ip::{ExtraIp, IpChange},
     host::{HostClass, HostRow, HostState, NewHost},
     host_duty::Loss,
     host_session::{HostSession, JoinToken},

@@ -10,6 +10,7 @@ use crate::domain::{
         proration::Span,
         quote::{Charge, Credit},
     },
+    money::Cents,
     time::Time,
 };
 
@@ -142,12 +143,37 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Forgets what an action promised: it will not be done. Lines that it paid for are given back, each whole.
+    /// Gives a part of what an action promises at once: `amount`, of its lines in order.
+    ///
+    /// # Errors
+    /// When the store cannot keep it.
+    pub fn credit_set_off(&mut self, action: ActionId, amount: Cents) -> Result<(), StoreError> {
+        let action = self.key_of("actions", &action.to_string())?;
+        let sql = "SELECT line_id, amount_cents FROM action_credits WHERE action_id = ?1 ORDER BY line_id";
+        let promised = self.many(sql, [action], |r| Ok((r.get::<_, i64>(0)?, r.get::<_, i64>(1)?)))?;
+        let mut left = amount.get();
+        for (line, promised) in promised {
+            let part = promised.min(left);
+            left -= part;
+            let sql = "UPDATE action_credits SET amount_cents = amount_cents - ?3, set_off_cents = ?3 \
+                       WHERE action_id = ?1 AND line_id = ?2";
+            self.run(sql, (action, line, part))?;
+            self.run("UPDATE paid_lines SET credited_cents = credited_cents + ?2 WHERE id = ?1", (line, part))?;
+        }
+        Ok(())
+    }
+
+    /// Forgets what an action promised, and what of it was set off: it will not be done. Lines that it paid for are given
+    /// back, each whole.
     ///
     /// # Errors
     /// When the store cannot keep it.
     pub fn period_reverse(&mut self, action: ActionId, now: Time) -> Result<(), StoreError> {
         let action = self.key_of("actions", &action.to_string())?;
+        let sql = "SELECT line_id, set_off_cents FROM action_credits WHERE action_id = ?1 AND set_off_cents > 0";
+        for (line, part) in self.many(sql, [action], |r| Ok((r.get::<_, i64>(0)?, r.get::<_, i64>(1)?)))? {
+            self.run("UPDATE paid_lines SET credited_cents = credited_cents - ?2 WHERE id = ?1", (line, part))?;
+        }
         self.run("DELETE FROM action_credits WHERE action_id = ?1", [action])?;
         let sql =
             "UPDATE paid_lines SET credited_cents = net_cents, kept_cents = 0, ended_at = ?2 WHERE action_id = ?1";

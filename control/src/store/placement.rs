@@ -7,6 +7,7 @@ use csp_shared::id::{HostId, ServerId};
 use super::{Read, StoreError, Tx, row};
 use crate::domain::{
     placement::{Need, Promised},
+    slug::Slug,
     time::Time,
 };
 
@@ -59,6 +60,17 @@ impl Read<'_> {
         self.maybe(sql, [server.to_string()], |r| {
             Ok(Placement { host: row::parsed(r, 0)?, state: row::chosen(r, 1, PlacementState::parse)? })
         })
+    }
+
+    /// Where a server stands.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn server_location(&self, server: ServerId) -> Result<Option<Slug>, StoreError> {
+        let sql = "SELECT l.slug FROM placements p JOIN hosts h ON h.id = p.host_id \
+                   JOIN locations l ON l.id = h.location_id JOIN servers s ON s.id = p.server_id \
+                   WHERE s.uuid = ?1 ORDER BY p.id DESC LIMIT 1";
+        self.maybe(sql, [server.to_string()], |r| row::checked(r, 0, Slug::parse))
     }
 
     /// What is promised to a server on the host that it is on.

@@ -12,7 +12,7 @@ use std::{
 use rusqlite::Connection;
 
 /// Tables that grow with what the provider owns and sells, not with customers and their use.
-const SMALL: [&str; 14] = [
+const SMALL: [&str; 15] = [
     "store_state",
     "scheduler",
     "locations",
@@ -27,6 +27,7 @@ const SMALL: [&str; 14] = [
     "orphans",
     "orphan_macs",
     "orphan_addresses",
+    "addresses_aside",
 ];
 
 /// Statements that read a whole table on purpose, by a part of their text.

@@ -331,7 +331,8 @@ impl Read<'_> {
     }
 
     fn server_ips(&self, server: ServerId) -> Result<Vec<ServerIp>, StoreError> {
-        let sql = "SELECT l.uuid, l.address, l.role, l.state, n.name, l.monthly_cents, n.mac, l.prefix_len, l.gateway \
+        let sql = "SELECT l.uuid, l.address, l.role, l.state, n.name, l.monthly_cents, n.mac, l.prefix_len, l.gateway, \
+                   l.gone_incarnation, l.gone_generation \
                    FROM leases l JOIN nics n ON n.id = l.nic_id JOIN servers s ON s.id = n.server_id \
                    WHERE s.uuid = ?1 AND l.state = 'leased' ORDER BY l.role DESC, l.id";
         self.many(sql, [server.to_string()], |r| {
@@ -343,6 +344,7 @@ impl Read<'_> {
                 state: row::chosen(r, 3, LeaseState::parse)?,
                 adapter: r.get(4)?,
                 monthly: row::cents(r, 5)?,
+                gone: super::extra_ip::gone(r, 9)?,
             };
             Ok(ServerIp { lease, mac: r.get(6)?, prefix_len: row::number(r, 7)?, gateway: r.get(8)? })
         })

@@ -1,6 +1,9 @@
 //! What the host in memory holds of one server.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
 
 use csp_agent::machine::{Mark, OffCause, SeenDisk, SeenDomain, SeenState, SeenStray, SeenTap};
 use csp_shared::{
@@ -31,6 +34,8 @@ pub struct FakeServer {
     pub strays: BTreeMap<String, SeenStray>,
     /// Filters; lost with a reboot.
     pub filters: Option<Mark>,
+    /// Addresses that they let through, where there are some.
+    pub own: BTreeSet<Ipv4Addr>,
     /// What its DHCP is answered from; lost with a reboot.
     pub dhcp: Option<Mark>,
     /// The domain.

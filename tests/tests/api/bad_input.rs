@@ -29,7 +29,10 @@ fn with_body() -> Vec<(String, String)> {
     operations
         .filter(|(_, (_, operation))| operation.request_body.is_some())
         .map(|(path, (method, _))| {
-            (method.to_owned(), path.replace("{uuid}", ABSENT).replace("{membership_id}", ABSENT))
+            (
+                method.to_owned(),
+                path.replace("{uuid}", ABSENT).replace("{ip_uuid}", ABSENT).replace("{membership_id}", ABSENT),
+            )
         })
         .collect()
 }
@@ -90,6 +93,7 @@ async fn every_path_tells_which_methods_it_has() {
             .replace("{uuid_or_slug}", "starter")
             .replace("{month}", "2026-06")
             .replace("{uuid}", ABSENT)
+            .replace("{ip_uuid}", ABSENT)
             .replace("{membership_id}", ABSENT);
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "BREW", "TRACE", "CONNECT"] {
             if has.contains(&method) {
@@ -267,7 +271,10 @@ async fn no_field_of_any_body_takes_or_repeats_what_acts_on_its_reader() {
                         let send = control
                             .api(
                                 &verb.to_uppercase(),
-                                &path.replace("{uuid}", ABSENT).replace("{membership_id}", ABSENT),
+                                &path
+                                    .replace("{uuid}", ABSENT)
+                                    .replace("{ip_uuid}", ABSENT)
+                                    .replace("{membership_id}", ABSENT),
                             )
                             .by(&customer);
                         let reply = send.json(&json!({field: value})).send().await;
@@ -298,6 +305,7 @@ async fn no_query_repeats_what_acts_on_its_reader_and_none_is_too_much() {
             .replace("{uuid_or_slug}", "starter")
             .replace("{month}", "2026-06")
             .replace("{uuid}", ABSENT)
+            .replace("{ip_uuid}", ABSENT)
             .replace("{membership_id}", ABSENT);
         for name in parameters.filter(|parameter| parameter["in"] == "query").map(|p| p["name"].as_str().unwrap()) {
             for text in ACTING.iter().copied().chain(["\u{fffd}", "-0", "0x10", "1e400", "9".repeat(400).as_str(), "%"])
@@ -328,7 +336,11 @@ fn operations() -> Vec<(String, String, Vec<String>)> {
     let rows = document::rows().into_iter().map(|row| {
         let takes = names(&document["paths"][&row.path][row.method.to_lowercase()]);
         let path = row.path.replace("{uuid_or_slug}", "starter").replace("{month}", "2026-06");
-        (row.method.to_owned(), path.replace("{uuid}", ABSENT).replace("{membership_id}", ABSENT), takes)
+        (
+            row.method.to_owned(),
+            path.replace("{uuid}", ABSENT).replace("{ip_uuid}", ABSENT).replace("{membership_id}", ABSENT),
+            takes,
+        )
     });
     rows.collect()
 }

@@ -159,10 +159,16 @@ async fn a_change_never_passes_over_a_query_that_it_does_not_know() {
 /// Every route that spends, by a customer who cannot pay: the refusal tells what is missing, and nothing is changed.
 #[tokio::test]
 async fn who_cannot_pay_is_told_so_by_every_request_that_costs() {
-    let (control, host, ada) = scene("6.95").await;
-    let ordered = control.api("POST", "/servers").by(&ada).json(&order()).send().await;
-    let server = ordered.data()["uuid"].as_str().unwrap().to_owned();
-    host.obey().await;
+    // For two servers, a month more of the second, and an address of the first: moved, it costs two months there.
+    let (control, host, ada) = scene("22.85").await;
+    let uuid = async |path: &str, body: &Value| {
+        let made = control.api("POST", path).by(&ada).json(body).send().await;
+        host.obey().await;
+        made.data()["uuid"].as_str().unwrap_or_default().to_owned()
+    };
+    let (server, other) = (uuid("/servers", &order()).await, uuid("/servers", &order()).await);
+    let ip = uuid(&format!("/servers/{server}/extra-ips"), &json!({})).await;
+    uuid(&format!("/servers/{other}/extend"), &json!({})).await;
     let before = control.books().await;
     let mut tried = 0;
     for row in document::rows() {
@@ -173,10 +179,12 @@ async fn who_cannot_pay_is_told_so_by_every_request_that_costs() {
             "/servers" => order(),
             "/servers/{uuid}/extend" => json!({}),
             "/servers/{uuid}/change-package" => json!({"package_slug": "edge"}),
+            "/servers/{uuid}/extra-ips" => json!({}),
+            "/servers/{uuid}/extra-ips/{ip_uuid}/move" => json!({"target_server_uuid": other}),
             other => panic!("{other} costs: say what is sent to it"),
         };
         for query in ["", "?dry_run=true"] {
-            let path = format!("{}{query}", row.path.replace("{uuid}", &server));
+            let path = format!("{}{query}", row.path.replace("{uuid}", &server).replace("{ip_uuid}", &ip));
             let reply = control.api(row.method, &path).by(&ada).json(&body).send().await;
             assert_eq!((reply.status.as_u16(), reply.code()), (402, "insufficient_balance"), "{path}: {}", reply.text);
             assert_eq!(reply.json["error"]["retryable"], true, "{path}");
@@ -185,6 +193,6 @@ async fn who_cannot_pay_is_told_so_by_every_request_that_costs() {
             tried += 1;
         }
     }
-    assert_eq!(tried, 6);
+    assert_eq!(tried, 10);
     assert_eq!(control.books().await, before);
 }

@@ -11,6 +11,7 @@ mod docs;
 mod dry_run;
 mod envelope;
 mod events;
+mod extra_ips;
 mod idempotency;
 mod isolation;
 mod keys;

@@ -293,8 +293,8 @@ async fn what_is_refused_for_the_disks_sake_is_not_told_to_be_allowed() {
     let refused = web.change(both).await;
     assert_eq!((refused.status.as_u16(), refused.code()), (409, "protected"), "{}", refused.text);
     assert!(refused.json["message"].as_str().unwrap().contains("smaller disk"), "{}", refused.text);
-    let wanted =
-        ["start", "stop", "restart", "console", "extend", "attach_network", "detach_network", "update", "destroy"];
+    let adapters = ["attach_network", "detach_network", "add_extra_ip", "remove_extra_ip", "move_extra_ip"];
+    let wanted = [&["start", "stop", "restart", "console", "extend"][..], &adapters, &["update", "destroy"]].concat();
     assert_eq!(refused.json["error"]["details"]["allowed"], json!(wanted));
 }
 

@@ -88,6 +88,9 @@ async fn restart_does_not_power_on() {
             "change_package",
             "attach_network",
             "detach_network",
+            "add_extra_ip",
+            "remove_extra_ip",
+            "move_extra_ip",
             "update",
             "destroy"
         ])

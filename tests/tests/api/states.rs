@@ -16,6 +16,9 @@ struct World {
     /// A private network that it is not in, and its place in one; once it ran.
     network: String,
     member: Option<String>,
+    /// An extra address of it, and another server; where it ran once.
+    ip: String,
+    other: String,
 }
 
 /// How a server comes into a state.
@@ -62,11 +65,13 @@ impl World {
     async fn at(state: State) -> Self {
         let control = TestControl::start().await;
         let host = control.host("host-1").await;
-        let ada = control.customer("ada", "50").await;
+        let ada = control.customer("ada", "100").await;
         let order = json!({"type": "vps", "package_slug": "starter", "os_image_key": "debian-12", "hostname": "web1"});
         let reply = control.api("POST", "/servers").by(&ada).json(&order).send().await;
         let server = reply.data()["uuid"].as_str().unwrap().parse().unwrap();
-        let mut world = Self { control, host, ada, server, network: String::new(), member: None };
+        let absent = "0192f0c1-0000-7000-8000-000000000001".to_owned();
+        let (ip, other, network) = (absent.clone(), absent, String::new());
+        let mut world = Self { control, host, ada, server, network, member: None, ip, other };
         world.reach(state).await;
         world
     }
@@ -86,6 +91,10 @@ impl World {
                 self.member = Some(format!("/private-networks/{}/members/{id}", self.network));
             }
         }
+        let text = |reply: &Reply| reply.data()["uuid"].as_str().unwrap().to_owned();
+        self.ip = text(&self.ask("POST", "/extra-ips").await);
+        let order = json!({"type": "vps", "package_slug": "starter", "os_image_key": "debian-12", "hostname": "web2"});
+        self.other = text(&self.control.api("POST", "/servers").by(&self.ada).json(&order).send().await);
         self.host.obey().await;
         if matches!(state, State::Stopping | State::Offline | State::Starting | State::GivenUp) {
             self.ask("POST", "/stop").await;
@@ -162,6 +171,12 @@ impl World {
             Ask::DetachNetwork => {
                 let path = self.member.as_deref().unwrap_or_default();
                 return self.control.api("DELETE", path).by(&self.ada).send().await;
+            }
+            Ask::AddExtraIp => ("POST", "/extra-ips"),
+            Ask::RemoveExtraIp => return self.ask("DELETE", &format!("/extra-ips/{}", self.ip)).await,
+            Ask::MoveExtraIp => {
+                let body = json!({"target_server_uuid": self.other});
+                return self.post(&format!("/extra-ips/{}/move", self.ip), &body).await;
             }
             Ask::Update => ("PATCH", ""),
             Ask::Destroy => ("POST", "/destroy"),

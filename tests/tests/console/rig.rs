@@ -267,6 +267,7 @@ fn settled(desired: &Desired) -> Observed {
         accepted: desired.version(),
         accepted_hash: desired.hash(),
         reached: Some(desired.version()),
+        let_go: None,
         domain: if running { DomainState::Running } else { DomainState::Off },
         disk_epoch,
         activity: None,

@@ -18,10 +18,10 @@ impl Binding {
             ("{uuid-or-slug}", "performance".to_owned()),
             ("{uuid}", scene.server.to_string()),
             ("optional-uuid", scene.ssh_key.to_string()),
-            ("target-service-uuid", scene.server.to_string()),
+            ("target-service-uuid", scene.other.unwrap_or(scene.server).to_string()),
+            ("{ip_uuid}", scene.ip.clone().unwrap_or_else(|| scene.server.to_string())),
             // No part of csp makes these yet: any id will do to find that there is no such route.
             ("{link_uuid}", scene.server.to_string()),
-            ("{ip_uuid}", scene.server.to_string()),
         ];
         let bind = |text: &str| table.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
         let body = example.body.as_deref().map(|body| with_promo_code(&bind(body)));

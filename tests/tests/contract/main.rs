@@ -28,10 +28,6 @@ const TO_COME: &[&str] = &[
     "GET /servers/{uuid}/share-links",
     "POST /servers/{uuid}/share-links",
     "DELETE /servers/{uuid}/share-links/{link_uuid}",
-    "GET /servers/{uuid}/extra-ips",
-    "POST /servers/{uuid}/extra-ips",
-    "DELETE /servers/{uuid}/extra-ips/{ip_uuid}",
-    "POST /servers/{uuid}/extra-ips/{ip_uuid}/move",
 ];
 
 #[tokio::test]

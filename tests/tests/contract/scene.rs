@@ -24,6 +24,9 @@ pub struct Scene {
     pub customer: TestCustomer,
     pub server: ServerId,
     pub ssh_key: SshKeyId,
+    /// An extra address of the server, where the example is about one, and another server to move it to.
+    pub ip: Option<String>,
+    pub other: Option<ServerId>,
     host: TestHost,
 }
 
@@ -37,16 +40,26 @@ impl Scene {
         let host = control.host("host-1").await;
         let customer = control.customer("ada", "30.00").await;
         let ssh_key = control.ssh_key(customer.account).await;
-        let order = json!({"type": "vps", "package_slug": "web", "os_image_key": "ubuntu-24-04", "hostname": "web1"});
-        let reply = control.api("POST", "/servers").by(&customer).json(&order).send().await;
-        let server: ServerId = reply.data()["uuid"].as_str().unwrap().parse().unwrap();
+        let server = order(&control, &customer).await;
         host.obey().await;
         control.top_up(customer.account, "25.00", "the text's").await;
-        let scene = Self { control, customer, server, ssh_key, host };
-        if example.name() == "POST /servers/{uuid}/start" {
-            scene.stop_first().await;
+        let mut scene = Self { control, customer, server, ssh_key, ip: None, other: None, host };
+        match example.name().as_str() {
+            "POST /servers/{uuid}/start" => scene.stop_first().await,
+            "POST /servers/{uuid}/extra-ips" => {}
+            name if name.contains("/extra-ips") => scene.with_extra_ip().await,
+            _ => {}
         }
         scene
+    }
+
+    /// `web1` has 203.0.113.11 as well, and there is another server.
+    async fn with_extra_ip(&mut self) {
+        let path = format!("/servers/{}/extra-ips", self.server);
+        let added = self.control.api("POST", &path).by(&self.customer).send().await;
+        self.ip = Some(added.data()["uuid"].as_str().unwrap().to_owned());
+        self.other = Some(order(&self.control, &self.customer).await);
+        self.host.obey().await;
     }
 
     /// A start that has something to do.
@@ -56,4 +69,10 @@ impl Scene {
         assert_eq!(reply.status.as_u16(), 200, "{}", reply.text);
         self.host.obey().await;
     }
+}
+
+async fn order(control: &TestControl, customer: &TestCustomer) -> ServerId {
+    let order = json!({"type": "vps", "package_slug": "web", "os_image_key": "ubuntu-24-04", "hostname": "web1"});
+    let reply = control.api("POST", "/servers").by(customer).json(&order).send().await;
+    reply.data()["uuid"].as_str().unwrap().parse().unwrap()
 }

@@ -12,6 +12,7 @@ mod console;
 mod crash;
 mod debian;
 mod drift;
+mod extra_ips;
 mod failed_orders;
 mod freeze;
 mod generated_client;

@@ -83,6 +83,11 @@ impl Lab {
         lab
     }
 
+    /// As it is, with nothing held to at its end: for whoever looks on beside a test.
+    pub fn of_environment_as_it_is() -> impl std::ops::Deref<Target = Self> {
+        std::mem::ManuallyDrop::new(Self::as_it_is())
+    }
+
     fn as_it_is() -> Self {
         Self {
             url: variable("CSP_URL"),
@@ -125,6 +130,7 @@ impl Lab {
         let bearer = format!("Bearer {}", self.key);
         let answer = match (method, body) {
             ("GET", _) => agent.get(&url).header("Authorization", &bearer).call(),
+            ("DELETE", _) => agent.delete(&url).header("Authorization", &bearer).call(),
             (_, None) => agent.post(&url).header("Authorization", &bearer).send_empty(),
             (_, Some((body, once))) => {
                 let mut request =

@@ -67,6 +67,7 @@ pub fn accepted(desired: &Desired) -> Observed {
         accepted: desired.version(),
         accepted_hash: desired.hash(),
         reached: Some(desired.version()),
+        let_go: None,
         domain: DomainState::Off,
         disk_epoch: None,
         activity: None,

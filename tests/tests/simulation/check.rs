@@ -1,6 +1,9 @@
 //! What must hold: always, and once the dust has settled.
 
-use std::{collections::BTreeMap, net::Ipv4Addr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{IpAddr, Ipv4Addr},
+};
 
 use csp_agent::machine::SeenState;
 use csp_control::{
@@ -18,17 +21,27 @@ use super::{
     history::{History, Tally},
 };
 
+/// The addresses that a spec gives.
+fn addresses_of(desired: &Desired) -> BTreeSet<IpAddr> {
+    let Desired::Present(spec) = desired else { return BTreeSet::new() };
+    spec.nics.iter().flat_map(|nic| &nic.addresses).map(|address| address.address).collect()
+}
+
 impl History {
-    /// No two servers that a host still holds anything of have one address; a disk that was booted is never lost or
+    /// No address is on two cables: no two servers have one in their filters, nor does one that a host still holds anything of
+    /// share its first one; a disk that was booted is never lost or
     /// made again; every wallet is the sum of its movements.
     pub async fn check_always(&self) {
         let mut holders: BTreeMap<Ipv4Addr, (usize, ServerId)> = BTreeMap::new();
         for (index, host) in self.hosts.iter().enumerate() {
             for (server, held) in host.machine.with(|machine| machine.servers.clone()) {
                 if held.process || !held.taps.is_empty() || held.filters.is_some() || held.domain.is_some() {
-                    let address = self.ordered[&server].1;
-                    if let Some(other) = holders.insert(address, (index, server)) {
-                        panic!("{address} is held by {other:?} and {:?}", (index, server));
+                    // Without filters nothing passes, and what it was ordered with is what it may be given again.
+                    let own = if held.filters.is_some() { held.own.clone() } else { [self.ordered[&server].1].into() };
+                    for address in own {
+                        if let Some(other) = holders.insert(address, (index, server)) {
+                            panic!("{address} is held by {other:?} and {:?}", (index, server));
+                        }
                     }
                 }
                 for (epoch, made) in &held.disks_made {
@@ -46,8 +59,8 @@ impl History {
         self.check_always().await;
         assert_eq!(verify_ledger(&self.control.store).await.unwrap().differences, []);
         let mut spent: BTreeMap<_, i64> = BTreeMap::new();
-        for (server, (account, address)) in self.ordered.clone() {
-            let refunded = self.check_server(server, address).await;
+        for (server, (account, _)) in self.ordered.clone() {
+            let refunded = self.check_server(server).await;
             *spent.entry(account).or_default() += if refunded { 0 } else { PRICE };
             *spent.entry(account).or_default() += self.changed(server).await;
             *spent.entry(account).or_default() += self.extra.get(&server).copied().unwrap_or(0);
@@ -69,7 +82,7 @@ impl History {
     }
 
     /// Ended running or refunded, with nothing left over; `true` when refunded.
-    async fn check_server(&self, server: ServerId, address: Ipv4Addr) -> bool {
+    async fn check_server(&self, server: ServerId) -> bool {
         let read = move |r: &csp_control::store::Read<'_>| {
             let stored = r.server_get(server)?.unwrap();
             let place = r.placement_get(server)?.unwrap();
@@ -90,10 +103,11 @@ impl History {
         assert_eq!(reversed, stored.anchor_at.is_none(), "{server}: paid if and only if it ran");
         match stored.service {
             ServiceStatus::Active => {
-                assert_eq!(
-                    leases.iter().map(|l| (l.address, l.state)).collect::<Vec<_>>(),
-                    [(address, LeaseState::Leased)]
-                );
+                let leased = leases.iter().filter(|lease| lease.state == LeaseState::Leased);
+                let leased: BTreeSet<IpAddr> = leased.map(|lease| lease.address.into()).collect();
+                let given_up = leases.iter().filter(|lease| lease.state != LeaseState::Leased);
+                assert!(given_up.clone().all(|lease| lease.state == LeaseState::Resting), "{server}: {leases:?}");
+                assert_eq!(leased, addresses_of(desired.as_ref().unwrap()), "{server}");
                 assert_eq!(place.state, PlacementState::Active);
                 self.check_is_as_wanted(server, place.host, &desired.unwrap());
             }
@@ -120,6 +134,12 @@ impl History {
         let runs = matches!(state, SeenState::Running);
         assert!(!runs || spec.should_run(), "{server} runs against its owner's wish");
         assert!(!runs || held[0].filters.is_some(), "{server} runs without filters");
+        if runs {
+            let own: BTreeSet<IpAddr> = held[0].own.iter().copied().map(IpAddr::V4).collect();
+            assert_eq!(own, addresses_of(desired), "{server} may speak with what is its own");
+            let wanted: BTreeSet<_> = spec.nics.iter().map(|nic| nic.mac).collect();
+            assert!(held[0].adapters.is_superset(&wanted), "{server} lacks an adapter: {held:?}");
+        }
         // A reinstall that was given up may leave its disk, which never booted.
         let others = held[0].disks.iter().filter(|(epoch, _)| **epoch != spec.disk_epoch);
         assert!(others.clone().all(|(epoch, boots)| *epoch > spec.disk_epoch && *boots == 0), "{server}: {held:?}");

@@ -4,6 +4,7 @@ pub mod change_package;
 pub mod console;
 pub mod destroy;
 pub mod extend;
+pub mod extra_ips;
 pub mod metrics;
 mod names;
 pub mod order;

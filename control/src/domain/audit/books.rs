@@ -121,6 +121,15 @@ fn state_of(lease: &LeaseSide, side: Option<&ServerSide>, found: &mut Vec<Findin
             }
             "is leased, and the server's spec does not have it"
         }
+        // Its server gave it up and goes on, whatever became of that since.
+        (Hold::Resting, Some(_)) if lease.gone.is_some() => return,
+        (Hold::Held, Some(Place::Active)) if lease.gone.is_some() => {
+            let let_go = side.and_then(|side| side.observed.as_ref()).and_then(|seen| seen.let_go.max(seen.reached));
+            if let_go < lease.gone {
+                return;
+            }
+            "is held though the host has let go of it"
+        }
         (Hold::Leased, _) => "is leased to a server that has no place any more",
         (Hold::Held, Some(Place::Held)) | (Hold::Resting, Some(Place::Released)) => return,
         (Hold::Held, Some(Place::Released)) => "is held though the host proved that its server is gone",

@@ -129,6 +129,8 @@ pub struct LeaseSide {
     pub server: ServerId,
     /// How.
     pub state: Hold,
+    /// Where its server gave it up and goes on: the version of the spec that lacks it.
+    pub gone: Option<Version>,
 }
 
 /// How an address is in use.

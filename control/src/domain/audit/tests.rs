@@ -101,6 +101,7 @@ fn side(host: HostId, desired: Desired) -> ServerSide {
             accepted: desired.version(),
             accepted_hash: desired.hash(),
             reached: Some(desired.version()),
+            let_go: None,
             domain: DomainState::Off,
             disk_epoch: None,
             activity: None,
@@ -246,7 +247,7 @@ fn clean() -> World {
     ]
     .concat();
     let second = [vec![pool(), held(&other), image()], running(OTHER)].concat();
-    let lease = |server, state| LeaseSide { address: address(server), server, state };
+    let lease = |server, state| LeaseSide { address: address(server), server, state, gone: None };
     World {
         hosts: vec![
             HostSide { host: H1, name: "h1".to_owned(), answer: Ok(first) },
@@ -528,7 +529,7 @@ fn lease_lost(world: &mut World) {
 }
 
 fn leased_twice(world: &mut World) {
-    world.leases.push(LeaseSide { address: [203, 0, 113, 77].into(), server: RUNS, state: Hold::Leased });
+    world.leases.push(LeaseSide { address: [203, 0, 113, 77].into(), server: RUNS, state: Hold::Leased, gone: None });
 }
 
 fn foreign_domain() -> Holding {
@@ -740,4 +741,18 @@ proptest! {
         *world.on(H1) = [kept, twice].concat();
         prop_assert!(audit(&world).iter().all(|finding| !finding.what.is_empty() && !finding.cure.is_empty()));
     }
+}
+
+#[test]
+fn an_address_that_its_server_gave_up_is_held_until_its_host_let_go_and_rests_then() {
+    let with = |state, generation| {
+        let mut world = clean();
+        let gone = Some(version(generation));
+        world.leases.push(LeaseSide { address: [203, 0, 113, 78].into(), server: RUNS, state, gone });
+        audit(&world).into_iter().map(|finding| finding.kind).collect::<Vec<_>>()
+    };
+    assert_eq!(with(Hold::Held, 1_000), []);
+    assert_eq!(with(Hold::Held, 1), [Kind::LeaseMismatch]);
+    assert_eq!(with(Hold::Resting, 1), []);
+    assert_eq!(with(Hold::Leased, 1_000), [Kind::LeaseMismatch], "its spec does not have it");
 }

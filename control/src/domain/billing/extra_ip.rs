@@ -56,6 +56,12 @@ pub fn remove(paid: &Paid, lease: LeaseId, added_at: Time, now: Time) -> Quote {
     take_off(paid, lease, now.max(added_at.plus(CHARGED_SECONDS_MIN)), now)
 }
 
+/// What an address gives back that did not come, beyond what its own addition or move took: the rest of periods that were
+/// renewed with it meanwhile.
+pub fn withdraw(paid: &Paid, lease: LeaseId, now: Time) -> Quote {
+    take_off(paid, lease, now, now)
+}
+
 /// Both sides of a move.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[must_use = "a quote that is not posted charges nothing"]

@@ -1,6 +1,6 @@
 //! What the provider decided about the life of a service, from the configuration.
 
-use super::destroy::DestroyCredit;
+use super::{destroy::DestroyCredit, extra_ip::ADDITIONS_A_DAY};
 use crate::domain::time::DAY;
 
 /// What the provider decided.
@@ -12,12 +12,20 @@ pub struct Rules {
     pub destroy_credit: DestroyCredit,
     /// How far, in seconds, the clock may move while nobody looks at it.
     pub clock_jump_max: i64,
+    /// How many extra addresses an account adds in 24 hours.
+    pub extra_ips_a_day: usize,
     /// Letters are sent: a reminder counts once a mail server took it. Without, its event counts at once.
     pub has_mail: bool,
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { grace: 7 * DAY, destroy_credit: DestroyCredit::default(), clock_jump_max: 3 * DAY, has_mail: false }
+        Self {
+            grace: 7 * DAY,
+            destroy_credit: DestroyCredit::default(),
+            clock_jump_max: 3 * DAY,
+            extra_ips_a_day: ADDITIONS_A_DAY,
+            has_mail: false,
+        }
     }
 }

@@ -26,6 +26,17 @@ pub enum Cause {
     ChangeReversal(ActionId),
     /// Another package costs less for what is paid already.
     ChangeCredit(ActionId),
+    /// An extra address costs for what is paid already: one that was added, or that came from another server.
+    ExtraIp(ActionId),
+    /// An address that did not come gives back what it took, renewals with it among that.
+    ExtraIpReversal(ActionId),
+    /// An extra address's unused time, on the server that has it no more.
+    ExtraIpCredit(ActionId),
+    /// Of an address that moves: what its server gives back, as far as the other one's price takes it up. The wallet sees the
+    /// difference alone.
+    ExtraIpSetOff(ActionId),
+    /// A move that was not done takes back what was set off.
+    ExtraIpSetOffReversal(ActionId),
     /// A destroyed server's unused time.
     DestroyCredit(ActionId),
     /// Money came in, by the payment's id at whoever took it.
@@ -154,8 +165,15 @@ impl Cause {
             Self::Renewal(..) => CauseKind::Renewal,
             Self::Discount(..) => CauseKind::Promotion,
             Self::Change(_) => CauseKind::Change,
-            Self::OrderReversal(_) | Self::DiscountReversal(_) | Self::ChangeReversal(_) => CauseKind::Reversal,
-            Self::DestroyCredit(_) | Self::ChangeCredit(_) => CauseKind::Credit,
+            Self::ExtraIp(_) => CauseKind::ExtraIp,
+            Self::OrderReversal(_)
+            | Self::DiscountReversal(_)
+            | Self::ChangeReversal(_)
+            | Self::ExtraIpReversal(_)
+            | Self::ExtraIpSetOffReversal(_) => CauseKind::Reversal,
+            Self::DestroyCredit(_) | Self::ChangeCredit(_) | Self::ExtraIpCredit(_) | Self::ExtraIpSetOff(_) => {
+                CauseKind::Credit
+            }
             Self::TopUp { .. } => CauseKind::TopUp,
             Self::Refund { .. } => CauseKind::Refund,
             Self::Dispute { .. } | Self::Claim { .. } | Self::DisputeWon { .. } => CauseKind::Dispute,
@@ -169,12 +187,20 @@ impl Cause {
     #[must_use]
     pub fn flow(&self) -> Flow {
         match self {
-            Self::Order(_) | Self::Renewal(..) | Self::Change(_) => Flow::Out(Book::Revenue),
+            Self::Order(_)
+            | Self::Renewal(..)
+            | Self::Change(_)
+            | Self::ExtraIp(_)
+            | Self::ExtraIpSetOffReversal(_) => Flow::Out(Book::Revenue),
             Self::Discount(..) => Flow::Inside(Book::Promotions, Book::Revenue),
             Self::DiscountReversal(_) => Flow::Inside(Book::Revenue, Book::Promotions),
-            Self::OrderReversal(_) | Self::ChangeReversal(_) | Self::ChangeCredit(_) | Self::DestroyCredit(_) => {
-                Flow::In(Book::Revenue)
-            }
+            Self::OrderReversal(_)
+            | Self::ChangeReversal(_)
+            | Self::ChangeCredit(_)
+            | Self::ExtraIpReversal(_)
+            | Self::ExtraIpCredit(_)
+            | Self::ExtraIpSetOff(_)
+            | Self::DestroyCredit(_) => Flow::In(Book::Revenue),
             Self::TopUp { .. } | Self::DisputeWon { .. } => Flow::In(Book::TopUps),
             Self::Refund { .. } | Self::Dispute { .. } => Flow::Out(Book::TopUps),
             Self::Claim { .. } => Flow::In(Book::Receivables),
@@ -193,9 +219,15 @@ impl Cause {
             | Self::Renewal(server, _)
             | Self::Discount(server, _)
             | Self::DiscountReversal(server) => Subject::Server(*server),
-            Self::Change(_) | Self::ChangeReversal(_) | Self::ChangeCredit(_) | Self::DestroyCredit(_) => {
-                Subject::SomeServer
-            }
+            Self::Change(_)
+            | Self::ChangeReversal(_)
+            | Self::ChangeCredit(_)
+            | Self::ExtraIp(_)
+            | Self::ExtraIpReversal(_)
+            | Self::ExtraIpCredit(_)
+            | Self::ExtraIpSetOff(_)
+            | Self::ExtraIpSetOffReversal(_)
+            | Self::DestroyCredit(_) => Subject::SomeServer,
             Self::Goodwill { .. } | Self::Correction { .. } => Subject::Any,
             Self::TopUp { .. }
             | Self::Refund { .. }
@@ -219,6 +251,11 @@ impl fmt::Display for Cause {
             Self::Change(action) => write!(f, "change/{action}"),
             Self::ChangeReversal(action) => write!(f, "reversal/change/{action}"),
             Self::ChangeCredit(action) => write!(f, "credit/change/{action}"),
+            Self::ExtraIp(action) => write!(f, "extra-ip/{action}"),
+            Self::ExtraIpReversal(action) => write!(f, "reversal/extra-ip/{action}"),
+            Self::ExtraIpCredit(action) => write!(f, "credit/extra-ip/{action}"),
+            Self::ExtraIpSetOff(action) => write!(f, "credit/extra-ip-move/{action}"),
+            Self::ExtraIpSetOffReversal(action) => write!(f, "reversal/extra-ip-move/{action}"),
             Self::DestroyCredit(action) => write!(f, "credit/destroy/{action}"),
             Self::TopUp { reference } => write!(f, "topup/{reference}"),
             Self::Refund { reference } => write!(f, "refund/{reference}"),
@@ -253,6 +290,8 @@ impl FromStr for Cause {
                 ("order", server) => Self::OrderReversal(id(server)?),
                 ("discount", server) => Self::DiscountReversal(id(server)?),
                 ("change", action) => Self::ChangeReversal(id(action)?),
+                ("extra-ip", action) => Self::ExtraIpReversal(id(action)?),
+                ("extra-ip-move", action) => Self::ExtraIpSetOffReversal(id(action)?),
                 _ => return Err(NotACause),
             },
             "renewal" | "discount" => {
@@ -261,9 +300,12 @@ impl FromStr for Cause {
                 if word == "renewal" { Self::Renewal(server, period) } else { Self::Discount(server, period) }
             }
             "change" => Self::Change(id(rest)?),
+            "extra-ip" => Self::ExtraIp(id(rest)?),
             "credit" => match rest.split_once('/').ok_or(NotACause)? {
                 ("destroy", action) => Self::DestroyCredit(id(action)?),
                 ("change", action) => Self::ChangeCredit(id(action)?),
+                ("extra-ip", action) => Self::ExtraIpCredit(id(action)?),
+                ("extra-ip-move", action) => Self::ExtraIpSetOff(id(action)?),
                 _ => return Err(NotACause),
             },
             "topup" => Self::TopUp { reference: reference()? },
@@ -299,6 +341,11 @@ mod tests {
             Cause::Change(ActionId(id)),
             Cause::ChangeReversal(ActionId(id)),
             Cause::ChangeCredit(ActionId(id)),
+            Cause::ExtraIp(ActionId(id)),
+            Cause::ExtraIpReversal(ActionId(id)),
+            Cause::ExtraIpCredit(ActionId(id)),
+            Cause::ExtraIpSetOff(ActionId(id)),
+            Cause::ExtraIpSetOffReversal(ActionId(id)),
             Cause::DestroyCredit(ActionId(id)),
             Cause::TopUp { reference: reference() },
             Cause::Refund { reference: reference() },

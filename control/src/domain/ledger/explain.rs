@@ -127,6 +127,23 @@ pub fn why(cause: &Cause) -> String {
         Cause::ChangeCredit(action) => {
             format!("the package costs less for the paid time that is left (action {action}): the difference goes back")
         }
+        Cause::ExtraIp(action) => {
+            format!("an extra address costs for the paid time that is left (action {action})")
+        }
+        Cause::ExtraIpReversal(action) => {
+            format!("the extra address did not come (action {action}): what it took goes back")
+        }
+        Cause::ExtraIpCredit(action) => {
+            format!("the server gave an extra address up (action {action}): its unused time goes back")
+        }
+        Cause::ExtraIpSetOff(action) => {
+            format!(
+                "an extra address moves (action {action}): unused time of its server, set off against the other one's price"
+            )
+        }
+        Cause::ExtraIpSetOffReversal(action) => {
+            format!("the extra address did not move (action {action}): what was set off is taken back")
+        }
         Cause::DestroyCredit(action) => format!("the server was destroyed (action {action}): unused periods go back"),
         Cause::TopUp { reference } => format!("payment {reference} came in"),
         Cause::Refund { reference } => format!("a payment went back to whoever paid, as refund {reference}"),

@@ -33,6 +33,9 @@ struct Scene {
     network: String,
     joined_network: String,
     member: String,
+    /// Two extra addresses of the server, and a server that one of them can be moved to.
+    ips: [String; 2],
+    other_server: String,
     host: TestHost,
     /// They answer as long as the scene stands.
     _guests: TestGuests,
@@ -48,6 +51,8 @@ impl Scene {
         let ordered = control.api("POST", "/servers").by(&ada).json(&order).send().await;
         let server = ordered.data()["uuid"].as_str().unwrap().to_owned();
         let action = ordered.json["action"]["uuid"].as_str().unwrap().to_owned();
+        let another = control.api("POST", "/servers").by(&ada).json(&order).send().await;
+        let other_server = another.data()["uuid"].as_str().unwrap().to_owned();
         host.obey().await;
         let mut networks = Vec::new();
         for name in ["empty", "joined"] {
@@ -59,7 +64,15 @@ impl Scene {
         let attached = attach.json(&json!({"server_uuid": server})).send().await;
         let member = attached.data()["membership_id"].as_str().unwrap().to_owned();
         host.obey().await;
-        let guests = host.with_guests(&control);
+        let path = format!("/servers/{server}/extra-ips");
+        control.operator("POST", &path).json(&json!({"max": 4})).send().await;
+        let mut ips = Vec::new();
+        for _ in 0..2 {
+            let added = control.api("POST", &path).by(&ada).send().await;
+            ips.push(added.data()["uuid"].as_str().unwrap().to_owned());
+        }
+        host.obey().await;
+        let (guests, ips) = (host.with_guests(&control), ips.try_into().unwrap());
         Self {
             control,
             statements,
@@ -71,6 +84,8 @@ impl Scene {
             network: networks.remove(0),
             joined_network,
             member,
+            ips,
+            other_server,
             host,
             _guests: guests,
         }
@@ -82,29 +97,39 @@ impl Scene {
             Names::Nothing => "",
             Names::Server => &self.server,
             Names::SshKey => &self.ssh_key,
+            Names::ExtraIp => &self.ips[0],
+            Names::OtherExtraIp => &self.ips[1],
             Names::Action => &self.action,
             Names::Network => &self.network,
             Names::JoinedNetwork => &self.joined_network,
         }
     }
 
-    /// The row's body, about what Ada has.
-    fn body(&self, row: &Row) -> Value {
-        let text = (row.body)().to_string().replace("{server}", &self.server);
-        serde_json::from_str(&text).unwrap()
-    }
-
     /// The row's request about the thing `id`.
     async fn ask(&self, row: &Row, key: Option<&str>, id: &str) -> Reply {
-        let (method, path) = row.route;
-        let path = path.replace("{uuid_or_slug}", "starter").replace("{month}", "2026-06");
-        let path = path.replace("{membership_id}", &self.member).replace("{uuid}", id);
+        let method = row.route.0;
+        let path = self.path(row, id);
         let send = self.control.api(method, &path).from(HOME).header("x-request-id", "same");
         let send = key.into_iter().fold(send, csp_tests::test_control::Send::with_key);
         match self.body(row) {
             Value::Null => send.send().await,
             body => send.json(&body).send().await,
         }
+    }
+
+    /// The row's path about the thing `id`. A thing of a server is looked for on Ada's.
+    fn path(&self, row: &Row, id: &str) -> String {
+        let path = row.route.1.replace("{uuid_or_slug}", "starter").replace("{month}", "2026-06");
+        let path = path.replace("{membership_id}", &self.member);
+        match row.names {
+            Names::ExtraIp | Names::OtherExtraIp => path.replace("{uuid}", &self.server).replace("{ip_uuid}", id),
+            _ => path.replace("{uuid}", id),
+        }
+    }
+
+    fn body(&self, row: &Row) -> Value {
+        let text = (row.body)().to_string().replace("{server}", &self.server).replace("{other}", &self.other_server);
+        serde_json::from_str(&text).unwrap()
     }
 }
 

@@ -5,9 +5,7 @@ use serde_json::{Value, json};
 use super::{Reply, Row, Scene, rows::ROWS};
 
 async fn ask(scene: &Scene, row: &Row, key: &str, body: &Value) -> Reply {
-    let (method, path) = row.route;
-    let path = path.replace("{membership_id}", &scene.member).replace("{uuid}", scene.own(row));
-    let send = scene.control.api(method, &path).by(&scene.ada);
+    let send = scene.control.api(row.route.0, &scene.path(row, scene.own(row))).by(&scene.ada);
     let send = send.header("idempotency-key", key);
     match body {
         // No body and a header that says nothing of one: the same as `{}`.

@@ -13,6 +13,10 @@ pub enum Names {
     Server,
     /// An SSH key of the account.
     SshKey,
+    /// An extra address of the account's server.
+    ExtraIp,
+    /// Another one, that no other row takes away.
+    OtherExtraIp,
     /// Something that was asked of a server of the account.
     Action,
     /// A private network of the account that nobody is in.
@@ -69,6 +73,11 @@ fn attachment() -> Value {
     json!({"server_uuid": "{server}"})
 }
 
+/// `{other}` stands for the other server of the scene.
+fn target() -> Value {
+    json!({"target_server_uuid": "{other}"})
+}
+
 fn label() -> Value {
     json!({"label": "Renamed"})
 }
@@ -115,6 +124,10 @@ pub const ROWS: &[Row] = &[
     row("POST", "/servers/{uuid}/restart", Names::Server, none),
     row("POST", "/servers/{uuid}/stop", Names::Server, none),
     row("POST", "/servers/{uuid}/start", Names::Server, none),
+    row("GET", "/servers/{uuid}/extra-ips", Names::Server, none),
+    row("POST", "/servers/{uuid}/extra-ips", Names::Server, none),
+    row("POST", "/servers/{uuid}/extra-ips/{ip_uuid}/move", Names::ExtraIp, target),
+    row("DELETE", "/servers/{uuid}/extra-ips/{ip_uuid}", Names::OtherExtraIp, none),
     row("POST", "/servers/{uuid}/reinstall", Names::Server, reinstall),
     row("POST", "/servers/{uuid}/change-package", Names::Server, package),
     row("POST", "/servers/{uuid}/destroy", Names::Server, none),

@@ -116,3 +116,8 @@ fn guests_that_fall_pause_or_disobey_end_well_whatever_dies() {
 fn hosts_are_given_up_and_their_customers_paid_back_once_whatever_dies() {
     die_everywhere("losing", scenarios::losing);
 }
+
+#[test]
+fn addresses_come_go_and_move_whatever_dies() {
+    die_everywhere("addresses", scenarios::addresses);
+}

@@ -1,7 +1,7 @@
 //! What happens between an empty control plane and the last look. Each scenario waits for what must come whatever died
 //! meanwhile, so the same one can be played with a death at any of its points.
 
-use std::{collections::BTreeSet, pin::Pin};
+use std::{collections::BTreeSet, net::Ipv4Addr, pin::Pin};
 
 use csp_agent::machine::{OffCause, SeenState, SeenStray};
 use csp_control::{domain::server::ServiceStatus, store::NetworkState};
@@ -21,9 +21,9 @@ use super::{
 };
 
 /// Every scenario, for those who want to know what all of them cross.
-pub const ALL: [super::Scenario; 14] = [
+pub const ALL: [super::Scenario; 15] = [
     set_up, belongings, payments, renting, expiring, life, networking, reshaping, spoilt, failing, late, power_cut,
-    unruly, losing,
+    unruly, losing, addresses,
 ];
 
 type Played<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
@@ -234,6 +234,66 @@ pub fn spoilt(stage: &mut Stage) -> Played<'_> {
         stage.ask(server, "start").await;
         stage.until(server, "Online").await;
         assert_eq!(stage.show(server).await["data"]["image"]["key"], "ubuntu-24-04", "its disk was swapped by then");
+    })
+}
+
+/// Extra addresses: added, taken from a guest that ignores it, somebody else's, moved to a server on the other host, and kept
+/// where they are while their host is away.
+pub fn addresses(stage: &mut Stage) -> Played<'_> {
+    Box::pin(async {
+        stage.furnished().await;
+        let (first, other) = (stage.running().await, stage.running().await);
+        let hosts = [stage.host_of(first), stage.host_of(other)];
+        assert_ne!(hosts[0], hosts[1]);
+        stage.operate(&format!("/servers/{first}/extra-ips"), &json!({"max": 3})).await;
+
+        let path = format!("/servers/{first}/extra-ips");
+        let added = stage.customer("POST", &path, None).await;
+        let ip = added["data"]["uuid"].as_str().unwrap_or_else(|| panic!("{added}")).to_owned();
+        stage.until(first, "Online").await;
+        let machine = stage.history.hosts[hosts[0]].machine.clone();
+        assert_eq!(machine.server(first).adapters.len(), 2);
+        machine.with(|machine| machine.guests_obey = false);
+        let removed = stage.customer("DELETE", &format!("{path}/{ip}"), None).await;
+        assert_eq!(removed["ok"], true, "{removed}");
+        stage.until(first, "Online").await;
+        assert_eq!(machine.server(first).own.len(), 1, "the guest keeps an adapter that leads nowhere");
+        machine.with(|machine| machine.guests_obey = true);
+
+        // The next two free ones are a stranger's; what the customer gets is a third.
+        let strangers = [Ipv4Addr::new(203, 0, 113, 12), Ipv4Addr::new(203, 0, 113, 13)];
+        for host in &stage.history.hosts {
+            host.machine.with(|machine| machine.in_use.extend(strangers));
+        }
+        let added = stage.customer("POST", &path, None).await;
+        let ip = added["data"]["uuid"].as_str().unwrap_or_else(|| panic!("{added}")).to_owned();
+        stage.until(first, "Online").await;
+        let listed = stage.customer("GET", &path, None).await;
+        assert_eq!((&listed["data"][0]["status"], &listed["data"][0]["uuid"]), (&json!("active"), &json!(ip)));
+        assert_eq!(listed["data"][0]["address"], "203.0.113.14");
+        for host in &stage.history.hosts {
+            host.machine.with(|machine| machine.in_use.clear());
+        }
+        stage.operate_again("/addresses/clear", &json!({"address": strangers[0]})).await;
+
+        let move_to = async |stage: &mut Stage, from: ServerId, to: ServerId| {
+            let target = json!({"target_server_uuid": to});
+            let moved = stage.customer("POST", &format!("/servers/{from}/extra-ips/{ip}/move"), Some(&target)).await;
+            assert_eq!(moved["ok"], true, "{moved}");
+        };
+        move_to(stage, first, other).await;
+        stage.until(first, "Online").await;
+        stage.until(other, "Online").await;
+        assert_eq!(stage.history.hosts[hosts[1]].machine.server(other).own.len(), 2);
+        // The first one for a day, and the other's rest once.
+        stage.history.extra.insert(other, 200 + 7);
+
+        stage.away(hosts[1], true).await;
+        move_to(stage, other, first).await;
+        stage.history.wait(1801).await;
+        stage.away(hosts[1], false).await;
+        stage.until(other, "Online").await;
+        assert_eq!(stage.history.hosts[hosts[1]].machine.server(other).own.len(), 2, "it stays where it was");
     })
 }
 

@@ -152,6 +152,15 @@ impl Stage {
         panic!("nobody answered {path}");
     }
 
+    /// The same for a command that is refused once it was done.
+    pub async fn operate_again(&mut self, path: &str, body: &Value) {
+        for _ in 0..TRIES {
+            let Some(answer) = self.request(true, "POST", path, Some(body), None).await else { continue };
+            return assert!(answer["ok"] == true || answer["error"]["code"] == "not_found", "{path}: {answer}");
+        }
+        panic!("nobody answered {path}");
+    }
+
     /// Lets days pass while nobody looks, and believes the clock after it.
     pub async fn days(&mut self, days: i64) {
         self.history.wait(days * DAY).await;

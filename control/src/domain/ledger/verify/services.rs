@@ -76,13 +76,20 @@ fn concerns_lines(posting: &Posting) -> bool {
     })
 }
 
+/// Whether it takes back what was given for lines before: no charge, though the wallet gave.
+fn is_taken_back(posting: &Posting) -> bool {
+    let cause = posting.key.parse::<Cause>();
+    posting.is_debit && cause.is_ok_and(|cause| cause.kind() == CauseKind::Reversal)
+}
+
 /// Holds a service's periods, lines and transfers against each other.
 #[must_use]
 pub fn check_service(server: ServerId, rows: &ServiceRows) -> Vec<Difference> {
     let mut found = Vec::new();
     periods(server, rows, &mut found);
+    let is_charge = |posting: &&Posting| posting.is_debit && concerns_lines(posting) && !is_taken_back(posting);
     let charges: BTreeMap<TransferId, &Posting> =
-        rows.postings.iter().filter(|p| p.is_debit && concerns_lines(p)).map(|p| (p.transfer, p)).collect();
+        rows.postings.iter().filter(is_charge).map(|posting| (posting.transfer, posting)).collect();
     let mut paid: BTreeMap<TransferId, i128> = BTreeMap::new();
     let mut credited: i128 = 0;
     for (period, line) in rows.periods.iter().flat_map(|period| period.lines.iter().map(move |line| (period, line))) {
@@ -160,8 +167,10 @@ fn shown(span: Option<(Time, Time)>) -> String {
 
 /// What went back into the wallet is what the lines say was given back, but for what is still to come.
 fn credits(server: ServerId, rows: &ServiceRows, credited: i128, found: &mut Vec<Difference>) {
-    let back = rows.postings.iter().filter(|posting| !posting.is_debit && concerns_lines(posting));
-    let posted: i128 = back.map(|posting| i128::from(posting.amount)).sum();
+    let sum = |of: &dyn Fn(&Posting) -> bool| -> i128 {
+        rows.postings.iter().filter(|posting| of(posting)).map(|posting| i128::from(posting.amount)).sum()
+    };
+    let posted = sum(&|posting| !posting.is_debit && concerns_lines(posting)) - sum(&is_taken_back);
     let pending = i128::from(rows.pending);
     if credited != posted && credited != posted + pending {
         let waiting = if pending == 0 { String::new() } else { format!(", {} more are to come", cents(pending)) };

@@ -75,7 +75,10 @@ pub fn direct_host(tx: &mut Tx<'_>, wanted: &DirectHost, now: Time) -> Result<Di
     }
     if state == HostState::Fenced {
         tx.host_give_back(host.id, now.plus(*quarantine), now)?;
-        for network in tx.network_objects_fenced(host.id)? {
+    }
+    // Nobody waits for the word of a host that is out of the fleet: it has no server, so no tap is in a network there.
+    if matches!(state, HostState::Fenced | HostState::Removed) {
+        for network in tx.network_objects_given_up(host.id)? {
             tx.network_rest(network, now.plus(*quarantine))?;
         }
     }

@@ -201,12 +201,12 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Takes everything of networks on a host of which nothing can speak any more as gone; answers which networks that
+    /// Takes everything of networks on a host as gone that will not speak of it any more; answers which networks that
     /// concerns.
     ///
     /// # Errors
     /// When the store cannot keep it.
-    pub fn network_objects_fenced(&mut self, host: HostId) -> Result<Vec<NetworkId>, StoreError> {
+    pub fn network_objects_given_up(&mut self, host: HostId) -> Result<Vec<NetworkId>, StoreError> {
         let sql = "SELECT w.uuid FROM hosts h JOIN network_objects o ON o.host_id = h.id \
                    JOIN networks w ON w.id = o.network_id WHERE h.uuid = ?1 AND o.absent = 1 AND o.gone = 0 ORDER BY o.id";
         let networks = self.many(sql, [host.to_string()], |r| row::parsed(r, 0))?;

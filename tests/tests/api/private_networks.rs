@@ -468,3 +468,20 @@ async fn a_restart_on_the_way_does_not_overtake_an_attachment() {
     let Desired::Present(spec) = world.spec(one).await else { panic!("it is there") };
     assert_eq!(spec.nics.len(), 2);
 }
+
+#[tokio::test]
+async fn a_removed_hosts_word_is_not_waited_for_either() {
+    let world = World::with(EXAMPLE_CATALOG, 1).await;
+    let one = world.server("one").await;
+    let network = world.network("a").await;
+    world.attached(&network, one).await;
+    world.obey().await;
+    world.ask("POST", &format!("/servers/{one}/destroy"), &Value::Null).await;
+    // The server is gone from there, and of the network it has said nothing.
+    world.hosts[0].says(|seen| seen).await;
+    world.ask("DELETE", &format!("/private-networks/{network}"), &Value::Null).await;
+    assert_eq!(world.state(&network).await, "held");
+    let removed = world.control.operator("POST", "/hosts/host-1/remove").json(&json!({})).send().await;
+    assert_eq!(removed.status.as_u16(), 200, "{}", removed.text);
+    assert_eq!(world.state(&network).await, "resting");
+}

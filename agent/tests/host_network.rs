@@ -246,6 +246,13 @@ fn an_address_is_not_given_to_two_servers_of_one_host_and_no_guest_can_claim_ano
         assert!(matches!(held, Err(NetworkError::AddressInUse { address: OWN_TOO, .. })), "{held:?}");
         filter::ensure_unused(SERVER, &[OWN, OWN_TOO].into()).unwrap();
         filter::ensure_unused(other, &[OTHER].into()).unwrap();
+        // However many servers there are.
+        let more = (8..12).map(|number| ServerId(Uuid::from_u128(number)));
+        more.for_each(|server| {
+            filter::load(&ServerFilters { server, macs: Vec::new(), ..filters(MARK) }).map(drop).unwrap()
+        });
+        filter::ensure_unused(other, &[OTHER].into()).unwrap();
+        assert!(filter::ensure_unused(other, &[OTHER, OWN_TOO].into()).is_err());
 
         let is_over = Arc::new(AtomicBool::new(false));
         let liar = std::thread::spawn({

@@ -12,7 +12,6 @@ use std::{
 };
 
 use csp_shared::id::ServerId;
-use serde_json::Value;
 
 use super::{
     NetworkError,
@@ -162,14 +161,10 @@ impl AllFilters {
 /// # Errors
 /// [`NetworkError::AddressInUse`] when some do; another one when nftables does not answer, and then nobody knows.
 pub fn ensure_unused(server: ServerId, addresses: &BTreeSet<Ipv4Addr>) -> Result<(), NetworkError> {
-    let tables = AllFilters::list()?.tables;
-    let others = tables.iter().filter_map(|table| filter_rules::server_of(table)).filter(|other| *other != server);
-    let others: Vec<ServerId> = others.collect();
-    let sets: Vec<Value> = others.iter().map(|other| filter_rules::own_set(*other)).collect();
-    let held = nft::list_sets("look for an address in other servers' filters", sets)?;
-    for (other, set) in others.into_iter().zip(held) {
+    for set in nft::list_sets("look for an address in other servers' filters", filter_rules::FAMILY)? {
+        let Some(holder) = filter_rules::holder_of(&set).filter(|holder| *holder != server) else { continue };
         if let Some(address) = filter_table::addresses_in(&set).find(|address| addresses.contains(address)) {
-            return Err(NetworkError::AddressInUse { address, by: format!("server {other} on this host") });
+            return Err(NetworkError::AddressInUse { address, by: format!("server {holder} on this host") });
         }
     }
     Ok(())

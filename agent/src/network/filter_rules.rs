@@ -87,10 +87,11 @@ pub fn server_of(table: &str) -> Option<ServerId> {
     (table_of(server) == table).then_some(server)
 }
 
-/// Names the set of a server's own addresses.
+/// Whose own addresses a set has, as it is listed; nothing when it is another set.
 #[must_use]
-pub fn own_set(server: ServerId) -> Value {
-    json!({"family": FAMILY, "table": table_of(server), "name": OWN})
+pub fn holder_of(set: &Value) -> Option<ServerId> {
+    let text = |field| set.get(field).and_then(Value::as_str);
+    (text("name") == Some(OWN)).then(|| server_of(text("table")?)).flatten()
 }
 
 /// The chain of frames that come from the guest.

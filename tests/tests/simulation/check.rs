@@ -13,7 +13,7 @@ use csp_control::{
 };
 use csp_shared::{
     id::{HostId, ServerId},
-    spec::Desired,
+    spec::{Desired, NicNetwork},
 };
 
 use super::{
@@ -21,10 +21,11 @@ use super::{
     history::{History, Tally},
 };
 
-/// The addresses that a spec gives.
+/// The public addresses that a spec gives.
 fn addresses_of(desired: &Desired) -> BTreeSet<IpAddr> {
     let Desired::Present(spec) = desired else { return BTreeSet::new() };
-    spec.nics.iter().flat_map(|nic| &nic.addresses).map(|address| address.address).collect()
+    let public = spec.nics.iter().filter(|nic| nic.network == NicNetwork::Public);
+    public.flat_map(|nic| &nic.addresses).map(|address| address.address).collect()
 }
 
 impl History {

@@ -82,12 +82,35 @@ async fn step(
     store.write(move |tx| bill_service(tx, server, &rules, draw.clone(), now)).await
 }
 
-/// How far the clock may have moved since the last look, which this process made `since` ago by its own count; nothing
-/// when it made none yet.
-fn bound(rules: &Rules, since: Option<Duration>) -> i64 {
-    let counted =
-        |since: Duration| i64::try_from(since.as_secs()).unwrap_or(i64::MAX).saturating_add(DRIFT_SECONDS_MAX);
-    since.map_or(rules.clock_jump_max, |since| counted(since).min(rules.clock_jump_max))
+/// A look at the clock, and at what this process counts itself.
+#[derive(Clone, Copy, Debug)]
+struct Moment {
+    now: Time,
+    uptime: Duration,
+}
+
+impl Moment {
+    /// How far the clock went from here to `later` beyond what was counted, in seconds; below zero when it was set back.
+    fn ahead(self, later: Self) -> i64 {
+        let counted = i64::try_from(later.uptime.saturating_sub(self.uptime).as_secs()).unwrap_or(i64::MAX);
+        later.now.0.saturating_sub(self.now.0).saturating_sub(counted)
+    }
+}
+
+/// The looks with which a new one is compared: the first that was believed, and the last one. Many small steps of a clock
+/// that runs away are one jump.
+#[derive(Clone, Copy, Debug)]
+struct Believed {
+    first: Moment,
+    last: Moment,
+}
+
+/// How far the clock may have moved since the last look; as far as after a start when this process made none yet.
+fn bound(rules: &Rules, believed: Option<Believed>, uptime: Duration) -> i64 {
+    let Some(Believed { first, last }) = believed else { return rules.clock_jump_max };
+    let counted = i64::try_from(uptime.saturating_sub(last.uptime).as_secs()).unwrap_or(i64::MAX);
+    let left = DRIFT_SECONDS_MAX.saturating_sub(first.ahead(last).max(0)).max(0);
+    counted.saturating_add(left).min(rules.clock_jump_max)
 }
 
 /// Looks for ever, and at once when the store rings. `wake` tells a host's connection to read the store, `show` tells the
@@ -101,14 +124,15 @@ pub async fn run(
     show: impl Fn(&str) + Send,
 ) {
     let bell = store.billing_bell();
-    let (mut last, mut stopped_looks) = (None, 0);
+    let (mut believed, mut stopped_looks) = (None::<Believed>, 0);
     loop {
-        let (now, uptime) = (clock.now(), clock.uptime());
-        let since = last.map(|last| uptime.saturating_sub(last));
-        let rules = Rules { clock_jump_max: bound(&rules, since), ..rules };
+        let here = Moment { now: clock.now(), uptime: clock.uptime() };
+        let (now, rules) = (here.now, Rules { clock_jump_max: bound(&rules, believed, here.uptime), ..rules });
         match look(&store, &*entropy, &rules, now).await {
             Ok(Looked { hosts, stopped }) => {
-                last = Some(uptime);
+                // What an operator then says of the clock is where counting begins anew.
+                let first = believed.filter(|_| stopped.is_none()).map_or(here, |believed| believed.first);
+                believed = Some(Believed { first, last: here });
                 hosts.into_iter().for_each(&wake);
                 stopped_looks = tell(stopped, stopped_looks, &show);
             }
@@ -147,10 +171,26 @@ mod tests {
     #[test]
     fn a_process_that_counts_believes_no_clock_that_runs_away_and_a_new_one_believes_the_bound() {
         let rules = Rules::default();
-        let hours = |hours: u64| Some(Duration::from_secs(3600 * hours));
-        assert_eq!(bound(&rules, None), rules.clock_jump_max);
-        assert_eq!(bound(&rules, hours(0)), 3600);
-        assert_eq!(bound(&rules, hours(5)), 6 * 3600);
-        assert_eq!(bound(&rules, hours(1_000_000)), rules.clock_jump_max);
+        let hours = |hours: u64| Duration::from_secs(3600 * hours);
+        let first = Moment { now: Time(0), uptime: hours(0) };
+        let believed = |last| Some(Believed { first, last });
+        assert_eq!(bound(&rules, None, hours(7)), rules.clock_jump_max);
+        assert_eq!(bound(&rules, believed(first), hours(0)), 3600);
+        assert_eq!(bound(&rules, believed(first), hours(5)), 6 * 3600);
+        assert_eq!(bound(&rules, believed(first), hours(1_000_000)), rules.clock_jump_max);
+    }
+
+    #[test]
+    fn many_small_steps_of_a_clock_are_one_jump() {
+        let rules = Rules::default();
+        let first = Moment { now: Time(0), uptime: Duration::ZERO };
+        let after = |now: i64| {
+            let last = Moment { now: Time(now), uptime: Duration::from_secs(60) };
+            bound(&rules, Some(Believed { first, last }), Duration::from_secs(90))
+        };
+        assert_eq!(after(60), 30 + 3600, "a clock that goes");
+        assert_eq!(after(60 + 3000), 30 + 600, "50 minutes ahead already");
+        assert_eq!(after(60 + 9000), 30);
+        assert_eq!(after(-300), 30 + 3600, "one that was set back gains nothing by it");
     }
 }

@@ -35,6 +35,10 @@ fn open_account(tx: &mut Tx<'_>, number: u128) -> Result<(), StoreError> {
 }
 
 fn top_up(tx: &mut Tx<'_>, number: u128, cents: i64, reference: &str) -> Result<Cents, PostError> {
+    top_up_at(tx, number, cents, reference, NOW)
+}
+
+fn top_up_at(tx: &mut Tx<'_>, number: u128, cents: i64, reference: &str, now: Time) -> Result<Cents, PostError> {
     let transfer = Transfer {
         from: Holder::Book(Book::TopUps),
         to: Holder::Wallet(account(number)),
@@ -44,7 +48,7 @@ fn top_up(tx: &mut Tx<'_>, number: u128, cents: i64, reference: &str) -> Result<
         description: "Wallet top-up".to_owned(),
     };
     let id = TransferId(Uuid::from_u128(reference.len() as u128 + 1000 * number));
-    tx.transfer_post(&transfer, id, NOW).map(|held| held.balance)
+    tx.transfer_post(&transfer, id, now).map(|held| held.balance)
 }
 
 impl Tx<'_> {
@@ -219,6 +223,20 @@ async fn the_ledger_takes_each_cause_once_and_never_overdraws() {
     assert!(matches!(missing, Err(PostError::Insufficient { missing }) if missing.get() == 1));
     assert_eq!(store.write(spend(500)).await.unwrap(), Cents::ZERO);
     assert_eq!(store.read(|r| r.ledger_differences()).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_a_little_makes_no_transfer_older_than_the_one_before() {
+    let fresh = fresh();
+    let store = Store::open_inline(&fresh.path).unwrap();
+    store.write(|tx| open_account(tx, 1)).await.unwrap();
+    for (reference, after) in [("a", 0), ("ab", -599), ("abc", 5), ("abcd", 86_400), ("abcde", 0)] {
+        store.write(move |tx| top_up_at(tx, 1, 100, reference, NOW.plus(after))).await.unwrap();
+    }
+    let sql = "SELECT created_at FROM transfers WHERE id BETWEEN 1 AND 5 ORDER BY id";
+    let times = store.read(move |r| r.many(sql, [], |row| Ok(row.get::<_, i64>(0)?))).await.unwrap();
+    let wanted = [0, 0, 5, 86_400, 0].map(|after| NOW.plus(after).0);
+    assert_eq!(times, wanted, "a day ahead is not followed");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 use crate::domain::time::{MINUTE, Time};
 
 /// A clock that is set right by a little is no alarm: what was done stands, and nothing is done twice.
-const BACK_SECONDS_MAX: i64 = 10 * MINUTE;
+pub const BACK_SECONDS_MAX: i64 = 10 * MINUTE;
 
 /// What came of a look at the clock.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -90,9 +90,10 @@ async fn whoever_tells_the_hosts_size_is_woken_when_a_disk_was_made_and_when_one
     agent.accept(present(&spec)).await;
     agent.reached(&spec).await;
     assert!(woken().await && !woken().await, "once, however much was done meanwhile");
-    agent.accept(present(&next(&spec, |spec| spec.hostname = "other".to_owned()))).await;
+    let renamed = next(&spec, |spec| spec.hostname = "other".to_owned());
+    agent.accept(present(&renamed)).await;
     assert!(!woken().await, "that took no room");
-    agent.accept(tombstone(&spec)).await;
+    agent.accept(tombstone(&renamed)).await;
     agent.report("gone", |report| report.remains.is_nothing()).await;
     assert!(woken().await);
 }

@@ -96,7 +96,7 @@ fn an_agent_is_replaced_by_a_newer_one_and_guests_and_other_servers_screens_do_n
     let (seen, answered) = (screen.end(), pings.end());
     let all: BTreeSet<usize> = (0..=answered.last().copied().unwrap_or_default()).collect();
     let lost: Vec<_> = all.difference(&answered).collect();
-    assert!(answered.len() > 20 && lost.is_empty(), "of {} pings {lost:?} were lost", all.len());
+    assert!(answered.len() > 5 && lost.is_empty(), "of {} pings {lost:?} were lost", all.len());
     assert!(seen.pictures > 5 && seen.longest_wait < BUSY, "{seen:?}");
     assert_eq!((pid(), lab.boot_id(&here)), (before, boot), "another QEMU, or another boot");
     println!("{} pings answered, {} pictures, the longest after {:?}", all.len(), seen.pictures, seen.longest_wait);

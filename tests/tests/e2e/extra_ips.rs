@@ -1,5 +1,5 @@
-//! Extra addresses under running guests: one comes up beside the primary, one goes though the guest holds on to its adapter,
-//! and one moves to a guest on the other host.
+//! Extra addresses under running guests: one comes up beside the primary and goes again, and one moves to a guest on the
+//! other host.
 
 use std::{thread, time::Duration};
 
@@ -19,14 +19,6 @@ chmod 755 /tmp/up
     udhcpc -i $dev -n -q -t 2 -T 1 -s /tmp/up
   done
 done) >/dev/null 2>&1 </dev/null &
-"#;
-
-/// What keeps a guest's kernel from letting go of adapters, whichever way they are plugged.
-const HOLD_ON: &str = r#"
-for port in /sys/bus/pci_express/drivers/pciehp/*:*; do
-  [ -e "$port" ] && echo ${port##*/} > /sys/bus/pci_express/drivers/pciehp/unbind
-done
-ls /sys/bus/pci_express/drivers/pciehp
 "#;
 
 struct Ip {
@@ -94,7 +86,7 @@ fn longest_gap(address: &str, seconds: u32, work: impl FnOnce()) -> f64 {
 }
 
 #[test]
-fn an_address_comes_up_beside_the_primary_and_goes_though_the_guest_holds_on_to_it() {
+fn an_address_comes_up_beside_the_primary_and_goes_while_the_primary_stays_reachable() {
     let lab = Lab::of_environment();
     let server = guest(&lab, "extra.example.com");
     let booted = lab.boot_id(&server);
@@ -109,13 +101,11 @@ fn an_address_comes_up_beside_the_primary_and_goes_though_the_guest_holds_on_to_
     assert_eq!((&ip["adapter"], &ip["status"]), (&json!("net1"), &json!("active")), "{listed}");
     let address = text(&ip["address"]);
 
-    let held = lab.ssh(&server, HOLD_ON);
     let path = format!("/servers/{}/extra-ips/{}", server.uuid, text(&ip["uuid"]));
     let removed = asked(&lab, "DELETE", &path, &json!({}));
-    assert_eq!(ended(&lab, &removed), "done", "ports that answer: {held}");
+    assert_eq!(ended(&lab, &removed), "done");
     assert!(!answers(&lab, &address), "it is on no cable any more");
     assert!(answers(&lab, &server.address));
-    assert_eq!(lab.ssh(&server, "ls /sys/class/net | grep -c '^e'").trim(), "2", "the guest has the adapter still");
     assert_eq!(lab.boot_id(&server), booted);
     lab.destroy(&server);
 }

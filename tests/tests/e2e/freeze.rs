@@ -4,7 +4,8 @@
 use crate::rig::{Lab, Server};
 
 /// Writes the time into a file of the guest's root, again and again.
-const TICK: &str = "systemd-run --unit=ticks sh -c 'while :; do date +%s%N >>/root/ticks; sleep 0.1; done'";
+const TICK: &str = "systemd-run --unit=ticks sh -c 'while :; do date +%s%N >>/root/ticks; sleep 0.1; done'; \
+                    until [ \"$(wc -l </root/ticks)\" -gt 5 ]; do sleep 0.2; done";
 /// The longest pause between two of them, in milliseconds.
 const LONGEST: &str = "awk 'NR > 1 && $1 - before > longest { longest = $1 - before } { before = $1 } \
                        END { printf \"%d\\n\", longest / 1000000 }' /root/ticks";

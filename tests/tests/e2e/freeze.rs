@@ -9,8 +9,8 @@ const TICK: &str = "systemd-run --unit=ticks sh -c 'while :; do date +%s%N >>/ro
 /// The longest pause between two of them, in milliseconds.
 const LONGEST: &str = "awk 'NR > 1 && $1 - before > longest { longest = $1 - before } { before = $1 } \
                        END { printf \"%d\\n\", longest / 1000000 }' /root/ticks";
-/// Kills the command behind `sh` once it says that the guest is frozen.
-const KILL: &str = "\"$@\" 2>/srv/csp/freeze.log & pid=$!; \
+/// Kills the command behind `sh` once it says that the guest is frozen. What it ran goes on, and must not hold our pipe.
+const KILL: &str = "\"$@\" >/dev/null 2>/srv/csp/freeze.log & pid=$!; \
                     until grep -q 'are frozen' /srv/csp/freeze.log; do sleep 0.1; done; kill -9 $pid; wait $pid";
 
 struct Host<'a> {

@@ -21,6 +21,7 @@ pub mod memory;
 pub mod metrics;
 pub mod network;
 pub mod networks;
+pub mod newest;
 pub mod plan;
 pub mod spec_file;
 pub mod storage;

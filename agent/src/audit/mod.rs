@@ -9,6 +9,7 @@ mod filters;
 mod networks;
 mod pool;
 mod specs;
+mod stored;
 mod taps;
 mod workers;
 

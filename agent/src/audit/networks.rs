@@ -1,34 +1,18 @@
 //! Stored private networks, read from their files and not from the memory of the agent.
 
-use std::{fs, io::ErrorKind, path::Path};
+use std::path::Path;
 
 use csp_shared::{
     audit::{HeldNetwork, Holding},
     network::DesiredNetwork,
 };
 
+use super::stored;
 use crate::networks::file;
-
-/// What a write that is under way leaves; the next start of the agent sweeps it.
-const PART: &str = ".part";
 
 /// Reads every file of the folder. Blocks.
 pub(super) fn list(folder: &Path) -> Result<Vec<Holding>, String> {
-    let fault = |error| format!("cannot read {}: {error}", folder.display());
-    let mut held = Vec::new();
-    for entry in fs::read_dir(folder).map_err(fault)? {
-        let entry = entry.map_err(fault)?;
-        let file = entry.file_name().to_string_lossy().into_owned();
-        if file.ends_with(PART) {
-            continue;
-        }
-        match fs::read(entry.path()) {
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(format!("cannot read {}: {error}", entry.path().display())),
-            Ok(content) => held.push(told(file, &content)),
-        }
-    }
-    Ok(held)
+    stored::each(folder, told)
 }
 
 fn told(file: String, content: &[u8]) -> Holding {
@@ -45,6 +29,8 @@ fn told(file: String, content: &[u8]) -> Holding {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use csp_shared::{
         generation::{Generation, Incarnation, NetworkVersion, Version},
         network::NetworkTombstone,

@@ -1,6 +1,6 @@
 //! Specs, tombstones and notes, read from their files and not from the memory of the agent.
 
-use std::{fs, io::ErrorKind, path::Path};
+use std::path::Path;
 
 use csp_shared::{
     audit::{HeldSpec, Holding},
@@ -8,29 +8,14 @@ use csp_shared::{
     spec::Desired,
 };
 
+use super::stored;
 use crate::{plan::memory::PowerNote, spec_file::Record};
 
 const SUFFIX: &str = ".json";
-/// What a write that is under way leaves; the next start of the agent sweeps it.
-const PART: &str = ".part";
 
 /// Reads every file of the folder. Blocks.
 pub(super) fn list(folder: &Path) -> Result<Vec<Holding>, String> {
-    let fault = |error| format!("cannot read {}: {error}", folder.display());
-    let mut held = Vec::new();
-    for entry in fs::read_dir(folder).map_err(fault)? {
-        let entry = entry.map_err(fault)?;
-        let file = entry.file_name().to_string_lossy().into_owned();
-        if file.ends_with(PART) {
-            continue;
-        }
-        match fs::read(entry.path()) {
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(format!("cannot read {}: {error}", entry.path().display())),
-            Ok(content) => held.push(read(file, &content)),
-        }
-    }
-    Ok(held)
+    stored::each(folder, read)
 }
 
 fn read(file: String, content: &[u8]) -> Holding {
@@ -52,6 +37,8 @@ fn read(file: String, content: &[u8]) -> Holding {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::plan::fixture::{server, spec};
 

@@ -5,11 +5,6 @@
 
 pub mod file;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{Mutex, MutexGuard, PoisonError},
-};
-
 use csp_shared::{
     id::NetworkId,
     network::{DesiredNetwork, NetworkRemains, ObservedNetwork},
@@ -18,20 +13,16 @@ use tokio::sync::Notify;
 use tracing::{error, info, warn};
 
 pub use self::file::{NetworkFile, NetworkFileError};
-use crate::spec_file::{Backing, Verdict};
+use crate::{
+    newest::Newest,
+    spec_file::{Backing, Verdict},
+};
 
 /// The private networks of a host.
 pub struct Networks<B> {
     file: NetworkFile<B>,
-    told: Mutex<Told>,
-    news: Notify,
+    told: Newest<NetworkId, ObservedNetwork>,
     wanted: Notify,
-}
-
-#[derive(Default)]
-struct Told {
-    latest: BTreeMap<NetworkId, ObservedNetwork>,
-    untaken: BTreeSet<NetworkId>,
 }
 
 impl<B: Backing> Networks<B> {
@@ -41,9 +32,8 @@ impl<B: Backing> Networks<B> {
     /// When the folder cannot be read.
     pub async fn open(backing: B) -> Result<Self, NetworkFileError> {
         let file = NetworkFile::open(backing).await?;
-        let latest = file.list().await.iter().map(|desired| (desired.network(), unproved(desired))).collect();
-        let told = Mutex::new(Told { latest, untaken: BTreeSet::new() });
-        Ok(Self { file, told, news: Notify::new(), wanted: Notify::new() })
+        let told = file.list().await.iter().map(|desired| (desired.network(), unproved(desired))).collect();
+        Ok(Self { file, told, wanted: Notify::new() })
     }
 
     /// Files that held no object when they were read, with the reason; for the log.
@@ -74,7 +64,7 @@ impl<B: Backing> Networks<B> {
             match self.file.accept(desired).await {
                 Ok(Verdict::Newer) => {
                     info!(%network, %version, "private network accepted");
-                    self.publish(report);
+                    self.told.put_unless(network, report, |_, _| false);
                     self.wanted.notify_one();
                 }
                 Ok(Verdict::Same) => {}
@@ -90,53 +80,19 @@ impl<B: Backing> Networks<B> {
     /// Keeps what was seen of a network, if that is news. What was seen under an older state proves nothing about the one
     /// that was accepted since.
     pub fn tell(&self, seen: ObservedNetwork) {
-        let is_known = |latest: &ObservedNetwork| *latest == seen || latest.accepted > seen.accepted;
-        if !self.lock().latest.get(&seen.network).is_some_and(is_known) {
-            self.publish(seen);
-        }
+        self.told.put_unless(seen.network, seen, |latest, seen| latest == seen || latest.accepted > seen.accepted);
     }
 
     /// The newest word about every network.
     #[must_use]
     pub fn inventory(&self) -> Vec<ObservedNetwork> {
-        self.lock().latest.values().cloned().collect()
+        self.told.all()
     }
 
     /// Waits for news and takes at most `limit` of them (at least one). Cancel safe; what was taken and not delivered is
     /// made good by the next inventory. For one reader.
     pub async fn next_reports(&self, limit: usize) -> Vec<ObservedNetwork> {
-        loop {
-            let taken = self.take(limit);
-            if !taken.is_empty() {
-                return taken;
-            }
-            self.news.notified().await;
-        }
-    }
-
-    fn take(&self, limit: usize) -> Vec<ObservedNetwork> {
-        let mut told = self.lock();
-        let networks: Vec<NetworkId> = told.untaken.iter().copied().take(limit.max(1)).collect();
-        networks
-            .iter()
-            .filter_map(|network| {
-                told.untaken.remove(network);
-                told.latest.get(network).cloned()
-            })
-            .collect()
-    }
-
-    fn publish(&self, report: ObservedNetwork) {
-        let mut told = self.lock();
-        told.untaken.insert(report.network);
-        told.latest.insert(report.network, report);
-        drop(told);
-        self.news.notify_one();
-    }
-
-    /// A panicking holder leaves the maps whole: each change is one insert or remove.
-    fn lock(&self) -> MutexGuard<'_, Told> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+        self.told.take(limit).await
     }
 }
 

@@ -1,12 +1,4 @@
 //! The newest report of each server, and which of them nobody took yet.
-//!
-//! A map instead of a queue: a server that changes ten times while the link is down costs one report, and the reader
-//! always gets the newest.
-
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{Mutex, MutexGuard, PoisonError},
-};
 
 use csp_shared::{
     generation::Version,
@@ -14,33 +6,18 @@ use csp_shared::{
     observed::{Observed, Remains},
     sha256::Sha256,
 };
-use tokio::sync::Notify;
+
+use crate::newest::Newest;
 
 /// Shared by the workers, which write, and the link, which reads.
 #[derive(Default)]
-pub struct Reports {
-    state: Mutex<State>,
-    changed: Notify,
-}
-
-#[derive(Default)]
-struct State {
-    latest: BTreeMap<ServerId, Observed>,
-    untaken: BTreeSet<ServerId>,
-}
+pub struct Reports(Newest<ServerId, Observed>);
 
 impl Reports {
     /// Keeps `report` if it tells something new. A look that began before a newer spec was accepted tells nothing.
     pub fn publish(&self, report: Observed) {
-        let mut state = self.lock();
-        let is_stale = |latest: &Observed| *latest == report || latest.accepted > report.accepted;
-        if state.latest.get(&report.server).is_some_and(is_stale) {
-            return;
-        }
-        state.untaken.insert(report.server);
-        state.latest.insert(report.server, report);
-        drop(state);
-        self.changed.notify_one();
+        self.0
+            .put_unless(report.server, report, |latest, report| latest == report || latest.accepted > report.accepted);
     }
 
     /// A newer spec was accepted: the last report is told again under it, without what was only true of the older one.
@@ -48,49 +25,27 @@ impl Reports {
     /// seen before, and a step may be under way since. A proof under a version comes from a look that began after the
     /// version was accepted, and from nowhere else.
     pub fn accepted(&self, server: ServerId, version: Version, hash: Sha256) {
-        let mut state = self.lock();
-        // A look may have been faster: what it found is the proof, and stays.
-        let Some(report) = state.latest.get_mut(&server).filter(|report| report.accepted < version) else { return };
-        (report.accepted, report.accepted_hash) = (version, hash);
-        (report.fault, report.activity, report.arrived_percent) = (None, None, None);
-        report.remains = Remains::UNPROVED;
-        state.untaken.insert(server);
-        drop(state);
-        self.changed.notify_one();
+        self.0.change(server, |report| {
+            // A look may have been faster: what it found is the proof, and stays.
+            if report.accepted >= version {
+                return false;
+            }
+            (report.accepted, report.accepted_hash) = (version, hash);
+            (report.fault, report.activity, report.arrived_percent) = (None, None, None);
+            report.remains = Remains::UNPROVED;
+            true
+        });
     }
 
     /// The newest report of a server.
     #[must_use]
     pub fn latest(&self, server: ServerId) -> Option<Observed> {
-        self.lock().latest.get(&server).cloned()
+        self.0.latest(server)
     }
 
     /// Waits for news and takes at most `limit` of them (at least one). Cancel safe; for one reader.
     pub async fn take(&self, limit: usize) -> Vec<Observed> {
-        loop {
-            let taken = self.take_now(limit);
-            if !taken.is_empty() {
-                return taken;
-            }
-            self.changed.notified().await;
-        }
-    }
-
-    fn take_now(&self, limit: usize) -> Vec<Observed> {
-        let mut state = self.lock();
-        let servers: Vec<ServerId> = state.untaken.iter().copied().take(limit.max(1)).collect();
-        servers
-            .iter()
-            .filter_map(|server| {
-                state.untaken.remove(server);
-                state.latest.get(server).cloned()
-            })
-            .collect()
-    }
-
-    /// A panicking holder leaves the maps whole: each change is one insert or remove.
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.take(limit).await
     }
 }
 
@@ -128,7 +83,7 @@ mod tests {
         reports.publish(report(1, DomainState::Running));
         assert_eq!(reports.take(9).await, [report(1, DomainState::Running)]);
         reports.publish(report(1, DomainState::Running));
-        assert!(reports.take_now(9).is_empty(), "nothing new was told");
+        assert!(reports.0.take_now(9).is_empty(), "nothing new was told");
     }
 
     #[test]

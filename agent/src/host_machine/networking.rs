@@ -123,9 +123,9 @@ impl Networking {
         let there = self.taps.seen_in(&links, server);
         let macs: Vec<Mac> = public_macs(spec).into_iter().filter(|mac| there.contains_key(mac)).collect();
         // Filters without a tap hand nothing to a queue.
-        let gates = match spec.limits.net_mbit_per_second_max {
-            Some(mbit) if !macs.is_empty() => Some(told(self.shaping.hold(server, mbit).await)?),
-            Some(_) | None => None,
+        let gates = match spec.limits.net_mbit_per_second_max.filter(|_| !macs.is_empty()) {
+            Some(mbit) => Some(told(self.shaping.hold(server, mbit).await)?),
+            None => None,
         };
         let is_held = gates.is_some();
         let own = mark::public_addresses(spec).into_iter().collect();

@@ -90,10 +90,14 @@ struct Moment {
 }
 
 impl Moment {
+    /// Seconds that were counted from here to an `uptime`.
+    fn counted(self, uptime: Duration) -> i64 {
+        i64::try_from(uptime.saturating_sub(self.uptime).as_secs()).unwrap_or(i64::MAX)
+    }
+
     /// How far the clock went from here to `later` beyond what was counted, in seconds; below zero when it was set back.
     fn ahead(self, later: Self) -> i64 {
-        let counted = i64::try_from(later.uptime.saturating_sub(self.uptime).as_secs()).unwrap_or(i64::MAX);
-        later.now.0.saturating_sub(self.now.0).saturating_sub(counted)
+        later.now.0.saturating_sub(self.now.0).saturating_sub(self.counted(later.uptime))
     }
 }
 
@@ -108,9 +112,8 @@ struct Believed {
 /// How far the clock may have moved since the last look; as far as after a start when this process made none yet.
 fn bound(rules: &Rules, believed: Option<Believed>, uptime: Duration) -> i64 {
     let Some(Believed { first, last }) = believed else { return rules.clock_jump_max };
-    let counted = i64::try_from(uptime.saturating_sub(last.uptime).as_secs()).unwrap_or(i64::MAX);
     let left = DRIFT_SECONDS_MAX.saturating_sub(first.ahead(last).max(0)).max(0);
-    counted.saturating_add(left).min(rules.clock_jump_max)
+    last.counted(uptime).saturating_add(left).min(rules.clock_jump_max)
 }
 
 /// Looks for ever, and at once when the store rings. `wake` tells a host's connection to read the store, `show` tells the

@@ -3,11 +3,12 @@
 
 use std::net::Ipv4Addr;
 
-use csp_shared::id::{AccountId, ActionId, HostId, LeaseId, ServerId, TransferId};
+use csp_shared::id::{AccountId, ActionId, HostId, LeaseId, ServerId};
 
 use super::{
     afford::{Funds, Unaffordable, afford},
     change_power::PATIENCE_SECONDS,
+    charge_quote::charge_quote,
     extra_ips::plug,
     look_for_room::free_address,
     new_mac::new_mac,
@@ -21,16 +22,15 @@ use crate::{
         billing::{
             bill::Bill,
             extra_ip::{self, TooManyAdditions},
-            quote::Quote,
             rules::Rules,
         },
         draw::Draw,
-        ledger::{Book, Cause, Holder, Transfer},
+        ledger::Cause,
         money::Cents,
         payment::Spending,
         time::{DAY, Time},
     },
-    store::{Billed, LeaseRole, NewAction, NewLease, PoolRow, PostError, StoreError, Tx},
+    store::{Billed, LeaseRole, NewAction, NewLease, PoolRow, StoreError, Tx},
 };
 
 /// An accepted addition.
@@ -119,7 +119,7 @@ pub fn add_extra_ip(
     tx.action_insert(&NewAction { id: action, account, server, command, wanted, deadline_at }, now)?;
     tx.ip_change_insert(action, lease, None)?;
     let what = format!("Extra IPv4 {address} for {}", service.hostname);
-    charge(tx, &service, (action, what), &quote, &mut draw, now)?;
+    charge_quote(tx, &service, (action, Cause::ExtraIp(action), what), &quote, &mut draw, now)?;
     let mut all = renewed;
     all.append(quote);
     let bill = Bill { quote: all, anchor: service.anchor, before, left };
@@ -166,29 +166,4 @@ fn reserve(
         mac,
     };
     tx.lease_insert(&lease, now)
-}
-
-/// Takes what an address costs on a service, for the rest of its paid time.
-pub(super) fn charge(
-    tx: &mut Tx<'_>,
-    service: &Billed,
-    (action, description): (ActionId, String),
-    quote: &Quote,
-    draw: &mut Draw,
-    now: Time,
-) -> Result<(), StoreError> {
-    let transfer = Transfer {
-        from: Holder::Wallet(service.account),
-        to: Holder::Book(Book::Revenue),
-        amount: quote.charged(),
-        cause: Cause::ExtraIp(action),
-        server: Some(service.id),
-        description,
-    };
-    let paid = TransferId(draw.uuid(now));
-    tx.transfer_post(&transfer, paid, now).map_err(PostError::into_store)?;
-    for line in &quote.charges {
-        tx.period_charge(service.id, line, None, (paid, Some(action)), now)?;
-    }
-    Ok(())
 }

@@ -2,15 +2,15 @@
 //! network. One transaction, so that no host is told of one without the other.
 
 use csp_shared::{
-    generation::Version,
     id::{AccountId, ActionId, HostId, MembershipId, NetworkId, ServerId},
-    spec::{Desired, Nic, NicAddress, NicNetwork},
+    spec::{Nic, NicAddress, NicNetwork},
 };
 
 use super::{
     carry_network::{NoSegment, carry_network},
     change_power::PATIENCE_SECONDS,
     new_mac::new_mac,
+    next_spec::next_spec,
     refresh_network::refresh_network,
 };
 use crate::{
@@ -98,14 +98,12 @@ pub fn attach_network(
         return Err(AttachError::Twice);
     }
     let place = tx.placement_get(server)?.ok_or(AttachError::NoServer)?;
-    let Some(Desired::Present(spec)) = tx.spec_get(server)? else { return Err(AttachError::NoServer) };
     tx.network_free_rested(now)?;
     settle(tx, &found, &view.location, place.host, now)?;
     let address = choose_address(found.subnet, &tx.member_addresses_taken(network, now)?);
     let address = address.ok_or(AttachError::NoAddress)?;
     let name = adapter::free_name(tx.nic_names(server)?.iter().map(String::as_str));
     let mac = new_mac(tx, &mut draw)?;
-    let wanted = Version { incarnation: tx.incarnation()?, generation: spec.version.generation.next() };
     let nic = Nic {
         name: name.clone(),
         mac,
@@ -113,16 +111,14 @@ pub fn attach_network(
         addresses: vec![NicAddress { address: address.into(), prefix_len: found.subnet.prefix_len(), gateway: None }],
         dns: Vec::new(),
     };
-    let mut spec = adapter::with(*spec, nic)?;
-    spec.version = wanted;
+    let (host, wanted) = next_spec(tx, server, |spec| Ok::<_, AttachError>(adapter::with(spec, nic)?))?;
     let member = MembershipId(draw.uuid(now));
     tx.member_insert(&NewMember { id: member, network, server, address, adapter: &name, mac, wanted }, now)?;
     refresh_network(tx, network)?;
-    tx.spec_put(place.host, &Desired::Present(Box::new(spec)))?;
     let action = ActionId(draw.uuid(now));
     let (command, deadline_at) = (Command::AttachNetwork, Some(now.plus(PATIENCE_SECONDS)));
     tx.action_insert(&NewAction { id: action, account, server, command, wanted, deadline_at }, now)?;
-    Ok(Attached { action, member, host: place.host })
+    Ok(Attached { action, member, host })
 }
 
 /// Sees that the network is where the server is, and that the server's host can be a part of it. A network that was

@@ -2,12 +2,13 @@
 //! when the host has done it (BILLING 3 to 5). A smaller disk cannot be made of a larger one: it is made anew.
 
 use csp_shared::{
-    id::{AccountId, ActionId, HostId, ServerId, TransferId},
+    id::{AccountId, ActionId, HostId, ServerId},
     spec::Power,
 };
 
 use super::{
     afford::{Funds, Unaffordable, afford},
+    charge_quote::charge_quote,
     known_names::{Found, Named, UnknownName, find},
     look_for_room::need_of,
     reinstall_server::{install, shape},
@@ -21,7 +22,7 @@ use crate::{
         billing::{bill::Bill, package, quote::Quote, rules::Rules},
         catalog::ServiceType,
         draw::Draw,
-        ledger::{Book, Cause, Holder, Transfer},
+        ledger::Cause,
         money::Cents,
         payment::Spending,
         placement::Need,
@@ -29,7 +30,7 @@ use crate::{
         server::Standing,
         time::Time,
     },
-    store::{Billed, ImageRow, PackageRow, PostError, StoreError, Tx},
+    store::{Billed, ImageRow, PackageRow, StoreError, Tx},
 };
 
 /// A parsed request.
@@ -267,18 +268,7 @@ fn charge(
     draw: &mut Draw,
     now: Time,
 ) -> Result<(), StoreError> {
-    let transfer = Transfer {
-        from: Holder::Wallet(service.account),
-        to: Holder::Book(Book::Revenue),
-        amount: quote.charged(),
-        cause: Cause::Change(action),
-        server: Some(service.id),
-        description: format!("{} to {} for {}", service.package, package.name, service.hostname),
-    };
-    let paid = TransferId(draw.uuid(now));
-    tx.transfer_post(&transfer, paid, now).map_err(PostError::into_store)?;
-    for line in &quote.charges {
-        tx.period_charge(service.id, line, None, (paid, Some(action)), now)?;
-    }
+    let what = format!("{} to {} for {}", service.package, package.name, service.hostname);
+    charge_quote(tx, service, (action, Cause::Change(action), what), quote, draw, now)?;
     tx.credit_promise(action, &quote.credits, now)
 }

@@ -1,13 +1,9 @@
 //! Takes a server out of a private network. Its address there is held until its host has reached a spec without the adapter,
 //! which means that it was cut off; then it rests.
 
-use csp_shared::{
-    generation::Version,
-    id::{AccountId, ActionId, HostId, MembershipId, NetworkId},
-    spec::Desired,
-};
+use csp_shared::id::{AccountId, ActionId, HostId, MembershipId, NetworkId};
 
-use super::{change_power::PATIENCE_SECONDS, refresh_network::refresh_network};
+use super::{change_power::PATIENCE_SECONDS, next_spec::next_spec, refresh_network::refresh_network};
 use crate::{
     domain::{
         action::Command,
@@ -63,17 +59,12 @@ pub fn detach_network(
     let found = found.ok_or(DetachError::NoMember)?;
     let standing = tx.server_standing(account, found.server, now)?.ok_or(DetachError::NoMember)?;
     allow(Ask::DetachNetwork, &standing)?;
-    let place = tx.placement_get(found.server)?.ok_or(DetachError::NoMember)?;
-    let Some(Desired::Present(spec)) = tx.spec_get(found.server)? else { return Err(DetachError::NoMember) };
-    let wanted = Version { incarnation: tx.incarnation()?, generation: spec.version.generation.next() };
-    let mut spec = adapter::without(*spec, found.mac);
-    spec.version = wanted;
-    tx.spec_put(place.host, &Desired::Present(Box::new(spec)))?;
+    let (host, wanted) = next_spec(tx, found.server, |spec| Ok::<_, StoreError>(adapter::without(spec, found.mac)))?;
     tx.member_give_up(member, wanted)?;
     refresh_network(tx, network)?;
     let action = ActionId(draw.uuid(now));
     let (command, server) = (Command::DetachNetwork, found.server);
     let deadline_at = Some(now.plus(PATIENCE_SECONDS));
     tx.action_insert(&NewAction { id: action, account, server, command, wanted, deadline_at }, now)?;
-    Ok(Detached { action, host: place.host })
+    Ok(Detached { action, host })
 }

@@ -68,6 +68,7 @@ pub mod verify_ledger;
 pub mod watch_clock;
 
 pub mod carry_network;
+mod charge_quote;
 mod check_limit;
 mod extra_ips;
 mod fail_order;

@@ -6,9 +6,10 @@
 use csp_shared::id::{AccountId, ActionId, HostId, LeaseId, ServerId};
 
 use super::{
-    add_extra_ip::{TooManyIps, charge, has_room},
+    add_extra_ip::{TooManyIps, has_room},
     afford::{Funds, Unaffordable, afford},
     change_power::PATIENCE_SECONDS,
+    charge_quote::charge_quote,
     extra_ips::unplug,
     remove_extra_ip::own_ip,
     renew_service::{RenewalDue, UpToDate, up_to_date},
@@ -143,7 +144,7 @@ pub fn move_extra_ip(
     tx.credit_set_off(action, set_off)?;
     let words = format!("Unused time of extra IPv4 {}, which moves", ip.address);
     into_wallet(tx, source, set_off, Cause::ExtraIpSetOff(action), words, &mut draw, now)?;
-    charge(tx, &service, (action, what), &moved.target, &mut draw, now)?;
+    charge_quote(tx, &service, (action, Cause::ExtraIp(action), what), &moved.target, &mut draw, now)?;
     quote.append(moved.target);
     quote.append(moved.source);
     Ok(IpMoving { action, host, bill: Bill { quote, anchor: service.anchor, before, left } })

@@ -25,6 +25,7 @@ pub mod held;
 pub mod idempotency;
 pub mod notices;
 pub mod page;
+mod path;
 pub mod places;
 pub mod private_networks;
 pub mod query;

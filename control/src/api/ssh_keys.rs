@@ -1,7 +1,7 @@
 //! `/ssh-keys`: public keys of the account, one of which can be chosen for a server.
 
 use axum::{
-    extract::{FromRequestParts, Path, State},
+    extract::{FromRequestParts, State},
     http::request::Parts,
 };
 use csp_shared::id::SshKeyId;
@@ -21,6 +21,7 @@ use super::{
     field::{Faults, Field, Unknown},
     idempotency::{Answered, Effect, IdempotencyKey, Once},
     page::{Listed, NoFilters},
+    path,
     query::Query,
     servers::power::EmptyBody,
     state::App,
@@ -129,8 +130,7 @@ impl<S: Send + Sync> FromRequestParts<S> for SshKeyPath {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let Path(text) = Path::<String>::from_request_parts(parts, state).await.map_err(|_| missing())?;
-        text.parse().map(Self).map_err(|_| missing())
+        path::id(parts, state).await.map(Self).ok_or_else(missing)
     }
 }
 

@@ -5,10 +5,7 @@ pub mod queued;
 pub mod show;
 pub mod view;
 
-use axum::{
-    extract::{FromRequestParts, Path},
-    http::request::Parts,
-};
+use axum::{extract::FromRequestParts, http::request::Parts};
 use csp_shared::id::ActionId;
 
 use super::{
@@ -17,6 +14,7 @@ use super::{
         sheet::{Part, Sheet},
     },
     error::{ApiError, Code},
+    path,
 };
 
 /// The action that a path names. A text that is no UUID names none: the same answer as for one that does not exist.
@@ -27,8 +25,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ActionPath {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let Path(text) = Path::<String>::from_request_parts(parts, state).await.map_err(|_| missing())?;
-        text.parse().map(Self).map_err(|_| missing())
+        path::id(parts, state).await.map(Self).ok_or_else(missing)
     }
 }
 

@@ -5,10 +5,7 @@ pub mod networks;
 pub mod subnets;
 mod view;
 
-use axum::{
-    extract::{FromRequestParts, Path},
-    http::request::Parts,
-};
+use axum::{extract::FromRequestParts, http::request::Parts};
 use csp_shared::id::{MembershipId, NetworkId};
 
 use super::{
@@ -17,6 +14,7 @@ use super::{
         sheet::{Part, Sheet},
     },
     error::{ApiError, Code},
+    path,
 };
 use crate::service::carry_network::NoSegment;
 
@@ -28,8 +26,7 @@ impl<S: Send + Sync> FromRequestParts<S> for NetworkPath {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let Path(text) = Path::<String>::from_request_parts(parts, state).await.map_err(|_| missing())?;
-        text.parse().map(Self).map_err(|_| missing())
+        path::id(parts, state).await.map(Self).ok_or_else(missing)
     }
 }
 
@@ -53,12 +50,8 @@ impl<S: Send + Sync> FromRequestParts<S> for MemberPath {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let texts = Path::<(String, String)>::from_request_parts(parts, state).await;
-        let Path((network, member)) = texts.map_err(|_| no_member())?;
-        match (network.parse(), member.parse()) {
-            (Ok(network), Ok(member)) => Ok(Self { network, member }),
-            _ => Err(no_member()),
-        }
+        let (network, member) = path::ids(parts, state).await.ok_or_else(no_member)?;
+        Ok(Self { network, member })
     }
 }
 

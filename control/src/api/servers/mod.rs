@@ -15,10 +15,7 @@ pub mod show;
 pub mod update;
 pub mod view;
 
-use axum::{
-    extract::{FromRequestParts, Path},
-    http::request::Parts,
-};
+use axum::{extract::FromRequestParts, http::request::Parts};
 use csp_shared::id::ServerId;
 
 use super::{
@@ -27,6 +24,7 @@ use super::{
         sheet::{Part, Sheet},
     },
     error::{ApiError, Code},
+    path,
 };
 use crate::service::afford::Unaffordable;
 
@@ -38,8 +36,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ServerPath {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let Path(text) = Path::<String>::from_request_parts(parts, state).await.map_err(|_| missing())?;
-        text.parse().map(Self).map_err(|_| missing())
+        path::id(parts, state).await.map(Self).ok_or_else(missing)
     }
 }
 

@@ -5,10 +5,7 @@ pub mod list;
 pub mod remove;
 pub mod transfer;
 
-use axum::{
-    extract::{FromRequestParts, Path},
-    http::request::Parts,
-};
+use axum::{extract::FromRequestParts, http::request::Parts};
 use csp_shared::{
     id::{LeaseId, ServerId},
     limits::NICS_MAX,
@@ -25,6 +22,7 @@ use crate::{
         },
         envelope::{Money, When},
         error::{ApiError, Code},
+        path,
     },
     domain::{adapter::TooManyAdapters, billing::extra_ip::TooManyAdditions},
     service::add_extra_ip::TooManyIps,
@@ -40,12 +38,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ExtraIpPath {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let named = Path::<(String, String)>::from_request_parts(parts, state).await;
-        let Path((server, lease)) = named.map_err(|_| missing())?;
-        match (server.parse(), lease.parse()) {
-            (Ok(server), Ok(lease)) => Ok(Self(server, lease)),
-            _ => Err(missing()),
-        }
+        path::ids(parts, state).await.map(|(server, lease)| Self(server, lease)).ok_or_else(missing)
     }
 }
 

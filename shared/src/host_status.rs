@@ -89,6 +89,9 @@ impl BridgeState {
     }
 }
 
+/// Nearly nothing, however large the pool is: a twentieth of a large one would hold many servers.
+const LITTLE_BYTES: u64 = 2 << 30;
+
 /// A pool, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PoolStatus {
@@ -109,7 +112,8 @@ impl PoolStatus {
     /// they were promised; or nearly nothing is free at all.
     #[must_use]
     pub fn is_filling(&self) -> bool {
-        self.free_bytes < self.growth_bytes || self.free_bytes < self.total_bytes / 20
+        let little = (self.total_bytes / 20).min(LITTLE_BYTES);
+        self.free_bytes < self.growth_bytes || self.free_bytes < little
     }
 }
 
@@ -138,5 +142,8 @@ mod tests {
         assert!(PoolStatus { free_bytes: 299, ..pool }.is_filling(), "a promise can no longer be kept");
         assert!(PoolStatus { growth_bytes: 0, free_bytes: 49, ..pool }.is_filling());
         assert!(!PoolStatus { growth_bytes: 0, free_bytes: 50, ..pool }.is_filling());
+        let large = PoolStatus { total_bytes: 1 << 40, free_bytes: 2 << 30, growth_bytes: 1 << 30, ..pool };
+        assert!(!large.is_filling(), "what was promised is there");
+        assert!(PoolStatus { free_bytes: (2 << 30) - 1, ..large }.is_filling());
     }
 }

@@ -6,10 +6,12 @@
 
 use std::{
     io,
+    net::Ipv4Addr,
     path::{Path, PathBuf},
 };
 
-use serde::Deserialize;
+use csp_shared::network::VlanTag;
+use serde::{Deserialize, Deserializer, de::Error};
 
 /// Longest path of a unix socket, in bytes (unix(7): 108 with the final zero).
 const SOCKET_PATH_BYTES_MAX: usize = 107;
@@ -106,6 +108,28 @@ pub struct Images {
 pub struct Network {
     /// The bridge to the public network; made by the operator, with the uplink as a port. Default `br-public`.
     pub public_bridge: String,
+    /// The interface to the other hosts that private networks over VXLAN travel on; its MTU is theirs and 50 bytes. Default
+    /// none: the host carries no such networks.
+    #[serde(deserialize_with = "text_or_none")]
+    pub underlay_interface: Option<String>,
+    /// This host's IPv4 address on it, by which the other hosts know it. Default none.
+    #[serde(deserialize_with = "address_or_none")]
+    pub underlay_address: Option<Ipv4Addr>,
+    /// The interface to the switch's trunk, for private networks as VLANs. It is for them alone: the agent makes it a port
+    /// of a bridge of its own. Default none: the host carries no such networks.
+    #[serde(deserialize_with = "text_or_none")]
+    pub trunk_interface: Option<String>,
+    /// Tags on the trunk that are in use by others; those of the host's own interfaces on it are known. Default none.
+    pub reserved_tags: Vec<VlanTag>,
+}
+
+/// An empty text stands for none, so that every setting can be written down with its default.
+fn text_or_none<'de, D: Deserializer<'de>>(input: D) -> Result<Option<String>, D::Error> {
+    Ok(Some(String::deserialize(input)?).filter(|text| !text.is_empty()))
+}
+
+fn address_or_none<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Ipv4Addr>, D::Error> {
+    text_or_none(input)?.map(|text| text.parse().map_err(D::Error::custom)).transpose()
 }
 
 /// What is told of guests' use.
@@ -194,7 +218,13 @@ impl Default for Images {
 
 impl Default for Network {
     fn default() -> Self {
-        Self { public_bridge: "br-public".to_owned() }
+        Self {
+            public_bridge: "br-public".to_owned(),
+            underlay_interface: None,
+            underlay_address: None,
+            trunk_interface: None,
+            reserved_tags: Vec::new(),
+        }
     }
 }
 
@@ -298,11 +328,27 @@ impl Config {
             return field("metrics.every_seconds", "must be from 5 to 60, or 0 for never");
         }
         if !is_interface_name(&self.network.public_bridge) {
-            return field("network.public_bridge", "must be an interface's name: 1 to 15 of A-Z a-z 0-9 . _ -");
+            return field("network.public_bridge", INTERFACE);
+        }
+        let Network { underlay_interface, underlay_address, trunk_interface, .. } = &self.network;
+        let is_bad = |name: &Option<String>| name.as_ref().is_some_and(|name| !is_interface_name(name));
+        if is_bad(underlay_interface) {
+            return field("network.underlay_interface", INTERFACE);
+        }
+        if is_bad(trunk_interface) {
+            return field("network.trunk_interface", INTERFACE);
+        }
+        if underlay_interface.is_some() != underlay_address.is_some() {
+            return field(
+                "network.underlay_address",
+                "must be given with `network.underlay_interface`, and not without",
+            );
         }
         Ok(self)
     }
 }
+
+const INTERFACE: &str = "must be an interface's name: 1 to 15 of A-Z a-z 0-9 . _ -";
 
 /// Narrower than what Linux takes, so that a name needs no quoting anywhere.
 fn is_interface_name(name: &str) -> bool {
@@ -330,7 +376,7 @@ mod tests {
         let settings: Vec<&str> =
             example.lines().filter_map(|line| line.strip_prefix("# ")).filter(is_setting).collect();
         assert_eq!(parse(&settings.join("\n")), Ok(Config::default()), "with every setting taken out of its comment");
-        assert_eq!(settings.len(), 22, "seven tables and fifteen fields; a new field belongs into the example");
+        assert_eq!(settings.len(), 26, "seven tables and nineteen fields; a new field belongs into the example");
     }
 
     #[test]
@@ -363,6 +409,12 @@ mod tests {
             ("[images]\ncache_gib = 1048577", "images.cache_gib"),
             ("[trash]\nkeep_days = 1", "keep_days"),
             ("[network]\npublic_bridge = 'a b'", "public_bridge"),
+            ("[network]\nunderlay_interface = 'eth1'", "underlay_address"),
+            ("[network]\nunderlay_address = '192.0.2.1'", "underlay_address"),
+            ("[network]\nunderlay_interface = 'a b'\nunderlay_address = '192.0.2.1'", "underlay_interface"),
+            ("[network]\nunderlay_interface = 'eth1'\nunderlay_address = '2001:db8::1'", "underlay_address"),
+            ("[network]\ntrunk_interface = 'a/b'", "trunk_interface"),
+            ("[network]\nreserved_tags = [0]", "reserved_tags"),
             ("[metrics]\nevery_seconds = 4", "metrics.every_seconds"),
             ("[metrics]\nevery_seconds = 61", "metrics.every_seconds"),
             ("[reserve]\nram_mib = -1", "ram_mib"),

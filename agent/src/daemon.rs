@@ -22,7 +22,8 @@ use crate::{
     machine::{HostFacts, Machine},
     memory,
     metrics::{self, Mailbox},
-    networks::{NetworkFileError, Networks},
+    network::segment::Segments,
+    networks::{NetworkFileError, Networks, keeper},
     spec_file::{FolderBacking, SpecFile, SpecFileError},
     version,
     worker::{Host, Stopped, Supervisor},
@@ -73,15 +74,17 @@ fn in_one_line(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
 }
 
-/// Runs the host until SIGTERM or SIGINT.
+/// Runs the host until SIGTERM or SIGINT. `segments` are what the machine plugs taps into.
 ///
 /// # Errors
 /// When it cannot begin at all.
-pub async fn run<M: Machine>(config: &Config, machine: M) -> Result<(), DaemonError> {
+pub async fn run<M: Machine>(config: &Config, machine: M, segments: Arc<Segments>) -> Result<(), DaemonError> {
     let end = end_signal().map_err(DaemonError::Signals)?;
     let _lock = lock(config)?;
     let specs = open_specs(config).await?;
     let networks = Arc::new(open_networks(config).await?);
+    // Before any worker looks: it would call a network missing that is only not looked at yet.
+    keeper::settle(&networks, &segments).await;
     let stop_timeout_ms = u64::from(config.stop_timeout_seconds) * 1000;
     let control_wait = Duration::from_secs(config.boot.wait_for_control_seconds.into());
     let (supervisor, actor) = Supervisor::start_with(Host { machine, specs, stop_timeout_ms }, control_wait);
@@ -89,7 +92,8 @@ pub async fn run<M: Machine>(config: &Config, machine: M) -> Result<(), DaemonEr
     let samples = Arc::new(Mailbox::default());
     tokio::pin!(end);
     tokio::select! {
-        never = keep_linked(config, &supervisor, samples.clone(), networks) => match never {},
+        never = keep_linked(config, &supervisor, samples.clone(), (networks.clone(), segments.clone())) => match never {},
+        never = keeper::keep(&networks, &segments, &supervisor) => match never {},
         never = measure(config, &samples) => match never {},
         never = feed_watchdog(&supervisor) => match never {},
         never = memory::give_back() => match never {},
@@ -163,13 +167,13 @@ async fn keep_linked(
     config: &Config,
     supervisor: &Supervisor,
     samples: Arc<Mailbox>,
-    networks: Arc<Networks<FolderBacking>>,
+    (networks, segments): (Arc<Networks<FolderBacking>>, Arc<Segments>),
 ) -> Infallible {
     let mut facts = facts_of(supervisor).await;
     info!(cpus = facts.capacity.cpus, ram_mib = facts.capacity.ram_mib, virt = ?facts.virt, "the host is ready");
     let status = Arc::new(HostWatch::new(config));
     let auditor = Auditor::new(config);
-    let workers = HostWorkers { supervisor: supervisor.clone(), auditor, samples, status, networks };
+    let workers = HostWorkers { supervisor: supervisor.clone(), auditor, samples, status, networks, segments };
     let mut told = String::new();
     loop {
         match link::enrolment::load(&config.state_dir) {

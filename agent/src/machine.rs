@@ -18,7 +18,7 @@ use std::{
 
 use csp_shared::{
     generation::{BootEpoch, DiskEpoch, StartEpoch},
-    id::ServerId,
+    id::{NetworkId, ServerId},
     mac::Mac,
     message::{Capacity, Orphan, PasswordRefusal, Virt},
     observed::{Fault, Remains},
@@ -142,6 +142,8 @@ pub struct Seen {
     pub disks: BTreeMap<DiskEpoch, SeenDisk>,
     /// The seed that is there, and what it was made from.
     pub seed: Option<Mark>,
+    /// The private networks that are ready for taps, each with its largest packet, in bytes.
+    pub networks: BTreeMap<NetworkId, u32>,
     /// Taps of the server under the names that csp gives them, by the guest's MAC address.
     pub taps: BTreeMap<Mac, SeenTap>,
     /// Other interfaces that carry the server's mark, by their names: somebody made or renamed them by hand.
@@ -356,7 +358,8 @@ pub trait Machine: Send + Sync + 'static {
     /// Removes every seed of the server, and what it wrote on its serial console.
     fn remove_seed(&self, server: ServerId) -> impl Future<Output = Result<(), Fault>> + Send;
 
-    /// Makes the spec's taps, plugged into their bridges, and removes other taps of the server. A new tap's link is
+    /// Makes the spec's taps, plugged into their bridges, but none of an adapter whose private network is not ready, and
+    /// removes other taps of the server. A new tap's link is
     /// down; a tap that is there is only marked and plugged. While the guest runs none is removed, and none is made for an
     /// adapter that it has: its QEMU would not take it.
     fn make_taps(&self, spec: &ServerSpec) -> impl Future<Output = Result<(), Fault>> + Send;

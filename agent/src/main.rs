@@ -52,7 +52,8 @@ fn main() -> ExitCode {
 
 async fn run(config: Config) -> Result<ExitCode, String> {
     let machine = HostMachine::open(config.clone()).map_err(|fault| fault.detail)?;
-    daemon::run(&config, machine).await.map_err(|error| error.to_string())?;
+    let segments = machine.segments();
+    daemon::run(&config, machine, segments).await.map_err(|error| error.to_string())?;
     Ok(ExitCode::SUCCESS)
 }
 

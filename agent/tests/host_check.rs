@@ -82,7 +82,7 @@ fn a_host_that_has_nothing_gets_a_whole_report() {
             libvirt_uri: "qemu+unix:///system?socket=/nonexistent/libvirt-sock".to_owned(),
             pool_dir: home.path().join("pool"),
             state_dir: home.path().join("state"),
-            network: Network { public_bridge: "br-none".to_owned() },
+            network: Network { public_bridge: "br-none".to_owned(), ..Network::default() },
             ..Config::default()
         };
         let mut told = Vec::new();

@@ -84,7 +84,7 @@ impl Host {
     }
 
     fn links(&self, runtime: &Runtime) -> Vec<Link> {
-        runtime.block_on(self.taps.list()).unwrap()
+        runtime.block_on(async { Links::connect().unwrap().list().await.unwrap() })
     }
 
     fn serve(&self, runtime: &Runtime, nic: &Nic) {

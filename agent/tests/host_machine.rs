@@ -128,7 +128,7 @@ fn config(home: &Path) -> Config {
         run_dir: home.join("run-csp"),
         virt_type: VirtType::Auto,
         reserve: Reserve { ram_mib: 1, disk_gib: 0 },
-        network: Network { public_bridge: "br-test".to_owned() },
+        network: Network { public_bridge: "br-test".to_owned(), ..Network::default() },
         ..Config::default()
     }
 }

@@ -24,7 +24,7 @@ use csp_agent::{
         filter_rules::{self, ServerFilters},
         links::Links,
         nft, nft_generation,
-        tap::Taps,
+        tap::{Places, Taps},
         tap_device::NewTap,
         tap_name::{TapMark, TapName},
     },
@@ -90,7 +90,7 @@ impl Host {
     }
 
     fn seen(&self, runtime: &Runtime) -> Option<SeenTap> {
-        self.taps.seen_in(&runtime.block_on(self.links.list()).unwrap(), SERVER).get(&MAC).copied()
+        self.taps.seen_in(&runtime.block_on(self.links.list()).unwrap(), SERVER, &Places::default()).get(&MAC).copied()
     }
 }
 
@@ -419,7 +419,7 @@ fn a_tap_for_another_address_replaces_the_old_one_and_its_filters() {
         let _guest = host.plug_in(runtime);
         let new = Mac([0x0a, 0xc5, 0, 0, 0, 2]);
         runtime.block_on(host.taps.make(SERVER, &[new])).unwrap();
-        let seen = host.taps.seen_in(&runtime.block_on(host.links.list()).unwrap(), SERVER);
+        let seen = host.taps.seen_in(&runtime.block_on(host.links.list()).unwrap(), SERVER, &Places::default());
         assert_eq!(seen.keys().copied().collect::<Vec<_>>(), [new]);
         filter::load(&ServerFilters { macs: vec![new], ..filters(MARK) }).unwrap();
         assert_eq!(see_filters(SERVER).unwrap(), Some(MARK));
@@ -492,7 +492,7 @@ fn a_tap_that_lost_its_alias_is_known_by_name_and_address_and_marked_again() {
             let links = runtime.block_on(host.links.list()).unwrap();
             links.into_iter().find(|link| link.name == tap().as_str())
         };
-        let mark = TapMark { server: SERVER, mac: MAC }.to_string();
+        let mark = TapMark { server: SERVER, mac: MAC, network: None }.to_string();
         alias("");
         assert_eq!(link().unwrap().alias, "");
         let seen = host.seen(runtime).expect("it is the server's");
@@ -615,7 +615,7 @@ fn a_tap_that_only_carries_the_mark_is_disconnected_and_removed_unless_somebody_
     in_private_network(|runtime| {
         let host = Host::new(runtime);
         let _guest = host.plug_in(runtime);
-        let mark = |mac: Mac| TapMark { server: SERVER, mac }.to_string();
+        let mark = |mac: Mac| TapMark { server: SERVER, mac, network: None }.to_string();
         let by_hand = |name: &str, mac: Mac| {
             let made = std::process::Command::new("ip").args(["tuntap", "add", name, "mode", "tap"]).status().unwrap();
             assert!(made.success());

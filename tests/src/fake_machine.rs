@@ -19,7 +19,7 @@ use csp_agent::machine::{
 };
 use csp_shared::{
     generation::{DiskEpoch, StartEpoch},
-    id::ServerId,
+    id::{NetworkId, ServerId},
     mac::Mac,
     message::{Capacity, Orphan, OrphanKind, Virt},
     observed::{Fault, FaultCode},
@@ -56,6 +56,8 @@ pub struct FakeHost {
     pub look_time: Duration,
     /// Images in the cache.
     pub images: BTreeSet<Sha256>,
+    /// Private networks that are ready, each with its largest packet, in bytes.
+    pub networks: BTreeMap<NetworkId, u32>,
     /// What there is of each server.
     pub servers: BTreeMap<ServerId, FakeServer>,
     /// Addresses that somebody else on the segment answers for.
@@ -89,6 +91,7 @@ impl FakeMachine {
             disk_time: Duration::ZERO,
             look_time: Duration::ZERO,
             images: BTreeSet::new(),
+            networks: BTreeMap::new(),
             servers: BTreeMap::new(),
             in_use: BTreeSet::new(),
             strangers: Vec::new(),
@@ -226,6 +229,7 @@ impl Machine for FakeMachine {
             image: pool && image.is_some_and(|image| host.images.contains(&image.sha256)),
             disks: if pool { held.disks() } else { BTreeMap::new() },
             seed: held.seed.filter(|_| pool),
+            networks: host.networks.clone(),
             taps: held.taps,
             strays: held.strays,
             queues: false,

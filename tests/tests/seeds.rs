@@ -24,7 +24,7 @@ fn server(change: impl FnOnce(&mut ServerSpec)) -> ServerSpec {
 /// A seed in its files; an archive of user data in the files of its parts.
 fn write(folder: &Path, spec: &ServerSpec) {
     fs::create_dir_all(folder).unwrap();
-    let seed = SeedFiles::of(spec);
+    let seed = SeedFiles::of(spec, &std::collections::BTreeMap::new());
     fs::write(folder.join("network-config"), &seed.network_config).unwrap();
     let Some(archive) = seed.user_data.strip_prefix("#cloud-config-archive\n") else {
         return fs::write(folder.join("user-data"), &seed.user_data).unwrap();

@@ -1,12 +1,13 @@
 //! The agent's workers, from a spec to a report, on a host in memory and on a paused clock.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use csp_agent::{
     config::Config,
     daemon,
     machine::{OffCause, SeenStray, SeenTap},
+    network::{links::Links, segment::Segments},
     spec_file::{MemoryBacking, SpecFile},
     worker::{Host, Supervisor},
 };
@@ -222,18 +223,24 @@ async fn servers_that_wait_for_a_download_delay_no_tombstone() {
     }
 }
 
+/// Nothing is wanted of them, so nothing is made.
+fn segments(config: &Config) -> Arc<Segments> {
+    Arc::new(Segments::new(Links::connect().unwrap(), &config.network))
+}
+
 #[tokio::test]
 async fn two_agents_never_share_a_state_folder() {
     let folder = tempfile::tempdir().unwrap();
     let config = Config { state_dir: folder.path().join("state"), ..Config::default() };
     let first = tokio::spawn({
         let config = config.clone();
-        async move { daemon::run(&config, FakeMachine::default()).await }
+        async move { daemon::run(&config, FakeMachine::default(), segments(&config)).await }
     });
     while !config.state_dir.join("servers").exists() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let second = timeout(Duration::from_secs(10), daemon::run(&config, FakeMachine::default())).await.unwrap();
+    let second = daemon::run(&config, FakeMachine::default(), segments(&config));
+    let second = timeout(Duration::from_secs(10), second).await.unwrap();
     assert!(second.unwrap_err().to_string().contains("another csp-agent"));
     first.abort();
 }

@@ -8,6 +8,7 @@ use crate::{
         bridge,
         links::{Link, Links},
         queue::{self, QueueMark},
+        segment::name::{self, VLAN_BRIDGE},
         tap_name::{PREFIX, TapMark, TapName},
     },
 };
@@ -20,15 +21,22 @@ pub(super) async fn list(public_bridge: &str) -> Result<Vec<Holding>, String> {
 }
 
 fn held(links: &[Link], public_bridge: &str) -> Vec<Holding> {
-    // Without the bridge nothing is plugged into it.
-    let bridge = bridge::find(links, public_bridge).ok().map(|bridge| bridge.index);
+    // Without its bridge nothing is plugged in.
+    let bridge = |name: &str| bridge::find(links, name).ok().map(|bridge| bridge.index);
+    let is_plugged = |link: &Link, mark: Option<TapMark>| {
+        let bridges = match mark.and_then(|mark| mark.network) {
+            None => [bridge(public_bridge), None],
+            Some(network) => [bridge(&name::bridge(network)), bridge(VLAN_BRIDGE)],
+        };
+        link.controller.is_some() && bridges.contains(&link.controller)
+    };
     let ours = links.iter().map(|link| (link, TapMark::parse(&link.alias)));
     let ours = ours.filter(|(link, mark)| mark.is_some() || link.name.starts_with(PREFIX));
     let taps = ours.map(|(link, mark)| {
         Holding::Tap(HeldTap {
             name: link.name.clone(),
             owner: mark.map(|mark| (mark.server, mark.mac)),
-            plugged: bridge.is_some() && link.controller == bridge,
+            plugged: is_plugged(link, mark),
             up: link.up,
             stray: mark.is_some_and(|mark| link.name != TapName::of(mark.server, mark.mac).as_str()),
             mac: link.mac,
@@ -50,7 +58,7 @@ mod tests {
 
     #[test]
     fn the_mark_makes_a_tap_ours_and_the_name_makes_it_suspect() {
-        let mark = TapMark { server: server(), mac: Mac::for_guest([1, 2, 3, 4]) };
+        let mark = TapMark { server: server(), mac: Mac::for_guest([1, 2, 3, 4]), network: None };
         let link = |name: &str, alias: String| Link { name: name.to_owned(), alias, ..Link::default() };
         let bridge = Link { index: 7, is_bridge: true, ..link("br0", String::new()) };
         let name = TapName::of(mark.server, mark.mac).to_string();

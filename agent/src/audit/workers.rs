@@ -22,6 +22,7 @@ use crate::{
     host_status::HostWatch,
     link::Workers,
     metrics::Mailbox,
+    network::segment::Segments,
     networks::Networks,
     spec_file::FolderBacking,
     worker::{Stopped, Supervisor},
@@ -32,6 +33,8 @@ const MEASURE_AGAIN: Duration = Duration::from_secs(HEARTBEAT_SECONDS);
 
 /// How often the host is looked over for what no spec explains.
 const ORPHANS_AGAIN: Duration = Duration::from_secs(60);
+/// How often the host is asked again what it can do for private networks.
+const NETWORKS_EVERY: Duration = Duration::from_secs(60);
 /// Orphans that are told; a host with more has other troubles.
 const ORPHANS_TOLD_MAX: usize = 1000;
 
@@ -48,6 +51,8 @@ pub struct HostWorkers {
     pub status: Arc<HostWatch>,
     /// Its private networks.
     pub networks: Arc<Networks<FolderBacking>>,
+    /// What they are on this host.
+    pub segments: Arc<Segments>,
 }
 
 impl Workers for HostWorkers {
@@ -111,10 +116,14 @@ impl Workers for HostWorkers {
         self.networks.next_reports(limit).await
     }
 
-    /// Nothing here brings a private network about, so this host says that it carries none and is given none.
     async fn networks_beside(&self, told: Option<&HostNetworks>) -> HostNetworks {
-        let own = HostNetworks::default();
-        if told == Some(&own) { std::future::pending().await } else { own }
+        loop {
+            match self.segments.abilities().await {
+                Ok(now) if told != Some(&now) => return now,
+                // A host whose kernel does not tell fails every look of its workers, too.
+                _ => sleep(NETWORKS_EVERY).await,
+            }
+        }
     }
 
     async fn next_status(&self) -> HostStatus {

@@ -8,9 +8,11 @@ pub mod clock;
 pub mod control;
 pub mod filters;
 pub mod limits;
+pub mod networks;
 pub mod pool;
 pub mod report;
 pub mod shaping;
+mod trial;
 pub mod virt;
 
 pub use report::{Finding, Report, Verdict};
@@ -35,6 +37,7 @@ pub async fn run(config: &Config, mut tell: impl FnMut(&Finding)) -> Report {
     found(filters::judge(&filters::probe().await));
     found(shaping::judge(&shaping::probe().await));
     found(bridge::judge(&config.network.public_bridge, &bridge::probe().await));
+    found(networks::judge(&config.network, &networks::probe(&config.network).await));
     found(pool::judge(&pool::probe(config).await));
     found(limits::judge(limits::probe()));
     found(clock::judge(clock::probe()));

@@ -1,13 +1,10 @@
 //! Whether this host can hold a server to its rate: tried in a network of the trial's own, which vanishes with it.
 
 use csp_shared::{id::ServerId, mac::Mac};
-use nix::sched::{CloneFlags, unshare};
-use tokio::runtime;
 use uuid::Uuid;
 
-use super::Finding;
+use super::{Finding, trial};
 use crate::{
-    host_machine::fault::story,
     machine::Mark,
     network::{
         NetworkError,
@@ -25,21 +22,10 @@ const MBIT: u32 = 10;
 
 /// Tries it on a tap. The error says what stands in the way.
 pub async fn probe() -> Result<(), String> {
-    let tried = tokio::task::spawn_blocking(|| std::thread::spawn(in_own_network).join());
-    match tried.await {
-        Ok(Ok(tried)) => tried,
-        _ => Err("the trial was broken off".to_owned()),
-    }
+    trial::in_own_network(try_it).await
 }
 
-/// On a thread that ends with it, since its network is no longer the host's.
-fn in_own_network() -> Result<(), String> {
-    unshare(CloneFlags::CLONE_NEWNET).map_err(|errno| format!("no network of its own can be had: {errno}"))?;
-    let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
-    runtime.block_on(trial()).map_err(|error| story(&error))
-}
-
-async fn trial() -> Result<(), NetworkError> {
+async fn try_it() -> Result<(), NetworkError> {
     let (server, mac) = (ServerId(Uuid::nil()), Mac::for_guest([0; 4]));
     let device = NewTap::create(&TapName::of(server, mac))?;
     let gates = Some(Shaping::new(Links::connect()?).hold(server, MBIT).await?);

@@ -122,6 +122,14 @@ impl Coded for NetworkError {
     fn code(&self) -> FaultCode {
         match self {
             Self::AddressInUse { .. } => FaultCode::AddressInUse,
+            Self::NoSegment(_) => FaultCode::PrivateNetworkMissing,
+            Self::NotConfigured(_)
+            | Self::NoUnderlay(_)
+            | Self::SmallUnderlay { .. }
+            | Self::NoTrunk(_)
+            | Self::UsedTrunk(_)
+            | Self::OwnTag { .. }
+            | Self::NoVlanFiltering => FaultCode::SegmentUnavailable,
             Self::NoShaping { .. } => FaultCode::ShapingUnsupported,
             _ => FaultCode::NetworkRefused,
         }

@@ -51,7 +51,7 @@ use crate::{
         process,
     },
     machine::{BootId, HostEvent, HostFacts, Machine, Mark, OffCause, Promised, Seen, SeenState, Stamp},
-    network::filter_rules,
+    network::{filter_rules, segment::Segments},
     storage::{seed::SeedFiles, trash_clock::TrashClock},
 };
 
@@ -151,6 +151,12 @@ impl HostMachine {
         probed.await.copied()
     }
 
+    /// What brings private networks about; taps are plugged into those that are ready.
+    #[must_use]
+    pub fn segments(&self) -> Arc<Segments> {
+        self.networking.segments()
+    }
+
     async fn look_around(&self) -> Result<Arc<Around>, Fault> {
         self.around
             .look(async || {
@@ -248,6 +254,7 @@ impl Machine for HostMachine {
             image: stored.image,
             disks: stored.disks,
             seed: stored.seed,
+            networks: network.networks,
             taps: network.taps,
             strays: network.strays,
             queues: network.queues,
@@ -322,7 +329,7 @@ impl Machine for HostMachine {
     }
 
     async fn write_seed(&self, spec: &ServerSpec, mark: Mark) -> Result<(), Fault> {
-        let (server, files) = (spec.server, SeedFiles::of(spec));
+        let (server, files) = (spec.server, SeedFiles::of(spec, &self.networking.mtus()));
         self.storing.on_store(move |store| Ok(store.seeds.write(server, mark, &files)?)).await
     }
 

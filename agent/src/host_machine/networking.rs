@@ -1,4 +1,5 @@
-//! Everything of a host's servers that is network: taps, what holds them to a rate, filters, and the answers to DHCP.
+//! Everything of a host's servers that is network: taps and what they are plugged into, what holds them to a rate, filters,
+//! and the answers to DHCP.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,10 +8,10 @@ use std::{
 };
 
 use csp_shared::{
-    id::ServerId,
+    id::{NetworkId, ServerId},
     mac::Mac,
     observed::Fault,
-    spec::{NicNetwork, ServerSpec},
+    spec::{Nic, NicNetwork, ServerSpec},
 };
 
 use super::{blocking, fault};
@@ -21,10 +22,11 @@ use crate::{
         NetworkError,
         dhcp::responder::Responders,
         filter::{self, AllFilters, Before, FilterLooks},
-        filter_rules::ServerFilters,
+        filter_rules::{PrivateTap, ServerFilters},
         links::{Link, Links},
+        segment::{Ready, Segments, name::VLAN_BRIDGE, vlan::PortTags},
         shaping::{self, Rates, Shaping},
-        tap::Taps,
+        tap::{Places, Plug, Taps},
     },
     plan::mark,
 };
@@ -32,7 +34,9 @@ use crate::{
 /// The host's side of its guests' networks.
 #[derive(Debug)]
 pub(super) struct Networking {
+    links: Links,
     taps: Taps,
+    segments: Arc<Segments>,
     shaping: Shaping,
     dhcp: Responders,
     looks: Arc<FilterLooks>,
@@ -44,6 +48,7 @@ pub(super) struct AllNetworks {
     pub links: Vec<Link>,
     pub filters: Arc<AllFilters>,
     rates: Rates,
+    places: Places,
 }
 
 /// What it shows of one server's.
@@ -53,6 +58,7 @@ pub(super) struct SeenNetwork {
     pub queues: bool,
     pub filters: Option<Mark>,
     pub dhcp: Option<Mark>,
+    pub networks: BTreeMap<NetworkId, u32>,
 }
 
 impl Networking {
@@ -64,27 +70,46 @@ impl Networking {
         let links = Links::connect()?;
         Ok(Self {
             shaping: Shaping::new(links.clone()),
-            taps: Taps::new(links, config.public_bridge.clone()),
+            segments: Arc::new(Segments::new(links.clone(), config)),
+            taps: Taps::new(links.clone(), config.public_bridge.clone()),
+            links,
             dhcp: Responders::default(),
             looks: Arc::default(),
         })
     }
 
+    pub fn segments(&self) -> Arc<Segments> {
+        Arc::clone(&self.segments)
+    }
+
+    /// The largest packets of private networks that are ready, in bytes.
+    pub fn mtus(&self) -> BTreeMap<NetworkId, u32> {
+        mtus(&self.segments.ready())
+    }
+
     pub async fn look(&self) -> Result<AllNetworks, Fault> {
-        let links = told(self.taps.list().await)?;
+        let links = told(self.links.list().await)?;
+        let places = self.places(&links).await?;
         let rates = told(self.shaping.rates(&links).await)?;
         let looks = Arc::clone(&self.looks);
         let filters = blocking(move || looks.list()).await?;
-        Ok(AllNetworks { links, filters, rates })
+        Ok(AllNetworks { links, filters, rates, places })
+    }
+
+    async fn places(&self, links: &[Link]) -> Result<Places, Fault> {
+        let has_vlans = links.iter().any(|link| link.name == VLAN_BRIDGE);
+        let tags = if has_vlans { told(PortTags::list(&self.links).await)? } else { PortTags::default() };
+        Ok(Places { ready: self.segments.ready(), tags })
     }
 
     pub async fn see(&self, all: &AllNetworks, server: ServerId) -> Result<SeenNetwork, Fault> {
         Ok(SeenNetwork {
-            taps: self.taps.seen_in(&all.links, server),
+            taps: self.taps.seen_in(&all.links, server, &all.places),
             strays: Taps::strays_in(&all.links, server),
             queues: shaping::remains(&all.links, server),
             filters: self.see_filters(all, server).await?,
             dhcp: self.dhcp.seen(server, &all.links),
+            networks: mtus(&all.places.ready),
         })
     }
 
@@ -97,12 +122,12 @@ impl Networking {
         Ok(Some(if is_whole { seen.mark } else { filter::BROKEN }))
     }
 
-    /// `held` are the adapters of a guest that runs.
+    /// Of adapters whose private network is not ready none is made. `held` are the adapters of a guest that runs.
     pub async fn make_taps(&self, spec: &ServerSpec, held: Option<&BTreeSet<Mac>>) -> Result<(), Fault> {
-        let macs = public_macs(spec);
+        let plugs = plugs(spec, &self.segments.ready());
         told(match held {
-            Some(held) => self.taps.plug_in(spec.server, &macs, held).await,
-            None => self.taps.make(spec.server, &macs).await,
+            Some(held) => self.taps.plug_in(spec.server, &plugs, held).await,
+            None => self.taps.make(spec.server, &plugs).await,
         })
     }
 
@@ -119,17 +144,23 @@ impl Networking {
     /// Filters hand frames to a queue only once it is there, and it goes only after they no longer do.
     pub async fn set_filters(&self, spec: &ServerSpec, mark: Mark) -> Result<(), Fault> {
         let server = spec.server;
-        let links = told(self.taps.list().await)?;
-        let there = self.taps.seen_in(&links, server);
-        let macs: Vec<Mac> = public_macs(spec).into_iter().filter(|mac| there.contains_key(mac)).collect();
-        // Filters without a tap hand nothing to a queue.
+        let links = told(self.links.list().await)?;
+        let there = self.taps.seen_in(&links, server, &Places::default());
+        let (public, private): (Vec<&Nic>, Vec<&Nic>) = spec
+            .nics
+            .iter()
+            .filter(|nic| there.contains_key(&nic.mac))
+            .partition(|nic| nic.network == NicNetwork::Public);
+        let macs: Vec<Mac> = public.into_iter().map(|nic| nic.mac).collect();
+        let private = private.into_iter().map(private_tap).collect();
+        // Filters without a public tap hand nothing to a queue.
         let gates = match spec.limits.net_mbit_per_second_max.filter(|_| !macs.is_empty()) {
             Some(mbit) => Some(told(self.shaping.hold(server, mbit).await)?),
             None => None,
         };
         let is_held = gates.is_some();
         let own = mark::public_addresses(spec).into_iter().collect();
-        let filters = ServerFilters { server, own, macs, private: Vec::new(), smtp_open: spec.smtp_open, gates, mark };
+        let filters = ServerFilters { server, own, macs, private, smtp_open: spec.smtp_open, gates, mark };
         if blocking(move || filter::load(&filters)).await? == Before::Altered {
             tracing::warn!(%server, "the server's filters were changed behind csp's back; they were set anew");
         }
@@ -137,7 +168,7 @@ impl Networking {
     }
 
     pub async fn link_up(&self, spec: &ServerSpec) -> Result<(), Fault> {
-        told(self.taps.set_up(spec.server, &public_macs(spec)).await)?;
+        told(self.taps.set_up(spec.server, &mark::macs(spec)).await)?;
         self.announce(spec, |_| true).await;
         Ok(())
     }
@@ -154,7 +185,7 @@ impl Networking {
     }
 
     pub async fn serve_dhcp(&self, spec: &ServerSpec, mark: Mark) -> Result<(), Fault> {
-        let links = told(self.taps.list().await)?;
+        let links = told(self.links.list().await)?;
         told(self.dhcp.serve(spec.server, &spec.nics, mark, &links))
     }
 
@@ -173,8 +204,24 @@ impl Networking {
     }
 }
 
-fn public_macs(spec: &ServerSpec) -> Vec<Mac> {
-    spec.nics.iter().filter(|nic| nic.network == NicNetwork::Public).map(|nic| nic.mac).collect()
+/// What each adapter's tap is plugged into, of those whose network is ready.
+fn plugs(spec: &ServerSpec, ready: &Ready) -> Vec<Plug> {
+    let plug = |nic: &Nic| match nic.network {
+        NicNetwork::Public => Some(Plug::from(nic.mac)),
+        NicNetwork::Private { network } => {
+            let place = ready.get(&network)?.clone();
+            Some(Plug { mac: nic.mac, private: Some((network, place)) })
+        }
+    };
+    spec.nics.iter().filter_map(plug).collect()
+}
+
+fn mtus(ready: &Ready) -> BTreeMap<NetworkId, u32> {
+    ready.iter().map(|(network, place)| (*network, place.mtu)).collect()
+}
+
+fn private_tap(nic: &Nic) -> PrivateTap {
+    PrivateTap { mac: nic.mac, own: mark::ipv4(nic).collect() }
 }
 
 fn told<T>(done: Result<T, NetworkError>) -> Result<T, Fault> {

@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn an_interface_is_nobodys_by_its_mark_or_for_want_of_one() {
-        let mark = TapMark { server: server(), mac: Mac::for_guest([1, 2, 3, 4]) };
+        let mark = TapMark { server: server(), mac: Mac::for_guest([1, 2, 3, 4]), network: None };
         let link = |name: &str, alias: String| Link { name: name.to_owned(), alias, ..Link::default() };
         let (mine, nobodys) = (BTreeSet::from([server()]), BTreeSet::new());
         let marked = link("cspta", mark.to_string());

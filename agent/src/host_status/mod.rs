@@ -172,7 +172,7 @@ mod tests {
     #[tokio::test]
     async fn a_host_without_its_bridge_says_so() {
         let home = tempfile::tempdir().unwrap();
-        let network = crate::config::Network { public_bridge: "br-nowhere".to_owned() };
+        let network = crate::config::Network { public_bridge: "br-nowhere".to_owned(), ..Default::default() };
         let state_dir = home.path().to_owned();
         let config = Config { pool_dir: home.path().join("pool"), state_dir, network, ..Config::default() };
         assert_eq!(HostWatch::new(&config).next().await.bridge, Some(BridgeState::Missing));

@@ -134,7 +134,7 @@ impl AllFilters {
             }
         }
         let is_guarded = guard
-            && nft::list_rules("list the guard's rule", &filter_rules::guard_chain())? == [filter_rules::guard_rule()];
+            && nft::list_rules("list the guard's rules", &filter_rules::guard_chain())? == filter_rules::guard_rules();
         Ok(Self { tables, is_guarded })
     }
 

@@ -11,7 +11,8 @@
 //! * no mail leaves for other servers until the operator opens it for that server;
 //! * what passes goes through the server's queues when it has a rate: handed over by the rule that lets it pass, since what
 //!   comes back from there is asked for nothing;
-//! * nothing that a guest sends reaches the host itself, whatever addresses its bridge or ports have.
+//! * nothing that a guest sends reaches the host itself, whatever addresses its bridge or ports have; nor does anything
+//!   that comes out of a private network.
 
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
@@ -21,6 +22,7 @@ use serde_json::{Value, json};
 use super::{
     nft::Chain,
     queue::Gates,
+    segment::name::DEVICE_PREFIX,
     tap_name::{PREFIX, TapName},
     tap_rules::{self, TapRules},
 };
@@ -189,14 +191,14 @@ pub fn remove(server: ServerId) -> Vec<Value> {
 /// Drops what a guest sends to the host itself: frames for the bridge's own address or that of any of its ports, and
 /// broadcasts as far as the host would take them in. One rule for all taps, since their names begin alike.
 fn guard() -> Vec<Value> {
-    let rule = json!({"family": GUARD_FAMILY, "table": GUARD_TABLE, "chain": GUARD_CHAIN, "expr": guard_rule()});
-    vec![
+    let rule = |expr| json!({"add": {"rule": {"family": GUARD_FAMILY, "table": GUARD_TABLE, "chain": GUARD_CHAIN, "expr": expr}}});
+    let chain = vec![
         json!({"add": {"table": {"family": GUARD_FAMILY, "name": GUARD_TABLE}}}),
         json!({"add": {"chain": {"family": GUARD_FAMILY, "table": GUARD_TABLE, "name": GUARD_CHAIN,
             "type": "filter", "hook": GUARD_HOOK, "prio": -300, "policy": "accept"}}}),
         json!({"flush": {"chain": guard_chain()}}),
-        json!({"add": {"rule": rule}}),
-    ]
+    ];
+    chain.into_iter().chain(guard_rules().into_iter().map(rule)).collect()
 }
 
 /// Names the guard's chain.
@@ -213,10 +215,12 @@ pub fn is_guard(chain: &Chain) -> bool {
         && hook.as_deref() == Some(GUARD_HOOK)
 }
 
-/// All that the guard says: its only rule, as nft lists it too.
+/// All that the guard says, as nft lists it too.
 #[must_use]
-pub fn guard_rule() -> Value {
-    json!([tap_rules::equal(json!({"meta": {"key": "iifname"}}), json!(format!("{PREFIX}*"))), {"drop": null}])
+pub fn guard_rules() -> [Value; 2] {
+    [PREFIX, DEVICE_PREFIX].map(|prefix| {
+        json!([tap_rules::equal(json!({"meta": {"key": "iifname"}}), json!(format!("{prefix}*"))), {"drop": null}])
+    })
 }
 
 struct TapChain<'a> {

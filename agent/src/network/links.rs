@@ -3,7 +3,7 @@
 //! A listing that the kernel marks as interrupted is taken again: an interface that it skipped would count as gone, and
 //! "not seen" is not "absent".
 
-use std::sync::Arc;
+use std::{net::Ipv4Addr, sync::Arc};
 
 use csp_shared::mac::Mac;
 use futures_util::StreamExt;
@@ -12,7 +12,10 @@ use rtnetlink::{
     packet_core::{ErrorMessage, NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload},
     packet_route::{
         RouteNetlinkMessage,
-        link::{InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage},
+        link::{
+            AfSpecInet6, AfSpecUnspec, In6AddrGenMode, InfoBridge, InfoData, InfoKind, InfoVlan, InfoVxlan,
+            LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+        },
     },
 };
 
@@ -47,8 +50,31 @@ pub struct Link {
     pub is_tun: bool,
     /// It is an ifb: what it is given to send comes back from where it was taken, after its queue.
     pub is_ifb: bool,
+    /// It is a bridge that keeps tags apart.
+    pub filters_vlans: bool,
+    /// The interface that it stands on.
+    pub lower: Option<u32>,
+    /// It is the one tag (802.1Q) of the interface that it stands on.
+    pub vlan_tag: Option<u16>,
+    /// It is a VXLAN device, and how it was made.
+    pub vxlan: Option<Vxlan>,
     /// It has a carrier; a tap has one exactly while a program holds it open.
     pub has_carrier: bool,
+}
+
+/// How a VXLAN device was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Vxlan {
+    /// Its network's number.
+    pub vni: u32,
+    /// The host's address that it sends from.
+    pub local: Option<Ipv4Addr>,
+    /// Where its packets go to and arrive.
+    pub port: u16,
+    /// The interface under it.
+    pub lower: u32,
+    /// It learns from what arrives who is where.
+    pub learns: bool,
 }
 
 /// A connection to the kernel's routing tables, in the network namespace of the thread that opened it.
@@ -152,7 +178,7 @@ impl Links {
     ///
     /// # Errors
     /// When the kernel refuses, as when the name is taken.
-    pub(super) async fn add(&self, doing: &str, link: LinkMessage) -> Result<(), NetworkError> {
+    pub async fn add(&self, doing: &str, link: LinkMessage) -> Result<(), NetworkError> {
         self.handle.link().add(link).execute().await.map_err(|error| of_rtnetlink(doing, error))
     }
 
@@ -162,6 +188,47 @@ impl Links {
     /// When the kernel refuses.
     pub async fn change(&self, doing: &str, change: LinkMessageBuilder<LinkUnspec>) -> Result<(), NetworkError> {
         self.handle.link().change(change.build()).execute().await.map_err(|error| of_rtnetlink(doing, error))
+    }
+
+    /// Changes how a bridge treats one of its ports.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub(super) async fn set_port(&self, doing: &str, port: LinkMessage) -> Result<(), NetworkError> {
+        self.handle.link().set_port(port).execute().await.map_err(|error| of_rtnetlink(doing, error))
+    }
+
+    /// Adds the tags that the message names to a port of a bridge.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub(super) async fn add_tags(&self, doing: &str, tags: LinkMessage) -> Result<(), NetworkError> {
+        self.handle.link().set(tags).execute().await.map_err(|error| of_rtnetlink(doing, error))
+    }
+
+    /// Takes away the part of an interface that the message names, as a tag of a port.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub(super) async fn delete_part(&self, doing: &str, part: LinkMessage) -> Result<(), NetworkError> {
+        self.handle.link().del_with_message(part).execute().await.map_err(|error| of_rtnetlink(doing, error))
+    }
+
+    /// The number of the interface of that name.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(super) async fn index_of(&self, name: &str) -> Result<u32, NetworkError> {
+        let links = self.list().await?;
+        let found = links.iter().find(|link| link.name == name).map(|link| link.index);
+        found.ok_or_else(|| failed(&format!("find {name}"), None, &"it is not there"))
+    }
+
+    /// Keeps an interface from speaking IPv6 by itself. A kernel that does not speak it refuses, and that is as well.
+    pub(super) async fn keep_quiet(&self, name: &str) {
+        let none = AfSpecUnspec::Inet6(vec![AfSpecInet6::AddrGenMode(In6AddrGenMode::None)]);
+        let quiet = LinkUnspec::new_with_name(name).append_extra_attribute(LinkAttribute::AfSpecUnspec(vec![none]));
+        let _ = self.change(&format!("keep {name} quiet"), quiet).await;
     }
 
     /// Deletes one interface.
@@ -199,14 +266,44 @@ fn read(message: &LinkMessage) -> Link {
             LinkAttribute::Address(bytes) => link.mac = bytes.as_slice().try_into().ok().map(Mac),
             LinkAttribute::Controller(index) => link.controller = Some(*index),
             LinkAttribute::Mtu(mtu) => link.mtu = *mtu,
+            LinkAttribute::Link(lower) => link.lower = Some(*lower),
             LinkAttribute::Carrier(carrier) => link.has_carrier = *carrier != 0,
             LinkAttribute::LinkInfo(infos) => {
                 link.is_bridge = infos.contains(&LinkInfo::Kind(InfoKind::Bridge));
                 link.is_tun = infos.contains(&LinkInfo::Kind(InfoKind::Tun));
                 link.is_ifb = infos.contains(&LinkInfo::Kind(InfoKind::Ifb));
+                infos.iter().for_each(|info| read_info(&mut link, info));
             }
             _ => {}
         }
     }
     link
+}
+
+fn read_info(link: &mut Link, info: &LinkInfo) {
+    match info {
+        LinkInfo::Data(InfoData::Bridge(infos)) => {
+            link.filters_vlans = infos.contains(&InfoBridge::VlanFiltering(true));
+        }
+        LinkInfo::Data(InfoData::Vlan(infos)) => {
+            link.vlan_tag = infos.iter().find_map(|info| if let InfoVlan::Id(tag) = info { Some(*tag) } else { None });
+        }
+        LinkInfo::Data(InfoData::Vxlan(infos)) => link.vxlan = Some(read_vxlan(infos)),
+        _ => {}
+    }
+}
+
+fn read_vxlan(infos: &[InfoVxlan]) -> Vxlan {
+    let mut vxlan = Vxlan::default();
+    for info in infos {
+        match info {
+            InfoVxlan::Id(vni) => vxlan.vni = *vni,
+            InfoVxlan::Local(address) => vxlan.local = Some(*address),
+            InfoVxlan::Port(port) => vxlan.port = *port,
+            InfoVxlan::Link(lower) => vxlan.lower = *lower,
+            InfoVxlan::Learning(learns) => vxlan.learns = *learns,
+            _ => {}
+        }
+    }
+    vxlan
 }

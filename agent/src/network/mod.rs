@@ -15,6 +15,7 @@ pub mod nft;
 pub mod nft_generation;
 pub mod packet_socket;
 pub mod queue;
+pub mod segment;
 pub mod shaping;
 pub mod tap;
 pub mod tap_device;
@@ -23,6 +24,8 @@ mod tap_rules;
 pub mod traffic_control;
 
 use std::{io, net::Ipv4Addr};
+
+use csp_shared::{id::NetworkId, network::VlanTag};
 
 /// Why something of a guest's network could not be made, removed or seen.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +52,46 @@ pub enum NetworkError {
     /// It is there and is something else.
     #[error("{0} is no bridge; name the right one in `network.public_bridge`")]
     NotBridge(String),
+    /// A private network needs a setting that `agent.toml` does not have.
+    #[error("this host carries no such private network; set `network.{0}` in agent.toml")]
+    NotConfigured(&'static str),
+    /// The underlay is not there.
+    #[error("there is no interface {0}; name the one to the other hosts in `network.underlay_interface`")]
+    NoUnderlay(String),
+    /// Packets with what VXLAN puts around them would not fit.
+    #[error(
+        "{name} carries packets of {has} bytes, and a private network needs {needs}; `ip link set {name} mtu {needs}`"
+    )]
+    SmallUnderlay {
+        /// The underlay.
+        name: String,
+        /// Its MTU.
+        has: u32,
+        /// The smallest that will do.
+        needs: u32,
+    },
+    /// The trunk is not there.
+    #[error("there is no interface {0}; name the one to the switch's trunk in `network.trunk_interface`")]
+    NoTrunk(String),
+    /// The trunk is a port of something, or the host speaks on it without a tag.
+    #[error(
+        "{0} is in use: it is a port of something else or has addresses; name an interface for VLANs alone in `network.trunk_interface`"
+    )]
+    UsedTrunk(String),
+    /// The host has a use of its own for the tag.
+    #[error("tag {tag} on {trunk} is the host's own; take it out of the location's tags")]
+    OwnTag {
+        /// Which.
+        tag: VlanTag,
+        /// Where.
+        trunk: String,
+    },
+    /// Everybody's frames would be mixed.
+    #[error("this kernel keeps no VLANs apart; boot one with CONFIG_BRIDGE_VLAN_FILTERING")]
+    NoVlanFiltering,
+    /// A private network is not ready for taps on this host.
+    #[error("the private network {0} is not on this host yet")]
+    NoSegment(NetworkId),
     /// A name that csp uses is taken by somebody else's interface.
     #[error("the interface {0} carries a name of csp but was not made by it; remove or rename it")]
     ForeignLink(String),

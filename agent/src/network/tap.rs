@@ -6,7 +6,10 @@ use std::{
     net::Ipv4Addr,
 };
 
-use csp_shared::{id::ServerId, mac::Mac};
+use csp_shared::{
+    id::{NetworkId, ServerId},
+    mac::Mac,
+};
 use rtnetlink::{LinkUnspec, packet_route::link::LinkAttribute};
 
 use super::{
@@ -14,12 +17,37 @@ use super::{
     arp_probe::{self, Claim},
     bridge,
     links::{Link, Links},
+    segment::{Place, Ready, vlan, vlan::PortTags},
     tap_device::NewTap,
     tap_name::{PREFIX, TapMark, TapName},
 };
 use crate::machine::{SeenStray, SeenTap};
 
-/// The host's taps and the bridge that they are plugged into.
+/// A tap, and what it is plugged into.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plug {
+    /// The guest's address on it.
+    pub mac: Mac,
+    /// The private network, and where its taps are plugged in; none for the public bridge.
+    pub private: Option<(NetworkId, Place)>,
+}
+
+impl From<Mac> for Plug {
+    fn from(mac: Mac) -> Self {
+        Self { mac, private: None }
+    }
+}
+
+/// Where taps of private networks belong, and the tags of all ports, as one look shows them.
+#[derive(Clone, Debug, Default)]
+pub struct Places {
+    /// The networks that are ready.
+    pub ready: Ready,
+    /// Of the bridge that VLANs share.
+    pub tags: PortTags,
+}
+
+/// The host's taps and the public bridge.
 #[derive(Clone, Debug)]
 pub struct Taps {
     links: Links,
@@ -27,27 +55,33 @@ pub struct Taps {
 }
 
 impl Taps {
-    /// Taps on the bridge of that name.
+    /// Public taps go on the bridge of that name.
     #[must_use]
     pub fn new(links: Links, bridge: String) -> Self {
         Self { links, bridge }
     }
 
-    /// The host's interfaces, for [`Taps::seen_in`].
-    ///
-    /// # Errors
-    /// When the kernel gives no whole list: then nobody knows.
-    pub async fn list(&self) -> Result<Vec<Link>, NetworkError> {
-        self.links.list().await
-    }
-
     /// The server's taps in a listing, by the guest's address.
     #[must_use]
-    pub fn seen_in(&self, links: &[Link], server: ServerId) -> BTreeMap<Mac, SeenTap> {
-        let bridge = bridge::find(links, &self.bridge).ok().map(|bridge| bridge.index);
-        let is_plugged = |link: &Link| bridge.is_some() && link.controller == bridge && !link.alias.is_empty();
+    pub fn seen_in(&self, links: &[Link], server: ServerId, places: &Places) -> BTreeMap<Mac, SeenTap> {
         let taps = of_server(links, server).filter(|(mark, link)| is_own_name(*mark, link));
-        taps.map(|(mark, link)| (mark.mac, SeenTap { plugged: is_plugged(link), up: link.up })).collect()
+        taps.map(|(mark, link)| {
+            (mark.mac, SeenTap { plugged: self.is_plugged(links, mark, link, places), up: link.up })
+        })
+        .collect()
+    }
+
+    fn is_plugged(&self, links: &[Link], mark: TapMark, link: &Link, places: &Places) -> bool {
+        let place = match mark.network {
+            None => (self.bridge.as_str(), None),
+            Some(network) => match places.ready.get(&network) {
+                Some(place) => (place.bridge.as_str(), place.tag),
+                None => return false,
+            },
+        };
+        let bridge = bridge::find(links, place.0).ok().map(|bridge| bridge.index);
+        let is_on_it = bridge.is_some() && link.controller == bridge && !link.alias.is_empty();
+        is_on_it && place.1.is_none_or(|tag| places.tags.is_access(link.index, tag))
     }
 
     /// Interfaces in a listing that carry the server's mark under another name than it gives.
@@ -59,31 +93,45 @@ impl Taps {
         strays.map(|(_, link)| (link.name.clone(), seen(link))).collect()
     }
 
-    /// Makes the taps of `macs`, links down and plugged in, and removes the server's others. One that is there keeps
+    /// Makes the taps of `plugs`, links down and plugged in, and removes the server's others. One that is there keeps
     /// its link's state.
     ///
     /// # Errors
-    /// When the bridge is missing, a name is taken by a foreign interface, or the kernel refuses.
-    pub async fn make(&self, server: ServerId, macs: &[Mac]) -> Result<(), NetworkError> {
+    /// When a bridge is missing, a name is taken by a foreign interface, or the kernel refuses.
+    pub async fn make<P: Clone + Into<Plug>>(&self, server: ServerId, plugs: &[P]) -> Result<(), NetworkError> {
         let links = self.links.list().await?;
-        let bridge = bridge::find(&links, &self.bridge)?;
-        for (_, link) in of_server(&links, server).filter(|(mark, _)| !macs.contains(&mark.mac)) {
+        let plugs: Vec<Plug> = plugs.iter().cloned().map(Into::into).collect();
+        let is_wanted = |mark: TapMark| plugs.iter().any(|plug| plug.mac == mark.mac);
+        // Nothing is removed where nothing can be made in its place.
+        for plug in &plugs {
+            self.bridge_of(&links, plug)?;
+        }
+        for (_, link) in of_server(&links, server).filter(|(mark, _)| !is_wanted(*mark)) {
             self.remove_one(link).await?;
         }
-        for mac in macs {
-            self.bring_about(&links, bridge, TapMark { server, mac: *mac }, true).await?;
+        for plug in &plugs {
+            self.bring_about(&links, server, plug, true).await?;
         }
         Ok(())
     }
 
     /// Plugs one tap in, and makes it first if it is not there and may be made.
-    async fn bring_about(&self, links: &[Link], bridge: &Link, mark: TapMark, may: bool) -> Result<(), NetworkError> {
-        let name = TapName::of(mark.server, mark.mac);
+    async fn bring_about(&self, links: &[Link], server: ServerId, plug: &Plug, may: bool) -> Result<(), NetworkError> {
+        let mark = TapMark { server, mac: plug.mac, network: plug.private.as_ref().map(|(network, _)| *network) };
+        let name = TapName::of(server, plug.mac);
+        let bridge = self.bridge_of(links, plug)?;
         match links.iter().find(|link| link.name == name.as_str()) {
-            None if may => self.make_one(&name, mark, bridge).await,
+            None if may => self.make_one(&name, mark, plug, bridge).await,
             None => Ok(()),
-            Some(link) if mark_of(link, mark.server) != Some(mark) => Err(NetworkError::ForeignLink(name.to_string())),
-            Some(link) => self.complete(link, mark, bridge).await,
+            Some(link) if !is_of(link, mark) => Err(NetworkError::ForeignLink(name.to_string())),
+            Some(link) => self.complete(link, mark, plug, bridge).await,
+        }
+    }
+
+    fn bridge_of<'a>(&self, links: &'a [Link], plug: &Plug) -> Result<&'a Link, NetworkError> {
+        match &plug.private {
+            None => bridge::find(links, &self.bridge),
+            Some((network, place)) => bridge::find(links, &place.bridge).map_err(|_| NetworkError::NoSegment(*network)),
         }
     }
 
@@ -131,16 +179,21 @@ impl Taps {
         arp_announce::announce(bridge::find(&links, &self.bridge)?, addresses)
     }
 
-    /// Marks the taps of `macs` and plugs them into the bridge, and makes those that are not there, links down, unless they are of an
+    /// Marks the taps of `plugs` and plugs them in, and makes those that are not there, links down, unless they are of an
     /// adapter in `held`. For a guest that runs: its QEMU holds the taps of its adapters, and another one would be nobody's.
     ///
     /// # Errors
-    /// When the bridge is missing, a name is taken by a foreign interface, or the kernel refuses.
-    pub async fn plug_in(&self, server: ServerId, macs: &[Mac], held: &BTreeSet<Mac>) -> Result<(), NetworkError> {
+    /// When a bridge is missing, a name is taken by a foreign interface, or the kernel refuses.
+    pub async fn plug_in<P: Clone + Into<Plug>>(
+        &self,
+        server: ServerId,
+        plugs: &[P],
+        held: &BTreeSet<Mac>,
+    ) -> Result<(), NetworkError> {
         let links = self.links.list().await?;
-        let bridge = bridge::find(&links, &self.bridge)?;
-        for mac in macs {
-            self.bring_about(&links, bridge, TapMark { server, mac: *mac }, !held.contains(mac)).await?;
+        for plug in plugs {
+            let plug: Plug = plug.clone().into();
+            self.bring_about(&links, server, &plug, !held.contains(&plug.mac)).await?;
         }
         Ok(())
     }
@@ -184,35 +237,39 @@ impl Taps {
         Ok(())
     }
 
-    async fn make_one(&self, name: &TapName, mark: TapMark, bridge: &Link) -> Result<(), NetworkError> {
+    async fn make_one(&self, name: &TapName, mark: TapMark, plug: &Plug, bridge: &Link) -> Result<(), NetworkError> {
         let tap = NewTap::create(name)?;
         let named = LinkUnspec::new_with_name(name.as_str())
             .address(mark.mac.of_tap().0.to_vec())
             // A port with a smaller MTU would lower the bridge's, and with it everybody's.
-            .mtu(bridge.mtu)
+            .mtu(plug.private.as_ref().map_or(bridge.mtu, |(_, place)| place.mtu))
             .append_extra_attribute(LinkAttribute::IfAlias(mark.to_string()));
         self.links.change(&format!("mark {name}"), named).await?;
-        self.plug(name.as_str(), bridge).await?;
+        let index = self.links.index_of(name.as_str()).await?;
+        self.plug(&Link { index, name: name.to_string(), ..Link::default() }, plug, bridge).await?;
         tap.keep()
     }
 
     /// Gives a tap of ours what it lacks: its mark, its bridge.
-    async fn complete(&self, link: &Link, mark: TapMark, bridge: &Link) -> Result<(), NetworkError> {
+    async fn complete(&self, link: &Link, mark: TapMark, plug: &Plug, bridge: &Link) -> Result<(), NetworkError> {
         if link.alias.is_empty() {
             let marked =
                 LinkUnspec::new_with_index(link.index).append_extra_attribute(LinkAttribute::IfAlias(mark.to_string()));
             self.links.change(&format!("mark {}", link.name), marked).await?;
             tracing::warn!(server = %mark.server, tap = link.name, "the tap had lost its alias, which says whose it is");
         }
-        if link.controller != Some(bridge.index) {
-            self.plug(&link.name, bridge).await?;
-        }
-        Ok(())
+        self.plug(link, plug, bridge).await
     }
 
-    async fn plug(&self, name: &str, bridge: &Link) -> Result<(), NetworkError> {
-        let plugged = LinkUnspec::new_with_name(name).controller(bridge.index);
-        self.links.change(&format!("plug {name} into {}", bridge.name), plugged).await
+    async fn plug(&self, link: &Link, plug: &Plug, bridge: &Link) -> Result<(), NetworkError> {
+        if link.controller != Some(bridge.index) {
+            let plugged = LinkUnspec::new_with_index(link.index).controller(bridge.index);
+            self.links.change(&format!("plug {} into {}", link.name, bridge.name), plugged).await?;
+        }
+        match plug.private.as_ref().and_then(|(_, place)| place.tag) {
+            Some(tag) => vlan::make_access(&self.links, link, tag).await,
+            None => Ok(()),
+        }
     }
 
     async fn remove_one(&self, link: &Link) -> Result<(), NetworkError> {
@@ -240,15 +297,21 @@ fn of_server(links: &[Link], server: ServerId) -> impl Iterator<Item = (TapMark,
 
 /// The mark of `server` that a tap carries, or would carry had it not lost its alias: then it is known by the address that
 /// csp gives to the tap of an adapter, and by the name that follows from server and adapter. What has another alias is
-/// somebody else's.
+/// somebody else's. Which network it is of stands in the alias alone.
 fn mark_of(link: &Link, server: ServerId) -> Option<TapMark> {
     let mark = if link.alias.is_empty() {
-        let mark = TapMark { server, mac: link.mac?.of_guest()? };
+        let mark = TapMark { server, mac: link.mac?.of_guest()?, network: None };
         Some(mark).filter(|mark| is_own_name(*mark, link))
     } else {
         TapMark::parse(&link.alias)
     };
     mark.filter(|mark| link.is_tun && mark.server == server)
+}
+
+/// Whether a tap carries the mark, or would had it not lost its alias.
+fn is_of(link: &Link, mark: TapMark) -> bool {
+    let network = if link.alias.is_empty() { None } else { mark.network };
+    mark_of(link, mark.server) == Some(TapMark { network, ..mark })
 }
 
 /// Whether an interface is a tap of some server, as far as that can be told without the server: by its mark, or, where it

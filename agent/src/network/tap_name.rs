@@ -5,7 +5,11 @@
 
 use std::fmt;
 
-use csp_shared::{id::ServerId, mac::Mac, sha256::Sha256};
+use csp_shared::{
+    id::{NetworkId, ServerId},
+    mac::Mac,
+    sha256::Sha256,
+};
 
 /// Begins the name of every tap. The guard of the host's own addresses matches it, so no other interface of csp's may
 /// begin like this.
@@ -59,11 +63,14 @@ pub struct TapMark {
     pub server: ServerId,
     /// The guest's address on it.
     pub mac: Mac,
+    /// The private network that it is plugged into; none for the public one.
+    pub network: Option<NetworkId>,
 }
 
 impl fmt::Display for TapMark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "csp server={} mac={}", self.server, self.mac)
+        write!(f, "csp server={} mac={}", self.server, self.mac)?;
+        self.network.map_or(Ok(()), |network| write!(f, " network={network}"))
     }
 }
 
@@ -71,8 +78,12 @@ impl TapMark {
     /// Reads an alias; nothing when it is no mark of ours.
     #[must_use]
     pub fn parse(alias: &str) -> Option<Self> {
-        let (server, mac) = alias.strip_prefix("csp server=")?.split_once(" mac=")?;
-        Some(Self { server: server.parse().ok()?, mac: mac.parse().ok()? })
+        let (server, cable) = alias.strip_prefix("csp server=")?.split_once(" mac=")?;
+        let (mac, network) = match cable.split_once(" network=") {
+            Some((mac, network)) => (mac, Some(network.parse().ok()?)),
+            None => (cable, None),
+        };
+        Some(Self { server: server.parse().ok()?, mac: mac.parse().ok()?, network })
     }
 }
 
@@ -101,8 +112,13 @@ mod tests {
         }
 
         #[test]
-        fn a_mark_is_read_as_it_is_written(server in any::<u128>(), mac in any::<[u8; 4]>()) {
-            let mark = TapMark { server: ServerId(Uuid::from_u128(server)), mac: Mac::for_guest(mac) };
+        fn a_mark_is_read_as_it_is_written(
+            server in any::<u128>(),
+            mac in any::<[u8; 4]>(),
+            network in any::<Option<u128>>(),
+        ) {
+            let network = network.map(|network| NetworkId(Uuid::from_u128(network)));
+            let mark = TapMark { server: ServerId(Uuid::from_u128(server)), mac: Mac::for_guest(mac), network };
             prop_assert_eq!(TapMark::parse(&mark.to_string()), Some(mark));
         }
 

@@ -1,9 +1,10 @@
 //! Private networks of this host: what the control plane wants of each, kept on the disk, and the newest word about each.
 //!
-//! Whoever brings a network about takes what is wanted from [`Networks::list`], waits for [`Networks::changed`], and tells
-//! what came of it by [`Networks::tell`]. Until then everything of it counts as there, and nothing as reached.
+//! The [`keeper`] brings networks about: it takes what is wanted from [`Networks::list`], waits for [`Networks::changed`], and
+//! tells what came of it by [`Networks::tell`]. Until then everything of it counts as there, and nothing as reached.
 
 pub mod file;
+pub mod keeper;
 
 use csp_shared::{
     id::NetworkId,

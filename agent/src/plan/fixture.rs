@@ -76,6 +76,7 @@ pub(crate) fn bare() -> Seen {
         image: false,
         disks: BTreeMap::new(),
         seed: None,
+        networks: BTreeMap::new(),
         taps: BTreeMap::new(),
         strays: BTreeMap::new(),
         queues: false,
@@ -280,14 +281,23 @@ impl World {
                 if !self.seen.is_up() {
                     self.seen.taps.retain(|mac, _| macs.contains(mac));
                 }
-                for mac in macs.iter().filter(|mac| !self.seen.adapters.contains(mac)) {
+                let is_ready = |nic: &&Nic| match nic.network {
+                    NicNetwork::Public => true,
+                    NicNetwork::Private { network } => self.seen.networks.contains_key(&network),
+                };
+                let ready: Vec<Mac> = spec.nics.iter().filter(is_ready).map(|nic| nic.mac).collect();
+                for mac in ready.iter().filter(|mac| !self.seen.adapters.contains(mac)) {
                     self.seen.taps.entry(*mac).or_insert_with(|| {
                         self.guarded.remove(mac);
                         self.seen.dhcp = None;
                         SeenTap { plugged: true, up: false }
                     });
                 }
-                self.seen.taps.iter_mut().filter(|(mac, _)| macs.contains(mac)).for_each(|(_, tap)| tap.plugged = true);
+                self.seen
+                    .taps
+                    .iter_mut()
+                    .filter(|(mac, _)| ready.contains(mac))
+                    .for_each(|(_, tap)| tap.plugged = true);
             }
             Step::CutOff => {
                 // A running guest may hold the tap of an adapter that it was started with.

@@ -7,7 +7,7 @@ use std::{
 
 use csp_shared::{
     mac::Mac,
-    spec::{GuestLimits, NicNetwork, ServerSpec},
+    spec::{GuestLimits, Nic, NicNetwork, ServerSpec},
 };
 
 use crate::machine::{Mark, Seen};
@@ -45,12 +45,27 @@ pub fn public_addresses(spec: &ServerSpec) -> BTreeSet<Ipv4Addr> {
 #[must_use]
 pub fn public_addresses_by_mac(spec: &ServerSpec) -> Vec<(Mac, Ipv4Addr)> {
     let public = spec.nics.iter().filter(|nic| nic.network == NicNetwork::Public);
-    let each = public.flat_map(|nic| nic.addresses.iter().map(|address| (nic.mac, address.address)));
-    let addresses = each.filter_map(|(mac, address)| match address {
-        IpAddr::V4(address) => Some((mac, address)),
+    public.flat_map(|nic| ipv4(nic).map(|address| (nic.mac, address))).collect()
+}
+
+/// The IPv4 addresses of an adapter.
+pub fn ipv4(nic: &Nic) -> impl Iterator<Item = Ipv4Addr> {
+    nic.addresses.iter().filter_map(|address| match address.address {
+        IpAddr::V4(address) => Some(address),
         IpAddr::V6(_) => None,
+    })
+}
+
+/// Of everything outside the spec that goes into this server's seed: the host's setup, and how large packets of its private
+/// networks are. A server without such a network keeps the mark that its seed was made with.
+#[must_use]
+pub fn surroundings(spec: &ServerSpec, seen: &Seen) -> Mark {
+    let private = spec.nics.iter().filter_map(|nic| match nic.network {
+        NicNetwork::Public => None,
+        NicNetwork::Private { network } => Some((network, seen.networks.get(&network).copied())),
     });
-    addresses.collect()
+    let sizes: Vec<_> = private.collect();
+    if sizes.is_empty() { seen.setup } else { Mark::of(&(seen.setup, sizes)) }
 }
 
 /// Of the domain: everything that its XML says, the seed's name included.

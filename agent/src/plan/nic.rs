@@ -1,6 +1,9 @@
 //! Taps and filters: before a start, and under a running guest.
 
-use csp_shared::{mac::Mac, spec::ServerSpec};
+use csp_shared::{
+    mac::Mac,
+    spec::{Nic, NicNetwork, ServerSpec},
+};
 
 use super::{Situation, mark, memory::Notes, step::Step};
 use crate::machine::{Seen, SeenTap};
@@ -29,8 +32,12 @@ pub(super) fn mend(s: Situation<'_>, spec: &ServerSpec) -> Vec<Step> {
     let filters = mark::filters(spec, &there, seen.setup);
     let taps: Vec<&SeenTap> = there.iter().filter_map(|mac| seen.taps.get(mac)).collect();
     let is_new = |mac: &Mac| !seen.adapters.contains(mac);
-    let lacks_tap = mark::macs(spec).iter().any(|mac| !there.contains(mac) && is_new(mac));
-    let make = (lacks_tap || taps.iter().any(|tap| !tap.plugged)).then_some(Step::MakeTaps);
+    // What is plugged into a network that is not ready is left as it is until that is.
+    let makes = |nic: &&Nic| match seen.taps.get(&nic.mac) {
+        Some(tap) => !tap.plugged,
+        None => is_new(&nic.mac),
+    };
+    let make = spec.nics.iter().filter(|nic| is_ready(nic, seen)).any(|nic| makes(&nic)).then_some(Step::MakeTaps);
     let connect = if taps.iter().any(|tap| !tap.up) {
         Some(Step::Connect(filters))
     } else {
@@ -85,6 +92,20 @@ pub fn let_go(spec: &ServerSpec, seen: &Seen, notes: &Notes) -> Vec<Step> {
 pub fn has_let_go(spec: &ServerSpec, seen: &Seen) -> bool {
     let filters = mark::filters(spec, &mark::macs_with_tap(spec, seen), seen.setup);
     cut_off(spec, seen).is_none() && seen.filters.is_none_or(|found| found == filters)
+}
+
+/// Which adapter waits for its private network, for people; nothing when all networks are there.
+#[must_use]
+pub fn waits_for_network(spec: &ServerSpec, seen: &Seen) -> Option<String> {
+    let waiting = spec.nics.iter().find(|nic| !is_ready(nic, seen))?;
+    Some(format!("the private network of adapter {} is not on this host yet", waiting.name))
+}
+
+fn is_ready(nic: &Nic, seen: &Seen) -> bool {
+    match nic.network {
+        NicNetwork::Public => true,
+        NicNetwork::Private { network } => seen.networks.contains_key(&network),
+    }
 }
 
 /// The name of an adapter that the running guest has and that lost its tap. Its QEMU would not take another one.

@@ -78,6 +78,9 @@ fn keep_running(s: Situation<'_>, spec: &ServerSpec, domain: SeenDomain) -> Plan
         Some(wait) => plan.wait = Some(wait),
         None => plan.steps.extend(power::note_running(s, spec, domain)),
     }
+    if let Some(detail) = nic::waits_for_network(spec, s.seen) {
+        plan.fault = Plan::faulty(FaultCode::PrivateNetworkMissing, &detail).fault;
+    }
     if let Some(name) = nic::lost(spec, s.seen) {
         let detail = format!("the tap of adapter {name} is gone; a restart of the server brings it back");
         plan.fault = Plan::faulty(FaultCode::NetworkRefused, &detail).fault;
@@ -133,8 +136,13 @@ fn off(s: Situation<'_>, spec: &ServerSpec, disk: DiskState) -> Plan {
 
 /// Everything from the seed to the running guest. What comes last, the start alone, waits while starts are held.
 fn start(s: Situation<'_>, spec: &ServerSpec, mut steps: Vec<Step>) -> Plan {
-    let seed = mark::seed(spec, s.seen.setup);
-    let definition = mark::definition(spec, s.seen.setup);
+    if let Some(detail) = nic::waits_for_network(spec, s.seen) {
+        // Its seed and its taps need to know the network.
+        return Plan { steps, ..Plan::faulty(FaultCode::PrivateNetworkMissing, &detail) };
+    }
+    let surroundings = mark::surroundings(spec, s.seen);
+    let seed = mark::seed(spec, surroundings);
+    let definition = mark::definition(spec, surroundings);
     steps.extend((s.seen.seed != Some(seed)).then_some(Step::WriteSeed(seed)));
     steps.extend(nic::prepare(spec, s.seen, s.notes));
     let epochs = s.seen.domain.map(|domain| domain.epochs).unwrap_or_default();

@@ -4,10 +4,12 @@ use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use csp_shared::{
     generation::{BootEpoch, DiskEpoch, StartEpoch},
+    id::NetworkId,
     observed::FaultCode,
     sha256::Sha256,
-    spec::{Nic, NicAddress, Power, ServerSpec},
+    spec::{Nic, NicAddress, NicNetwork, Power, ServerSpec},
 };
+use uuid::Uuid;
 
 use super::{
     Wait, disk,
@@ -631,4 +633,45 @@ fn while_starts_are_held_no_guest_is_stopped_that_is_to_run_again() {
     }
     let stop = running().wants(|spec| spec.power = Power::ForcedOff);
     assert_eq!(stop.plan_with(true).steps, [Step::ForceStop]);
+}
+
+fn with_private_adapter(spec: &mut ServerSpec) -> NetworkId {
+    let network = NetworkId(Uuid::from_u128(7));
+    let (name, addresses) = ("net1".to_owned(), Vec::new());
+    let network_of = NicNetwork::Private { network };
+    spec.nics.push(Nic { name, mac: mac(2), network: network_of, addresses, ..spec.nics[0].clone() });
+    network
+}
+
+#[test]
+fn a_server_is_started_once_its_private_network_is_there() {
+    let mut spec = spec();
+    let network = with_private_adapter(&mut spec);
+    let mut world = World::new(&spec);
+    let fault = world.settle().fault.unwrap();
+    assert!(fault.code == FaultCode::PrivateNetworkMissing && fault.detail.contains("net1") && !fault.lasting);
+    assert!(!world.seen.is_up() && world.seen.taps.is_empty(), "neither its seed nor its taps can be made");
+    let mut world = world.sees(|seen| seen.networks.insert(network, 1450));
+    assert!(world.settle().is_settled() && world.seen.is_up());
+    assert_eq!(world.seen.adapters, [mac(1), mac(2)].into());
+    let larger = world.clone().sees(|seen| seen.networks.insert(network, 1500));
+    assert!(larger.plan().is_settled(), "a running guest is not told of another size before its next start");
+}
+
+#[test]
+fn a_running_guest_gets_an_adapter_when_its_network_comes_and_keeps_it_when_it_goes() {
+    let mut network = None;
+    let mut world = World::running(&spec()).wants(|spec| network = Some(with_private_adapter(spec)));
+    let waiting = world.settle();
+    assert_eq!(waiting.fault.unwrap().code, FaultCode::PrivateNetworkMissing);
+    assert_eq!((world.seen.is_up(), world.seen.adapters.clone()), (true, [mac(1)].into()));
+    let mut world = world.sees(|seen| seen.networks.insert(network.unwrap(), 1450));
+    let names: Vec<_> = world.steps_to_settle().iter().map(Step::name).collect();
+    assert_eq!(names, ["make_taps", "connect", "attach_nic", "serve_dhcp"]);
+    let mut gone = world.sees(|seen| {
+        seen.networks.clear();
+        seen.taps.get_mut(&mac(2)).unwrap().plugged = false;
+    });
+    assert_eq!(gone.settle().fault.unwrap().code, FaultCode::PrivateNetworkMissing);
+    assert_eq!(gone.seen.adapters, [mac(1), mac(2)].into(), "it may come back");
 }

@@ -4,9 +4,12 @@
 //! what it is. Only public keys and password hashes of ours are in here; nothing that opens a server. What the customer
 //! hands to cloud-init is a string inside of that JSON, never text beside it.
 
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 
-use csp_shared::spec::{Nic, NicAddress, ServerSpec};
+use csp_shared::{
+    id::NetworkId,
+    spec::{Nic, NicAddress, NicNetwork, ServerSpec},
+};
 use serde::Serialize;
 
 /// Lets root sign in with a password, which OpenSSH refuses by default. Only for servers that were given one.
@@ -24,9 +27,9 @@ pub struct SeedFiles {
 }
 
 impl SeedFiles {
-    /// The seed of a server's present disk.
+    /// The seed of a server's present disk. `mtus` are the largest packets of its host's private networks, in bytes.
     #[must_use]
-    pub fn of(spec: &ServerSpec) -> Self {
+    pub fn of(spec: &ServerSpec, mtus: &BTreeMap<NetworkId, u32>) -> Self {
         Self {
             meta_data: json(&MetaData {
                 instance_id: format!("{}-{}", spec.server, spec.disk_epoch),
@@ -35,7 +38,7 @@ impl SeedFiles {
             user_data: user_data(spec),
             network_config: json(&NetworkConfig {
                 version: 2,
-                ethernets: spec.nics.iter().enumerate().map(|(index, nic)| Ethernet::of(index, nic)).collect(),
+                ethernets: spec.nics.iter().enumerate().map(|(index, nic)| Ethernet::of(index, nic, mtus)).collect(),
             }),
         }
     }
@@ -175,6 +178,9 @@ struct Ethernet {
     #[serde(rename = "match")]
     matching: Match,
     set_name: String,
+    /// In a private network packets may have to be smaller, since each is packed into another one between hosts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mtu: Option<u32>,
     addresses: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     routes: Vec<Route>,
@@ -208,10 +214,15 @@ fn is_false(value: &bool) -> bool {
 }
 
 impl Ethernet {
-    fn of(index: usize, nic: &Nic) -> (String, Self) {
+    fn of(index: usize, nic: &Nic, mtus: &BTreeMap<NetworkId, u32>) -> (String, Self) {
+        let mtu = match nic.network {
+            NicNetwork::Public => None,
+            NicNetwork::Private { network } => mtus.get(&network).copied(),
+        };
         let ethernet = Self {
             matching: Match { macaddress: nic.mac.to_string() },
             set_name: format!("eth{index}"),
+            mtu,
             addresses: nic.addresses.iter().map(|a| format!("{}/{}", a.address, a.prefix_len)).collect(),
             routes: nic.addresses.iter().filter_map(Route::of).collect(),
             nameservers: (!nic.dns.is_empty()).then(|| Nameservers { addresses: nic.dns.clone() }),
@@ -245,13 +256,13 @@ mod tests {
     fn the_seed_of_a_server_is_the_known_one() {
         let mut spec = spec();
         spec.login.password_hash = Some("$6$salt$hash".to_owned());
-        let seed = SeedFiles::of(&spec);
+        let seed = SeedFiles::of(&spec, &BTreeMap::new());
         insta::assert_snapshot!(format!("{}\n---\n{}\n---\n{}", seed.meta_data, seed.user_data, seed.network_config));
     }
 
     #[test]
     fn without_a_password_none_is_asked_for_or_allowed() {
-        let seed = SeedFiles::of(&spec());
+        let seed = SeedFiles::of(&spec(), &BTreeMap::new());
         assert!(seed.user_data.contains(r#""ssh_pwauth":false"#), "{}", seed.user_data);
         assert!(!seed.user_data.contains("chpasswd") && !seed.user_data.contains("PermitRootLogin"));
     }
@@ -260,7 +271,7 @@ mod tests {
     fn a_gateway_outside_the_network_is_reached_on_the_link() {
         let mut spec = spec();
         spec.nics[0].addresses[0].prefix_len = 32;
-        assert!(SeedFiles::of(&spec).network_config.contains(r#""on-link":true"#));
+        assert!(SeedFiles::of(&spec, &BTreeMap::new()).network_config.contains(r#""on-link":true"#));
     }
 
     #[test]
@@ -268,7 +279,7 @@ mod tests {
         let mut spec = spec();
         spec.login.password_hash = Some("$6$salt$hash".to_owned());
         spec.user_data = Some(Secret::new("#cloud-config\nruncmd: [\"touch /a\"]\n".to_owned()));
-        insta::assert_snapshot!(SeedFiles::of(&spec).user_data);
+        insta::assert_snapshot!(SeedFiles::of(&spec, &BTreeMap::new()).user_data);
     }
 
     /// Characters that JSON leaves alone and YAML does not.
@@ -277,7 +288,7 @@ mod tests {
         let odd = "#!/bin/sh\n\u{7f}\u{80}\u{85}\u{9f}\u{2028}\u{2029}\u{feff}\u{ffff}\u{a0}\u{1f600}é";
         let mut spec = spec();
         spec.user_data = Some(Secret::new(odd.to_owned()));
-        let seed = SeedFiles::of(&spec).user_data;
+        let seed = SeedFiles::of(&spec, &BTreeMap::new()).user_data;
         let body = seed.strip_prefix("#cloud-config-archive\n").unwrap();
         assert!(
             !body.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{ffff}'))
@@ -294,7 +305,7 @@ mod tests {
             let mut spec = spec();
             let data = format!("{data}\n{}", more.into_iter().collect::<String>());
             spec.user_data = Some(Secret::new(data.clone()));
-            let seed = SeedFiles::of(&spec).user_data;
+            let seed = SeedFiles::of(&spec, &BTreeMap::new()).user_data;
             let body = seed.strip_prefix("#cloud-config-archive\n").unwrap();
             prop_assert!(!body.contains('\n'));
             let parts: Value = serde_json::from_str(body).unwrap();
@@ -313,7 +324,7 @@ mod tests {
             spec.login.ssh_keys = vec![key.clone()];
             spec.nics[0].name.clone_from(&name);
             spec.nics[0].mac = Mac::for_guest([1, 2, 3, 4]);
-            let seed = SeedFiles::of(&spec);
+            let seed = SeedFiles::of(&spec, &BTreeMap::new());
             let body = seed.user_data.strip_prefix("#cloud-config\n").unwrap();
             let user: Value = serde_json::from_str(body).unwrap();
             let meta: Value = serde_json::from_str(&seed.meta_data).unwrap();

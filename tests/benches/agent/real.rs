@@ -44,7 +44,7 @@ pub fn config(home: &Path) -> Config {
         run_dir: home.join("run-csp"),
         virt_type: VirtType::Qemu,
         reserve: Reserve { ram_mib: 1, disk_gib: 0 },
-        network: Network { public_bridge: BRIDGE.to_owned() },
+        network: Network { public_bridge: BRIDGE.to_owned(), ..Network::default() },
         ..Config::default()
     }
 }

@@ -112,7 +112,7 @@ impl Shell {
         let _ = fs::remove_dir_all(folder);
         fs::create_dir_all(folder.join("seed")).unwrap();
         fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
-        let seed = SeedFiles::of(&spec);
+        let seed = SeedFiles::of(&spec, &std::collections::BTreeMap::new());
         fs::write(folder.join("seed/meta-data"), seed.meta_data).unwrap();
         fs::write(folder.join("seed/user-data"), seed.user_data).unwrap();
         fs::write(folder.join("seed/network-config"), seed.network_config).unwrap();

@@ -9,7 +9,7 @@ use toml::{Table, Value};
 use crate::{
     error::{Attempted, LabError, Result},
     host,
-    layout::{HostLayout, Layout, PUBLIC_BRIDGE},
+    layout::{HostLayout, Layout, MANAGEMENT_INTERFACE, PUBLIC_BRIDGE},
     process,
     state::State,
     tool::{detached, output},
@@ -32,6 +32,12 @@ pub fn configure(host: &HostLayout, virt: &str) -> Result<()> {
     let table =
         |entries: &[(&str, Value)]| Value::Table(entries.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect());
     let text = |text: &str| Value::String(text.to_owned());
+    // Hosts reach each other where they reach the control plane.
+    let network = table(&[
+        ("public_bridge", text(PUBLIC_BRIDGE)),
+        ("underlay_interface", text(MANAGEMENT_INTERFACE)),
+        ("underlay_address", text(&host.address().to_string())),
+    ]);
     let config: Table = [
         ("state_dir", text(&format!("{PLACE}/state"))),
         ("pool_dir", text(&format!("{PLACE}/pool"))),
@@ -42,7 +48,7 @@ pub fn configure(host: &HostLayout, virt: &str) -> Result<()> {
         ("trash", table(&[("keep_hours", Value::Integer(0))])),
         // The shortest that there is, so that nobody waits for numbers.
         ("metrics", table(&[("every_seconds", Value::Integer(5))])),
-        ("network", table(&[("public_bridge", text(PUBLIC_BRIDGE))])),
+        ("network", network),
     ]
     .into_iter()
     .map(|(key, value)| (key.to_owned(), value))

@@ -4,7 +4,7 @@ use std::{process::Command, time::Duration};
 
 use crate::{
     error::Result,
-    layout::{GATEWAY, HostLayout, Layout, MANAGEMENT, PUBLIC_BRIDGE},
+    layout::{GATEWAY, HostLayout, Layout, MANAGEMENT, MANAGEMENT_INTERFACE, PUBLIC_BRIDGE},
     process,
     tool::{bounded, output},
     wait,
@@ -45,17 +45,18 @@ pub fn connect(layout: &Layout, host: &HostLayout) -> Result<()> {
     let (internet, netns) = (layout.internet(), &host.netns);
     ip(&["netns", "add", netns])?;
     ip(&["-n", netns, "link", "set", "lo", "up"])?;
-    for (bridge, near, far) in
-        [(PUBLIC, "uplink", format!("pub-{}", host.name())), (MANAGED, "mgmt", format!("mgmt-{}", host.name()))]
-    {
+    for (bridge, near, far) in [
+        (PUBLIC, "uplink", format!("pub-{}", host.name())),
+        (MANAGED, MANAGEMENT_INTERFACE, format!("mgmt-{}", host.name())),
+    ] {
         ip(&["-n", netns, "link", "add", near, "type", "veth", "peer", "name", &far, "netns", &internet])?;
         ip(&["-n", &internet, "link", "set", &far, "master", bridge, "up"])?;
     }
     ip(&["-n", netns, "link", "add", PUBLIC_BRIDGE, "type", "bridge", "stp_state", "0", "forward_delay", "0"])?;
     ip(&["-n", netns, "link", "set", "uplink", "master", PUBLIC_BRIDGE, "up"])?;
     ip(&["-n", netns, "link", "set", PUBLIC_BRIDGE, "up"])?;
-    ip(&["-n", netns, "address", "add", &format!("{}/24", host.address()), "dev", "mgmt"])?;
-    ip(&["-n", netns, "link", "set", "mgmt", "up"])
+    ip(&["-n", netns, "address", "add", &format!("{}/24", host.address()), "dev", MANAGEMENT_INTERFACE])?;
+    ip(&["-n", netns, "link", "set", MANAGEMENT_INTERFACE, "up"])
 }
 
 /// Takes a host's network away, and waits until the kernel has: its cables could not be laid anew before.

@@ -22,6 +22,8 @@ pub const FLEET_PORT: u16 = 7443;
 pub const IMAGE_PORT: u16 = 8000;
 /// The bridge of a host that guests' public taps join.
 pub const PUBLIC_BRIDGE: &str = "br-public";
+/// A host's interface to the other hosts and the control plane.
+pub const MANAGEMENT_INTERFACE: &str = "mgmt";
 /// Every long-lived process of a lab carries this variable with the lab's folder.
 pub const MEMBER_VARIABLE: &str = "CSP_LAB_MEMBER";
 

@@ -216,6 +216,11 @@ impl Process {
     }
 
     async fn step(&mut self, server: ServerId, now_ms: u64) -> Option<(Observed, bool)> {
+        let present = self.networks.list().await.into_iter().filter_map(|desired| match desired {
+            DesiredNetwork::Present(spec) => Some((spec.network, u32::from(spec.mtu))),
+            DesiredNetwork::Absent(_) => None,
+        });
+        self.host.machine.offer(present.collect());
         let moment = self.moment(now_ms);
         let notes = self.host.specs.get(server).await?.notes;
         let course = self.courses.entry(server).or_insert_with(|| Course::begin(&notes, now_ms));

@@ -13,7 +13,7 @@ use csp_agent::{
 };
 use csp_shared::{
     generation::{DiskEpoch, StartEpoch},
-    id::ServerId,
+    id::{NetworkId, ServerId},
     mac::Mac,
     message::Orphan,
     observed::Fault,
@@ -47,6 +47,11 @@ impl Mortal<FakeMachine> {
     /// The taps of a server.
     pub fn taps(&self, server: ServerId) -> BTreeMap<Mac, SeenTap> {
         self.below.server(server).taps
+    }
+
+    /// Makes private networks ready for taps, and no others, each with its largest packet, in bytes.
+    pub fn offer(&self, networks: BTreeMap<NetworkId, u32>) {
+        self.below.with(|host| host.networks = networks);
     }
 }
 

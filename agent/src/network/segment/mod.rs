@@ -1,0 +1,261 @@
+//! Private networks on this host: each has a segment of its own, between its members' taps here and on other hosts.
+
+pub mod forwarding;
+pub mod name;
+pub mod underlay;
+pub mod vlan;
+pub mod vxlan;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use csp_shared::{
+    id::NetworkId,
+    network::{DesiredNetwork, HostNetworks, NetworkRemains, NetworkSpec, ObservedNetwork, Segment, VlanTag},
+    observed::Fault,
+};
+use serde_json::Value;
+
+use self::{name::NetworkMark, underlay::Admitted, vlan::PortTags, vxlan::Underlay};
+use super::{
+    NetworkError,
+    links::{Link, Links},
+    tap_name::TapMark,
+};
+use crate::{config::Network, host_machine::fault};
+
+/// Where taps of a network are plugged in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The bridge's name.
+    pub bridge: String,
+    /// The tag that a tap is an access port of, on a bridge that several networks share.
+    pub tag: Option<VlanTag>,
+    /// Largest packet on it, in bytes.
+    pub mtu: u32,
+}
+
+/// The private networks that are ready for taps.
+pub type Ready = BTreeMap<NetworkId, Place>;
+
+/// The host's side of private networks.
+#[derive(Debug)]
+pub struct Segments {
+    links: Links,
+    underlay: Option<Underlay>,
+    trunk: Option<String>,
+    reserved: Vec<VlanTag>,
+    ready: Mutex<Ready>,
+    /// What was admitted on the underlay, and how nft listed it right after.
+    admitted: Mutex<Option<(Vec<Admitted>, Vec<Value>)>>,
+}
+
+/// What came of bringing networks about.
+#[derive(Debug)]
+pub struct Settled {
+    /// One for each.
+    pub told: Vec<ObservedNetwork>,
+    /// Another network is ready, or one no longer is.
+    pub is_news: bool,
+}
+
+impl Segments {
+    /// For the host with this configuration.
+    #[must_use]
+    pub fn new(links: Links, config: &Network) -> Self {
+        let underlay = config.underlay_interface.clone().zip(config.underlay_address);
+        Self {
+            links,
+            underlay: underlay.map(|(interface, address)| Underlay { interface, address }),
+            trunk: config.trunk_interface.clone(),
+            reserved: config.reserved_tags.clone(),
+            ready: Mutex::default(),
+            admitted: Mutex::default(),
+        }
+    }
+
+    /// The networks that are ready now.
+    #[must_use]
+    pub fn ready(&self) -> Ready {
+        lock(&self.ready).clone()
+    }
+
+    /// What this host can do for private networks.
+    ///
+    /// # Errors
+    /// When the kernel gives no list of interfaces: then nobody knows.
+    pub async fn abilities(&self) -> Result<HostNetworks, NetworkError> {
+        let links = self.links.list().await?;
+        let is_there = |name: &str| links.iter().any(|link| link.name == name);
+        let trunk = self.trunk.as_deref().filter(|trunk| is_there(trunk));
+        let own = trunk.map(|trunk| vlan::own_tags(&links, trunk)).unwrap_or_default();
+        let own_tags = own.into_iter().chain(self.reserved.iter().copied()).collect::<BTreeSet<_>>();
+        Ok(HostNetworks {
+            vlan: trunk.is_some(),
+            underlay: self.underlay.as_ref().filter(|under| is_there(&under.interface)).map(|u| u.address.into()),
+            own_tags: own_tags.into_iter().collect(),
+        })
+    }
+
+    /// Brings all networks about, as far as it can be done now, and tells what came of each. A network that is to be gone
+    /// stays until no tap is plugged into it.
+    pub async fn settle(&self, all: &[DesiredNetwork]) -> Settled {
+        let admitted = self.admit(all).await.map_err(|error| fault::of(&error));
+        let (mut ready, mut settled) = (Ready::new(), Vec::new());
+        for desired in all {
+            let done = match (desired, &admitted) {
+                (DesiredNetwork::Present(spec), Ok(())) => match self.bring_about(spec).await {
+                    Ok(place) => {
+                        ready.insert(spec.network, place);
+                        Ok(())
+                    }
+                    Err(error) => Err(fault::of(&error)),
+                },
+                (DesiredNetwork::Present(_), Err(fault)) => Err(fault.clone()),
+                (DesiredNetwork::Absent(gone), _) => self.remove(gone.network).await.map_err(|error| fault::of(&error)),
+            };
+            settled.push((desired, done));
+        }
+        let swept = self.sweep_tags(all).await.map_err(|error| fault::of(&error));
+        let is_news = std::mem::replace(&mut *lock(&self.ready), ready.clone()) != ready;
+        let look = self.look(all).await;
+        let told =
+            settled.into_iter().map(|(desired, done)| observed(desired, done.and(swept.clone()), look.as_ref().ok()));
+        Settled { told: told.collect(), is_news }
+    }
+
+    async fn bring_about(&self, spec: &NetworkSpec) -> Result<Place, NetworkError> {
+        match &spec.segment {
+            Segment::Vxlan { vni, peers } => {
+                let underlay = self.underlay.as_ref().ok_or(NetworkError::NotConfigured("underlay_interface"))?;
+                vxlan::bring_about(&self.links, underlay, spec, (*vni, &vxlan::peers(peers))).await
+            }
+            Segment::Vlan { tag } => {
+                let trunk = self.trunk.as_ref().ok_or(NetworkError::NotConfigured("trunk_interface"))?;
+                if self.reserved.contains(tag) {
+                    return Err(NetworkError::OwnTag { tag: *tag, trunk: trunk.clone() });
+                }
+                vlan::bring_about(&self.links, trunk, *tag, spec.mtu).await
+            }
+        }
+    }
+
+    async fn remove(&self, network: NetworkId) -> Result<(), NetworkError> {
+        let links = self.links.list().await?;
+        if has_taps(&links, network) {
+            return Ok(()); // its server's worker takes them away first
+        }
+        vxlan::remove(&self.links, &links, network).await
+    }
+
+    /// Keeps tags of no network of this host from the trunk. A gone network does not tell which tag it had.
+    async fn sweep_tags(&self, all: &[DesiredNetwork]) -> Result<(), NetworkError> {
+        let Some(trunk) = &self.trunk else { return Ok(()) };
+        vlan::sweep(&self.links, trunk, &tags_of(all)).await
+    }
+
+    async fn look(&self, all: &[DesiredNetwork]) -> Result<Look, NetworkError> {
+        let links = self.links.list().await?;
+        let has_stale_tags = match &self.trunk {
+            Some(trunk) => {
+                !vlan::stale_tags(&links, &PortTags::list(&self.links).await?, trunk, &tags_of(all)).is_empty()
+            }
+            None => false,
+        };
+        Ok(Look { links, has_stale_tags })
+    }
+
+    /// Before any device is up: whose packets it takes in.
+    async fn admit(&self, all: &[DesiredNetwork]) -> Result<(), NetworkError> {
+        let Some(underlay) = self.underlay.clone() else { return Ok(()) };
+        let wanted: Vec<Admitted> = all.iter().filter_map(admitted).collect();
+        let before = lock(&self.admitted).clone();
+        if before.is_none() && wanted.is_empty() {
+            return Ok(());
+        }
+        let task = tokio::task::spawn_blocking(move || {
+            if let Some((admitted, listed)) = before.filter(|(admitted, _)| *admitted == wanted)
+                && underlay::listed().is_ok_and(|now| now == listed)
+            {
+                return Ok((admitted, listed));
+            }
+            underlay::admit(&underlay.interface, &wanted)?;
+            Ok((wanted, underlay::listed()?))
+        });
+        let done = task.await.map_err(|error| NetworkError::Netlink {
+            doing: "admit the peers of private networks".to_owned(),
+            errno: None,
+            reason: error.to_string(),
+        })?;
+        *lock(&self.admitted) = Some(done?);
+        Ok(())
+    }
+}
+
+fn admitted(desired: &DesiredNetwork) -> Option<Admitted> {
+    let DesiredNetwork::Present(spec) = desired else { return None };
+    let Segment::Vxlan { vni, peers } = &spec.segment else { return None };
+    Some(Admitted { vni: *vni, peers: vxlan::peers(peers) })
+}
+
+/// What one look shows after all was done that could be.
+#[derive(Debug)]
+struct Look {
+    links: Vec<Link>,
+    /// The trunk lets out a tag that no network of this host has.
+    has_stale_tags: bool,
+}
+
+/// What there is of a network. What could not be looked at counts as there.
+fn observed(desired: &DesiredNetwork, done: Result<(), Fault>, look: Option<&Look>) -> ObservedNetwork {
+    let network = desired.network();
+    let remains = look.map_or(NetworkRemains::UNPROVED, |look| {
+        let alias = NetworkMark(network).to_string();
+        let has = |name: String| name::find(&look.links, &name, &alias).is_some();
+        let is_gone = matches!(desired, DesiredNetwork::Absent(_));
+        NetworkRemains {
+            bridge: has(name::bridge(network)),
+            // Whose a stale tag was is not known, so it is every gone network's until there is none.
+            device: has(name::device(network)) || (is_gone && look.has_stale_tags),
+            taps: has_taps(&look.links, network),
+        }
+    });
+    let is_reached = match desired {
+        DesiredNetwork::Present(_) => done.is_ok(),
+        DesiredNetwork::Absent(_) => remains.is_nothing(),
+    };
+    ObservedNetwork {
+        network,
+        accepted: desired.version(),
+        accepted_hash: desired.hash(),
+        reached: is_reached.then(|| desired.version()),
+        fault: done.err(),
+        remains,
+    }
+}
+
+/// Whether a tap is plugged into the network, or says that it is of it.
+fn has_taps(links: &[Link], network: NetworkId) -> bool {
+    let bridge = name::find(links, &name::bridge(network), &NetworkMark(network).to_string()).map(|link| link.index);
+    let is_of = |link: &Link| TapMark::parse(&link.alias).is_some_and(|mark| mark.network == Some(network));
+    links.iter().any(|link| link.is_tun && (is_of(link) || (bridge.is_some() && link.controller == bridge)))
+}
+
+/// Tags of networks that are to be there.
+fn tags_of(all: &[DesiredNetwork]) -> BTreeSet<VlanTag> {
+    let tag = |desired: &DesiredNetwork| match desired {
+        DesiredNetwork::Present(spec) => match spec.segment {
+            Segment::Vlan { tag } => Some(tag),
+            Segment::Vxlan { .. } => None,
+        },
+        DesiredNetwork::Absent(_) => None,
+    };
+    all.iter().filter_map(tag).collect()
+}
+
+/// Whoever fell while he held it left whole what he put there.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

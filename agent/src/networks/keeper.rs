@@ -1,0 +1,35 @@
+//! Keeps this host's private networks as the control plane wants them, for as long as the agent runs.
+
+use std::{convert::Infallible, time::Duration};
+
+use tokio::time::sleep;
+
+use super::Networks;
+use crate::{network::segment::Segments, spec_file::Backing, worker::Supervisor};
+
+/// How often all is looked at again, since somebody may have changed it.
+const EVERY: Duration = Duration::from_secs(30);
+/// How soon while something is not as it should be: a tap is still there, or the kernel refused.
+const SOON: Duration = Duration::from_secs(2);
+
+/// Brings about what is stored, once. Gives whether all of it is as it should be, and whether taps have other places now.
+pub async fn settle<B: Backing>(networks: &Networks<B>, segments: &Segments) -> (bool, bool) {
+    let settled = segments.settle(&networks.list().await).await;
+    let is_done = settled.told.iter().all(|told| told.reached.is_some());
+    settled.told.into_iter().for_each(|told| networks.tell(told));
+    (is_done, settled.is_news)
+}
+
+/// Brings about what is stored whenever that changes, and again every now and then.
+pub async fn keep<B: Backing>(networks: &Networks<B>, segments: &Segments, workers: &Supervisor) -> Infallible {
+    loop {
+        let (is_done, is_news) = settle(networks, segments).await;
+        if is_news {
+            workers.rescan();
+        }
+        tokio::select! {
+            () = networks.changed() => {}
+            () = sleep(if is_done { EVERY } else { SOON }) => {}
+        }
+    }
+}

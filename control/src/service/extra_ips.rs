@@ -8,11 +8,16 @@
 
 use csp_shared::{
     generation::Version,
-    id::{HostId, LeaseId, ServerId, TransferId},
+    id::{HostId, LeaseId, ServerId},
     observed::{FaultCode, Observed},
 };
 
-use super::{keep_promise::keep_promise, new_mac::new_mac, next_spec::next_spec, reshape::into_wallet};
+use super::{
+    keep_promise::keep_promise,
+    money_in::{Back, give_back, give_back_less},
+    new_mac::new_mac,
+    next_spec::next_spec,
+};
 use crate::{
     domain::{
         action::{Command, Progress, Status as ActionStatus, progress},
@@ -20,11 +25,11 @@ use crate::{
         billing::extra_ip,
         draw::Draw,
         failure,
-        ledger::{Book, Cause, Holder, Transfer},
+        ledger::Cause,
         server::ServiceStatus,
         time::Time,
     },
-    store::{IpChange, OpenAction, PostError, StoreError, Tx},
+    store::{IpChange, OpenAction, StoreError, Tx},
 };
 
 /// Moves an action on with a report about one of its servers; answers whom to wake.
@@ -214,13 +219,15 @@ pub(super) fn fail_after_let_go(
     let change = change_of(tx, action)?;
     let target = change.target.unwrap_or(action.server);
     let (host, _) = unplug(tx, target, lease)?;
-    give_back(tx, action, target, &change, draw, now)?;
+    let back = refund(tx, action, target, &change, now)?;
+    give_back(tx, back, draw, now)?;
     let why = failure::not_plugged(Some(FaultCode::AddressInUse));
     tx.action_end(action.id, ActionStatus::Failed, Some((why.0, &why.1)), now)?;
     Ok(host)
 }
 
-/// Gives back what an action took, and takes back what it had given at once.
+/// Gives back what an action took, less what of it was given at once: the wallet sees the difference alone, as when the
+/// action was accepted.
 fn reverse(
     tx: &mut Tx<'_>,
     action: &OpenAction,
@@ -228,40 +235,31 @@ fn reverse(
     draw: &mut Draw,
     now: Time,
 ) -> Result<(), StoreError> {
-    give_back(tx, action, change.target.unwrap_or(action.server), change, draw, now)?;
-    take_back_set_off(tx, action, draw, now)
+    let back = refund(tx, action, change.target.unwrap_or(action.server), change, now)?;
+    let set_off = tx.transfer_amount(&Cause::ExtraIpSetOff(action.id))?.map(|amount| Back {
+        server: action.server,
+        amount,
+        cause: Cause::ExtraIpSetOffReversal(action.id),
+        description: "Unused time of an extra address that did not move".to_owned(),
+    });
+    give_back_less(tx, back, set_off, draw, now).map(drop)
 }
 
-/// Gives back what an action took of `payer`, and the rest of periods that were renewed with the address meanwhile.
-fn give_back(
+/// What an action took of `payer`, and the rest of periods that were renewed with the address meanwhile. The lines of all
+/// that are given back with this.
+fn refund(
     tx: &mut Tx<'_>,
     action: &OpenAction,
     payer: ServerId,
     change: &IpChange,
-    draw: &mut Draw,
     now: Time,
-) -> Result<(), StoreError> {
+) -> Result<Back, StoreError> {
     tx.period_reverse(action.id, now)?;
     let took = tx.transfer_amount(&Cause::ExtraIp(action.id))?.unwrap_or_default();
     let quote = extra_ip::withdraw(&tx.period_list(payer, now)?, change.lease, now);
     tx.credit_promise(action.id, &quote.credits, now)?;
     tx.credit_keep(action.id)?;
     let amount = took.plus(quote.credited()).unwrap_or(took);
-    let what = "Refund of an extra address that did not come".to_owned();
-    into_wallet(tx, payer, amount, Cause::ExtraIpReversal(action.id), what, draw, now)
-}
-
-/// Takes back what of a move was given at once. What it took came back before, and was no less.
-fn take_back_set_off(tx: &mut Tx<'_>, action: &OpenAction, draw: &mut Draw, now: Time) -> Result<(), StoreError> {
-    let amount = tx.transfer_amount(&Cause::ExtraIpSetOff(action.id))?.unwrap_or_default();
-    let Some(source) = tx.server_get(action.server)? else { return Ok(()) };
-    let transfer = Transfer {
-        from: Holder::Wallet(source.account),
-        to: Holder::Book(Book::Revenue),
-        amount,
-        cause: Cause::ExtraIpSetOffReversal(action.id),
-        server: Some(source.id),
-        description: "Unused time of an extra address that did not move".to_owned(),
-    };
-    tx.transfer_post(&transfer, TransferId(draw.uuid(now)), now).map(drop).map_err(PostError::into_store)
+    let description = "Refund of an extra address that did not come".to_owned();
+    Ok(Back { server: payer, amount, cause: Cause::ExtraIpReversal(action.id), description })
 }

@@ -6,7 +6,10 @@ use csp_shared::{
     spec::{Desired, Tombstone},
 };
 
-use super::refresh_network::leave_networks;
+use super::{
+    money_in::{Back, give_back},
+    refresh_network::leave_networks,
+};
 use crate::{
     domain::{
         draw::Draw,
@@ -38,26 +41,22 @@ pub(super) fn bury(tx: &mut Tx<'_>, server: &Server, now: Time) -> Result<(HostI
 /// Gives back exactly what an order took, once: to the wallet, to promotions, and the use of its promo code.
 pub(super) fn refund(tx: &mut Tx<'_>, server: &Server, draw: &mut Draw, now: Time) -> Result<(), StoreError> {
     let paid = tx.transfer_amount(&Cause::Order(server.id))?.unwrap_or_default();
-    let transfer = Transfer {
-        from: Holder::Book(Book::Revenue),
-        to: Holder::Wallet(server.account),
+    let back = Back {
+        server: server.id,
         amount: paid,
         cause: Cause::OrderReversal(server.id),
-        server: Some(server.id),
         description: "Refund of an order that did not run".to_owned(),
     };
-    match tx.transfer_post(&transfer, TransferId(draw.uuid(now)), now) {
-        Ok(_) => {}
-        // Given back before: that is what the unique cause is for.
-        Err(PostError::Twice(_)) => return Ok(()),
-        Err(why) => return Err(why.into_store()),
+    if !give_back(tx, back, draw, now)? {
+        return Ok(());
     }
     let discount = Transfer {
+        from: Holder::Book(Book::Revenue),
         to: Holder::Book(Book::Promotions),
         amount: tx.transfer_amount(&Cause::Discount(server.id, 0))?.unwrap_or_default(),
         cause: Cause::DiscountReversal(server.id),
+        server: Some(server.id),
         description: "Discount of an order that did not run".to_owned(),
-        ..transfer
     };
     match tx.transfer_post_inside(&discount, TransferId(draw.uuid(now)), now) {
         // Twice: an order that cost nothing has no refund to be known by.

@@ -1,16 +1,11 @@
 //! Pays what an action was to give back, once it is done (BILLING 4). The amount was fixed when it was accepted.
 
-use csp_shared::id::{ActionId, ServerId, TransferId};
+use csp_shared::id::{ActionId, ServerId};
 
+use super::money_in::{Back, give_back};
 use crate::{
-    domain::{
-        action::Command,
-        draw::Draw,
-        ledger::{Book, Cause, Holder, Transfer},
-        money::Cents,
-        time::Time,
-    },
-    store::{PostError, StoreError, Tx},
+    domain::{action::Command, draw::Draw, ledger::Cause, money::Cents, time::Time},
+    store::{StoreError, Tx},
 };
 
 /// Pays what a removal or a cheaper package gives back. Doing it again pays nothing: the promise is gone with its payment.
@@ -31,14 +26,6 @@ pub(super) fn keep_promise(
         }
         _ => (Cause::DestroyCredit(action), "Unused time of a destroyed server"),
     };
-    let Some(found) = tx.server_get(server)? else { return Ok(()) };
-    let back = Transfer {
-        from: Holder::Book(Book::Revenue),
-        to: Holder::Wallet(found.account),
-        amount,
-        cause,
-        server: Some(server),
-        description: description.to_owned(),
-    };
-    tx.transfer_post(&back, TransferId(draw.uuid(now)), now).map(drop).map_err(PostError::into_store)
+    let back = Back { server, amount, cause, description: description.to_owned() };
+    give_back(tx, back, draw, now).map(drop)
 }

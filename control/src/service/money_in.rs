@@ -1,7 +1,7 @@
-//! What the use cases of payments share: money from outside is posted, and pays what is owed before anything else; and one
-//! list of reasons why nothing was moved.
+//! The one way into a wallet, for money from outside and for what a service gives back: it is posted, and pays what is owed
+//! before anything else. And the use cases of payments share one list of reasons why nothing was moved.
 
-use csp_shared::id::{AccountId, TransferId};
+use csp_shared::id::{AccountId, ServerId, TransferId};
 
 use crate::{
     domain::{
@@ -100,11 +100,87 @@ pub(super) fn moved(tx: &Tx<'_>, id: AccountId, amount: Cents, before: bool) -> 
 pub(super) fn post_in(tx: &mut Tx<'_>, transfer: &Transfer, draw: &mut Draw, now: Time) -> Result<Held, PostError> {
     let id = TransferId(draw.uuid(now));
     let held = tx.transfer_post(transfer, id, now)?;
-    let (Holder::Wallet(owner), false) = (transfer.to, held.owed.is_zero()) else { return Ok(held) };
+    let Holder::Wallet(owner) = transfer.to else { return Ok(held) };
+    settle(tx, (id, owner, transfer.amount), held, draw, now)
+}
+
+/// What a service gives back to its owner, or takes back of what it gave.
+pub(super) struct Back {
+    pub server: ServerId,
+    pub amount: Cents,
+    pub cause: Cause,
+    pub description: String,
+}
+
+/// Posts what a service gives back, once for a cause, and lets it pay what is owed: else whoever owes could turn months that
+/// are paid ahead into money that pays for others. Answers whether it was posted now.
+pub(super) fn give_back(tx: &mut Tx<'_>, back: Back, draw: &mut Draw, now: Time) -> Result<bool, StoreError> {
+    give_back_less(tx, back, None, draw, now)
+}
+
+/// The same, where a part of it was given before and is taken back with it. Only the difference came in and pays what is
+/// owed, so that nothing is taken that the wallet does not hold any more. The part is no more than what is given back.
+pub(super) fn give_back_less(
+    tx: &mut Tx<'_>,
+    back: Back,
+    taken: Option<Back>,
+    draw: &mut Draw,
+    now: Time,
+) -> Result<bool, StoreError> {
+    let (server, given) = (back.server, back.amount);
+    let gone = || StoreError::Damaged(format!("no server {server}"));
+    let owner = tx.server_get(server)?.ok_or_else(gone)?.account;
+    let (wallet, book, id) = (Holder::Wallet(owner), Holder::Book(Book::Revenue), TransferId(draw.uuid(now)));
+    let mut held = match tx.transfer_post(&back.between(book, wallet), id, now) {
+        Ok(held) => held,
+        // Given back before: that is what the unique cause is for.
+        Err(PostError::Twice(_)) => return Ok(false),
+        Err(why) => return Err(why.into_store()),
+    };
+    let mut came_in = given;
+    if let Some(taken) = taken {
+        came_in = given.minus(taken.amount).unwrap_or_default();
+        let taken = taken.between(wallet, book);
+        held = tx.transfer_post(&taken, TransferId(draw.uuid(now)), now).map_err(PostError::into_store)?;
+    }
+    settle(tx, (id, owner, came_in), held, draw, now).map(|_| true).map_err(PostError::into_store)
+}
+
+/// Posts what a service gives back and a charge takes up at once. It did not come in, so it pays nothing that is owed.
+pub(super) fn set_off(
+    tx: &mut Tx<'_>,
+    owner: AccountId,
+    back: Back,
+    draw: &mut Draw,
+    now: Time,
+) -> Result<(), StoreError> {
+    let transfer = back.between(Holder::Book(Book::Revenue), Holder::Wallet(owner));
+    tx.transfer_post(&transfer, TransferId(draw.uuid(now)), now).map(drop).map_err(PostError::into_store)
+}
+
+impl Back {
+    fn between(self, from: Holder, to: Holder) -> Transfer {
+        let Self { server, amount, cause, description } = self;
+        Transfer { from, to, amount, cause, server: Some(server), description }
+    }
+}
+
+/// Lets an amount that came in by a transfer pay what is owed; answers what is held then.
+fn settle(
+    tx: &mut Tx<'_>,
+    (id, owner, came_in): (TransferId, AccountId, Cents),
+    held: Held,
+    draw: &mut Draw,
+    now: Time,
+) -> Result<Held, PostError> {
+    let amount = settles(came_in, held.owed);
+    if amount.is_zero() {
+        return Ok(held);
+    }
     let settlement = Transfer {
         from: Holder::Wallet(owner),
         to: Holder::Book(Book::Receivables),
-        amount: settles(transfer.amount, held.owed),
+        amount,
         cause: Cause::Settlement(id),
         server: None,
         description: "Settles what is owed for a disputed payment".to_owned(),

@@ -11,9 +11,9 @@ use super::{
     change_power::PATIENCE_SECONDS,
     charge_quote::charge_quote,
     extra_ips::unplug,
+    money_in::{Back, set_off},
     remove_extra_ip::own_ip,
     renew_service::{RenewalDue, UpToDate, up_to_date},
-    reshape::into_wallet,
 };
 use crate::{
     domain::{
@@ -140,10 +140,11 @@ pub fn move_extra_ip(
     tx.ip_change_insert(action, lease, Some(target))?;
     let what = format!("Extra IPv4 {} moved to {}", ip.address, service.hostname);
     tx.credit_promise(action, &moved.source.credits, now)?;
-    let set_off = moved.target.charged().min(moved.source.credited());
-    tx.credit_set_off(action, set_off)?;
-    let words = format!("Unused time of extra IPv4 {}, which moves", ip.address);
-    into_wallet(tx, source, set_off, Cause::ExtraIpSetOff(action), words, &mut draw, now)?;
+    let amount = moved.target.charged().min(moved.source.credited());
+    tx.credit_set_off(action, amount)?;
+    let description = format!("Unused time of extra IPv4 {}, which moves", ip.address);
+    let back = Back { server: source, amount, cause: Cause::ExtraIpSetOff(action), description };
+    set_off(tx, account, back, &mut draw, now)?;
     charge_quote(tx, &service, (action, Cause::ExtraIp(action), what), &moved.target, &mut draw, now)?;
     quote.append(moved.target);
     quote.append(moved.source);

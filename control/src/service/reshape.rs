@@ -7,25 +7,29 @@
 
 use csp_shared::{
     generation::{DiskEpoch, Version},
-    id::{AccountId, ActionId, HostId, ServerId, TransferId},
+    id::{AccountId, ActionId, HostId, ServerId},
     observed::{FaultCode, Observed},
     spec::{Desired, ServerSpec},
 };
 
-use super::{change_power::PATIENCE_SECONDS, keep_promise::keep_promise};
+use super::{
+    change_power::PATIENCE_SECONDS,
+    keep_promise::keep_promise,
+    money_in::{Back, give_back},
+};
 use crate::{
     domain::{
         action::{Command, Progress, Status as ActionStatus, progress},
         billing::{line::Period, package, quote::Quote},
         draw::Draw,
         failure,
-        ledger::{Book, Cause, Holder, Transfer},
+        ledger::Cause,
         money::Cents,
         placement::Promised,
         reshape::{GivenUp, Shape, Sold, judge, reshaped},
         time::Time,
     },
-    store::{NewAction, OpenAction, PostError, ReshapeRow, StoreError, Tx},
+    store::{NewAction, OpenAction, ReshapeRow, StoreError, Tx},
 };
 
 /// A change about to be accepted.
@@ -204,8 +208,13 @@ fn reverse(
 ) -> Result<(), StoreError> {
     tx.period_reverse(action.id, now)?;
     let took = tx.transfer_amount(&Cause::Change(action.id))?.unwrap_or_default();
-    let what = "Refund of a package change that was not done".to_owned();
-    into_wallet(tx, action.server, took, Cause::ChangeReversal(action.id), what, draw, now)?;
+    let back = Back {
+        server: action.server,
+        amount: took,
+        cause: Cause::ChangeReversal(action.id),
+        description: "Refund of a package change that was not done".to_owned(),
+    };
+    give_back(tx, back, draw, now)?;
     tx.price_changes_restore(action.id)?;
     let cents = |shape: &Shape| Cents::new(shape.sold.monthly_cents).unwrap_or_default();
     let renewed = tx.period_list(action.server, now)?.into_iter().filter(|period| period.ordinal > row.period);
@@ -213,27 +222,6 @@ fn reverse(
     let Quote { credits, .. } = package::change(&renewed, cents(&row.after), cents(&row.before), now);
     tx.credit_promise(action.id, &credits, now)?;
     keep_promise(tx, action.server, (action.id, action.command), draw, now)
-}
-
-/// Pays into the wallet of a server's owner, once for a cause.
-pub(super) fn into_wallet(
-    tx: &mut Tx<'_>,
-    server: ServerId,
-    amount: Cents,
-    cause: Cause,
-    description: String,
-    draw: &mut Draw,
-    now: Time,
-) -> Result<(), StoreError> {
-    let gone = || StoreError::Damaged(format!("no server {server}"));
-    let account = tx.server_get(server)?.ok_or_else(gone)?.account;
-    let (from, to) = (Holder::Book(Book::Revenue), Holder::Wallet(account));
-    let transfer = Transfer { from, to, amount, cause, server: Some(server), description };
-    match tx.transfer_post(&transfer, TransferId(draw.uuid(now)), now) {
-        // Given back before: that is what the unique cause is for.
-        Ok(_) | Err(PostError::Twice(_)) => Ok(()),
-        Err(why) => Err(why.into_store()),
-    }
 }
 
 /// Gives the server's spec the size of `wanted`, and its disk, unless the present one is kept.

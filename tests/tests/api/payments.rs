@@ -142,6 +142,22 @@ async fn a_disputed_payment_takes_what_is_there_locks_the_account_and_is_settled
 }
 
 #[tokio::test]
+async fn what_an_order_gives_back_pays_what_is_owed_first() {
+    let control = TestControl::start().await;
+    let _host = control.host("host-1").await;
+    let customer = control.customer("ada", "10").await;
+    let ordered = order(&control, &customer).await;
+    let opened = post(&control, "/disputes", json!({"payment": "ada", "reference": "dp_1"})).await;
+    assert_eq!(opened.data()["owed"], "6.95");
+    let path = format!("/servers/{}/destroy", ordered.data()["uuid"].as_str().unwrap());
+    let destroyed = control.api("POST", &path).by(&customer).send().await;
+    assert_eq!(destroyed.status.as_u16(), 200, "it never ran, so its price comes back: {}", destroyed.text);
+    let account = control.operator("GET", "/accounts").send().await.data()[0].clone();
+    assert_eq!((&account["balance"], &account["owed"]), (&json!("0.00"), &json!("0.00")), "{account}");
+    verified(&control).await;
+}
+
+#[tokio::test]
 async fn a_dispute_that_is_won_gives_back_and_pays_what_is_owed() {
     let control = TestControl::start().await;
     let _host = control.host("host-1").await;

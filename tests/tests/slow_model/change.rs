@@ -99,7 +99,7 @@ impl Model {
     /// The host could not do it: everything is as before, and the money that it took is back.
     pub fn change_failed(&mut self) {
         if let Some((at, before, charged)) = self.changing.take() {
-            self.wallets[before.owner].balance += charged;
+            self.came_in(before.owner, charged);
             self.services[at] = before;
             self.count("changes taken back");
         }

@@ -10,6 +10,7 @@ mod change;
 mod extra_ips;
 mod model;
 mod money;
+mod moves;
 mod payments;
 mod servers;
 mod service;

@@ -54,6 +54,8 @@ pub struct Model {
     pub crossed: BTreeMap<&'static str, usize>,
     /// The change of a package that the host has not done: of which server, and how that was before.
     pub changing: Option<(usize, Service, Money)>,
+    /// Who added an extra address, and when.
+    pub added: Vec<(usize, i64)>,
 }
 
 impl Model {
@@ -69,8 +71,8 @@ impl Model {
         Ok(())
     }
 
-    /// Money from outside, which pays what is owed first.
-    fn came_in(&mut self, owner: usize, amount: Money) {
+    /// Money that comes into a wallet, which pays what is owed first.
+    pub(super) fn came_in(&mut self, owner: usize, amount: Money) {
         let wallet = &mut self.wallets[owner];
         let settles = amount.min(wallet.owed);
         wallet.owed -= settles;
@@ -200,13 +202,14 @@ impl Model {
 
     /// The host has done all that was asked: orders run, and what was destroyed is gone.
     pub fn obeyed(&mut self) {
-        for service in &mut self.services {
+        for at in 0..self.services.len() {
+            let service = &mut self.services[at];
             if service.stage == Stage::Waiting {
                 service.stage = Stage::InUse;
                 service.anchor = self.now;
             }
-            self.wallets[service.owner].balance += service.promised;
-            service.promised = Money::NONE;
+            let (owner, promised) = (service.owner, std::mem::replace(&mut service.promised, Money::NONE));
+            self.came_in(owner, promised);
         }
         self.changing = None;
     }
@@ -215,7 +218,9 @@ impl Model {
     fn undo(&mut self, at: usize) {
         let service = &mut self.services[at];
         service.stage = Stage::Over;
-        self.wallets[service.owner].balance += service.lines[0].paid;
+        let (owner, paid) = (service.owner, service.lines[0].paid);
+        self.came_in(owner, paid);
+        let service = &self.services[at];
         if let Some(code) = service.code {
             let used = &mut self.codes[code].used;
             let mine = used.iter().position(|user| *user == service.owner).unwrap();

@@ -92,7 +92,9 @@ impl World {
     }
 
     pub(super) async fn destroy(&mut self) {
-        let Some(at) = self.any() else { return };
+        // What has not run yet, while there is some.
+        let waiting = self.model.services.iter().position(|service| service.stage == Stage::Waiting);
+        let Some(at) = waiting.filter(|_| self.chance.below(2) == 0).or_else(|| self.any()) else { return };
         let Service { id, owner, .. } = self.model.services[at].clone();
         let reply = self.control.api("POST", &format!("/servers/{id}/destroy")).by(&self.customers[owner]).send().await;
         self.note(format!("{id} is destroyed: {}", reply.status));

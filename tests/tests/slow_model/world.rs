@@ -33,12 +33,15 @@ pub(super) const CODES: [(&str, Promo, usize); 4] = [
     ("ALL", Promo { percent: 100, amount: Money::NONE, every_period: false }, 40),
 ];
 
+/// Of an extra address.
+pub(super) const IP_PRICE: Money = Money(200);
+
 /// How often an account may use a promo code.
 const USES_PER_ACCOUNT: usize = 8;
 /// A scheduler that saw no clock for longer than these seconds asks a person.
 const BELIEVED: i64 = 3 * DAY;
 /// What the histories of a test must have come by, and how often at least.
-pub const CROSSED: [(&str, usize); 37] = [
+pub const CROSSED: [(&str, usize); 41] = [
     ("account_locked", 50),
     ("already_exists", 50),
     ("changes taken back", 20),
@@ -58,6 +61,10 @@ pub const CROSSED: [(&str, usize); 37] = [
     ("insufficient_balance", 20),
     ("locked by the operator", 20),
     ("locked for abuse", 20),
+    ("moves", 20),
+    ("moves in debt", 10),
+    ("moves that failed", 20),
+    ("moves that failed in debt", 10),
     ("orders", 100),
     ("orders called off", 1),
     ("orders that failed", 15),
@@ -95,8 +102,11 @@ fn catalog() -> String {
             "[[promo_codes]]\ncode = \"{code}\"\noff = \"{off}\"\nduration = \"{duration}\"\nmax_uses = {uses}\nmax_uses_per_account = {USES_PER_ACCOUNT}\n"
         )
     };
-    let pool = "[[pools]]\nslug = \"p\"\nlocation = \"first\"\ncidr = \"10.0.0.0/16\"\ngateway = \"10.0.0.1\"\n\
-                dns = [\"10.0.0.1\"]\nextra_ip_price = 2.00\n";
+    let pool = format!(
+        "[[pools]]\nslug = \"p\"\nlocation = \"first\"\ncidr = \"10.0.0.0/16\"\ngateway = \"10.0.0.1\"\n\
+                dns = [\"10.0.0.1\"]\nextra_ip_price = {}\n",
+        IP_PRICE.text()
+    );
     let packages: String = PACKAGES.iter().map(package).collect();
     let codes: String = CODES.iter().map(code).collect();
     format!("[[locations]]\nslug = \"first\"\nname = \"First\"\n{packages}{kept}{pool}{codes}")
@@ -147,6 +157,7 @@ impl World {
             disputes: Default::default(),
             crossed: Default::default(),
             changing: None,
+            added: vec![],
         };
         let (chance, number, log) = (Chance::new(seed), 0, vec![]);
         let looked_at = NOON.0;
@@ -157,7 +168,7 @@ impl World {
 
     /// One thing happens, the scheduler looks, and both sides are held against each other.
     pub async fn step(&mut self) {
-        match self.chance.below(28) {
+        match self.chance.below(30) {
             0..=9 => self.pass().await,
             10 | 11 => self.order().await,
             12 | 13 => self.top_up().await,
@@ -170,6 +181,7 @@ impl World {
             21 => self.lock().await,
             22 => self.price().await,
             23..=25 => self.change().await,
+            26 | 27 => self.address().await,
             _ => self.obey().await,
         }
         // A scheduler may be late; then a request finds what has expired.

@@ -109,3 +109,45 @@ async fn a_move_to_what_cannot_take_it_is_refused() {
     let locked = world.to_other(0, &ip).await;
     assert_eq!((locked.status.as_u16(), locked.code()), (409, "conflict"), "{}", locked.text);
 }
+
+/// Disputes all that was paid in; answers what is owed then.
+async fn dispute(world: &World) -> String {
+    let body = json!({"payment": "ada", "reference": "dp_1"});
+    let opened = world.control.operator("POST", "/disputes").json(&body).send().await;
+    assert_eq!(opened.data()["balance"], "0.00", "{}", opened.text);
+    opened.data()["owed"].as_str().unwrap().to_owned()
+}
+
+async fn owed(world: &World) -> (String, String) {
+    let account = world.control.operator("GET", "/accounts").send().await.data()[0].clone();
+    (account["balance"].as_str().unwrap().to_owned(), account["owed"].as_str().unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn a_move_that_fails_pays_a_debt_with_the_difference_alone() {
+    let world = World::new().await;
+    let ip = world.added(0).await;
+    world.ask("POST", &format!("{}/extend", world.servers[1]), json!({})).await;
+    let moved = world.to_other(0, &ip).await;
+    assert_eq!((&moved.data()["charged"], &moved.data()["credit"]), (&json!(4.0), &json!(2.0)));
+    assert_eq!(dispute(&world).await, "24.85");
+    world.hosts[0].says(cannot(FaultCode::CrashLoop)).await;
+    assert_eq!(world.action(&moved).await, ("failed".to_owned(), json!("crash_loop")));
+    assert_eq!(owed(&world).await, ("0.00".to_owned(), "22.85".to_owned()), "the wallet had paid 2.00");
+    world.books_are_right().await;
+}
+
+#[tokio::test]
+async fn who_owes_can_move_what_costs_nothing_and_a_failure_of_that_moves_nothing() {
+    let world = World::new().await;
+    let ip = world.added(0).await;
+    assert_eq!(dispute(&world).await, "15.90");
+    let nothing_moved = ("0.00".to_owned(), "15.90".to_owned());
+    let moved = world.to_other(0, &ip).await;
+    assert_eq!((&moved.data()["charged"], &moved.data()["credit"]), (&json!(2.0), &json!(2.0)), "{}", moved.text);
+    assert_eq!(owed(&world).await, nothing_moved);
+    world.hosts[0].says(cannot(FaultCode::CrashLoop)).await;
+    assert_eq!(world.action(&moved).await.0, "failed");
+    assert_eq!(owed(&world).await, nothing_moved);
+    world.books_are_right().await;
+}

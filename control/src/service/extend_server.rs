@@ -1,5 +1,5 @@
-//! Extends a service by some months, at today's prices. What is due renews first, if it may; else who pays late pays from
-//! the old expiry on, and is unlocked.
+//! Extends a service by some months, at today's prices. Of one that has expired this is the renewal itself: the first of the
+//! months begins at the old expiry, and nothing renews before it. Who was suspended for want of payment is unlocked.
 
 use csp_shared::id::{AccountId, HostId, ServerId};
 
@@ -7,7 +7,6 @@ use super::{
     afford::{Funds, Unaffordable, afford},
     lock_server::lift,
     pay_periods::pay_periods,
-    renew_service::{UpToDate, up_to_date},
 };
 use crate::{
     domain::{
@@ -16,7 +15,6 @@ use crate::{
             bill::Bill,
             extend::{TooFar, extend},
             lock::Lock,
-            rules::Rules,
         },
         draw::Draw,
         money::Cents,
@@ -29,7 +27,7 @@ use crate::{
 /// An extended service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Extended {
-    /// What it cost, a renewal that was due among it.
+    /// What it cost.
     pub bill: Bill,
     /// Until when the service is paid now.
     pub paid_until: Time,
@@ -66,7 +64,6 @@ pub fn extend_server(
     account: AccountId,
     server: ServerId,
     months: u32,
-    rules: &Rules,
     draw: Draw,
     now: Time,
 ) -> Result<Extended, ExtendError> {
@@ -75,7 +72,6 @@ pub fn extend_server(
     allow(Ask::Extend, &standing).map_err(ExtendError::Denied)?;
     let service = tx.billed_get(server)?.ok_or(ExtendError::NotFound)?;
     let before = tx.account_get(account)?.map_or(Cents::ZERO, |account| account.balance);
-    let UpToDate { service, renewed, host: woken, .. } = up_to_date(tx, service, rules, &mut draw, now)?;
     // What is not provisioning was seen running once.
     let never_ran = || StoreError::Damaged(format!("server {server} is in service and never ran"));
     let paid = service.paid().ok_or_else(never_ran)?;
@@ -88,9 +84,7 @@ pub fn extend_server(
     // This was not foreseen by what ends soon.
     tx.billed_look_again(account, now)?;
     let unlocked = extension.paid_until > now && lift(tx, server, Lock::Unpaid, now)?;
-    let host = tx.placement_get(server)?.map(|place| place.host).filter(|_| unlocked).or(woken);
-    let mut quote = renewed;
-    quote.append(extension.quote);
-    let bill = Bill { quote, anchor: service.anchor, before, left };
+    let host = tx.placement_get(server)?.map(|place| place.host).filter(|_| unlocked);
+    let bill = Bill { quote: extension.quote, anchor: service.anchor, before, left };
     Ok(Extended { bill, paid_until: extension.paid_until, host })
 }

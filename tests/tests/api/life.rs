@@ -398,19 +398,44 @@ async fn a_clock_that_jumps_stops_everything_until_an_operator_says_otherwise() 
 }
 
 #[tokio::test]
-async fn an_expired_server_is_renewed_by_whoever_comes_first() {
-    let world = World::at("2026-06-10 12:00:00", "100.00").await;
+async fn extending_a_server_whose_expiry_no_scheduler_saw_is_its_renewal() {
+    // At the very second, and later; with money for more, and without.
+    for (after, paid_in, months) in [(0, "100.00", 1), (DAY, "100.00", 1), (DAY, "13.90", 1), (0, "100.00", 3)] {
+        let world = World::at("2026-06-10 12:00:00", paid_in).await;
+        let server = world.server("web1", None).await;
+        world.days(29).await;
+        world.control.clock.advance(DAY + after);
+        let before = world.balance().await.as_f64().unwrap();
+        let quote = world.post(server, "extend?dry_run=true", json!({"months": months})).await;
+        let extended = world.post(server, "extend", json!({"months": months})).await;
+        assert_eq!(quote.data()["total"], extended.data()["charged"], "{}", quote.text);
+        let (price, end) = (6.95 * f64::from(months), format!("2026-{:02}-10 12:00:00", 7 + months));
+        assert!((extended.data()["charged"].as_f64().unwrap() - price).abs() < 0.001, "{}", extended.text);
+        assert_eq!(extended.data()["billing_date"], end);
+        world.control.bill().await;
+        let left = world.balance().await.as_f64().unwrap();
+        assert!((before - price - left).abs() < 0.001, "each period is paid once: {before} {left}");
+        world.verified().await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_expired_asks_for_the_price_of_the_months_that_were_asked_for_and_no_more() {
+    let world = World::at("2026-06-10 12:00:00", "8.00").await;
     let server = world.server("web1", None).await;
     world.days(29).await;
-    world.control.clock.advance(2 * DAY);
-    // The scheduler has not looked since the expiry. What is asked now finds everything as if it had.
-    let extended = world.post(server, "extend", json!({})).await;
-    assert_eq!(
-        (&extended.data()["charged"], &extended.data()["billing_date"]),
-        (&json!(13.9), &json!("2026-09-10 12:00:00"))
-    );
-    world.control.bill().await;
-    assert_eq!(world.balance().await, json!(79.15), "the period is paid once");
+    world.control.clock.advance(DAY);
+    // The wallet holds 1.05.
+    let before = world.control.books().await;
+    for (months, price, missing) in [(1, "6.95", "5.90"), (2, "13.90", "12.85")] {
+        for path in ["extend", "extend?dry_run=true"] {
+            let refused = world.post(server, path, json!({"months": months})).await;
+            assert_eq!((refused.status.as_u16(), refused.code()), (402, "insufficient_balance"), "{}", refused.text);
+            let told = format!("The price is {price} USD, and the balance is {missing} USD short.");
+            assert!(refused.text.contains(&told), "{}", refused.text);
+        }
+    }
+    assert_eq!(world.control.books().await, before);
     world.verified().await;
 }
 

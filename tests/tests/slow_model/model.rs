@@ -263,9 +263,14 @@ impl Model {
         if self.services[at].stage == Stage::Waiting {
             return Err("conflict");
         }
-        let is_late = self.services[at].unpaid.is_some();
-        self.whole_or_not(at, |model| model.extend_now(at, months))?;
-        self.count(if is_late { "extended late" } else { "extended in time" });
+        let service = &self.services[at];
+        let (is_late, is_due) = (service.unpaid.is_some(), self.now >= service.paid_until());
+        self.extend_now(at, months)?;
+        self.count(match (is_late, is_due) {
+            (true, _) => "extended late",
+            (false, true) => "extended before the scheduler came by",
+            (false, false) => "extended in time",
+        });
         Ok(())
     }
 

@@ -55,7 +55,9 @@ impl World {
     }
 
     pub(super) async fn extend(&mut self) {
-        let is_late = |service: &Service| service.stage == Stage::InUse && service.unpaid.is_some();
+        // What has expired, seen by a scheduler or not.
+        let now = self.model.now;
+        let is_late = |service: &Service| service.stage == Stage::InUse && now >= service.paid_until();
         let late = self.model.services.iter().position(is_late).filter(|_| self.chance.below(2) == 0);
         let Some(at) = late.or_else(|| self.in_use()) else { return };
         let most = [1, 2, 2, 12][self.chance.below(4)];

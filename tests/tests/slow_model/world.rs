@@ -41,7 +41,7 @@ const USES_PER_ACCOUNT: usize = 8;
 /// A scheduler that saw no clock for longer than these seconds asks a person.
 const BELIEVED: i64 = 3 * DAY;
 /// What the histories of a test must have come by, and how often at least.
-pub const CROSSED: [(&str, usize); 41] = [
+pub const CROSSED: [(&str, usize); 42] = [
     ("account_locked", 50),
     ("already_exists", 50),
     ("changes taken back", 20),
@@ -55,6 +55,7 @@ pub const CROSSED: [(&str, usize); 41] = [
     ("disputes within the balance", 30),
     ("disputes won", 20),
     ("downgrades", 40),
+    ("extended before the scheduler came by", 2),
     ("extended in time", 100),
     ("extended late", 5),
     ("falls announced", 20),

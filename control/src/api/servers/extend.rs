@@ -53,8 +53,8 @@ pub struct ExtendedAnswer {
 /// Extend a server
 ///
 /// Pays for `months` more periods of the package and its extra addresses, at today's prices. The new time begins where the
-/// paid time ends, also when it is over already: a suspended server comes back with the power that its owner wished for. A
-/// renewal that is due this very moment is paid first, and counts in `charged`.
+/// paid time ends, also when it is over already: one month then is the period that a renewal would have paid, and nothing
+/// else is charged. A suspended server comes back with the power that its owner wished for.
 /// At most 13 months ahead can be paid.
 #[utoipa::path(
     post,
@@ -76,10 +76,10 @@ pub async fn extend(
 ) -> Result<Quoted<ExtendedAnswer>, ApiError> {
     let once = Once::new(&app, &key, &customer, &body);
     let months = body.value.parse()?;
-    let (draw, now, rules) = (app.draw(), app.now(), app.settings.billing);
+    let (draw, now) = (app.draw(), app.now());
     once.run_priced(&app, dry_run, move |tx| {
         let Extended { bill, paid_until, host } =
-            extend_server(tx, customer.account, server, months, &rules, draw.clone(), now)?;
+            extend_server(tx, customer.account, server, months, draw.clone(), now)?;
         let (charged, discount, balance) = (bill.quote.charged(), bill.quote.discount(), bill.left);
         let (charged, discount, balance) = (Money(charged), Money(discount), Money(balance));
         let data = ExtendedAnswer { uuid: server, charged, discount, balance, billing_date: When(paid_until) };

@@ -16,7 +16,7 @@ use axum::Router;
 use csp_control::{
     api::{self, App, Settings},
     clock::SetClock,
-    config::{AccountLimits, Orders, PublicUrl, RateLimits, toml_text},
+    config::{AccountLimits, Orders, PublicUrl, RateLimits},
     domain::{
         api_key::KeyTerms, billing::rules::Rules, catalog::Catalog, label::Label, scope::Scopes, ssh_key::SshKey,
         time::Time,
@@ -24,7 +24,7 @@ use csp_control::{
     entropy::SeededEntropy,
     failpoint::Watch,
     metrics::Metrics,
-    operator::{self, catalog_file::CatalogFile},
+    operator::{self, catalog_file},
     schedule::billing::{self, Looked},
     service::{
         add_ssh_key::add_ssh_key,
@@ -177,7 +177,7 @@ impl TestControl {
 
     /// Makes the catalog what the text says.
     pub async fn apply(&self, catalog: &str) {
-        let file: CatalogFile = toml_text::parse(catalog, "catalog").unwrap();
+        let file = catalog_file::read(catalog, "catalog").unwrap();
         let (catalog, draw, now) = (Catalog::from(file), self.app.draw(), self.app.now());
         self.app.store.write(move |tx| apply_catalog(tx, &catalog, false, draw.clone(), now)).await.unwrap();
     }

@@ -15,8 +15,8 @@ use super::{
     text::{or_dash, say, say_json, table},
 };
 use crate::{
-    config::{Config, toml_text},
-    operator::wire,
+    config::Config,
+    operator::{catalog_file, wire},
 };
 
 /// Longest file that a command reads, in bytes.
@@ -73,7 +73,7 @@ pub(super) fn run(command: Command, config: &Config, json: bool) -> Result<(), C
 }
 
 fn apply(client: &Client<'_>, output: &Output, file: &Path, dry_run: bool) -> Result<(), CommandError> {
-    let catalog = toml_text::parse(&read(file)?, &file.display().to_string()).map_err(CommandError::Catalog)?;
+    let catalog = catalog_file::read(&read(file)?, &file.display().to_string()).map_err(CommandError::Catalog)?;
     let applied: wire::Applied = client.post("/catalog", &wire::Apply { catalog, dry_run })?;
     output.show(&applied, |applied| {
         if applied.changes.is_empty() {

@@ -3,32 +3,37 @@
 //! Each value is parsed where it stands, so that a wrong one is named with its line. The same types travel from the
 //! command to the control plane as JSON.
 
+mod meaning;
 mod private_networks;
+mod promo_codes;
+mod value;
 
-use std::{
-    fmt,
-    net::{IpAddr, Ipv4Addr},
-};
+use std::net::{IpAddr, Ipv4Addr};
 
-use csp_shared::{
-    sha256::Sha256,
-    spec::{GuestLimits, Image, ImageFormat},
-};
+use csp_shared::{sha256::Sha256, spec::ImageFormat};
 use ipnet::Ipv4Net;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Serialize};
 
-pub use self::private_networks::{RangeEntry, SegmentWord, SegmentsEntry};
-use crate::domain::{
-    address::Pool,
-    billing::promo::{Code, Discount, Duration, Promo, Terms},
-    catalog::{AddressPool, Catalog, Location, OsImage, Package, PrivateRangeEntry, ServiceType, Size},
-    label::Label,
-    makeup::CpuWord,
-    money::Cents,
-    segment::Segments,
-    slug::Slug,
-    time::{BadTime, Time},
+pub use self::{
+    private_networks::{RangeEntry, SegmentWord, SegmentsEntry},
+    promo_codes::{At, Lasting, Off, PromoEntry},
+    value::{Parsed, Price, Text},
 };
+use crate::{
+    config::toml_text::{self, TomlFault},
+    domain::{catalog::ServiceType, label::Label, makeup::CpuWord, slug::Slug},
+};
+
+/// Fields that are amounts of money. As numbers they would go through a float, which forgets how they were written.
+const AMOUNTS: [&str; 3] = ["monthly_price", "extra_ip_price", "off"];
+
+/// Reads a catalog that came from a file called `name`.
+///
+/// # Errors
+/// When it is none: the file, the line and the field are named.
+pub fn read(text: &str, name: &str) -> Result<CatalogFile, TomlFault> {
+    toml_text::parse_with_amounts(text, name, &AMOUNTS)
+}
 
 /// The whole file. What is left out of it is not sold any more.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,92 +140,6 @@ pub struct PoolEntry {
     pub extra_ip_price: Price,
 }
 
-/// `[[promo_codes]]`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "the fields are those of the domain's type")]
-pub struct PromoEntry {
-    pub code: Parsed<Code>,
-    /// What it takes off.
-    pub off: Off,
-    /// Left out: the first period alone.
-    #[serde(default)]
-    pub duration: Lasting,
-    /// Left out: for both.
-    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
-    pub kind: Option<Kind>,
-    /// Left out: for every package.
-    #[serde(default)]
-    pub packages: Vec<Parsed<Slug>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub valid_from: Option<At>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub valid_until: Option<At>,
-    /// Left out: as often as people like.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_uses: Option<u32>,
-    /// Left out: once.
-    #[serde(default = "once")]
-    pub max_uses_per_account: u32,
-}
-
-/// `first` or `recurring`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the words of the billing rules")]
-pub enum Lasting {
-    #[default]
-    First,
-    Recurring,
-}
-
-/// `15%` or `2.00`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Off(pub Discount);
-
-impl TryFrom<String> for Off {
-    type Error = String;
-    fn try_from(text: String) -> Result<Self, String> {
-        let refuse = || format!("`{text}` is no discount: write a percentage as 15%, or an amount as 2.00");
-        match text.strip_suffix('%') {
-            Some(percent) => percent.parse().map(|percent| Self(Discount::Percent(percent))).map_err(|_| refuse()),
-            None => text.parse().map(|amount| Self(Discount::Amount(amount))).map_err(|_| refuse()),
-        }
-    }
-}
-
-impl From<Off> for String {
-    fn from(off: Off) -> Self {
-        match off.0 {
-            Discount::Percent(percent) => format!("{percent}%"),
-            Discount::Amount(amount) => amount.to_string(),
-        }
-    }
-}
-
-/// `2026-06-10` or `2026-06-10 12:00:00`, UTC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct At(pub Time);
-
-impl TryFrom<String> for At {
-    type Error = BadTime;
-    fn try_from(text: String) -> Result<Self, BadTime> {
-        text.parse().map(Self)
-    }
-}
-
-impl From<At> for String {
-    fn from(at: At) -> Self {
-        at.0.to_string()
-    }
-}
-
-fn once() -> u32 {
-    1
-}
-
 /// `vps` or `dedicated`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -239,197 +158,15 @@ impl From<Kind> for ServiceType {
     }
 }
 
-impl From<CatalogFile> for Catalog {
-    fn from(file: CatalogFile) -> Self {
-        Self {
-            locations: file.locations.into_iter().map(location).collect(),
-            packages: file.packages.into_iter().map(package).collect(),
-            images: file.images.into_iter().map(image).collect(),
-            pools: file.pools.into_iter().map(pool).collect(),
-            promos: file.promo_codes.into_iter().map(promo).collect(),
-            private_ranges: file.private_ranges.into_iter().map(PrivateRangeEntry::from).collect(),
-        }
-    }
-}
-
-fn location(entry: LocationEntry) -> Location {
-    let segments = entry.private_networks.map(Segments::from);
-    Location { slug: entry.slug.0, name: entry.name.0, segments }
-}
-
-fn package(entry: PackageEntry) -> Package {
-    Package {
-        slug: entry.slug.0,
-        kind: entry.kind.into(),
-        name: entry.name.0,
-        monthly: entry.monthly_price.0,
-        size: Size { cpu: entry.cpu, ram_mb: entry.ram_mb, disk_gb: entry.disk_gb },
-        limits: GuestLimits {
-            cpu_weight: entry.cpu_weight,
-            cpu_percent_max: entry.max_cpu_percent,
-            disk_iops_max: entry.max_disk_iops,
-            disk_mib_per_second_max: entry.max_disk_mib_per_second,
-            net_mbit_per_second_max: entry.max_net_mbit_per_second,
-        },
-        extra_ips_max: entry.max_extra_ips,
-        cpu_models: entry.cpu_models.into_iter().map(|word| word.0).collect(),
-    }
-}
-
-fn image(entry: ImageEntry) -> OsImage {
-    OsImage {
-        key: entry.key.0,
-        kind: entry.kind.map(ServiceType::from),
-        name: entry.name.0,
-        version: entry.version.0,
-        file: Image { sha256: entry.sha256, url: entry.url, format: entry.format, size_bytes: entry.size_bytes },
-    }
-}
-
-fn pool(entry: PoolEntry) -> AddressPool {
-    let range = Pool {
-        network: entry.cidr,
-        gateway: entry.gateway,
-        first: entry.first.unwrap_or(entry.cidr.network()),
-        last: entry.last.unwrap_or(entry.cidr.broadcast()),
-    };
-    let (slug, location, extra_monthly) = (entry.slug.0, entry.location.0, entry.extra_ip_price.0);
-    AddressPool { slug, location, range, dns: entry.dns, extra_monthly }
-}
-
-fn promo(entry: PromoEntry) -> Promo {
-    let duration = match entry.duration {
-        Lasting::First => Duration::First,
-        Lasting::Recurring => Duration::Recurring,
-    };
-    Promo {
-        code: entry.code.0,
-        terms: Terms { discount: entry.off.0, duration },
-        kind: entry.kind.map(ServiceType::from),
-        packages: entry.packages.into_iter().map(|slug| slug.0).collect(),
-        valid_from: entry.valid_from.map(|at| at.0),
-        valid_until: entry.valid_until.map(|at| at.0),
-        uses_max: entry.max_uses,
-        uses_per_account_max: Some(entry.max_uses_per_account),
-    }
-}
-
-/// A text that was parsed where it stood.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Parsed<T>(pub T);
-
-/// A text form that can be refused.
-pub trait Text: Sized {
-    /// Reads the text.
-    ///
-    /// # Errors
-    /// Says what is expected.
-    fn from_text(text: &str) -> Result<Self, String>;
-    /// The text that is read back as this.
-    fn text(&self) -> &str;
-}
-
-impl Text for Slug {
-    fn from_text(text: &str) -> Result<Self, String> {
-        Self::parse(text).map_err(|why| why.to_string())
-    }
-    fn text(&self) -> &str {
-        self.as_str()
-    }
-}
-
-impl Text for Code {
-    fn from_text(text: &str) -> Result<Self, String> {
-        Self::parse(text).map_err(|why| why.to_string())
-    }
-    fn text(&self) -> &str {
-        self.as_str()
-    }
-}
-
-impl Text for CpuWord {
-    fn from_text(text: &str) -> Result<Self, String> {
-        Self::parse(text).map_err(|why| why.to_string())
-    }
-    fn text(&self) -> &str {
-        self.as_str()
-    }
-}
-
-impl Text for Label {
-    fn from_text(text: &str) -> Result<Self, String> {
-        Self::parse(text).map_err(|why| why.to_string())
-    }
-    fn text(&self) -> &str {
-        self.as_str()
-    }
-}
-
-impl<T: Text> Serialize for Parsed<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.0.text())
-    }
-}
-
-impl<'de, T: Text> Deserialize<'de> for Parsed<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        T::from_text(&String::deserialize(deserializer)?).map(Self).map_err(de::Error::custom)
-    }
-}
-
-/// An amount in USD: `6.95` or `"6.95"`, exact to the cent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Price(pub Cents);
-
-impl Serialize for Price {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for Price {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(PriceVisitor)
-    }
-}
-
-struct PriceVisitor;
-
-impl de::Visitor<'_> for PriceVisitor {
-    type Value = Price;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a price as 6.95")
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Price, E> {
-        text.parse().map(Price).map_err(E::custom)
-    }
-
-    fn visit_i64<E: de::Error>(self, whole: i64) -> Result<Price, E> {
-        self.visit_str(&whole.to_string())
-    }
-
-    fn visit_u64<E: de::Error>(self, whole: u64) -> Result<Price, E> {
-        self.visit_str(&whole.to_string())
-    }
-
-    /// The shortest decimal that reads back as the same float is what stood in the file, as long as it is short: 6.95
-    /// stays 6.95, and 6.955 has too many decimals and is refused rather than rounded.
-    fn visit_f64<E: de::Error>(self, number: f64) -> Result<Price, E> {
-        self.visit_str(&number.to_string())
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::config::toml_text;
+    use super::{read as read_file, *};
+    use crate::domain::catalog::Catalog;
 
     const EXAMPLE: &str = include_str!("../../../docs/examples/catalog.toml");
 
-    fn read(text: &str) -> Result<CatalogFile, toml_text::TomlFault> {
-        toml_text::parse(text, "catalog.toml")
+    fn read(text: &str) -> Result<CatalogFile, TomlFault> {
+        read_file(text, "catalog.toml")
     }
 
     #[test]
@@ -505,9 +242,60 @@ mod tests {
     }
 
     #[test]
-    fn whole_prices_and_texts_are_prices_too() {
-        for price in ["7", "\"6.95\"", "6.9", "0.07"] {
-            assert!(read(&EXAMPLE.replacen("= 6.95", &format!("= {price}"), 1)).is_ok(), "{price}");
+    fn amounts_are_read_as_they_are_written() {
+        for (written, cents) in
+            [("7", 700), ("\"6.95\"", 695), ("6.9", 690), ("0.07", 7), ("0.0", 0), ("1000000000", 100_000_000_000)]
+        {
+            let text = EXAMPLE.replacen("= 6.95", &format!("= {written}"), 1);
+            let price = Catalog::from(read(&text).unwrap()).packages[0].monthly;
+            assert_eq!(price.get(), cents, "{written}");
+        }
+        let text = EXAMPLE.replacen("off = \"2.00\"", "off = 2.00", 1);
+        assert_eq!(read(&text).unwrap(), read(EXAMPLE).unwrap(), "a discount needs no quotes");
+    }
+
+    #[test]
+    fn an_amount_that_is_none_is_refused_by_its_line_its_field_and_what_is_wrong_with_it() {
+        let wrong = [
+            ("1e2", "has an exponent"),
+            ("6.95e0", "has an exponent"),
+            ("10.010000000000000000001", "fraction of a cent"),
+            ("6.950", "fraction of a cent"),
+            ("nan", "is not a number"),
+            ("-inf", "is not a number"),
+            ("inf", "is not a number"),
+            ("-1", "is negative"),
+            ("-0.0", "is negative"),
+            ("0x10", "is no amount"),
+            ("+1", "is no amount"),
+            ("1_000", "is no amount"),
+            ("1000000000.01", "is above 1000000000"),
+            ("\"1e2\"", "has an exponent"),
+        ];
+        let fields = [
+            ("monthly_price = 6.95", "monthly_price", "packages[0]"),
+            ("extra_ip_price = 2.00", "extra_ip_price", "pools[0]"),
+            ("off = \"2.00\"", "off", "promo_codes[1]"),
+        ];
+        for (from, field, entry) in fields {
+            let line = EXAMPLE[..EXAMPLE.find(from).unwrap()].matches('\n').count() + 1;
+            for (written, what) in wrong {
+                let text = EXAMPLE.replacen(from, &format!("{field} = {written}"), 1);
+                let fault = read(&text).unwrap_err().to_string();
+                let place = format!("catalog.toml, line {line}, `{entry}.{field}`: ");
+                assert!(fault.starts_with(&place) && fault.contains(what), "{field} = {written}: {fault}");
+            }
+        }
+        let fault = read(&EXAMPLE.replacen("off = \"50%\"", "off = \"50.5%\"", 1)).unwrap_err().to_string();
+        assert!(fault.contains("`promo_codes[0].off`: `50.5%` is no percentage"), "{fault}");
+    }
+
+    #[test]
+    fn what_travels_as_json_has_its_amounts_as_texts() {
+        let json = serde_json::to_string(&read(EXAMPLE).unwrap()).unwrap();
+        for number in ["6.95", "1e2", "7"] {
+            let number = json.replacen("\"monthly_price\":\"6.95\"", &format!("\"monthly_price\":{number}"), 1);
+            assert!(number != json && serde_json::from_str::<CatalogFile>(&number).is_err(), "{number}");
         }
     }
 }

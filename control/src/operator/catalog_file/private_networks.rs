@@ -68,8 +68,8 @@ impl From<RangeEntry> for PrivateRangeEntry {
 
 #[cfg(test)]
 mod tests {
-    use super::super::CatalogFile;
-    use crate::{config::toml_text, domain::catalog::Catalog};
+    use super::super::read;
+    use crate::domain::catalog::Catalog;
 
     const EXAMPLE: &str = include_str!("../../../../docs/examples/catalog.toml");
 
@@ -80,7 +80,7 @@ mod tests {
     fn checked(from: &str, to: &str) -> Result<Catalog, String> {
         let text = EXAMPLE.replacen(from, to, 1);
         assert_ne!(text, EXAMPLE, "{from}");
-        let file: CatalogFile = toml_text::parse(&text, "catalog.toml").map_err(|fault| fault.to_string())?;
+        let file = read(&text, "catalog.toml").map_err(|fault| fault.to_string())?;
         let catalog = Catalog::from(file);
         catalog.check().map(|()| catalog).map_err(|bad| bad.to_string())
     }

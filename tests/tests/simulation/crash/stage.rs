@@ -9,11 +9,10 @@ use axum::{
 };
 use csp_control::{
     api,
-    config::toml_text,
     domain::{server::ServiceStatus, time::DAY},
     fleet::Hosts as _,
     operator::{
-        catalog_file::CatalogFile,
+        catalog_file,
         wire::{self, Apply},
     },
 };
@@ -64,7 +63,7 @@ impl Stage {
     pub async fn furnish(&mut self) {
         // Its images are two files: the example names no real digests.
         let catalog = EXAMPLE_CATALOG.replacen(&"0".repeat(64), &"1".repeat(64), 1);
-        let catalog: CatalogFile = toml_text::parse(&catalog, "catalog").unwrap();
+        let catalog = catalog_file::read(&catalog, "catalog").unwrap();
         self.operate("/catalog", &serde_json::to_value(Apply { catalog, dry_run: false }).unwrap()).await;
         for index in 0..self.history.hosts.len() {
             self.join(index).await;

@@ -63,6 +63,8 @@ ids! {
     PackageId,
     /// A rented server; also the name of its libvirt domain.
     ServerId,
+    /// What opens one server's page without an account.
+    ShareLinkId,
     /// A customer's public SSH key.
     SshKeyId,
     /// One movement of money.

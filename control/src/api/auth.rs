@@ -20,7 +20,7 @@ use super::{
 use crate::{
     domain::{
         api_key::{KeyRefusal, admit},
-        scope::{Alternatives, Scope, suffice},
+        scope::{Alternatives, Scope, Scopes, suffice},
         time::Time,
         token,
     },
@@ -40,6 +40,8 @@ pub struct Customer {
     pub key: ApiKeyId,
     /// The key itself, as sent: stored answers are sealed under it.
     pub secret: Secret,
+    /// What the key may do.
+    pub scopes: Scopes,
     /// From then on the key opens nothing.
     pub key_expires_at: Option<Time>,
     /// Whence the request came, behind whatever proxies of ours.
@@ -108,8 +110,8 @@ impl<N: Need> FromRequestParts<App> for By<N> {
         if !suffice(key.terms.scopes, N::ALTERNATIVES) {
             return Err(lacking(N::ALTERNATIVES));
         }
-        let (key_expires_at, address) = (key.terms.expires_at, client.address);
-        let customer = Customer { account: key.account, key: key.id, secret, key_expires_at, address };
+        let (scopes, key_expires_at, address) = (key.terms.scopes, key.terms.expires_at, client.address);
+        let customer = Customer { account: key.account, key: key.id, secret, scopes, key_expires_at, address };
         Ok(Self { customer, need: PhantomData })
     }
 }

@@ -161,9 +161,6 @@ registry! {
     PromoCodeRefused = "promo_code_refused", UNPROCESSABLE_ENTITY, false,
         "The promo code does not exist or does not apply. Nothing was ordered.",
         "`error.details.fields` says why: correct it, or leave it out.";
-    NotAvailableYet = "not_available_yet", UNPROCESSABLE_ENTITY, false,
-        "The provider does not offer this part yet.",
-        "Leave the field out.";
     IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, false,
         "This Idempotency-Key was used for another request.",
         "Use a new one for each request, and the same one only to send the same request again.";

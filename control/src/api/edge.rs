@@ -3,7 +3,7 @@
 //! Whatever goes wrong below (a handler's refusal, a path or method that does not exist, a panic) leaves here in one
 //! shape.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{borrow::Cow, panic::AssertUnwindSafe, sync::Arc};
 
 use axum::{
     extract::{Request, State},
@@ -14,11 +14,18 @@ use axum::{
 use futures_util::FutureExt as _;
 use tracing::Instrument as _;
 
-use super::error::{ApiError, Code};
+use super::{
+    error::{ApiError, Code},
+    manage,
+};
 use crate::{clock::Clock, entropy::Entropy};
 
 /// Echoed in every answer; what a customer quotes when asking for help.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Marks an answer that is a page of its own, whatever its status: it leaves as it is.
+#[derive(Debug, Clone, Copy)]
+pub struct Rendered;
 
 /// Longest path and query, in bytes.
 const URI_BYTES_MAX: usize = 16 * 1024;
@@ -54,10 +61,23 @@ fn is_request_id(id: &str) -> bool {
     (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
 }
 
+/// What the log may have of a path. A management link's token stands in one, and so may any other that somebody put into
+/// the wrong place, whole or in part, spelled plainly or not: below `/manage` only our own names are told.
+fn loggable(path: &str) -> Cow<'_, str> {
+    if let Some(below) = path.strip_prefix(manage::PATH).and_then(|rest| rest.strip_prefix('/')) {
+        let is_ours = below.len() <= 12 && below.bytes().all(|b| b.is_ascii_lowercase() || b == b'.');
+        return if is_ours { path.into() } else { format!("{}/…", manage::PATH).into() };
+    }
+    match path.find("csp_") {
+        Some(at) => format!("{}…", path.get(..at).unwrap_or_default()).into(),
+        None => path.into(),
+    }
+}
+
 /// Runs a request inside the layer.
 pub async fn edge(State(edge): State<Edge>, request: Request, next: Next) -> Response {
     let id = edge.request_id(request.headers());
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let (method, path) = (request.method().clone(), loggable(request.uri().path()).into_owned());
     let span = tracing::info_span!("request", request_id = %id);
     async move {
         let began = tokio::time::Instant::now();
@@ -95,7 +115,10 @@ fn bad_head(request: &Request) -> Option<ApiError> {
 
 /// Renders a refusal, and marks the answer with its id.
 fn enveloped(mut response: Response, id: &str) -> Response {
-    let refusal = response.extensions_mut().remove::<ApiError>().or_else(|| foreign_refusal(&response));
+    let refusal = match response.extensions_mut().remove::<Rendered>() {
+        Some(Rendered) => None,
+        None => response.extensions_mut().remove::<ApiError>().or_else(|| foreign_refusal(&response)),
+    };
     if let Some(refusal) = refusal {
         log(&refusal);
         let headers = response.headers_mut();
@@ -178,6 +201,24 @@ mod tests {
     async fn a_bare_status_of_the_framework_is_rendered_too() {
         let (_, body) = answer("/teapot").await;
         assert!(body.starts_with("{\"ok\":false,") && body.contains("bad_request"), "{body}");
+    }
+
+    #[test]
+    fn no_token_in_a_path_reaches_the_log() {
+        for (path, told) in [
+            ("/api/v1/servers", "/api/v1/servers"),
+            ("/manage", "/manage"),
+            ("/manage/state", "/manage/state"),
+            ("/manage/manage.css", "/manage/manage.css"),
+            ("/manage/csp_sh_0000000000000000000000000000000000000000000", "/manage/…"),
+            ("/manage/%63sp_sh_00000000000000000000000000000000000000000", "/manage/…"),
+            ("/manage/CSP_SH_0", "/manage/…"),
+            ("/manage/state/csp_sh_0", "/manage/…"),
+            ("/managecsp_sh_0000", "/manage…"),
+            ("/api/v1/account/csp_live_0000", "/api/v1/account/…"),
+        ] {
+            assert_eq!(loggable(path), told);
+        }
     }
 
     #[test]

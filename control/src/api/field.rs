@@ -165,6 +165,12 @@ impl Faults {
         self.0.is_empty()
     }
 
+    /// How many things are wrong so far.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// The refusal, when there is something to refuse.
     ///
     /// # Errors
@@ -232,10 +238,10 @@ mod tests {
     #[test]
     fn faults_that_agree_keep_their_code() {
         let mut faults = Faults::default();
-        faults.add(Code::NotAvailableYet, "promo_code", "not yet");
-        assert_eq!(faults.refusal().code, Code::NotAvailableYet);
+        faults.add(Code::PromoCodeRefused, "promo_code", "not yet");
+        assert_eq!(faults.refusal().code, Code::PromoCodeRefused);
         let mut faults = Faults::default();
-        faults.add(Code::NotAvailableYet, "promo_code", "not yet");
+        faults.add(Code::PromoCodeRefused, "promo_code", "not yet");
         faults.add(Code::InvalidHostname, "hostname", "no");
         assert_eq!(faults.refusal().code, Code::ValidationFailed);
     }

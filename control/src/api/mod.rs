@@ -23,6 +23,7 @@ pub mod events;
 pub mod field;
 pub mod held;
 pub mod idempotency;
+pub mod manage;
 pub mod notices;
 pub mod page;
 mod path;

@@ -24,6 +24,22 @@ impl TryFrom<String> for PublicUrl {
     }
 }
 
+impl PublicUrl {
+    /// Whether browsers reach it by TLS.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.0.starts_with("https://")
+    }
+
+    /// Scheme, name and port, as browsers name where a request comes from.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        let begins = self.0.find("://").map_or(0, |at| at + "://".len());
+        let ends = self.0.get(begins..).and_then(|rest| rest.find('/')).map_or(self.0.len(), |at| begins + at);
+        self.0.get(..ends).unwrap_or(&self.0)
+    }
+}
+
 impl fmt::Display for PublicUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -38,6 +54,10 @@ mod tests {
     fn a_slash_at_the_end_is_taken_off_and_other_texts_are_refused() {
         let url = PublicUrl::try_from("https://cloud.example.com/".to_owned()).unwrap();
         assert_eq!(url.to_string(), "https://cloud.example.com");
+        assert!(url.is_https());
+        assert_eq!(url.origin(), "https://cloud.example.com");
+        let below = PublicUrl::try_from("http://127.0.0.1:8080/a/b".to_owned()).unwrap();
+        assert_eq!((below.is_https(), below.origin()), (false, "http://127.0.0.1:8080"));
         for text in
             ["", "https://", "https:///x", "cloud.example.com", "javascript:alert(1)", "https://a b", "http://:80"]
         {

@@ -6,7 +6,7 @@
 
 use std::net::Ipv4Addr;
 
-use csp_shared::id::{ActionId, NetworkId, NoticeId, ServerId};
+use csp_shared::id::{ActionId, NetworkId, NoticeId, ServerId, ShareLinkId};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
@@ -61,6 +61,9 @@ kinds! {
     ServerAddressReplaced = "server.address_replaced",
         "An address that was on its way to a server is in use by another machine, so the server gets this one instead. `data`: address.";
     ServerPasswordReset = "server.password_reset", "The guest took a new root password that the owner asked for.";
+    ServerLinkCreated = "server.link_created",
+        "A management link to the server was made. `data`: link_uuid, label.";
+    ServerLinkRevoked = "server.link_revoked", "A management link was revoked and opens nothing more. `data`: link_uuid, label.";
     ServerLost = "server.lost",
         "The provider lost the server's host and gave the server up, with its data. It is destroyed. `data`: amount, what was credited for unused time.";
     ServerDestroyed = "server.destroyed",
@@ -129,6 +132,10 @@ struct Data<'a> {
     name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     notice_uuid: Option<NoticeId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link_uuid: Option<ShareLinkId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     kind: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -207,6 +214,20 @@ impl Event {
         let data =
             Data { reminder: Some(kind.as_str()), paid_until, delete_at, amount: Some(amount), ..Data::default() };
         Self::server(Kind::ServerReminder, server, &data)
+    }
+
+    /// A link opens a server's page now.
+    pub fn link_created(server: ServerId, link: ShareLinkId, label: &str) -> Self {
+        Self::link(Kind::ServerLinkCreated, server, link, label)
+    }
+
+    /// A link opens nothing any more, since its owner said so.
+    pub fn link_revoked(server: ServerId, link: ShareLinkId, label: &str) -> Self {
+        Self::link(Kind::ServerLinkRevoked, server, link, label)
+    }
+
+    fn link(kind: Kind, server: ServerId, link: ShareLinkId, label: &str) -> Self {
+        Self::server(kind, server, &Data { link_uuid: Some(link), label: Some(label), ..Data::default() })
     }
 
     /// A server was given up with its host.

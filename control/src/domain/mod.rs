@@ -37,6 +37,7 @@ pub mod segment;
 pub mod server;
 pub mod server_label;
 pub mod server_settings;
+pub mod share_link;
 pub mod slug;
 pub mod ssh_key;
 pub mod statement;

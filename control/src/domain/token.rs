@@ -17,6 +17,10 @@ pub enum TokenKind {
     Console,
     /// The same look, for the host that shows it.
     ConsoleStream,
+    /// One server's page, for whoever was given it.
+    ShareLink,
+    /// The same page, for the browser that brought a link.
+    LinkSession,
 }
 
 impl TokenKind {
@@ -29,6 +33,8 @@ impl TokenKind {
             Self::Join => "csp_join_",
             Self::Console => "csp_con_",
             Self::ConsoleStream => "csp_cst_",
+            Self::ShareLink => "csp_sh_",
+            Self::LinkSession => "csp_ls_",
         }
     }
 }
@@ -52,8 +58,18 @@ pub fn hash(token: &Secret) -> Sha256 {
 /// What may be shown of a token later: its prefix and first characters, and the last four.
 #[must_use]
 pub fn preview(token: &Secret) -> String {
+    shown(token, 12)
+}
+
+/// The same of a link, which shows ten characters before the dots (CONTRACT, share links).
+#[must_use]
+pub fn link_preview(token: &Secret) -> String {
+    shown(token, 10)
+}
+
+fn shown(token: &Secret, first: usize) -> String {
     let text = token.reveal();
-    let head: String = text.chars().take(12).collect();
+    let head: String = text.chars().take(first).collect();
     let tail: String = text.chars().skip(text.chars().count().saturating_sub(4)).collect();
     format!("{head}...\u{2022}\u{2022}\u{2022}\u{2022}{tail}")
 }
@@ -92,5 +108,12 @@ mod tests {
         assert_eq!(token.reveal().len(), 52);
         assert_eq!(format!("{token:?}"), "Secret(…)");
         assert_ne!(hash(&token), hash(&make(TokenKind::ApiKey, &mut Draw::new([2; 32]))));
+    }
+
+    #[test]
+    fn a_preview_has_the_beginning_and_the_end_and_of_a_link_what_the_contract_shows() {
+        let token = Secret::new("csp_sh_abcdefghijklmnop1234".to_owned());
+        assert_eq!(link_preview(&token), "csp_sh_abc...\u{2022}\u{2022}\u{2022}\u{2022}1234");
+        assert_eq!(preview(&token), "csp_sh_abcde...\u{2022}\u{2022}\u{2022}\u{2022}1234");
     }
 }

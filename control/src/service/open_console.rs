@@ -1,10 +1,10 @@
 //! A look at a server's screen, in two steps: a ticket for who may ask, and the stream for who brings the ticket.
 //!
-//! Two, because a browser cannot send the API key along when it opens a page. So the key buys a ticket that opens one
-//! stream within a minute, and after that is worth nothing to whoever finds it.
+//! Two, because a browser cannot send the API key along when it opens a page. So the key, or a management link, buys a
+//! ticket that opens one stream within a minute, and after that is worth nothing to whoever finds it.
 
 use csp_shared::{
-    id::{AccountId, ApiKeyId, HostId, ServerId},
+    id::{AccountId, HostId, ServerId},
     secret::Secret,
 };
 
@@ -13,10 +13,11 @@ use crate::{
         allowed::{Ask, Denied, allow},
         draw::Draw,
         server::ServiceStatus,
+        share_link::Permission,
         time::Time,
         token::{self, TokenKind},
     },
-    store::{ConsoleTicket, Read, StoreError, Tx},
+    store::{ConsoleRight, ConsoleTicket, Read, StoreError, Tx},
 };
 
 /// How long a ticket waits for its use.
@@ -52,7 +53,7 @@ pub enum TicketError {
 pub fn issue_console_ticket(
     tx: &mut Tx<'_>,
     account: AccountId,
-    key: ApiKeyId,
+    right: ConsoleRight,
     server: ServerId,
     draw: Draw,
     now: Time,
@@ -62,7 +63,7 @@ pub fn issue_console_ticket(
     allow(Ask::Console, &standing)?;
     let ticket = token::make(TokenKind::Console, &mut draw);
     let expires_at = now.plus(TICKET_SECONDS);
-    tx.console_ticket_insert(&ConsoleTicket { server, account, key }, token::hash(&ticket), expires_at, now)?;
+    tx.console_ticket_insert(&ConsoleTicket { server, account, right }, token::hash(&ticket), expires_at, now)?;
     Ok(TicketIssued { ticket, expires_at })
 }
 
@@ -77,7 +78,7 @@ pub enum Admission {
         /// Who can show it.
         host: HostId,
         /// By whose right.
-        key: ApiKeyId,
+        right: ConsoleRight,
     },
     /// Used, too old, or never made: nobody learns which.
     BadTicket,
@@ -90,10 +91,10 @@ pub enum Admission {
 /// # Errors
 /// When the store cannot keep it.
 pub fn redeem_console_ticket(tx: &mut Tx<'_>, ticket: &Secret, now: Time) -> Result<Admission, StoreError> {
-    let Some(ConsoleTicket { server, account, key }) = tx.console_ticket_take(token::hash(ticket), now)? else {
+    let Some(ConsoleTicket { server, account, right }) = tx.console_ticket_take(token::hash(ticket), now)? else {
         return Ok(Admission::BadTicket);
     };
-    if !tx.api_key_is_open(key, now)? {
+    if !stands(tx, right, now)? {
         return Ok(Admission::BadTicket);
     }
     let Some(standing) = tx.server_standing(account, server, now)? else { return Ok(Admission::NotOnline) };
@@ -101,7 +102,7 @@ pub fn redeem_console_ticket(tx: &mut Tx<'_>, ticket: &Secret, now: Time) -> Res
         return Ok(Admission::NotOnline);
     }
     let Some(placement) = tx.placement_get(server)? else { return Ok(Admission::NotOnline) };
-    Ok(Admission::Open { server, host: placement.host, key })
+    Ok(Admission::Open { server, host: placement.host, right })
 }
 
 /// Whether an open stream may go on: the right by which it was opened still stands. That the guest runs is not asked
@@ -109,8 +110,16 @@ pub fn redeem_console_ticket(tx: &mut Tx<'_>, ticket: &Secret, now: Time) -> Res
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn console_may_stay(read: &Read<'_>, server: ServerId, key: ApiKeyId, now: Time) -> Result<bool, StoreError> {
+pub fn console_may_stay(read: &Read<'_>, server: ServerId, right: ConsoleRight, now: Time) -> Result<bool, StoreError> {
     let found = read.server_get(server)?;
     let is_open = found.is_some_and(|server| server.service == ServiceStatus::Active && !server.locked);
-    Ok(is_open && read.api_key_is_open(key, now)?)
+    Ok(is_open && stands(read, right, now)?)
+}
+
+/// Whether what a screen was opened by opens now.
+fn stands(read: &Read<'_>, right: ConsoleRight, now: Time) -> Result<bool, StoreError> {
+    match right {
+        ConsoleRight::Key(key) => read.api_key_is_open(key, now),
+        ConsoleRight::Link(link) => read.share_link_grants(link, Permission::Console, now),
+    }
 }

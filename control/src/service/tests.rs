@@ -628,7 +628,9 @@ async fn no_path_starts_a_locked_server() {
         let wanted = CreateKey { account, label, terms, limits: AccountLimits::default().limits() };
         let key = world.store.write(move |tx| create_key(tx, &wanted, draw.clone(), NOW)).await.unwrap();
         let draw = world.entropy.draw();
-        let ticket = world.store.write(move |tx| issue_console_ticket(tx, account, key.id, server, draw.clone(), NOW));
+        let ticket = world.store.write(move |tx| {
+            issue_console_ticket(tx, account, crate::store::ConsoleRight::Key(key.id), server, draw.clone(), NOW)
+        });
         assert!(matches!(ticket.await, Err(TicketError::Denied(d)) if d.why == Why::Suspended), "{was}");
         assert_eq!(world.view(server, NOW).await.unwrap().status, Status::Suspended);
         assert_eq!(world.desired(server).await, before, "{was}");

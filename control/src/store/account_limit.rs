@@ -43,13 +43,18 @@ impl Read<'_> {
                            WHERE a.uuid = ?1 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > ?2)";
                 self.count(sql, (account, now.0))
             }
+            Limit::ShareLinks => {
+                let sql = "SELECT count(*) FROM share_links l JOIN servers s ON s.id = l.server_id \
+                           JOIN accounts a ON a.id = s.account_id WHERE a.uuid = ?1 AND l.revoked_at IS NULL \
+                           AND (l.expires_at IS NULL OR l.expires_at > ?2) \
+                           AND s.service_status IN ('provisioning', 'active', 'suspended')";
+                self.count(sql, (account, now.0))
+            }
             Limit::PrivateNetworks => {
                 let sql = "SELECT count(*) FROM accounts a JOIN networks n ON n.account_id = a.id \
                            WHERE a.uuid = ?1 AND n.state = 'active'";
                 self.count(sql, [account])
             }
-            // The store has no such things: what cannot be made is not there.
-            Limit::ShareLinks => Ok(0),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use csp_shared::{
     generation::{Generation, Incarnation, Version},
-    id::{AccountId, ActionId, ServerId},
+    id::{AccountId, ActionId, ServerId, ShareLinkId},
     observed::Activity,
 };
 use rusqlite::{Row, types::Value};
@@ -33,6 +33,8 @@ pub struct Action {
     pub error: Option<(String, String)>,
     /// What its host said last of why it could not be done, in its own words: for the operator alone.
     pub host_says: Option<String>,
+    /// The management link through which it was asked for, and what that is called.
+    pub link: Option<(ShareLinkId, String)>,
     /// When it was asked.
     pub created_at: Time,
     /// When its host took it up.
@@ -92,7 +94,8 @@ const ACTIONS: &str = "SELECT x.uuid, s.uuid, x.command, x.status, x.incarnation
                        (SELECT json_array(json_extract(o.body, '$.activity'), json_extract(o.body, '$.arrived_percent')) \
                        FROM observations o \
                        JOIN placements p ON p.id = o.placement_id WHERE p.server_id = s.id ORDER BY p.id DESC LIMIT 1) END, \
-                       x.host_says FROM actions x JOIN servers s ON s.id = x.server_id";
+                       x.host_says, k.uuid, k.label FROM actions x JOIN servers s ON s.id = x.server_id \
+                       LEFT JOIN action_links y ON y.action_id = x.id LEFT JOIN share_links k ON k.id = y.link_id";
 
 fn action(r: &Row<'_>) -> Result<Action, StoreError> {
     let (code, message): (Option<String>, Option<String>) = (r.get(6)?, r.get(7)?);
@@ -107,6 +110,7 @@ fn action(r: &Row<'_>) -> Result<Action, StoreError> {
         wanted: wanted(r)?,
         error: code.zip(message),
         host_says: r.get(12)?,
+        link: row::parsed_maybe(r, 13)?.zip(r.get::<_, Option<String>>(14)?),
         created_at: row::time(r, 8)?,
         started_at: row::time_maybe(r, 9)?,
         finished_at: row::time_maybe(r, 10)?,

@@ -1,12 +1,21 @@
 //! Tickets that open a console once: their hashes, never the tickets.
 
 use csp_shared::{
-    id::{AccountId, ApiKeyId, ServerId},
+    id::{AccountId, ApiKeyId, ServerId, ShareLinkId},
     sha256::Sha256,
 };
 
 use super::{StoreError, Tx, row};
 use crate::domain::time::Time;
+
+/// By whose right a screen is seen: it ends with that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConsoleRight {
+    /// A key of the account.
+    Key(ApiKeyId),
+    /// A management link.
+    Link(ShareLinkId),
+}
 
 /// What a ticket opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,8 +24,17 @@ pub struct ConsoleTicket {
     pub server: ServerId,
     /// Whose server, when the ticket was made.
     pub account: AccountId,
-    /// The key that asked for it.
-    pub key: ApiKeyId,
+    /// By whose right it was asked for.
+    pub right: ConsoleRight,
+}
+
+impl std::fmt::Display for ConsoleRight {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Key(key) => write!(f, "key {key}"),
+            Self::Link(link) => write!(f, "link {link}"),
+        }
+    }
 }
 
 impl Tx<'_> {
@@ -33,9 +51,13 @@ impl Tx<'_> {
     ) -> Result<(), StoreError> {
         self.run("DELETE FROM console_tickets WHERE expires_at <= ?1", [now.0])?;
         let server = self.key_of("servers", &ticket.server.to_string())?;
-        let key = self.key_of("api_keys", &ticket.key.to_string())?;
-        let sql = "INSERT INTO console_tickets (hash, server_id, api_key_id, expires_at) VALUES (?1, ?2, ?3, ?4)";
-        self.insert(sql, (hash.0, server, key, expires_at.0)).map(drop)
+        let (key, link) = match ticket.right {
+            ConsoleRight::Key(key) => (Some(self.key_of("api_keys", &key.to_string())?), None),
+            ConsoleRight::Link(link) => (None, Some(self.key_of("share_links", &link.to_string())?)),
+        };
+        let sql = "INSERT INTO console_tickets (hash, server_id, api_key_id, link_id, expires_at) \
+                   VALUES (?1, ?2, ?3, ?4, ?5)";
+        self.insert(sql, (hash.0, server, key, link, expires_at.0)).map(drop)
     }
 
     /// Uses a ticket up. None when there is none with this hash, or it is too old.
@@ -43,11 +65,16 @@ impl Tx<'_> {
     /// # Errors
     /// When the store cannot keep it.
     pub fn console_ticket_take(&mut self, hash: Sha256, now: Time) -> Result<Option<ConsoleTicket>, StoreError> {
-        let sql = "SELECT s.uuid, a.uuid, k.uuid FROM console_tickets t JOIN servers s ON s.id = t.server_id \
-                   JOIN accounts a ON a.id = s.account_id JOIN api_keys k ON k.id = t.api_key_id \
-                   WHERE t.hash = ?1 AND t.expires_at > ?2";
+        let sql = "SELECT s.uuid, a.uuid, k.uuid, l.uuid FROM console_tickets t JOIN servers s ON s.id = t.server_id \
+                   JOIN accounts a ON a.id = s.account_id LEFT JOIN api_keys k ON k.id = t.api_key_id \
+                   LEFT JOIN share_links l ON l.id = t.link_id WHERE t.hash = ?1 AND t.expires_at > ?2";
         let found = self.maybe(sql, (hash.0, now.0), |r| {
-            Ok(ConsoleTicket { server: row::parsed(r, 0)?, account: row::parsed(r, 1)?, key: row::parsed(r, 2)? })
+            let (server, account) = (row::parsed(r, 0)?, row::parsed(r, 1)?);
+            let right = match row::parsed_maybe(r, 2)? {
+                Some(key) => ConsoleRight::Key(key),
+                None => ConsoleRight::Link(row::parsed(r, 3)?),
+            };
+            Ok(ConsoleTicket { server, account, right })
         })?;
         self.run("DELETE FROM console_tickets WHERE hash = ?1", [hash.0])?;
         Ok(found)

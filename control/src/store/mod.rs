@@ -45,6 +45,7 @@ mod scheduler;
 mod server;
 mod server_settings;
 mod server_view;
+mod share_link;
 mod signal;
 mod spec;
 mod ssh_key;
@@ -68,7 +69,7 @@ pub use self::{
     billed::Billed,
     catalog::{ImageRow, LocationRow, PackageRow, PoolRow},
     catalog_apply::{CatalogChange, ChangeKind},
-    console_ticket::ConsoleTicket,
+    console_ticket::{ConsoleRight, ConsoleTicket},
     engine::Store,
     event::EventRow,
     explain::Whose,
@@ -92,6 +93,7 @@ pub use self::{
     scheduler::SchedulerRow,
     server::{NewServer, Server},
     server_view::{ServerFilter, ServerIp, ServerView},
+    share_link::{LinkVisit, NewShareLink, ShareLinkRow},
     spec::Observation,
     ssh_key::SshKeyRow,
     transfer::{Held, PostError, Posted},

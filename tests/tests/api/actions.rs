@@ -79,6 +79,7 @@ async fn whatever_is_queued_tells_its_action_from_the_first_answer_to_the_end() 
         let wanted = json!({
             "uuid": uuid(&reply), "server_uuid": world.server, "command": verb, "status": "queued", "progress": 0,
             "created": "2026-06-10 12:00:00", "started": null, "finished": null, "error": null,
+            "management_link": null,
         });
         assert_eq!(reply.json["action"], wanted);
         assert_eq!(world.action(&reply).await, wanted);

@@ -31,7 +31,10 @@ fn with_body() -> Vec<(String, String)> {
         .map(|(path, (method, _))| {
             (
                 method.to_owned(),
-                path.replace("{uuid}", ABSENT).replace("{ip_uuid}", ABSENT).replace("{membership_id}", ABSENT),
+                path.replace("{uuid}", ABSENT)
+                    .replace("{link_uuid}", ABSENT)
+                    .replace("{ip_uuid}", ABSENT)
+                    .replace("{membership_id}", ABSENT),
             )
         })
         .collect()

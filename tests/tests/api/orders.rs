@@ -84,7 +84,6 @@ async fn each_refusal_has_its_code_names_its_field_and_changes_nothing() {
         (json!({"promo_code": "NOPE"}), 422, "promo_code_refused", vec!["promo_code"]),
         (json!({"promo_code": "50 %"}), 422, "promo_code_refused", vec!["promo_code"]),
         (json!({"promo_code": "EDGE2"}), 422, "promo_code_refused", vec!["promo_code"]),
-        (json!({"create_management_link": true}), 422, "not_available_yet", vec!["create_management_link"]),
         (json!({"create_management_link": "yes"}), 422, "validation_failed", vec!["create_management_link"]),
         (json!({"type": "cloud", "colour": "red"}), 422, "validation_failed", vec!["colour", "type"]),
     ];

@@ -27,6 +27,8 @@ pub struct Scene {
     /// An extra address of the server, where the example is about one, and another server to move it to.
     pub ip: Option<String>,
     pub other: Option<ServerId>,
+    /// The uuid of a management link, and what is shown of its token; empty where the example has nothing of it.
+    pub link: (String, String),
     host: TestHost,
 }
 
@@ -43,11 +45,13 @@ impl Scene {
         let server = order(&control, &customer).await;
         host.obey().await;
         control.top_up(customer.account, "25.00", "the text's").await;
-        let mut scene = Self { control, customer, server, ssh_key, ip: None, other: None, host };
+        let mut scene =
+            Self { control, customer, server, ssh_key, ip: None, other: None, link: Default::default(), host };
         match example.name().as_str() {
             "POST /servers/{uuid}/start" => scene.stop_first().await,
             "POST /servers/{uuid}/extra-ips" => {}
             name if name.contains("/extra-ips") => scene.with_extra_ip().await,
+            name if name.contains("/share-links") => scene.link = scene.customer_link().await,
             _ => {}
         }
         scene
@@ -60,6 +64,16 @@ impl Scene {
         self.ip = Some(added.data()["uuid"].as_str().unwrap().to_owned());
         self.other = Some(order(&self.control, &self.customer).await);
         self.host.obey().await;
+    }
+
+    /// The link that the text lists.
+    async fn customer_link(&self) -> (String, String) {
+        let path = format!("/servers/{}/share-links", self.server);
+        let wanted = json!({"label": "Customer link", "permissions": {"start": true, "console": true}});
+        self.control.api("POST", &path).by(&self.customer).json(&wanted).send().await;
+        let listed = self.control.api("GET", &path).by(&self.customer).send().await;
+        let text = |name: &str| listed.data()[0][name].as_str().unwrap().to_owned();
+        (text("uuid"), text("token_preview"))
     }
 
     /// A start that has something to do.

@@ -73,6 +73,7 @@ pub fn example(command: Command) -> serde_json::Value {
         wanted: Version { incarnation: Incarnation(1), generation: Generation::FIRST },
         error: None,
         host_says: None,
+        link: None,
         created_at: Time(1_781_092_800),
         started_at: None,
         finished_at: None,

@@ -1,6 +1,6 @@
 //! An action as its owner sees it.
 
-use csp_shared::id::{ActionId, ServerId};
+use csp_shared::id::{ActionId, ServerId, ShareLinkId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -37,6 +37,18 @@ pub struct ActionAnswer {
     /// Why it failed.
     #[schema(required)]
     error: Option<Failure>,
+    /// The management link through which it was asked for; null when a key asked.
+    #[schema(required)]
+    management_link: Option<AskedByLink>,
+}
+
+/// A management link, also one that opens nothing any more.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AskedByLink {
+    #[schema(value_type = Uuid)]
+    uuid: ShareLinkId,
+    #[schema(example = "Customer link")]
+    label: String,
 }
 
 /// Why something could not be brought about.
@@ -66,6 +78,7 @@ impl From<Action> for ActionAnswer {
             started: action.started_at.map(When),
             finished: action.finished_at.map(When),
             error: action.error.map(Failure::from),
+            management_link: action.link.map(|(uuid, label)| AskedByLink { uuid, label }),
         }
     }
 }

@@ -18,7 +18,7 @@ use axum::{
 };
 use csp_link::pipe::{Patience, Socket, Why, between};
 use csp_shared::{
-    id::{ApiKeyId, ServerId},
+    id::{HostId, ServerId},
     secret::Secret,
 };
 use hyper_util::rt::TokioIo;
@@ -42,14 +42,14 @@ use crate::{
         token::{self, TokenKind},
     },
     service::open_console::{Admission, console_may_stay, redeem_console_ticket},
-    store::StoreError,
+    store::{ConsoleRight, StoreError},
 };
 
 /// Longer than any ticket of ours.
 const TICKET_BYTES_MAX: usize = 256;
 /// How long a browser may take to bring its ticket.
 const TICKET_WITHIN: Duration = Duration::from_secs(10);
-/// Between two looks at whether a stream may go on: a revoked key or a destroyed server ends it so soon.
+/// Between two looks at whether a stream may go on: a revoked key or link or a destroyed server ends it so soon.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Streams without a ticket, of this process. Each costs a connection and a frame's memory.
 const STRANGERS_MAX: usize = 2048;
@@ -126,9 +126,9 @@ fn accept_key(method: &Method, headers: &HeaderMap) -> Result<HeaderValue, ApiEr
 /// Runs a viewer's stream from its first message to its end.
 async fn view(app: App, mut browser: Socket, stranger: Stranger) {
     let reason = match admitted(&app, &mut browser).await {
-        Ok((server, host, key)) => {
+        Ok((server, host, right)) => {
             drop(stranger);
-            Box::pin(watch(&app, &mut browser, server, host, key)).await
+            Box::pin(watch(&app, &mut browser, server, host, right)).await
         }
         Err(reason) => {
             info!(reason = reason.name(), "no console was opened");
@@ -138,10 +138,7 @@ async fn view(app: App, mut browser: Socket, stranger: Stranger) {
     browser.close(reason.code(), reason.name()).await;
 }
 
-async fn admitted(
-    app: &App,
-    browser: &mut Socket,
-) -> Result<(ServerId, csp_shared::id::HostId, ApiKeyId), CloseReason> {
+async fn admitted(app: &App, browser: &mut Socket) -> Result<(ServerId, HostId, ConsoleRight), CloseReason> {
     let first = timeout(TICKET_WITHIN, browser.first_text(TICKET_BYTES_MAX)).await;
     let ticket = first.map_err(|_| CloseReason::Silent)?.map_err(|why| match why {
         Why::Garbage => CloseReason::Garbage,
@@ -150,19 +147,13 @@ async fn admitted(
     let (ticket, now) = (Secret::new(ticket.ok_or(CloseReason::BadTicket)?), app.now());
     let redeemed = app.store.write(move |tx| redeem_console_ticket(tx, &ticket, now)).await;
     match redeemed.map_err(unavailable)? {
-        Admission::Open { server, host, key } => Ok((server, host, key)),
+        Admission::Open { server, host, right } => Ok((server, host, right)),
         Admission::BadTicket => Err(CloseReason::BadTicket),
         Admission::NotOnline => Err(CloseReason::NotOnline),
     }
 }
 
-async fn watch(
-    app: &App,
-    browser: &mut Socket,
-    server: ServerId,
-    host: csp_shared::id::HostId,
-    key: ApiKeyId,
-) -> CloseReason {
+async fn watch(app: &App, browser: &mut Socket, server: ServerId, host: HostId, right: ConsoleRight) -> CloseReason {
     let seat = match app.wake.consoles().take_seat(host, server) {
         Ok(seat) => seat,
         Err(why) => return why.into(),
@@ -174,10 +165,10 @@ async fn watch(
             return why.into();
         }
     };
-    info!(%server, %host, api_key = %key, "a console is open");
+    info!(%server, %host, by = %right, "a console is open");
     let reason = tokio::select! {
         end = between(browser, &mut screen, Patience::default()) => CloseReason::from(end),
-        reason = forbidden(app, server, key) => reason,
+        reason = forbidden(app, server, right) => reason,
     };
     info!(%server, reason = reason.name(), "a console ended");
     // Not waited for: a host that hangs must not hold the browser's farewell, nor the seat.
@@ -186,12 +177,12 @@ async fn watch(
 }
 
 /// Waits until the stream may not go on.
-async fn forbidden(app: &App, server: ServerId, key: ApiKeyId) -> CloseReason {
+async fn forbidden(app: &App, server: ServerId, right: ConsoleRight) -> CloseReason {
     let never: Result<Infallible, CloseReason> = async {
         loop {
             sleep(LOOK_EVERY).await;
             let now = app.now();
-            let looked = app.store.read::<_, StoreError>(move |read| console_may_stay(read, server, key, now)).await;
+            let looked = app.store.read::<_, StoreError>(move |read| console_may_stay(read, server, right, now)).await;
             match looked {
                 Ok(true) => {}
                 Ok(false) => return Err(CloseReason::NotAllowed),

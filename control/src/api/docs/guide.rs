@@ -23,6 +23,7 @@ pub fn sections(url: &str) -> Vec<(&'static str, Markup)> {
         ("Requests and answers", answers()),
         ("Sending a request again", idempotency()),
         ("Trying what costs", dry_run(url)),
+        ("Management links", links(url)),
         ("Lists", lists()),
         ("Rate limits", rate_limits()),
     ];
@@ -118,6 +119,20 @@ fn dry_run(url: &str) -> Markup {
                    what erases a disk may wait until it is meant: `erases_disk` tells whether they will be asked for.")) }
         (block("What would this cost?", &curl("POST", url, "/servers?dry_run=true", Some(&order))))
         @if let Some(example) = example { (block("Answer", &shown(&example))) }
+    }
+}
+
+fn links(url: &str) -> Markup {
+    let link = json!({
+        "label": "Night shift", "expires_at": "2030-01-31 23:59:59", "permissions": {"restart": true, "console": true},
+    });
+    html! {
+        p { (line("A management link opens a page of one server for whoever has it, without an account and with nothing but what \
+                   you allow: `start`, `stop`, `restart`, `reinstall`, `console`, `stats`. It needs the scopes of what it \
+                   allows. Its URL is answered once; send it as you would send a password.")) }
+        (block("Let a colleague restart it", &curl("POST", url, "/servers/UUID/share-links", Some(&link))))
+        p { (line("The list tells how often and from where it was used last, and `GET /servers/{uuid}/actions` what was done by it. \
+                   Revoked or expired, it opens nothing more, and screens that it opened end within a second.")) }
     }
 }
 

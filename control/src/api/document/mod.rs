@@ -48,6 +48,8 @@ pub mod tags {
     pub const SERVERS: &str = "Servers";
     /// Networks of the account's own.
     pub const PRIVATE_NETWORKS: &str = "Private networks";
+    /// What opens a server's page without an account.
+    pub const SHARE_LINKS: &str = "Management links";
     /// What was asked of servers.
     pub const ACTIONS: &str = "Actions";
     /// What happened.
@@ -63,6 +65,10 @@ pub mod tags {
         (SSH_KEYS, "Public keys that a new server lets in."),
         (SERVERS, "Ordering servers, looking at them, powering them, removing them."),
         (PRIVATE_NETWORKS, "Networks of the account's own between its servers, and which servers are in them."),
+        (
+            SHARE_LINKS,
+            "Links that open the page of one server without an account, with what you allow and nothing else.",
+        ),
         (ACTIONS, "What was asked of servers, and how far it is."),
         (EVENTS, "What happened to the account and its servers, to read or to follow."),
         (META, "What the provider has to say, and this description."),

@@ -55,9 +55,6 @@ fn field(code: Code) -> Option<(&'static str, &'static str)> {
         Code::InvalidSshKey => ("public_key", "is a private key: send the public half, the file that ends in .pub"),
         Code::LocationNotFound => ("location", "there is no location `mars`"),
         Code::PromoCodeRefused => ("promo_code", "there is no such code"),
-        Code::NotAvailableYet => {
-            ("create_management_link", "management links are not offered yet; leave it out or send false")
-        }
         _ => return None,
     })
 }

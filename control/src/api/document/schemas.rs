@@ -34,6 +34,7 @@ use crate::{
         scope::Scope,
         server::{ServiceStatus, Status},
         server_label::LABELS_MAX,
+        share_link::Permission,
     },
     metrics::Range,
 };
@@ -168,6 +169,20 @@ schemas! {
         .property("reinstall", OptionalFlag::schema())
         .additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)))
         .examples([serde_json::json!({"destroy": true})]);
+    /// What a management link is to allow.
+    PermissionsChoice = permissions(
+        ObjectBuilder::new().schema_type(Type::Object).additional_properties(Some(
+            AdditionalProperties::<Schema>::FreeForm(false),
+        )),
+        &OptionalFlag::schema(),
+    )
+    .examples([serde_json::json!({"start": true, "stop": true, "restart": true, "reinstall": true, "console": true,
+        "stats": true})]);
+    /// What a management link allows: what is not named is not allowed.
+    PermissionsObject = permissions(ObjectBuilder::new().schema_type(Type::Object), &Yes::schema())
+        .examples([serde_json::json!({"start": true, "console": true})]);
+    /// A day or a second, in a field that may be left out.
+    OptionalMoment = optional(MOMENT).examples(["2026-07-10 23:59:59"]);
     /// An IP address.
     AddressText = text().pattern(exactly(IPV4)).examples(["203.0.113.10"]);
     /// Filters by label.
@@ -175,8 +190,6 @@ schemas! {
         .items(text().pattern(Some(format!("^{LABEL_NAME}(:{LABEL_VALUE})?$"))))
         .max_items(Some(FILTER_LABELS_MAX))
         .examples([serde_json::json!(["env:production"])]);
-    /// A field that is named in the contract and not offered yet.
-    Nothing = optional("");
     /// A promo code, in any case.
     OptionalPromoCode = optional("[A-Za-z0-9_-]{1,40}").examples(["WELCOME"]);
     /// Months, in a field that may be left out.
@@ -207,6 +220,11 @@ fn class(ranges: &[RangeInclusive<char>]) -> String {
         _ => c.to_string(),
     };
     ranges.iter().map(|range| format!("{}-{}", spelled(range.start()), spelled(range.end()))).collect()
+}
+
+/// An object with a property for each permission of a link.
+fn permissions(object: ObjectBuilder, each: &RefOr<Schema>) -> ObjectBuilder {
+    Permission::ALL.iter().fold(object, |object, permission| object.property(permission.as_str(), each.clone()))
 }
 
 /// Each kind of event with its meaning.

@@ -11,6 +11,7 @@ pub mod order;
 pub mod power;
 pub mod reinstall;
 pub mod reset_password;
+pub mod share_links;
 pub mod show;
 pub mod update;
 pub mod view;

@@ -7,13 +7,14 @@ use utoipa::ToSchema;
 
 use super::{
     names::{self, Unreadable},
+    share_links::{create::may_grant, view::LinkUrl},
     unaffordable,
     view::ServerAnswer,
 };
 use crate::{
     api::{
         actions::queued::{Queued, example},
-        auth::{By, Spends},
+        auth::{By, Customer, Spends},
         body::JsonBody,
         document::{
             schemas::{
@@ -33,13 +34,16 @@ use crate::{
         billing::promo::Code as PromoCode,
         catalog::ServiceType,
         hostname::Hostname,
+        label::Label,
         password::{self, RootPassword},
+        share_link::{Permissions, USUAL_LABEL},
         slug::Slug,
         ssh_key::SshKey,
         time::MINUTE,
         user_data::UserData,
     },
     service::{
+        create_share_link::{CreateShareLink, create_share_link},
         known_names::Named,
         order_server::{OrderError, OrderServer, order_server},
     },
@@ -53,7 +57,7 @@ const _: () = assert!(INLINE_KEYS_MAX < SSH_KEYS_MAX);
 const ORDERED: &str = "Service ordered and queued for provisioning.";
 
 /// What only an order is refused for.
-const REFUSALS: [Code; 13] = [
+const REFUSALS: [Code; 12] = [
     Code::AccountLocked,
     Code::LimitReached,
     Code::InsufficientBalance,
@@ -66,7 +70,6 @@ const REFUSALS: [Code; 13] = [
     Code::InvalidSshKey,
     Code::LocationNotFound,
     Code::PromoCodeRefused,
-    Code::NotAvailableYet,
 ];
 
 /// An order.
@@ -109,7 +112,8 @@ pub struct OrderBody {
     #[serde(default)]
     #[schema(value_type = OptionalPromoCode)]
     promo_code: Field<String>,
-    /// Not offered yet: leave it out, or send false.
+    /// The answer has a `management_link` then: it allows all but reinstalling, and ends when it is revoked. The key needs
+    /// the scopes `read` and `console` as well.
     #[serde(default)]
     #[schema(value_type = OptionalFlag)]
     create_management_link: Field<bool>,
@@ -130,6 +134,7 @@ struct Wanted {
     user_data: Option<UserData>,
     location: Option<Slug>,
     promo: Option<PromoCode>,
+    with_link: bool,
 }
 
 impl OrderBody {
@@ -162,14 +167,20 @@ impl OrderBody {
         let promo = faults
             .optional("promo_code", self.promo_code)
             .and_then(|text| faults.parsed(Code::PromoCodeRefused, "promo_code", PromoCode::parse(&text)));
-        if faults.optional("create_management_link", self.create_management_link) == Some(true) {
-            let reason = "management links are not offered yet; leave it out or send false";
-            faults.add(Code::NotAvailableYet, "create_management_link", reason);
-        }
+        let with_link = faults.optional("create_management_link", self.create_management_link).unwrap_or(false);
         match (kind, package, image, hostname) {
-            (Some(kind), Some(package), Some(image), Some(hostname)) if faults.is_empty() => {
-                Ok(Wanted { kind, package, image, hostname, ssh_key, inline_keys, user_data, location, promo })
-            }
+            (Some(kind), Some(package), Some(image), Some(hostname)) if faults.is_empty() => Ok(Wanted {
+                kind,
+                package,
+                image,
+                hostname,
+                ssh_key,
+                inline_keys,
+                user_data,
+                location,
+                promo,
+                with_link,
+            }),
             (kind, package, image, _) => {
                 let (package, image) = (package.map(Slug::into_text), image.map(Slug::into_text));
                 Err(Unreadable::new(faults, Named { kind, package, image, ssh_key, location, promo }))
@@ -229,6 +240,7 @@ pub async fn order(
         Ok(wanted) => wanted,
         Err(unreadable) => return Err(unreadable.refusal(&app, &customer, None).await),
     };
+    let link = if wanted.with_link { Some(of_order(&app, &customer)?) } else { None };
     let has_key = wanted.ssh_key.is_some() || !wanted.inline_keys.is_empty();
     let password = if !has_key { Some(root_password(&app).await?) } else { None };
     let (hash, plain) = password.map(|password| (password.hash, password.plain)).unzip();
@@ -247,12 +259,14 @@ pub async fn order(
         provision_timeout: i64::from(app.settings.orders.provision_timeout_minutes) * MINUTE,
         limits: app.settings.limits,
     };
-    let (draw, now) = (app.draw(), app.now());
+    let (draw, link_draw, now, settings) = (app.draw(), app.draw(), app.now(), app.settings.clone());
     once.run_priced(&app, dry_run, move |tx| {
         let ordered = order_server(tx, &order, draw.clone(), now)?;
         let gone = || StoreError::Damaged(format!("server {} is gone right after its order", ordered.server));
         let (view, _) = tx.server_view(order.account, ordered.server, now)?.ok_or_else(gone)?;
-        let answer = ServerAnswer::from(view).with_root_password(plain.clone());
+        let made = link.as_ref().map(|link| create_share_link(tx, link, ordered.server, link_draw.clone(), now));
+        let made = made.transpose()?.map(|made| LinkUrl::new(made, &settings.public_url));
+        let answer = ServerAnswer::from(view).with_root_password(plain.clone()).with_management_link(made);
         let queued = Queued::message(tx, order.account, Some(ordered.action), ORDERED)?;
         let effect = Effect { answer: queued.with(answer), wake: Some(ordered.host) };
         Ok(Priced { effect, bill: ordered.bill, erases_disk: false })
@@ -260,8 +274,17 @@ pub async fn order(
     .await
 }
 
+/// The link that comes with an order (CONTRACT, servers).
+fn of_order(app: &App, customer: &Customer) -> Result<CreateShareLink, ApiError> {
+    let permissions = may_grant(Permissions::of_order(), customer, "create_management_link")?;
+    // A constant that is a good name.
+    let label = Label::parse(USUAL_LABEL).map_err(ApiError::internal)?;
+    let limits = app.settings.limits;
+    Ok(CreateShareLink { account: customer.account, label, permissions, expires_at: None, limits })
+}
+
 /// Hashing takes some milliseconds of a processor, so it is done off the threads that answer requests.
-pub(super) async fn root_password(app: &App) -> Result<RootPassword, ApiError> {
+pub(in crate::api) async fn root_password(app: &App) -> Result<RootPassword, ApiError> {
     let mut draw = app.draw();
     let made = tokio::task::spawn_blocking(move || password::make(&mut draw)).await;
     made.map_err(ApiError::internal)?.map_err(ApiError::internal)
@@ -306,12 +329,5 @@ mod tests {
         let named: Vec<&str> = error.fields.iter().map(|fault| fault.field.as_str()).collect();
         assert_eq!(named, ["colour", "type", "package_slug", "os_image_key", "hostname", "promo_code"]);
         assert_eq!(error.code, Code::ValidationFailed);
-    }
-
-    #[test]
-    fn a_part_that_does_not_exist_yet_is_refused_by_name() {
-        let whole = r#""type":"vps","package_slug":"s","os_image_key":"d","hostname":"a""#;
-        let error = parse(&format!(r#"{{{whole},"create_management_link":true}}"#)).unwrap_err();
-        assert_eq!(error.code, Code::NotAvailableYet);
     }
 }

@@ -9,7 +9,7 @@ use csp_shared::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::metrics::LatestAnswer;
+use super::{metrics::LatestAnswer, share_links::view::LinkUrl};
 use crate::{
     api::{
         actions::view::{ActionAnswer, Failure},
@@ -72,6 +72,9 @@ pub struct ServerAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = "password")]
     root_password: Option<Secret>,
+    /// Only in the answer that made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    management_link: Option<LinkUrl>,
 }
 
 /// What is refused until its owner lifts it.
@@ -179,6 +182,13 @@ impl ServerAnswer {
         self.root_password = password;
         self
     }
+
+    /// The same with the link that was ordered along, whose URL is shown this once.
+    #[must_use]
+    pub fn with_management_link(mut self, link: Option<LinkUrl>) -> Self {
+        self.management_link = link;
+        self
+    }
 }
 
 impl From<ServerView> for ServerAnswer {
@@ -214,6 +224,7 @@ impl From<ServerView> for ServerAnswer {
             failure: view.failure.map(Failure::from),
             created_at: When(view.created_at),
             root_password: None,
+            management_link: None,
         }
     }
 }

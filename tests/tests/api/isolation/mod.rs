@@ -36,6 +36,7 @@ struct Scene {
     /// Two extra addresses of the server, and a server that one of them can be moved to.
     ips: [String; 2],
     other_server: String,
+    share_link: String,
     host: TestHost,
     /// They answer as long as the scene stands.
     _guests: TestGuests,
@@ -64,6 +65,8 @@ impl Scene {
         let attached = attach.json(&json!({"server_uuid": server})).send().await;
         let member = attached.data()["membership_id"].as_str().unwrap().to_owned();
         host.obey().await;
+        let link = control.api("POST", &format!("/servers/{server}/share-links")).by(&ada).json(&rows::share_link());
+        let share_link = link.send().await.data()["uuid"].as_str().unwrap().to_owned();
         let path = format!("/servers/{server}/extra-ips");
         control.operator("POST", &path).json(&json!({"max": 4})).send().await;
         let mut ips = Vec::new();
@@ -86,6 +89,7 @@ impl Scene {
             member,
             ips,
             other_server,
+            share_link,
             host,
             _guests: guests,
         }
@@ -102,6 +106,7 @@ impl Scene {
             Names::Action => &self.action,
             Names::Network => &self.network,
             Names::JoinedNetwork => &self.joined_network,
+            Names::ShareLink => &self.share_link,
         }
     }
 
@@ -123,6 +128,7 @@ impl Scene {
         let path = path.replace("{membership_id}", &self.member);
         match row.names {
             Names::ExtraIp | Names::OtherExtraIp => path.replace("{uuid}", &self.server).replace("{ip_uuid}", id),
+            Names::ShareLink => path.replace("{uuid}", &self.server).replace("{link_uuid}", id),
             _ => path.replace("{uuid}", id),
         }
     }
@@ -270,7 +276,15 @@ async fn no_answer_to_one_account_names_a_thing_of_another() {
     for row in ROWS.iter().filter(|row| row.names == Names::Nothing) {
         let reply = scene.ask(row, Some(eve), "").await;
         assert_eq!(reply.status.as_u16(), 200, "{:?}: {}", row.route, reply.text);
-        for theirs in [&scene.server, &scene.ssh_key, &scene.action, &scene.network, &scene.joined_network, &account] {
+        for theirs in [
+            &scene.server,
+            &scene.ssh_key,
+            &scene.action,
+            &scene.network,
+            &scene.joined_network,
+            &scene.share_link,
+            &account,
+        ] {
             assert!(!reply.text.contains(theirs.as_str()), "{:?}: {}", row.route, reply.text);
         }
     }

@@ -23,6 +23,8 @@ pub enum Names {
     Network,
     /// One that the server is in.
     JoinedNetwork,
+    /// A management link of a server of the account.
+    ShareLink,
 }
 
 /// One route, and a request to it.
@@ -58,6 +60,10 @@ fn reinstall() -> Value {
 
 fn package() -> Value {
     json!({"package_slug": "edge"})
+}
+
+pub fn share_link() -> Value {
+    json!({"permissions": {"restart": true}})
 }
 
 fn settings() -> Value {
@@ -120,6 +126,9 @@ pub const ROWS: &[Row] = &[
     row("GET", "/events", Names::Nothing, none),
     row("POST", "/servers/{uuid}/console", Names::Server, none),
     row("POST", "/servers/{uuid}/reset-password", Names::Server, none),
+    row("GET", "/servers/{uuid}/share-links", Names::Server, none),
+    row("POST", "/servers/{uuid}/share-links", Names::Server, share_link),
+    row("DELETE", "/servers/{uuid}/share-links/{link_uuid}", Names::ShareLink, none),
     row("POST", "/servers/{uuid}/extend", Names::Server, none),
     row("POST", "/servers/{uuid}/restart", Names::Server, none),
     row("POST", "/servers/{uuid}/stop", Names::Server, none),

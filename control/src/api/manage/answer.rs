@@ -1,0 +1,90 @@
+//! What every answer of the page sends along, and the page that tells nothing: of a link that opens nothing.
+
+use axum::{
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use maud::Markup;
+
+use super::view;
+use crate::api::{
+    edge::Rendered,
+    error::{ApiError, Code},
+    state::App,
+    throttle::Client,
+};
+
+const STYLE: &str = include_str!("view/manage.css");
+const SCRIPT: &str = include_str!("view/manage.js");
+
+/// Style and script from here alone, none inline; forms go nowhere else. The empty icon keeps browsers from asking for one.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; \
+                      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// What a browser tells of where it came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Referrer {
+    /// Nothing to anybody: the address may hold a link's token.
+    Nobody,
+    /// Our own pages alone. With nothing at all, browsers call the origin of a form `null`, and it could not be checked.
+    Ourselves,
+}
+
+impl Referrer {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Nobody => "no-referrer",
+            Self::Ourselves => "same-origin",
+        }
+    }
+}
+
+/// Any answer, with what all of them send along.
+pub fn guarded(answer: impl IntoResponse, referrer: Referrer) -> Response {
+    let headers: [(HeaderName, HeaderValue); 6] = [
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
+        (header::REFERRER_POLICY, HeaderValue::from_static(referrer.as_str())),
+        (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+        (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
+        (HeaderName::from_static("x-robots-tag"), HeaderValue::from_static("noindex, nofollow")),
+    ];
+    let mut response = (headers, answer).into_response();
+    response.extensions_mut().insert(Rendered);
+    response
+}
+
+/// A page.
+pub fn page(status: StatusCode, page: &Markup, referrer: Referrer) -> Response {
+    let kind = (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    guarded((status, [kind], page.0.clone()), referrer)
+}
+
+/// The answer to a link or session that opens nothing: the same bytes, whether it ended or never was. It counts as a failed
+/// sign-in, and beyond that allowance another page says so.
+pub fn closed(app: &App, client: &Client) -> Response {
+    let refusal = app.throttle.failed(client, ApiError::plain(Code::NotFound));
+    let Some(wait_s) = refusal.retry_after.filter(|_| refusal.code == Code::RateLimited) else { return nothing() };
+    let mut response = page(StatusCode::TOO_MANY_REQUESTS, &view::too_many(), Referrer::Nobody);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait_s));
+    response
+}
+
+/// The same where nothing was tried.
+pub fn nothing() -> Response {
+    page(StatusCode::NOT_FOUND, &view::closed(), Referrer::Nobody)
+}
+
+/// `GET /manage/manage.css`
+pub async fn style() -> Response {
+    file("text/css; charset=utf-8", STYLE)
+}
+
+/// `GET /manage/manage.js`
+pub async fn script() -> Response {
+    file("text/javascript; charset=utf-8", SCRIPT)
+}
+
+fn file(kind: &'static str, text: &'static str) -> Response {
+    guarded(([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], text), Referrer::Nobody)
+}

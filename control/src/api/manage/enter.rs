@@ -1,0 +1,57 @@
+//! `GET /manage/{token}`: from a link to a session. The answer leads to an address without the token.
+
+use axum::{
+    extract::{Path, Request, State, rejection::PathRejection},
+    http::{HeaderValue, StatusCode, header},
+    response::Response,
+};
+use csp_shared::secret::Secret;
+
+use super::{
+    PATH,
+    answer::{Referrer, closed, guarded},
+    refused::Refused,
+    session,
+};
+use crate::{
+    api::{state::App, throttle::Client},
+    domain::token,
+    service::visit_link::open_link,
+    store::StoreError,
+};
+
+/// Longer than any link's token; what is longer is not even hashed.
+const TOKEN_BYTES_MAX: usize = 256;
+
+/// `GET /manage/{token}`
+pub async fn enter(State(app): State<App>, token: Result<Path<String>, PathRejection>, request: Request) -> Response {
+    let client = Client::of(&request.into_parts().0);
+    let token = token.ok().map(|Path(text)| text).filter(|text| text.len() <= TOKEN_BYTES_MAX);
+    let Some(token) = token.map(Secret::new) else { return closed(&app, &client) };
+    match open(&app, token, &client).await {
+        Ok(Some(browser)) => entered(&app, &browser),
+        Ok(None) => closed(&app, &client),
+        Err(error) => Refused::from(error).into_plain_page(),
+    }
+}
+
+/// A browser always gets a session of its own making: one that it brought is not taken over, so nobody can plant one.
+async fn open(app: &App, token: Secret, client: &Client) -> Result<Option<Secret>, StoreError> {
+    let (hash, draw, now, from) = (token::hash(&token), app.draw(), app.now(), client.address);
+    // Guesses cost a read, and no place among the writes.
+    if app.store.read::<_, StoreError>(move |read| read.share_link_by_hash(hash, now)).await?.is_none() {
+        return Ok(None);
+    }
+    app.store.write(move |tx| open_link(tx, &token, from, draw.clone(), now)).await
+}
+
+fn entered(app: &App, browser: &Secret) -> Response {
+    let mut response = guarded(StatusCode::SEE_OTHER, Referrer::Nobody);
+    let headers = response.headers_mut();
+    headers.insert(header::LOCATION, HeaderValue::from_static(PATH));
+    if let Ok(mut cookie) = HeaderValue::from_str(&session::cookie(app, browser)) {
+        cookie.set_sensitive(true);
+        headers.insert(header::SET_COOKIE, cookie);
+    }
+    response
+}

@@ -1,0 +1,28 @@
+//! `POST /manage/leave`: ends the session of this browser. The link goes on.
+
+use axum::{
+    extract::State,
+    http::{HeaderValue, StatusCode, header},
+    response::Response,
+};
+
+use super::{
+    answer::{Referrer, page},
+    refused::Refused,
+    session::{self, Sent},
+    view,
+};
+use crate::{api::state::App, store::StoreError};
+
+/// `POST /manage/leave`
+pub async fn leave(State(app): State<App>, sent: Sent) -> Response {
+    let session = sent.browser.session;
+    if let Err(why) = app.store.write::<_, StoreError>(move |tx| tx.link_session_end(session)).await {
+        return Refused::from(why).into_plain_page();
+    }
+    let mut response = page(StatusCode::OK, &view::left(), Referrer::Nobody);
+    if let Ok(cookie) = HeaderValue::from_str(&session::no_cookie(&app)) {
+        response.headers_mut().insert(header::SET_COOKIE, cookie);
+    }
+    response
+}

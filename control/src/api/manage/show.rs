@@ -1,0 +1,105 @@
+//! `GET /manage`: the page, from one look at the store; and `/manage/state`, by which its script sees that it is old.
+
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderName, HeaderValue, StatusCode, Uri, header},
+    response::Response,
+};
+
+use super::{
+    answer::{Referrer, guarded, page as answer_page},
+    refused::Refused,
+    session::Browser,
+    view::{self, Notice},
+};
+use crate::{
+    api::state::App,
+    domain::{server::Standing, share_link::Permission},
+    metrics::{Curve, Latest, Range},
+    store::{ImageRow, LinkVisit, ServerView},
+};
+
+/// All that a page is made from. Of the account nothing reaches the view: it takes what it names from here.
+#[derive(Debug)]
+pub struct Shown {
+    /// What the link allows.
+    pub visit: LinkVisit,
+    /// The server.
+    pub view: ServerView,
+    /// What its state allows.
+    pub standing: Standing,
+    /// What can be installed, where the link allows it.
+    pub images: Vec<ImageRow>,
+    /// What it used, where the link allows to see it.
+    pub used: Option<Used>,
+}
+
+/// What a server used.
+#[derive(Debug)]
+pub struct Used {
+    /// Lately.
+    pub latest: Option<Latest>,
+    /// In the last hour.
+    pub curve: Option<Curve>,
+}
+
+/// Looks at what a session may see.
+///
+/// # Errors
+/// When it opens nothing.
+pub async fn shown(app: &App, browser: &Browser) -> Result<Shown, Refused> {
+    let (session, now) = (browser.session, app.now());
+    let looked = app.store.read::<_, Refused>(move |read| {
+        let visit = read.link_session_get(session, now)?.ok_or(Refused::Ended)?;
+        let (view, standing) = read.server_view(visit.account, visit.server, now)?.ok_or(Refused::Ended)?;
+        let mut images = Vec::new();
+        if visit.permissions.grant(Permission::Reinstall) {
+            images = read.image_list()?;
+            images.retain(|image| image.is_for(view.kind));
+        }
+        Ok(Shown { visit, view, standing, images, used: None })
+    });
+    let mut shown = looked.await?;
+    if shown.visit.permissions.grant(Permission::Stats) {
+        let server = shown.visit.server;
+        let curve = app.metrics.curve(server, Range::Hour, now).await.ok();
+        shown.used = Some(Used { latest: app.metrics.latest_of(server, now), curve });
+    }
+    Ok(shown)
+}
+
+/// `GET /manage`
+pub async fn page(State(app): State<App>, uri: Uri, browser: Browser) -> Response {
+    match shown(&app, &browser).await {
+        Ok(shown) => {
+            let notice = told(&uri).map(Notice::Queued);
+            answer_page(StatusCode::OK, &view::page(&shown, &browser, notice.as_ref()), Referrer::Ourselves)
+        }
+        Err(refused) => refused.into_page(&app, &browser).await,
+    }
+}
+
+/// `GET /manage/state`
+pub async fn state(State(app): State<App>, browser: Browser) -> Response {
+    match shown(&app, &browser).await {
+        Ok(shown) => guarded(Json(view::state(&shown)), Referrer::Nobody),
+        Err(refused) => refused.into_page(&app, &browser).await,
+    }
+}
+
+/// Where a browser goes after a change, so that the page tells of it once.
+pub fn after(permission: Permission) -> (HeaderName, HeaderValue) {
+    let place = match permission {
+        Permission::Start => "/manage?queued=start",
+        Permission::Stop => "/manage?queued=stop",
+        _ => "/manage?queued=restart",
+    };
+    (header::LOCATION, HeaderValue::from_static(place))
+}
+
+/// The change that was queued before the page was asked for. Only words of our own are told.
+fn told(uri: &Uri) -> Option<Permission> {
+    let word = uri.query()?.strip_prefix("queued=")?;
+    Permission::parse(word).filter(|asked| [Permission::Start, Permission::Stop, Permission::Restart].contains(asked))
+}

@@ -1,0 +1,82 @@
+//! Where a link's token, a session and a ticket must never be found.
+
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
+
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::{PERMISSIONS, REINSTALL, World};
+
+/// All that the program logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+#[tokio::test]
+async fn no_secret_of_a_link_is_in_the_log_a_page_or_the_database() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_ansi(false)
+        .with_writer(log.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+
+    let world = World::online().await;
+    let (uuid, path) = world.link(&PERMISSIONS).await;
+    let browser = world.browser(&path).await;
+    let token = path.strip_prefix("/manage/").unwrap().to_owned();
+    let session = browser.cookie.split_once('=').unwrap().1.to_owned();
+    let mut pages = vec![world.get(&browser.cookie, "/manage").await.text];
+    let opened = world.post(&browser, "console", "").await;
+    let ticket = opened.header("location").split_once('#').unwrap().1.to_owned();
+    assert!(ticket.starts_with("csp_con_") && opened.header("referrer-policy") == "no-referrer");
+    pages.push(opened.text);
+    let installed = world.post(&browser, "reinstall", REINSTALL).await.text;
+    let password = installed.split("<code class=\"password\">").nth(1).unwrap().split('<').next().unwrap().to_owned();
+    pages.push(world.post(&browser, "restart", "").await.text);
+    for strange in
+        [format!("{path}/"), format!("{path}/state"), format!("/manage/%63{}", &token[1..]), format!("/x/{token}")]
+    {
+        pages.push(world.follow(&strange).await.text);
+    }
+    world.host.obey().await;
+    world.revoke(&uuid).await;
+    pages.push(world.follow(&path).await.text);
+    pages.push(world.get(&browser.cookie, "/manage").await.text);
+
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(log.contains("path=\"/manage/…\"") && log.contains("status=303"), "the log is heard: {log}");
+    let database: Vec<u8> = ["control.db", "control.db-wal"]
+        .iter()
+        .flat_map(|name| std::fs::read(world.control.folder().join(name)).unwrap())
+        .collect();
+    // Parts of a secret are looked for, so that one that is cut or spelled differently is found as well.
+    for secret in [&token[7..30], &session[7..30], &ticket[8..30], &password] {
+        assert!(!log.contains(secret), "the log: {log}");
+        assert!(!database.windows(secret.len()).any(|part| part == secret.as_bytes()), "the database");
+        for page in &pages {
+            assert!(!page.contains(secret), "{page}");
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! What the page shows, and what it never does.
+
+use csp_shared::sample::{Memory, Sample};
+use csp_tests::test_control::{PUBLIC_KEY, TestControl};
+use serde_json::json;
+
+use super::{PERMISSIONS, REINSTALL, World};
+
+#[tokio::test]
+async fn the_page_is_strict_and_its_files_are_ours() {
+    let world = World::online().await;
+    let (_, path) = world.link(&PERMISSIONS).await;
+    let browser = world.browser(&path).await;
+    for (path, referrer) in [
+        ("/manage", "same-origin"),
+        ("/manage/state", "no-referrer"),
+        ("/manage/manage.css", "no-referrer"),
+        ("/manage/manage.js", "no-referrer"),
+    ] {
+        let reply = world.get(&browser.cookie, path).await;
+        assert_eq!(reply.status.as_u16(), 200, "{path}");
+        let policy = reply.header("content-security-policy");
+        assert!(policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self';"), "{policy}");
+        assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"), "{policy}");
+        let headers = ["referrer-policy", "cache-control", "x-frame-options", "x-content-type-options", "x-robots-tag"];
+        let wanted = [referrer, "no-store", "DENY", "nosniff", "noindex, nofollow"];
+        assert_eq!(headers.map(|name| reply.header(name)), wanted, "{path}");
+    }
+    let page = world.get(&browser.cookie, "/manage").await.text;
+    assert!(!page.contains("<script>") && !page.contains("style=") && !page.contains("onclick"), "{page}");
+    assert!(!page.contains("http://") && !page.contains("https://"), "nothing from elsewhere: {page}");
+}
+
+#[tokio::test]
+async fn the_page_knows_one_server_and_nothing_of_the_account() {
+    let world = World::with_key(&json!({"ssh_keys": [PUBLIC_KEY]})).await;
+    let (control, ada) = (&world.control, &world.ada);
+    control.ssh_key(ada.account).await;
+    let order = json!({"type": "vps", "package_slug": "starter", "os_image_key": "debian-12", "hostname": "other-one",
+                       "ssh_keys": [PUBLIC_KEY]});
+    let other = control.api("POST", "/servers").by(ada).json(&order).send().await;
+    let other = other.data()["uuid"].as_str().unwrap().to_owned();
+    let labels = json!({"labels": {"secretlabel": "sesame"}});
+    control.api("PATCH", &format!("/servers/{}", world.server)).by(ada).json(&labels).send().await;
+    let (_, path) = world.link(&PERMISSIONS).await;
+    let browser = world.browser(&path).await;
+    let mut texts = vec![world.get(&browser.cookie, "/manage").await.text];
+    texts.push(world.get(&browser.cookie, "/manage/state").await.text);
+    texts.push(world.post(&browser, "reinstall", REINSTALL).await.text);
+    assert!(texts[0].contains("<h1>web1.example.com</h1>") && texts[0].contains("Online"), "{}", texts[0]);
+    assert!(texts[2].contains("The keys that opened the server open it again."), "{}", texts[2]);
+    let account = ada.account.to_string();
+    let names = [
+        "ada",
+        "Laptop",
+        "ssh-ed25519",
+        "SHA256:",
+        "6.95",
+        "USD",
+        "balance",
+        "secretlabel",
+        "sesame",
+        "Night shift",
+        "other-one",
+        "csp_sh_",
+        "csp_ls_",
+        "csp_live_",
+        "203.0.113.",
+        "host-1",
+        &other,
+        &account,
+        &world.server,
+    ];
+    for text in &texts {
+        let shown = text.replace("loading", "").replace("leading", "");
+        for name in names {
+            assert!(!shown.contains(name), "{name} in {text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_reinstall_needs_the_hosts_name_and_shows_a_password_once() {
+    let world = World::online().await;
+    let (_, path) = world.link(&["reinstall"]).await;
+    let browser = world.browser(&path).await;
+    let before = world.control.books().await;
+    for (form, status) in [
+        ("", 422),
+        ("image=debian-12", 422),
+        ("image=debian-12&confirm=web1", 422),
+        ("image=debian-12&confirm=WEB1.example.com", 422),
+        ("image=windows&confirm=web1.example.com", 422),
+        ("image=%3Cscript%3E&confirm=web1.example.com", 422),
+    ] {
+        let refused = world.post(&browser, "reinstall", form).await;
+        assert_eq!(refused.status.as_u16(), status, "{form}: {}", refused.text);
+        assert!(refused.text.contains("role=\"alert\"") && !refused.text.contains("<script>"), "{}", refused.text);
+    }
+    assert_eq!(world.control.books().await, before);
+    let done = world.post(&browser, "reinstall", REINSTALL).await;
+    assert_eq!(done.status.as_u16(), 200, "{}", done.text);
+    let password = done.text.split("<code class=\"password\">").nth(1).unwrap().split('<').next().unwrap();
+    assert_eq!(password.len(), 20);
+    assert!(!done.text.contains("manage.js"), "nothing takes it away by itself");
+    let page = world.get(&browser.cookie, "/manage").await;
+    assert!(!page.text.contains(password) && page.text.contains("Reinstalling"), "{}", page.text);
+    let busy = world.post(&browser, "reinstall", REINSTALL).await;
+    assert_eq!(busy.status.as_u16(), 409);
+    world.host.obey().await;
+    assert_eq!(world.status().await, "Online");
+}
+
+#[tokio::test]
+async fn a_queued_change_is_told_once_and_buttons_say_why_they_do_nothing() {
+    let world = World::online().await;
+    let (_, path) = world.link(&["start", "stop", "restart", "console"]).await;
+    let browser = world.browser(&path).await;
+    let page = world.get(&browser.cookie, "/manage").await.text;
+    assert!(page.contains("The server is running.") && !page.contains("The server is off"), "{page}");
+    let stopped = world.post(&browser, "stop", "").await;
+    assert_eq!(stopped.header("location"), "/manage?queued=stop");
+    let page = world.get(&browser.cookie, "/manage?queued=stop").await.text;
+    assert!(page.contains("Stop has been queued.") && page.contains("Stopping: queued"), "{page}");
+    for other in ["/manage?queued=%3Cscript%3E", "/manage?queued=console", "/manage?x=queued=stop"] {
+        let page = world.get(&browser.cookie, other).await.text;
+        assert!(!page.contains("has been queued") && !page.contains("<script>"), "{page}");
+    }
+    let state = world.get(&browser.cookie, "/manage/state").await.json;
+    world.host.obey().await;
+    let after = world.get(&browser.cookie, "/manage/state").await.json;
+    assert_ne!(state["state"], after["state"]);
+    assert_eq!((&after["status"], &after["action"]), (&json!("Offline"), &json!("")));
+    let page = world.get(&browser.cookie, "/manage").await.text;
+    assert!(page.contains("a restart switches nothing on") && page.contains("There is no screen"), "{page}");
+    assert!(page.contains(&format!("data-state=\"{}\"", after["state"].as_str().unwrap())), "{page}");
+}
+
+#[tokio::test]
+async fn usage_is_numbers_and_curves() {
+    let world = World::online().await;
+    let (_, path) = world.link(&["stats"]).await;
+    let browser = world.browser(&path).await;
+    let empty = world.get(&browser.cookie, "/manage").await.text;
+    assert!(
+        empty.contains("Nothing was measured lately.") && !empty.contains("<button type=\"submit\" disabled"),
+        "{empty}"
+    );
+    let memory = Memory { assigned_kib: 1 << 20, resident_kib: Some(1 << 19), used_kib: None };
+    let sample = Sample {
+        server: world.server(),
+        over_ms: 15_000,
+        cpu_ns: Some(7_500_000_000),
+        memory: Some(memory),
+        disk: None,
+        network: None,
+    };
+    world.control.app.metrics.record(world.control.app.now(), &[sample]);
+    let page = world.get(&browser.cookie, "/manage").await.text;
+    assert!(page.contains("50.0 %") && page.contains("512 MiB"), "{page}");
+    assert!(page.contains("aria-label=\"Processor over the last hour, now 50.0 %\""), "{page}");
+}
+
+#[tokio::test]
+async fn addresses_of_changes_lead_back_and_what_is_no_page_is_refused() {
+    let control = TestControl::start().await;
+    for path in ["/manage/", "/manage/start", "/manage/stop", "/manage/restart", "/manage/reinstall", "/manage/console"]
+    {
+        let reply = control.raw("GET", path).send().await;
+        assert_eq!((reply.status.as_u16(), reply.header("location")), (303, "/manage"), "{path}");
+    }
+    assert_eq!(control.raw("POST", "/manage").send().await.status.as_u16(), 405);
+    assert_eq!(control.raw("DELETE", "/manage/start").send().await.status.as_u16(), 405);
+}

@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeSet, net::Ipv4Addr, pin::Pin};
 
+use axum::http::StatusCode;
 use csp_agent::machine::{OffCause, SeenState, SeenStray};
 use csp_control::{domain::server::ServiceStatus, store::NetworkState};
 use csp_shared::{
@@ -52,6 +53,13 @@ pub fn belongings(stage: &mut Stage) -> Played<'_> {
         let change = json!({"labels": {"env": "test"}, "protection": {"destroy": true}});
         let changed = stage.customer("PATCH", &format!("/servers/{server}"), Some(&change)).await;
         assert_eq!(changed["data"]["labels"], json!({"env": "test"}), "{changed}");
+        let links = format!("/servers/{server}/share-links");
+        let handed = stage.customer("POST", &links, Some(&json!({"permissions": {"stats": true}}))).await;
+        let handed = &handed["data"];
+        let url = handed["url"].as_str().unwrap_or_else(|| panic!("{handed}"));
+        assert_eq!(stage.visit(url).await, StatusCode::SEE_OTHER, "into a session");
+        stage.customer("DELETE", &format!("{links}/{}", handed["uuid"].as_str().unwrap()), None).await;
+        assert_eq!(stage.visit(url).await, StatusCode::NOT_FOUND);
         assert_eq!(stage.customer("GET", "/ssh-keys", None).await["total"], 1);
     })
 }

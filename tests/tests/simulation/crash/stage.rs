@@ -4,8 +4,9 @@
 use std::sync::OnceLock;
 
 use axum::{
-    body::Body,
-    http::{Method, Request, header},
+    Router,
+    body::{Body, Bytes},
+    http::{Method, Request, StatusCode, header},
 };
 use csp_control::{
     api,
@@ -223,15 +224,35 @@ impl Stage {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
         let request = request.body(Body::from(text.unwrap_or_default())).unwrap();
+        let (_, answer) = self.send(router, request).await?;
+        Some(serde_json::from_slice(&answer).unwrap())
+    }
+
+    /// Status and body of an answer. Nothing when the control plane died over it; by then another one runs.
+    async fn send(&mut self, router: Router, request: Request<Body>) -> Option<(StatusCode, Bytes)> {
         let sent = async {
             let answer = router.oneshot(request).await.unwrap();
-            answer.into_body().collect().await.unwrap().to_bytes()
+            let status = answer.status();
+            (status, answer.into_body().collect().await.unwrap().to_bytes())
         };
-        let Some(answer) = self.history.fuse.survive(sent).await else {
+        let answer = self.history.fuse.survive(sent).await;
+        if answer.is_none() {
             self.history.replace_control().await;
-            return None;
-        };
-        Some(serde_json::from_slice(&answer).unwrap())
+        }
+        answer
+    }
+
+    /// Opens a management link in a browser, again until there is an answer.
+    pub async fn visit(&mut self, url: &str) -> StatusCode {
+        let path = url.find("/manage/").map(|at| &url[at..]).unwrap_or_else(|| panic!("{url}"));
+        for _ in 0..TRIES {
+            let request = Request::get(path).header(header::HOST, "cloud.example.com").body(Body::empty()).unwrap();
+            let router = self.history.control.customers();
+            if let Some((status, _)) = self.send(router, request).await {
+                return status;
+            }
+        }
+        panic!("nobody answered a visit");
     }
 
     /// An order, paid and placed.

@@ -3,9 +3,9 @@
 
 use std::{thread, time::Duration};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::rig::{Lab, Server};
+use crate::rig::{Lab, Server, text};
 
 /// What a usual distribution does by itself: each adapter that appears is asked for its address by DHCP.
 const CONFIGURE: &str = r#"
@@ -26,30 +26,9 @@ struct Ip {
     address: String,
 }
 
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_else(|| panic!("{value}")).to_owned()
-}
-
-fn asked(lab: &Lab, method: &str, path: &str, body: &Value) -> Value {
-    let (status, answer) = lab.call(method, path, Some((body, None)));
-    assert_eq!(status, 200, "{method} {path}: {answer}");
-    answer
-}
-
 fn add(lab: &Lab, server: &Server) -> Ip {
-    let answer = asked(lab, "POST", &format!("/servers/{}/extra-ips", server.uuid), &json!({}));
+    let answer = lab.must("POST", &format!("/servers/{}/extra-ips", server.uuid), &json!({}));
     Ip { uuid: text(&answer["data"]["uuid"]), address: text(&answer["data"]["address"]) }
-}
-
-/// How an action ended.
-fn ended(lab: &Lab, action: &Value) -> String {
-    let path = format!("/actions/{}", text(&action["action"]["uuid"]));
-    let mut status = String::new();
-    lab.await_true("the action to end", || {
-        status = text(&lab.call("GET", &path, None).1["data"]["status"]);
-        ["done", "failed", "superseded"].contains(&status.as_str())
-    });
-    status
 }
 
 fn answers(lab: &Lab, address: &str) -> bool {
@@ -102,8 +81,8 @@ fn an_address_comes_up_beside_the_primary_and_goes_while_the_primary_stays_reach
     let address = text(&ip["address"]);
 
     let path = format!("/servers/{}/extra-ips/{}", server.uuid, text(&ip["uuid"]));
-    let removed = asked(&lab, "DELETE", &path, &json!({}));
-    assert_eq!(ended(&lab, &removed), "done");
+    let removed = lab.must("DELETE", &path, &json!({}));
+    assert_eq!(lab.ended(&removed), "done");
     assert!(!answers(&lab, &address), "it is on no cable any more");
     assert!(answers(&lab, &server.address));
     assert_eq!(lab.boot_id(&server), booted);
@@ -119,8 +98,8 @@ fn an_address_moves_to_a_guest_on_the_other_host_in_one_action() {
     lab.await_true("the address to answer", || answers(&lab, &ip.address));
     let path = format!("/servers/{}/extra-ips/{}/move", source.uuid, ip.uuid);
     let gap = longest_gap(&ip.address, 30, || {
-        let moved = asked(&lab, "POST", &path, &json!({"target_server_uuid": target.uuid}));
-        assert_eq!(ended(&lab, &moved), "done");
+        let moved = lab.must("POST", &path, &json!({"target_server_uuid": target.uuid}));
+        assert_eq!(lab.ended(&moved), "done");
         lab.await_true("the address to answer", || answers(&lab, &ip.address));
     });
     println!("an address moved to the other host: it was silent for {gap:.2} s at most");

@@ -20,6 +20,7 @@ mod generated_client;
 mod hangs;
 mod metrics;
 mod network;
+mod private_networks;
 mod reboot;
 mod reshape;
 mod rig;

@@ -59,6 +59,11 @@ pub struct Server {
     pub address: String,
 }
 
+/// A text of an answer.
+pub fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("{value}")).to_owned()
+}
+
 fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| {
         panic!("{name} is not set: run scripts/test, or `set -a; eval \"$(scripts/lab env)\"` first")
@@ -211,7 +216,6 @@ impl Lab {
     }
 
     fn ordered(&self, answer: &Value) -> Server {
-        let text = |value: &Value| value.as_str().unwrap().to_owned();
         let uuid = text(&answer["data"]["uuid"]);
         let shown = self.call("GET", &format!("/servers/{uuid}"), None).1;
         Server { uuid, address: text(&shown["data"]["ips"][0]["address"]) }
@@ -241,6 +245,24 @@ impl Lab {
             assert!(Instant::now() < until, "waited {} s for {what}, in vain", PATIENCE.as_secs());
             sleep(Duration::from_millis(500));
         }
+    }
+
+    /// A request that must be accepted, and its answer.
+    pub fn must(&self, method: &str, path: &str, body: &Value) -> Value {
+        let (status, answer) = self.call(method, path, Some((body, None)));
+        assert_eq!(status, 200, "{method} {path}: {answer}");
+        answer
+    }
+
+    /// How the action ended that an answer tells of.
+    pub fn ended(&self, answer: &Value) -> String {
+        let path = format!("/actions/{}", text(&answer["action"]["uuid"]));
+        let mut status = String::new();
+        self.await_true("the action to end", || {
+            status = text(&self.call("GET", &path, None).1["data"]["status"]);
+            ["done", "failed", "superseded"].contains(&status.as_str())
+        });
+        status
     }
 
     /// A request to a server that must be accepted.

@@ -63,6 +63,8 @@ enum Command {
         /// Whose
         account: AccountId,
         /// USD, as 25 or 25.50
+        // A negative amount is refused by name, and not as an option that does not exist.
+        #[arg(allow_negative_numbers = true)]
         amount: String,
         /// The payment's id at whoever took it; the same one credits once
         #[arg(long)]
@@ -76,6 +78,8 @@ enum Command {
         /// Whom
         account: AccountId,
         /// USD, as 25 or 25.50
+        // A negative amount is refused by name, and not as an option that does not exist.
+        #[arg(allow_negative_numbers = true)]
         amount: String,
         /// A ticket's number, for example; the same one gives once
         #[arg(long)]
@@ -167,6 +171,14 @@ enum AccountCommand {
     },
     /// Show all accounts
     List,
+    /// Give an account another mail address; letters that wait go there, and the one before is told
+    Set {
+        /// Whose
+        account: AccountId,
+        /// Where to write to, as ada@example.com
+        #[arg(long)]
+        email: String,
+    },
     /// Show how many of each thing an account may have, or give it numbers of its own
     Limits {
         /// Whose

@@ -26,7 +26,7 @@ pub mod idempotency;
 pub mod manage;
 pub mod notices;
 pub mod page;
-mod path;
+pub mod path;
 pub mod places;
 pub mod private_networks;
 pub mod query;

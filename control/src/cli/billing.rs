@@ -71,6 +71,7 @@ pub(super) enum PriceCommand {
     #[command(group(ArgGroup::new("whom").required(true).args(["package", "server", "pool", "ip"])))]
     Announce {
         /// USD a month, as 25 or 25.50
+        #[arg(allow_negative_numbers = true)]
         price: String,
         /// For all servers of this package
         #[arg(long)]
@@ -93,6 +94,7 @@ pub(super) enum PriceCommand {
         /// Which
         server: ServerId,
         /// USD a month; not more than it is [default: what it is]
+        #[arg(allow_negative_numbers = true)]
         price: Option<String>,
     },
     /// Let a fixed price go with announcements again
@@ -107,10 +109,14 @@ pub(super) enum PriceCommand {
 pub(super) enum MailCommand {
     /// Show letters that no mail server took
     List,
-    /// Try a letter again from the start
+    /// Try a letter again from the start, to the address that its account has now
+    #[command(group(ArgGroup::new("which").required(true).args(["letter", "all"])))]
     Retry {
         /// Which
-        letter: MailId,
+        letter: Option<MailId>,
+        /// All that were given up
+        #[arg(long)]
+        all: bool,
     },
     /// Note that you told its recipient in another way
     Told {
@@ -168,20 +174,32 @@ pub(super) fn price(client: &Client<'_>, command: PriceCommand, json: bool) -> R
 fn announced(done: &Announced, what: &str) -> String {
     let passed = done.passed_by.iter().map(|one| format!("passed by: {}  {}\n", one.server, one.reason));
     let passed: String = passed.collect();
-    match &done.effective_at {
-        Some(at) => format!("{passed}Announced to the owners of {} {what}; it begins by {at} UTC.", done.announced),
-        None => format!("{passed}Announced to nobody."),
-    }
+    let begins = match (&done.first_at, &done.effective_at) {
+        (Some(first), Some(last)) if first != last => format!("between {first} and {last} UTC, each as soon as it may"),
+        (_, Some(at)) => format!("at {at} UTC"),
+        (_, None) if done.passed_by.is_empty() => return format!("No {what} of it are in use: nobody was told."),
+        (_, None) => return format!("{passed}Nobody was told: each keeps its price, for the reason above."),
+    };
+    format!("{passed}Announced to the owners of {} {what}; it begins {begins}.", done.announced)
 }
 
 pub(super) fn mail(client: &Client<'_>, command: &MailCommand, json: bool) -> Result<(), CommandError> {
     let letters: Vec<Mail> = match command {
         MailCommand::List => client.get("/mails")?,
-        MailCommand::Retry { letter } => vec![client.post(&format!("/mails/{letter}/retry"), &json!({}))?],
+        MailCommand::Retry { letter: Some(letter), .. } => {
+            vec![client.post(&format!("/mails/{letter}/retry"), &json!({}))?]
+        }
+        MailCommand::Retry { letter: None, .. } => client.post("/mails/retry", &json!({}))?,
         MailCommand::Told { letter } => vec![client.post(&format!("/mails/{letter}/told"), &json!({}))?],
     };
     if json {
         return say_json(&letters);
+    }
+    if letters.is_empty() {
+        return say(match command {
+            MailCommand::List => "No letter waits, and none was given up.",
+            _ => "No letter was given up: nothing is tried again.",
+        });
     }
     let row = |m: &Mail| {
         [

@@ -105,6 +105,11 @@ fn account(client: &Client<'_>, output: &Output, command: AccountCommand) -> Res
                 )
             })
         }
+        AccountCommand::Set { account, email } => {
+            let set: wire::AccountSet =
+                client.post(&format!("/accounts/{account}/set"), &wire::SetAccount { email })?;
+            output.show(&set, account_set)
+        }
         AccountCommand::Limits { account, choices } => {
             let path = format!("/accounts/{account}/limits");
             let limits: BTreeMap<String, _> =
@@ -117,6 +122,17 @@ fn account(client: &Client<'_>, output: &Output, command: AccountCommand) -> Res
                 let row = |l: &wire::AccountLimit| [l.name.clone(), l.max.to_string(), l.used.to_string()];
                 table(["LIMIT", "MAX", "USED"], &shown.iter().map(row).collect::<Vec<_>>())
             })
+        }
+    }
+}
+
+fn account_set(set: &wire::AccountSet) -> String {
+    let (account, email) = (set.account.uuid, or_dash(set.account.email.as_deref()));
+    match (set.changed, set.letters) {
+        (false, _) => format!("It was so already: letters to account {account} go to {email}."),
+        (true, 0) => format!("Letters to account {account} go to {email} from now on."),
+        (true, letters) => {
+            format!("Letters to account {account} go to {email} from now on, {letters} that waited among them.")
         }
     }
 }

@@ -27,6 +27,7 @@ pub(super) struct CorrectArguments {
     /// Into the wallet, or out of it
     direction: Direction,
     /// USD, as 25 or 25.50
+    #[arg(allow_negative_numbers = true)]
     amount: String,
     /// A ticket's number, for example; the same one corrects once
     #[arg(long)]
@@ -69,7 +70,7 @@ pub(super) struct ReturnArguments {
     #[arg(long)]
     reference: String,
     /// USD; left out: all that is left of the payment
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     amount: Option<String>,
 }
 
@@ -152,18 +153,23 @@ fn list(client: &Client<'_>, json: bool) -> Result<(), CommandError> {
 
 pub(super) fn credited(c: &Credited) -> String {
     let first = match c.credited {
-        true => format!("Credited {} USD.", c.amount),
-        false => "This reference was credited before: nothing moved.".to_owned(),
+        true => format!("Credited {} USD{}.", c.amount, settled(&c.settled)),
+        false => format!("This reference was credited before, {} USD: nothing moved.", c.amount),
     };
     format!("{first} {}", standing(&c.balance, &c.owed))
 }
 
 pub(super) fn moved(m: &Moved) -> String {
     let first = match m.done {
-        true => format!("Done: {} USD.", m.amount),
-        false => "This was done before: nothing moved.".to_owned(),
+        true => format!("Done: {} USD{}.", m.amount, settled(&m.settled)),
+        false => format!("This was done before, {} USD: nothing moved.", m.amount),
     };
     format!("{first} {}", standing(&m.balance, &m.owed))
+}
+
+/// What of an amount did not stay in the wallet.
+fn settled(amount: &str) -> String {
+    if amount == "0.00" { String::new() } else { format!(", of which {amount} USD paid what was owed") }
 }
 
 fn standing(balance: &str, owed: &str) -> String {

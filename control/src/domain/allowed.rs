@@ -9,7 +9,7 @@ use csp_shared::observed::DomainState;
 
 use super::{
     action::Command,
-    billing::lock::Lock,
+    billing::lock::{Lock, LockSet},
     server::{ServiceStatus, Standing},
 };
 
@@ -238,7 +238,7 @@ impl fmt::Display for Denied {
                 let command = self.standing.running.map_or(Command::Create, |running| running.command);
                 write!(f, "the server is busy with `{}`", command.as_str())
             }
-            Why::Suspended => f.write_str("the server is suspended"),
+            Why::Suspended => f.write_str(suspended(self.standing.locks)),
             Why::Abuse => f.write_str("the server is locked while an abuse is looked into; ask your provider"),
             Why::Failed => f.write_str("the server's order failed and was refunded; destroy it and order again"),
             Why::Off => f.write_str("a restart switches nothing on, and the server is off or is to be; use start"),
@@ -260,6 +260,18 @@ impl fmt::Display for Denied {
 }
 
 impl std::error::Error for Denied {}
+
+/// Why a server is suspended, and what its owner can do. What its owner cannot lift is told first.
+fn suspended(locks: LockSet) -> &'static str {
+    if locks.has(Lock::Abuse) {
+        "the server is suspended while an abuse is looked into; ask your provider"
+    } else if locks.has(Lock::Operator) {
+        "the server is suspended by your provider; ask why, and what lifts it"
+    } else {
+        "the server is suspended because its paid time is over; extend it, or top up your balance and leave automatic \
+         renewal on"
+    }
+}
 
 /// Whether a server's state allows a request.
 ///

@@ -68,6 +68,7 @@ kinds! {
         "The provider lost the server's host and gave the server up, with its data. It is destroyed. `data`: amount, what was credited for unused time.";
     ServerDestroyed = "server.destroyed",
         "The server is gone from the account; the action of `destroy` ends when its host has proved it.";
+    AccountUpdated = "account.updated", "The account's own data changed. `data`: fields, the names of what changed.";
     NetworkCreated = "network.created", "A private network was made. `data`: network_uuid, name.";
     NetworkUpdated = "network.updated", "A private network was renamed. `data`: network_uuid, name.";
     NetworkDeleted = "network.deleted", "A private network was deleted. `data`: network_uuid, name.";
@@ -278,6 +279,11 @@ impl Event {
         Self { action: Some(action), ..Self::server(kind, server, &data) }
     }
 
+    /// The provider changed the account's own data.
+    pub fn account_updated(fields: &[&str]) -> Self {
+        Self::account(Kind::AccountUpdated, &Data { fields: Some(fields), ..Data::default() })
+    }
+
     /// A private network was made.
     pub fn network_created(network: NetworkId, name: &str) -> Self {
         Self::network(Kind::NetworkCreated, network, name)
@@ -367,7 +373,7 @@ mod tests {
         for (at, kind) in Kind::ALL.iter().enumerate() {
             let (subject, what) = kind.as_str().split_once('.').unwrap();
             assert!(
-                ["server", "network", "action", "balance", "notice"].contains(&subject) && !what.is_empty(),
+                ["server", "account", "network", "action", "balance", "notice"].contains(&subject) && !what.is_empty(),
                 "{kind:?}"
             );
             assert!(kind.meaning().ends_with('.'), "{kind:?}");

@@ -7,6 +7,7 @@ use super::{
         life::{Reminder, Reminding},
         price::Announced,
     },
+    email::Email,
     money::Cents,
     time::{DAY, MINUTE, Time},
 };
@@ -52,9 +53,9 @@ pub fn reminder(hostname: &str, package: &str, said: &Reminding) -> Letter {
     Letter { subject, body: format!("{what}\n\n{cure}\n") }
 }
 
-/// About a price that will be another: of a server, or of one of its extra addresses.
+/// About a price that will be another: of a server, or of one of its extra addresses. `paid` is what it costs now.
 #[must_use]
-pub fn price(hostname: &str, package: &str, address: Option<Ipv4Addr>, before: Cents, announced: &Announced) -> Letter {
+pub fn price(hostname: &str, package: &str, address: Option<Ipv4Addr>, paid: Cents, announced: &Announced) -> Letter {
     let Announced { price, effective_at } = announced;
     let (subject, what) = match address {
         None => (format!("The price of {hostname} changes"), format!("Your server {hostname} ({package})")),
@@ -63,11 +64,25 @@ pub fn price(hostname: &str, package: &str, address: Option<Ipv4Addr>, before: C
             format!("The extra address {address} of your server {hostname}"),
         ),
     };
+    let then = match *price == paid {
+        true => format!("It costs the same for what is paid from {effective_at} UTC on, whatever we wrote you before."),
+        false => format!("What is paid for it from {effective_at} UTC on costs {price} USD a month."),
+    };
     Letter {
         subject,
+        body: format!("{what} costs {paid} USD a month now. {then} What is paid already stays as it is.\n"),
+    }
+}
+
+/// About letters that go elsewhere from now on; to the address before.
+#[must_use]
+pub fn moved(name: &str, email: &Email) -> Letter {
+    let email = email.as_str();
+    Letter {
+        subject: "Your mail address was changed".to_owned(),
         body: format!(
-            "{what} costs {before} USD a month. What is paid for it from {effective_at} UTC on costs {price} USD a month. \
-             What is paid already stays as it is.\n"
+            "Letters about your account {name} go to {email} from now on, and no longer to this address. If you did not ask \
+             for this, tell us at once.\n"
         ),
     }
 }
@@ -143,6 +158,23 @@ mod tests {
             assert!(letter.body.contains("2026-06-10 12:00:00 UTC") && letter.body.contains("6.95 USD"), "{letter:?}");
             assert_eq!(letter.body.contains("2026-06-17 12:00:00 UTC"), delete_at.is_some(), "{letter:?}");
         }
+    }
+
+    #[test]
+    fn a_letter_about_a_price_names_what_is_paid_now_and_what_will_be() {
+        let (paid, effective_at) = ("6.95".parse().unwrap(), Time(1_781_092_800));
+        let body = |price: &str| price_of_web1(paid, &Announced { price: price.parse().unwrap(), effective_at }).body;
+        let rise = body("8.00");
+        assert!(
+            rise.contains("costs 6.95 USD a month now") && rise.contains("2026-06-10 12:00:00 UTC on costs 8.00"),
+            "{rise}"
+        );
+        let back = body("6.95");
+        assert!(back.contains("costs 6.95 USD a month now") && back.contains("costs the same"), "{back}");
+    }
+
+    fn price_of_web1(paid: Cents, announced: &Announced) -> Letter {
+        price("web1", "Starter", None, paid, announced)
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod billing;
 pub mod catalog;
 pub mod csv;
 pub mod draw;
+pub mod email;
 pub mod event;
 pub mod failure;
 pub mod host;

@@ -1,4 +1,4 @@
-//! Hands letters to a mail server by SMTP.
+//! Hands letters to a mail server by SMTP, step by step: which step was refused decides what is to be done about it.
 
 use std::{
     fmt,
@@ -7,10 +7,17 @@ use std::{
 
 use csp_shared::secret::Secret;
 use lettre::{
-    AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor,
+    Message,
     message::{Mailbox, header::ContentType},
-    transport::smtp::{self, authentication::Credentials, extension::ClientId},
+    transport::smtp::{
+        self,
+        authentication::{Credentials, DEFAULT_MECHANISMS},
+        client::{AsyncSmtpConnection, TlsParameters},
+        commands,
+        extension::ClientId,
+    },
 };
+use tokio::time::timeout;
 
 use super::Courier;
 use crate::{
@@ -22,18 +29,33 @@ use crate::{
 /// How long a server may take for one answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Refusals for good that say something about this program's sign-in, not about the letter (RFC 4954, 6): whoever mends the
-/// configuration wants its letters sent. 504 and 530 are a server that wants another sign-in, or TLS, first.
+/// Refusals for good that say something about this program's sign-in even where they answer the recipient or the message
+/// (RFC 4954, 6): whoever mends the configuration wants its letters sent. 504 and 530 are a server that wants another
+/// sign-in, or TLS, first.
 const NOT_ABOUT_THE_LETTER: [u16; 5] = [504, 530, 534, 535, 538];
+
+/// What a server's answer is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum About {
+    /// The server, the way there, or this program: another letter would fare no better, and this one may tomorrow.
+    Server,
+    /// The recipient or the message.
+    Letter,
+}
 
 /// A mail server, and how it is spoken to.
 pub struct Smtp {
-    transport: AsyncSmtpTransport<Tokio1Executor>,
+    host: String,
+    port: u16,
+    tls: Tls,
+    parameters: TlsParameters,
+    name: ClientId,
+    credentials: Option<Credentials>,
     from: Mailbox,
 }
 
 impl fmt::Debug for Smtp {
-    // The transport holds a password.
+    // It holds a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Smtp(from {})", self.from)
     }
@@ -46,18 +68,50 @@ impl Smtp {
     /// When TLS cannot be set up.
     pub fn new(mail: &Mail, password: Option<&Secret>) -> Result<Self, smtp::Error> {
         let from: Mailbox = mail.from.0.clone();
-        let (host, port) = (mail.server.host(), mail.server.port());
-        let builder = match mail.tls {
-            Tls::Starttls => AsyncSmtpTransport::<Tokio1Executor>::starttls_relay(host)?,
-            Tls::Tls => AsyncSmtpTransport::<Tokio1Executor>::relay(host)?,
-            Tls::None => AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host),
-        };
-        let name = ClientId::Domain(from.email.domain().to_owned());
-        let mut builder = builder.port(port).timeout(Some(PATIENCE)).hello_name(name);
-        if let (Some(user), Some(password)) = (&mail.user, password) {
-            builder = builder.credentials(Credentials::new(user.clone(), password.reveal().to_owned()));
+        let host = mail.server.host().to_owned();
+        let signing_in = mail.user.as_ref().zip(password);
+        Ok(Self {
+            parameters: TlsParameters::new(host.clone())?,
+            host,
+            port: mail.server.port(),
+            tls: mail.tls,
+            name: ClientId::Domain(from.email.domain().to_owned()),
+            credentials: signing_in
+                .map(|(user, password)| Credentials::new(user.clone(), password.reveal().to_owned())),
+            from,
+        })
+    }
+
+    /// A connection that a letter can be sent over: greeted, encrypted as asked for, signed in.
+    async fn connect(&self) -> Result<AsyncSmtpConnection, smtp::Error> {
+        let from_the_start = (self.tls == Tls::Tls).then(|| self.parameters.clone());
+        let place = (self.host.as_str(), self.port);
+        let mut line =
+            AsyncSmtpConnection::connect_tokio1(place, Some(PATIENCE), &self.name, from_the_start, None).await?;
+        if self.tls == Tls::Starttls {
+            line.starttls(self.parameters.clone(), &self.name).await?;
         }
-        Ok(Self { transport: builder.build(), from })
+        if let Some(credentials) = &self.credentials {
+            line.auth(DEFAULT_MECHANISMS, credentials).await?;
+        }
+        Ok(line)
+    }
+
+    async fn hand_over(&self, message: &Message) -> Result<(), Delivery> {
+        let envelope = message.envelope();
+        let mut line = answer(About::Server, self.connect()).await?;
+        // The builder encodes whatever is not ASCII, so the sender asks for no extension.
+        let sender = commands::Mail::new(envelope.from().cloned(), Vec::new());
+        answer(About::Server, line.command(sender)).await?;
+        for recipient in envelope.to() {
+            let recipient = commands::Rcpt::new(recipient.clone(), Vec::new());
+            answer(About::Letter, line.command(recipient)).await?;
+        }
+        answer(About::Letter, line.command(commands::Data)).await?;
+        answer(About::Letter, line.message(&message.formatted())).await?;
+        // It has the letter: how it takes leave is of no account.
+        let _ = timeout(PATIENCE, line.quit()).await;
+        Ok(())
     }
 
     /// The letter as it travels. The builder encodes whatever stands in it, so nothing can become a header of its own.
@@ -84,16 +138,25 @@ impl Courier for Smtp {
             Ok(message) => message,
             Err(why) => return Delivery::Refused(why),
         };
-        match self.transport.send(message).await {
-            Ok(_) => Delivery::Taken,
-            Err(why) => said(&why),
+        match self.hand_over(&message).await {
+            Ok(()) => Delivery::Taken,
+            Err(delivery) => delivery,
         }
     }
 }
 
-fn said(why: &smtp::Error) -> Delivery {
+/// Waits for a server's answer, and says what a refusal means.
+async fn answer<T>(about: About, step: impl Future<Output = Result<T, smtp::Error>>) -> Result<T, Delivery> {
+    match timeout(PATIENCE, step).await {
+        Ok(answer) => answer.map_err(|why| refused(about, &why)),
+        Err(_) => Err(Delivery::Later(format!("no answer within {} s", PATIENCE.as_secs()))),
+    }
+}
+
+fn refused(about: About, why: &smtp::Error) -> Delivery {
     let code = why.status().map(u16::from);
-    let for_good = why.is_permanent() && code.is_none_or(|code| !NOT_ABOUT_THE_LETTER.contains(&code));
+    let for_good =
+        about == About::Letter && why.is_permanent() && code.is_none_or(|code| !NOT_ABOUT_THE_LETTER.contains(&code));
     let mut text = why.to_string();
     let mut cause = std::error::Error::source(why);
     while let Some(next) = cause {

@@ -1,6 +1,9 @@
 //! `/accounts`: customers, their wallets and keys.
 
-use axum::extract::{Path, State};
+use axum::{
+    extract::{FromRequestParts, State},
+    http::request::Parts,
+};
 use csp_shared::id::AccountId;
 
 use super::{request::Json, wire};
@@ -10,17 +13,30 @@ use crate::{
         envelope::Answer,
         error::{ApiError, Code},
         field::Faults,
+        path,
     },
-    domain::{label::Label, ssh_key::SshKey},
+    domain::{email::Email, label::Label, ssh_key::SshKey},
     service::{
         add_ssh_key::{AddSshKeyError, add_ssh_key},
         create_account::create_account,
+        move_mail::{MoveMailError, move_mail},
     },
     store::{Account, StoreError, Tx},
 };
 
-/// Longest mail address, in bytes (RFC 5321, 4.5.3.1).
-const EMAIL_BYTES_MAX: usize = 254;
+/// The account in a route's path. What is no id is answered like an account that does not exist: to whoever sends it again
+/// and again both say the same.
+#[derive(Debug)]
+pub struct AccountPath(pub AccountId);
+
+impl<S: Send + Sync> FromRequestParts<S> for AccountPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let none = || ApiError::new(Code::NotFound, "There is no such account: the id in the path is none.");
+        path::id(parts, state).await.map(Self).ok_or_else(none)
+    }
+}
 
 /// `POST /accounts`
 pub async fn create(
@@ -29,13 +45,11 @@ pub async fn create(
 ) -> Result<Answer<wire::Account>, ApiError> {
     let mut faults = Faults::default();
     let name = faults.parsed(Code::ValidationFailed, "name", Label::parse(&new.name));
-    if new.email.as_deref().is_some_and(|email| !is_email(email)) {
-        faults.add(Code::ValidationFailed, "email", "is no mail address");
-    }
-    let Some(name) = name else { return Err(faults.refusal()) };
-    faults.into_result()?;
+    let email = new.email.as_deref().filter(|text| !text.is_empty()).map(Email::parse).transpose();
+    let email = faults.parsed(Code::ValidationFailed, "email", email);
+    let (Some(name), Some(email)) = (name, email) else { return Err(faults.refusal()) };
     let (draw, now) = (app.draw(), app.now());
-    let id = app.store.write(move |tx| create_account(tx, &name, new.email.as_deref(), draw.clone(), now)).await?;
+    let id = app.store.write(move |tx| create_account(tx, &name, email.as_ref(), draw.clone(), now)).await?;
     account(&app, id).await.map(Answer::data)
 }
 
@@ -45,10 +59,24 @@ pub async fn list(State(app): State<App>) -> Result<Answer<Vec<wire::Account>>, 
     Ok(Answer::data(accounts.into_iter().map(shown).collect()))
 }
 
+/// `POST /accounts/{uuid}/set`
+pub async fn set(
+    State(app): State<App>,
+    AccountPath(id): AccountPath,
+    Json(new): Json<wire::SetAccount>,
+) -> Result<Answer<wire::AccountSet>, ApiError> {
+    let email = Email::parse(&new.email);
+    let email = email.map_err(|why| ApiError::field(Code::ValidationFailed, "email", why.to_string()))?;
+    let (has_mail, draw, now) = (app.settings.billing.has_mail, app.draw(), app.now());
+    let moved = app.store.write(move |tx| move_mail(tx, id, &email, has_mail, draw.clone(), now)).await?;
+    let account = account(&app, id).await?;
+    Ok(Answer::data(wire::AccountSet { account, changed: moved.changed, letters: moved.letters }))
+}
+
 /// `POST /accounts/{uuid}/ssh-keys`
 pub async fn ssh_key(
     State(app): State<App>,
-    Path(account): Path<AccountId>,
+    AccountPath(account): AccountPath,
     Json(new): Json<wire::NewSshKey>,
 ) -> Result<Answer<wire::SshKey>, ApiError> {
     let label = label(&new.label)?;
@@ -84,16 +112,17 @@ pub(super) fn label(text: &str) -> Result<Label, ApiError> {
     Label::parse(text).map_err(|reason| ApiError::field(Code::ValidationFailed, "label", reason.to_string()))
 }
 
-/// Only a delivered mail proves an address; this keeps out what cannot be one.
-fn is_email(text: &str) -> bool {
-    let plain = text.chars().all(|c| c.is_ascii_graphic());
-    text.len() <= EMAIL_BYTES_MAX
-        && plain
-        && text.split_once('@').is_some_and(|(who, at)| !who.is_empty() && at.len() > 2)
-}
-
 pub(super) fn missing(account: AccountId) -> ApiError {
     ApiError::new(Code::NotFound, format!("There is no account {account}."))
+}
+
+impl From<MoveMailError> for ApiError {
+    fn from(error: MoveMailError) -> Self {
+        match error {
+            MoveMailError::NoAccount(account) => missing(account),
+            MoveMailError::Store(error) => error.into(),
+        }
+    }
 }
 
 impl From<AddSshKeyError> for ApiError {

@@ -73,7 +73,7 @@ async fn set_lock(app: App, server: ServerId, asked: LockServer, is_on: bool) ->
     let mut faults = Faults::default();
     let reason = Lock::parse(&asked.reason).ok_or("must be abuse or operator");
     let reason = faults.parsed(Code::ValidationFailed, "reason", reason);
-    let note = asked.note.as_deref().map(Label::parse).transpose();
+    let note = asked.note.as_deref().filter(|note| !note.is_empty()).map(Label::parse).transpose();
     let note = faults.parsed(Code::ValidationFailed, "note", note);
     let (Some(reason), Some(note)) = (reason, note) else { return Err(faults.refusal()) };
     let now = app.now();
@@ -121,11 +121,15 @@ pub async fn announce(State(app): State<App>, Json(asked): Json<AnnouncePrice>) 
             return announce_alone(&app, new((server, Some(ip))), now).await;
         }
         (None, None, Some(package), None) => {
+            let name = package.as_str().to_owned();
             let servers = app.store.read::<_, StoreError>(move |read| read.price_holders(&package)).await?;
+            let servers = servers.ok_or_else(|| nothing_of("package", &name))?;
             servers.into_iter().map(|server| (server, None)).collect()
         }
         (None, None, None, Some(pool)) => {
+            let name = pool.as_str().to_owned();
             let ips = app.store.read::<_, StoreError>(move |read| read.price_holders_of_pool(&pool)).await?;
+            let ips = ips.ok_or_else(|| nothing_of("pool", &name))?;
             ips.into_iter().map(|(server, ip)| (server, Some(ip))).collect()
         }
         _ => {
@@ -133,10 +137,11 @@ pub async fn announce(State(app): State<App>, Json(asked): Json<AnnouncePrice>) 
             return Err(ApiError::field(Code::ValidationFailed, "server_uuid", what));
         }
     };
-    let (mut latest, mut announced, mut passed_by) = (None, 0, Vec::new());
+    let (mut earliest, mut latest, mut announced, mut passed_by) = (None, None, 0, Vec::new());
     for one in all {
         match announce_one(&app, new(one), now).await {
             Ok(at) => {
+                earliest = Some(earliest.map_or(at, |before: Time| before.min(at)));
                 latest = latest.max(Some(at));
                 announced += 1;
             }
@@ -144,7 +149,13 @@ pub async fn announce(State(app): State<App>, Json(asked): Json<AnnouncePrice>) 
             Err(why) => passed_by.push(PassedBy { server: one.0, reason: why.to_string() }),
         }
     }
-    Ok(Answer::data(Announced { effective_at: latest.map(|at| at.to_string()), announced, passed_by }))
+    let (first_at, effective_at) = (earliest.map(|at| at.to_string()), latest.map(|at| at.to_string()));
+    Ok(Answer::data(Announced { first_at, effective_at, announced, passed_by }))
+}
+
+fn nothing_of(kind: &str, name: &str) -> ApiError {
+    let what = format!("there never was a {kind} `{name}`; `csp-control server list` shows what is in use");
+    ApiError::field(Code::NotFound, kind, what)
 }
 
 async fn announce_alone(
@@ -153,7 +164,7 @@ async fn announce_alone(
     now: Time,
 ) -> Result<Answer<Announced>, ApiError> {
     let effective_at = Some(announce_one(app, new, now).await?.to_string());
-    Ok(Answer::data(Announced { effective_at, announced: 1, passed_by: Vec::new() }))
+    Ok(Answer::data(Announced { first_at: effective_at.clone(), effective_at, announced: 1, passed_by: Vec::new() }))
 }
 
 async fn announce_one(app: &App, new: announce_price::AnnouncePrice, now: Time) -> Result<Time, PriceError> {

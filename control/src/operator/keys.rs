@@ -1,10 +1,10 @@
 //! API keys: made, listed and revoked here alone, since a key never makes keys.
 
 use axum::extract::{Path, State};
-use csp_shared::id::{AccountId, ApiKeyId};
+use csp_shared::id::ApiKeyId;
 
 use super::{
-    accounts::{label, missing},
+    accounts::{AccountPath, label, missing},
     request::Json,
     wire,
 };
@@ -35,7 +35,7 @@ const LABEL: &str = "API key";
 /// `POST /accounts/{uuid}/keys`
 pub async fn create(
     State(app): State<App>,
-    Path(account): Path<AccountId>,
+    AccountPath(account): AccountPath,
     Json(new): Json<wire::NewKey>,
 ) -> Result<Answer<wire::Key>, ApiError> {
     let label = label(new.label.as_deref().unwrap_or(LABEL))?;
@@ -73,7 +73,7 @@ fn terms(new: &wire::NewKey) -> Result<KeyTerms, ApiError> {
 /// `GET /accounts/{uuid}/keys`
 pub async fn list(
     State(app): State<App>,
-    Path(account): Path<AccountId>,
+    AccountPath(account): AccountPath,
 ) -> Result<Answer<Vec<wire::KeyShow>>, ApiError> {
     let found = app.store.read::<_, StoreError>(move |read| match read.account_get(account)? {
         Some(_) => read.api_key_list(account).map(Some),

@@ -1,9 +1,12 @@
 //! `/accounts/{uuid}/limits`: how many of each thing an account may have, and has.
 
-use axum::extract::{Path, State};
-use csp_shared::id::AccountId;
+use axum::extract::State;
 
-use super::{accounts::missing, request::Json, wire};
+use super::{
+    accounts::{AccountPath, missing},
+    request::Json,
+    wire,
+};
 use crate::{
     api::{
         App,
@@ -19,7 +22,7 @@ use crate::{
 /// `GET /accounts/{uuid}/limits`
 pub async fn show(
     State(app): State<App>,
-    Path(account): Path<AccountId>,
+    AccountPath(account): AccountPath,
 ) -> Result<Answer<Vec<wire::AccountLimit>>, ApiError> {
     let (usual, now) = (app.settings.limits, app.now());
     let shown = app.store.read::<_, StoreError>(move |read| {
@@ -39,7 +42,7 @@ pub async fn show(
 /// `POST /accounts/{uuid}/limits`
 pub async fn set(
     State(app): State<App>,
-    Path(account): Path<AccountId>,
+    AccountPath(account): AccountPath,
     Json(new): Json<wire::SetLimits>,
 ) -> Result<Answer<Vec<wire::AccountLimit>>, ApiError> {
     let mut faults = Faults::default();
@@ -58,7 +61,7 @@ pub async fn set(
         .collect();
     faults.into_result()?;
     app.store.write(move |tx| set_account_limits(tx, account, &choices)).await?;
-    show(State(app), Path(account)).await
+    show(State(app), AccountPath(account)).await
 }
 
 impl From<SetLimitsError> for ApiError {

@@ -7,10 +7,11 @@ use super::wire::billing::Mail;
 use crate::{
     api::{
         App,
+        denied::sentence,
         envelope::Answer,
         error::{ApiError, Code},
     },
-    service::settle_mail::{SettleError, retry_mail, told_otherwise},
+    service::settle_mail::{SettleError, retry_mail, retry_mails, told_otherwise},
     store::{MailRow, StoreError},
 };
 
@@ -24,6 +25,13 @@ pub async fn list(State(app): State<App>) -> Result<Answer<Vec<Mail>>, ApiError>
 pub async fn retry(State(app): State<App>, Path(id): Path<MailId>) -> Result<Answer<Mail>, ApiError> {
     let now = app.now();
     Ok(Answer::data(shown(app.store.write(move |tx| retry_mail(tx, id, now)).await?)))
+}
+
+/// `POST /mails/retry`: all that were given up
+pub async fn retry_all(State(app): State<App>) -> Result<Answer<Vec<Mail>>, ApiError> {
+    let now = app.now();
+    let letters = app.store.write(move |tx| retry_mails(tx, now)).await?;
+    Ok(Answer::data(letters.into_iter().map(shown).collect()))
 }
 
 /// `POST /mails/{uuid}/told`
@@ -53,7 +61,8 @@ fn shown(letter: MailRow) -> Mail {
 impl From<SettleError> for ApiError {
     fn from(error: SettleError) -> Self {
         match error {
-            SettleError::Unknown(_) => Self::new(Code::NotFound, error.to_string()),
+            SettleError::Unknown(_) => Self::new(Code::NotFound, sentence(&error.to_string())),
+            SettleError::Told { .. } => Self::new(Code::Conflict, sentence(&error.to_string())),
             SettleError::Store(error) => error.into(),
         }
     }

@@ -1,16 +1,17 @@
 //! Payments as whoever takes them tells of them: credits, refunds, disputes; and what the operator gives or puts right.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use csp_shared::id::AccountId;
 
 use super::{
-    accounts::missing,
+    accounts::{AccountPath, missing},
     request::Json,
     wire::payments::{CloseDispute, Correction, Credit, Credited, Dispute, Moved, Return},
 };
 use crate::{
     api::{
         App,
+        denied::sentence,
         envelope::Answer,
         error::{ApiError, Code},
         field::Faults,
@@ -35,7 +36,7 @@ use crate::{
 /// `POST /accounts/{uuid}/credits`
 pub async fn credit(
     State(app): State<App>,
-    Path(account): Path<AccountId>,
+    AccountPath(account): AccountPath,
     Json(credit): Json<Credit>,
 ) -> Result<Answer<Credited>, ApiError> {
     let credit = read_credit(account, credit)?;
@@ -47,7 +48,7 @@ pub async fn credit(
 /// `POST /accounts/{uuid}/goodwill`
 pub async fn goodwill(
     State(app): State<App>,
-    Path(account): Path<AccountId>,
+    AccountPath(account): AccountPath,
     Json(gift): Json<Credit>,
 ) -> Result<Answer<Credited>, ApiError> {
     let gift = read_credit(account, gift)?;
@@ -59,7 +60,7 @@ pub async fn goodwill(
 /// `POST /accounts/{uuid}/corrections`
 pub async fn correct(
     State(app): State<App>,
-    Path(account): Path<AccountId>,
+    AccountPath(account): AccountPath,
     Json(new): Json<Correction>,
 ) -> Result<Answer<Moved>, ApiError> {
     let mut faults = Faults::default();
@@ -130,13 +131,15 @@ pub async fn disputes(State(app): State<App>) -> Result<Answer<Vec<Dispute>>, Ap
 
 fn read_credit(account: AccountId, credit: Credit) -> Result<CreditAccount, ApiError> {
     let mut faults = Faults::default();
+    // An empty text is none, as in every other request.
+    let note = credit.note.filter(|note| !note.is_empty());
     let amount = faults.parsed(Code::ValidationFailed, "amount", credit.amount.parse::<Cents>());
-    if credit.note.as_deref().is_some_and(|note| Label::parse(note).is_err()) {
+    if note.as_deref().is_some_and(|note| Label::parse(note).is_err()) {
         faults.add(Code::ValidationFailed, "note", "is one line of at most 100 characters");
     }
     let Some(amount) = amount else { return Err(faults.refusal()) };
     faults.into_result()?;
-    Ok(CreditAccount { account, amount, reference: credit.reference, note: credit.note })
+    Ok(CreditAccount { account, amount, reference: credit.reference, note })
 }
 
 fn read_return(new: &Return) -> Result<(Reference, Reference, Option<Cents>), ApiError> {
@@ -157,6 +160,7 @@ fn credited(moved: money_in::Moved) -> Credited {
         amount: moved.amount.to_string(),
         balance: moved.balance.to_string(),
         owed: moved.owed.to_string(),
+        settled: moved.settled.to_string(),
         credited: !moved.before,
     }
 }
@@ -167,6 +171,7 @@ fn done(moved: money_in::Moved) -> Answer<Moved> {
         amount: moved.amount.to_string(),
         balance: moved.balance.to_string(),
         owed: moved.owed.to_string(),
+        settled: moved.settled.to_string(),
         done: !moved.before,
     })
 }
@@ -176,15 +181,20 @@ impl From<PaymentError> for ApiError {
         let reason = error.to_string();
         match error {
             PaymentError::NoAccount(account) => missing(account),
-            PaymentError::NoPayment(_) => Self::new(Code::NotFound, reason).naming("payment", "was not credited"),
-            PaymentError::NoDispute(_) => Self::new(Code::NotFound, reason).naming("reference", "is unknown"),
+            PaymentError::NoPayment(_) => {
+                Self::new(Code::NotFound, sentence(&reason)).naming("payment", "was not credited")
+            }
+            PaymentError::NoDispute(_) => {
+                Self::new(Code::NotFound, sentence(&reason)).naming("reference", "is unknown")
+            }
             PaymentError::Zero | PaymentError::Overflow | PaymentError::MoreThanLeft(_) => {
                 Self::field(Code::ValidationFailed, "amount", reason)
             }
             PaymentError::Reference(_) => Self::field(Code::ValidationFailed, "reference", reason),
             PaymentError::Differs { .. } => Self::field(Code::AlreadyExists, "reference", reason),
-            PaymentError::Insufficient { .. } => {
-                Self::new(Code::InsufficientBalance, reason).naming("amount", "is more than the wallet holds")
+            PaymentError::Insufficient { missing } | PaymentError::Spent { missing, .. } => {
+                let short = format!("{missing} USD short");
+                Self::new(Code::InsufficientBalance, sentence(&reason)).naming("amount", short)
             }
             PaymentError::Store(error) => error.into(),
         }

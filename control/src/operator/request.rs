@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use crate::api::{
     body,
     error::{ApiError, Code},
+    field::inert,
 };
 
 /// Longest body, in bytes.
@@ -20,15 +21,86 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
         let bytes = body::read(request.into_body(), BODY_BYTES_MAX).await?;
-        let mut reader = serde_json::Deserializer::from_slice(&bytes);
-        serde_path_to_error::deserialize(&mut reader).map(Self).map_err(|error| {
-            let path = error.path().to_string();
-            match path.as_str() {
-                "." => {
-                    ApiError::new(Code::ValidationFailed, format!("The request is not understood: {}.", error.inner()))
-                }
-                field => ApiError::field(Code::ValidationFailed, field, error.inner().to_string()),
-            }
-        })
+        read(&bytes).map(Self)
+    }
+}
+
+fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    // A list would fill the fields one after the other: the second one of a request is not meant by its place.
+    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+        let what = "The body must be a JSON object, as {\"amount\": \"25.00\", \"reference\": \"…\"} for a payment.";
+        return Err(ApiError::new(Code::ValidationFailed, what));
+    }
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut reader)
+        .map_err(|error| refusal(&error.path().to_string(), error.inner()))?;
+    reader.end().map_err(|error| refusal(".", &error))?;
+    Ok(value)
+}
+
+/// Names the field wherever there is one: whoever wrote the request looks for it by its name.
+fn refusal(path: &str, error: &serde_json::Error) -> ApiError {
+    let what = error.to_string();
+    let below = |name: &str| if path == "." { name.to_owned() } else { format!("{path}.{name}") };
+    for (fault, reason) in [("missing field `", "is required"), ("duplicate field `", "stands there twice")] {
+        if let Some((name, _)) = what.strip_prefix(fault).and_then(|rest| rest.split_once('`')) {
+            return ApiError::field(Code::ValidationFailed, &below(name), reason);
+        }
+    }
+    match (path, error.is_data()) {
+        (".", true) => ApiError::new(Code::ValidationFailed, format!("The request is not understood: {what}.")),
+        ("." | "?", false) => {
+            ApiError::new(Code::ValidationFailed, format!("The body is not understood as JSON: {what}."))
+        }
+        (field, true) => ApiError::field(Code::ValidationFailed, &inert(field), what),
+        (field, false) => {
+            let reason = format!("is no JSON value ({what}); amounts and other texts stand in quotes, as \"25.00\"");
+            ApiError::field(Code::ValidationFailed, &inert(field), reason)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operator::wire::payments::Credit;
+
+    fn refused(body: &str) -> (Vec<String>, String) {
+        let error = read::<Credit>(body.as_bytes()).unwrap_err();
+        assert_eq!(error.code, Code::ValidationFailed, "{body}");
+        (error.fields.into_iter().map(|fault| fault.field).collect(), error.message.into_owned())
+    }
+
+    #[test]
+    fn a_body_that_is_not_understood_is_refused_by_the_field_that_is_at_fault() {
+        let table = [
+            (r#"{"amount": "1"}"#, "reference", "is required"),
+            (r#"{"reference": "a"}"#, "amount", "is required"),
+            (r#"{"amount": NaN, "reference": "a"}"#, "amount", "is no JSON value"),
+            (r#"{"amount": Infinity, "reference": "a"}"#, "amount", "is no JSON value"),
+            (r#"{"amount": 25, "reference": "a"}"#, "amount", "expected a string"),
+            (r#"{"amount": "1", "reference": null}"#, "reference", "expected a string"),
+            (r#"{"amount": "1", "reference": "a", "colour": 1}"#, "colour", "unknown field"),
+            (r#"{"amount": "1", "amount": "2", "reference": "a"}"#, "amount", "stands there twice"),
+        ];
+        for (body, field, what) in table {
+            let (fields, message) = refused(body);
+            assert_eq!(fields, [field], "{body}: {message}");
+            assert!(message.contains(what) && message.contains(field), "{body}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_request_is_an_object_and_nothing_else() {
+        for body in ["", " ", "[]", r#"["1", "a", null]"#, "null", "1", "\"a\""] {
+            let (fields, message) = refused(body);
+            assert!(fields.is_empty() && message.contains("must be a JSON object"), "{body}: {message}");
+        }
+        for body in ["{", r#"{"amount": "1", "reference": "a"} {}"#, "{,}"] {
+            let (_, message) = refused(body);
+            assert!(message.contains("not understood as JSON"), "{body}: {message}");
+        }
+        let credit: Credit = read(br#" {"amount": "1", "reference": "a"} "#).unwrap();
+        assert_eq!((credit.amount.as_str(), credit.note), ("1", None));
     }
 }

@@ -69,6 +69,26 @@ pub struct NewAccount {
     pub email: Option<String>,
 }
 
+/// `POST /accounts/{uuid}/set`
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetAccount {
+    /// Where to write to from now on.
+    pub email: String,
+}
+
+/// What became of it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct AccountSet {
+    /// As it is now.
+    #[serde(flatten)]
+    pub account: Account,
+    /// Whether anything changed.
+    pub changed: bool,
+    /// Letters that waited, and go to the new address.
+    pub letters: usize,
+}
+
 /// An account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {

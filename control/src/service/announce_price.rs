@@ -70,10 +70,11 @@ pub fn announce_price(
         }
     };
     let announced = present.announce(price, effective_at, now)?;
-    let before = present.at(announced.effective_at);
-    tx.billed_announce((server, ip), before, &announced, now)?;
-    tx.event_put(service.account, &Event::price_announced(server, address, before, &announced), now)?;
-    let letter = letter::price(&service.hostname, &service.package, address, before, &announced);
+    tx.billed_announce((server, ip), present.at(announced.effective_at), &announced, now)?;
+    // What was announced meanwhile and has not begun was paid by nobody: its owner compares with what it costs now.
+    let paid = present.at(now);
+    tx.event_put(service.account, &Event::price_announced(server, address, paid, &announced), now)?;
+    let letter = letter::price(&service.hostname, &service.package, address, paid, &announced);
     let cause = format!("price/{server}/{}", draw.uuid(now));
     write_letter(tx, service.account, &cause, &letter, has_mail, &mut draw, now)?;
     Ok(announced)

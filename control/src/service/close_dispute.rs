@@ -1,11 +1,12 @@
 //! A dispute ends. Won, what it took comes back and pays what is owed; lost, nothing moves and what is owed stays owed.
 
-use super::money_in::{Moved, PaymentError, moved, post_in};
+use super::money_in::{Moved, PaymentError, account, moved, post_in};
 use crate::{
     domain::{
         draw::Draw,
         ledger::{Book, Cause, Holder, Transfer},
-        payment::{Outcome, Reference},
+        money::Cents,
+        payment::{Outcome, Reference, settles},
         time::Time,
     },
     store::Tx,
@@ -34,6 +35,7 @@ pub fn close_dispute(
         None => {}
     }
     tx.dispute_close(reference, outcome, now)?;
+    let mut settled = Cents::ZERO;
     if outcome == Outcome::Won {
         let back = Transfer {
             from: Holder::Book(Book::TopUps),
@@ -43,7 +45,8 @@ pub fn close_dispute(
             server: None,
             description: format!("Payment {} is no longer disputed", dispute.payment),
         };
+        settled = settles(dispute.amount, account(tx, dispute.account)?.owed);
         post_in(tx, &back, &mut draw, now)?;
     }
-    moved(tx, dispute.account, dispute.amount, false)
+    Ok(Moved { settled, ..moved(tx, dispute.account, dispute.amount, false)? })
 }

@@ -9,7 +9,7 @@ use crate::{
         label::Label,
         ledger::{Book, Cause, Holder, Transfer},
         money::Cents,
-        payment::Reference,
+        payment::{Reference, settles},
         time::Time,
     },
     store::{Held, Posted, StoreError, Tx},
@@ -68,7 +68,7 @@ pub fn correct_account(
 ) -> Result<Moved, CorrectError> {
     let mut draw = draw;
     let owner = correction.account;
-    account(tx, owner)?;
+    let owed_before = account(tx, owner)?.owed;
     if correction.amount.is_zero() {
         return Err(PaymentError::Zero.into());
     }
@@ -98,10 +98,10 @@ pub fn correct_account(
         server: correction.server,
         description: correction.note.as_str().to_owned(),
     };
-    let posted = match correction.is_credit {
-        true => post_in(tx, &transfer, &mut draw, now),
-        false => tx.transfer_post(&transfer, TransferId(draw.uuid(now)), now),
+    let (posted, settled) = match correction.is_credit {
+        true => (post_in(tx, &transfer, &mut draw, now), settles(correction.amount, owed_before)),
+        false => (tx.transfer_post(&transfer, TransferId(draw.uuid(now)), now), Cents::ZERO),
     };
     let Held { balance, owed } = posted.map_err(PaymentError::from)?;
-    Ok(Moved { account: owner, amount: correction.amount, balance, owed, before: false })
+    Ok(Moved { account: owner, amount: correction.amount, balance, owed, settled, before: false })
 }

@@ -3,7 +3,7 @@
 use csp_shared::id::AccountId;
 
 use crate::{
-    domain::{draw::Draw, label::Label, time::Time},
+    domain::{draw::Draw, email::Email, label::Label, time::Time},
     store::{StoreError, Tx},
 };
 
@@ -14,7 +14,7 @@ use crate::{
 pub fn create_account(
     tx: &mut Tx<'_>,
     name: &Label,
-    email: Option<&str>,
+    email: Option<&Email>,
     draw: Draw,
     now: Time,
 ) -> Result<AccountId, StoreError> {

@@ -2,13 +2,13 @@
 
 use csp_shared::id::AccountId;
 
-use super::money_in::{Moved, PaymentError, moved, post_in};
+use super::money_in::{Moved, PaymentError, account, moved, post_in};
 use crate::{
     domain::{
         draw::Draw,
         ledger::{Book, Cause, Holder, Transfer},
         money::Cents,
-        payment::Reference,
+        payment::{Reference, settles},
         time::Time,
     },
     store::{Held, PostError, Posted, StoreError, Tx},
@@ -67,9 +67,10 @@ fn once(
         server: None,
         description: credit.note.clone().unwrap_or_else(|| usual.to_owned()),
     };
+    let settled = settles(credit.amount, account(tx, credit.account)?.owed);
     match post_in(tx, &transfer, &mut draw, now) {
         Ok(Held { balance, owed }) => {
-            Ok(Moved { account: credit.account, amount: credit.amount, balance, owed, before: false })
+            Ok(Moved { account: credit.account, amount: credit.amount, balance, owed, settled, before: false })
         }
         Err(PostError::Twice(_)) => told_again(tx, credit, &transfer.cause),
         Err(why) => Err(why.into()),

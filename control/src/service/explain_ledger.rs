@@ -11,6 +11,7 @@ use crate::{
             verify::Entry,
         },
         payment::{Outcome, Reference},
+        server::ServiceStatus,
         time::Time,
     },
     store::{Account, Billed, Read, StoreError, Whose},
@@ -142,8 +143,13 @@ fn server_facts(server: &Billed, now: Time) -> Vec<String> {
     let mut facts = vec![
         format!("server {}: {}, {}, of account {}", server.id, server.hostname, server.package, server.account),
         format!("service {}; first online: {}", server.service.as_str(), shown(server.anchor)),
-        format!("paid until: {}", shown(server.paid_until)),
     ];
+    // Of what has ended there is no next period, and nothing is paid any more.
+    if matches!(server.service, ServiceStatus::Failed | ServiceStatus::Destroyed) {
+        facts.extend(server.paid_until.map(|until| format!("its paid time went until {until} when it ended")));
+        return facts;
+    }
+    facts.push(format!("paid until: {}", shown(server.paid_until)));
     if server.paid_until.is_some() {
         let automatic = if server.auto_renew { "renewed by itself" } else { "not renewed by itself" };
         facts.push(format!("its next period costs {renewal} USD, {automatic}"));

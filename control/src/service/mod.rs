@@ -38,6 +38,7 @@ pub mod extend_server;
 pub mod lock_server;
 pub mod money_in;
 pub mod move_extra_ip;
+pub mod move_mail;
 pub mod note_delivery;
 pub mod note_key_uses;
 pub mod open_console;

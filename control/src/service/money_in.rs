@@ -25,6 +25,8 @@ pub struct Moved {
     pub balance: Cents,
     /// Still owed.
     pub owed: Cents,
+    /// What of the amount paid what was owed.
+    pub settled: Cents,
     /// It was done before: nothing was changed this time.
     pub before: bool,
 }
@@ -42,7 +44,7 @@ pub enum PaymentError {
     #[error("there is no dispute `{0}`")]
     NoDispute(String),
     /// Nothing to move.
-    #[error("is zero")]
+    #[error("is zero; write how much is to move, as 25.00")]
     Zero,
     /// Not an id.
     #[error(transparent)]
@@ -59,13 +61,30 @@ pub enum PaymentError {
     #[error(transparent)]
     MoreThanLeft(#[from] MoreThanLeft),
     /// The wallet has less.
-    #[error("the wallet is {missing} USD short")]
+    #[error("the wallet is {missing} USD short: nothing was moved; take less")]
     Insufficient {
         /// How much is missing.
         missing: Cents,
     },
+    /// The wallet has less than a payment brought, and the refund takes.
+    #[error(
+        "refund `{reference}` of payment `{payment}` takes {amount} USD, and the wallet is {missing} USD short: nothing was \
+         moved. Refund less; or, where the money has gone back already, book it as a lost dispute, and what is missing is \
+         owed: `csp-control dispute open '{payment}' --reference '{reference}' --amount {amount}`, then `csp-control \
+         dispute close '{reference}' lost`"
+    )]
+    Spent {
+        /// The payment's id.
+        payment: String,
+        /// The refund's id.
+        reference: String,
+        /// What it takes.
+        amount: Cents,
+        /// How much is missing.
+        missing: Cents,
+    },
     /// Beyond any real balance.
-    #[error("the balance would pass its bound")]
+    #[error("the balance would pass 1000000000.00 USD, more than a wallet may hold")]
     Overflow,
     /// The store failed.
     #[error(transparent)]
@@ -93,7 +112,7 @@ pub(super) fn account(tx: &Tx<'_>, id: AccountId) -> Result<Account, PaymentErro
 /// What is so after a use case, or was so before it.
 pub(super) fn moved(tx: &Tx<'_>, id: AccountId, amount: Cents, before: bool) -> Result<Moved, PaymentError> {
     let Account { balance, owed, .. } = account(tx, id)?;
-    Ok(Moved { account: id, amount, balance, owed, before })
+    Ok(Moved { account: id, amount, balance, owed, settled: Cents::ZERO, before })
 }
 
 /// Posts money that comes into a wallet from outside, and lets it pay what is owed; answers what is held then.

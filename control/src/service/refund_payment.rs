@@ -11,7 +11,7 @@ use crate::{
         payment::Reference,
         time::Time,
     },
-    store::Tx,
+    store::{PostError, Tx},
 };
 
 /// A refund.
@@ -53,7 +53,12 @@ pub fn refund_payment(tx: &mut Tx<'_>, refund: &RefundPayment, draw: Draw, now: 
         description: format!("Refund of payment {}", refund.payment.as_str()),
     };
     let id = TransferId(draw.uuid(now));
-    tx.transfer_post(&transfer, id, now)?;
+    tx.transfer_post(&transfer, id, now).map_err(|why| match why {
+        PostError::Insufficient { missing } => {
+            PaymentError::Spent { payment: name(&refund.payment), reference: name(&refund.reference), amount, missing }
+        }
+        why => why.into(),
+    })?;
     tx.refund_insert(id, &refund.payment, amount)?;
     moved(tx, found.account, amount, false)
 }

@@ -5,6 +5,7 @@ use rusqlite::Row;
 
 use super::{Read, StoreError, Tx, row};
 use crate::domain::{
+    email::Email,
     label::Label,
     money::Cents,
     payment::{AccountLock, account_locks},
@@ -80,10 +81,19 @@ impl Tx<'_> {
         &mut self,
         id: AccountId,
         name: &Label,
-        email: Option<&str>,
+        email: Option<&Email>,
         now: Time,
     ) -> Result<(), StoreError> {
         let sql = "INSERT INTO accounts (uuid, name, email, created_at) VALUES (?1, ?2, ?3, ?4)";
-        self.insert(sql, (id.to_string(), name.as_str(), email, now.0)).map(drop)
+        self.insert(sql, (id.to_string(), name.as_str(), email.map(Email::as_str), now.0)).map(drop)
+    }
+
+    /// Says where an account's owner is reached from now on.
+    ///
+    /// # Errors
+    /// When the store cannot keep it.
+    pub fn account_set_email(&mut self, id: AccountId, email: &Email) -> Result<(), StoreError> {
+        let sql = "UPDATE accounts SET email = ?2 WHERE uuid = ?1";
+        self.run(sql, (id.to_string(), email.as_str())).map(drop)
     }
 }

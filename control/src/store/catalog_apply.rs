@@ -9,6 +9,7 @@ use crate::domain::{
     catalog::{AddressPool, Catalog, Location, OsImage, Package, PrivateRangeEntry},
     draw::Draw,
     makeup::CpuWord,
+    money::Cents,
     segment::{PrivateRange, Segments},
     time::Time,
 };
@@ -29,7 +30,7 @@ pub struct CatalogChange {
 pub enum ChangeKind {
     /// It is new, or comes back.
     Added,
-    /// These columns get other values: name, before, after.
+    /// These fields get other values: name as in the file, before, after.
     Changed(Vec<(&'static str, String, String)>),
     /// It is not on sale any more; what was sold stays.
     Retired,
@@ -153,7 +154,8 @@ impl Tx<'_> {
         let values = differing.iter().map(|((_, after), _)| after.clone()).chain([Value::from(key.to_owned())]);
         self.run(&sql, params_from_iter(values))?;
         let came_back = differing.iter().any(|((name, _), _)| *name == "active");
-        let told = differing.into_iter().map(|((name, after), before)| (name, told(before), told(&after)));
+        let told =
+            differing.into_iter().map(|((name, after), before)| (field(name), told(name, before), told(name, &after)));
         Ok(Some(if came_back { ChangeKind::Added } else { ChangeKind::Changed(told.collect()) }))
     }
 
@@ -262,9 +264,31 @@ fn promo(promo: &Promo) -> Entry {
     (promo.code.as_str().to_owned(), columns)
 }
 
-/// A value for people.
-fn told(value: &Value) -> String {
+/// What a column is called in the file.
+fn field(column: &'static str) -> &'static str {
+    match column {
+        "monthly_cents" => "monthly_price",
+        "extra_monthly_cents" => "extra_ip_price",
+        "percent" => "off, %",
+        "amount_cents" => "off",
+        "extra_ips_max" => "max_extra_ips",
+        "cpu_percent_max" => "max_cpu_percent",
+        "disk_iops_max" => "max_disk_iops",
+        "disk_mib_per_second_max" => "max_disk_mib_per_second",
+        "net_mbit_per_second_max" => "max_net_mbit_per_second",
+        "uses_max" => "max_uses",
+        "uses_per_account_max" => "max_uses_per_account",
+        column => column,
+    }
+}
+
+/// A value for people: money and time as they are written in the file.
+fn told(column: &str, value: &Value) -> String {
     match value {
+        Value::Integer(cents) if column.ends_with("_cents") => {
+            Cents::new(*cents).map_or_else(|_| cents.to_string(), |amount| amount.to_string())
+        }
+        Value::Integer(seconds) if column.starts_with("valid_") => Time(*seconds).to_string(),
         Value::Null => "nothing".to_owned(),
         Value::Integer(number) => number.to_string(),
         Value::Real(number) => number.to_string(),

@@ -4,7 +4,10 @@ use csp_shared::id::{AccountId, MailId, ServerId};
 use rusqlite::Row;
 
 use super::{Read, StoreError, Tx, row};
-use crate::domain::{letter::Letter, time::Time};
+use crate::domain::{email::Email, letter::Letter, time::Time};
+
+/// How the cause of a letter begins that tells an old address of the new one: such a letter goes nowhere else.
+pub const MOVED: &str = "moved/";
 
 /// A letter about to be stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,15 +134,30 @@ impl Tx<'_> {
         self.run(sql, (id.to_string(), error, next.map(|at| at.0), now.0)).map(drop)
     }
 
-    /// Tries a letter again that was given up, as if it had been written now.
+    /// Tries a letter again that no server took, as if it had been written now, to the address that its account has now.
     ///
     /// # Errors
     /// When the store cannot keep it.
     pub fn mail_retry(&mut self, id: MailId, now: Time) -> Result<(), StoreError> {
-        let sql = "UPDATE mails SET refused_at = NULL, tries = 0, next_at = ?2, created_at = ?2, recipient = \
-                   coalesce((SELECT email FROM accounts a WHERE a.id = account_id), recipient) \
-                   WHERE uuid = ?1 AND accepted_at IS NULL";
-        self.run(sql, (id.to_string(), now.0)).map(drop)
+        let sql = format!(
+            "UPDATE mails SET refused_at = NULL, tries = 0, next_at = ?2, created_at = ?2, recipient = \
+             CASE WHEN cause_key LIKE '{MOVED}%' THEN recipient \
+             ELSE coalesce((SELECT email FROM accounts a WHERE a.id = account_id), recipient) END \
+             WHERE uuid = ?1 AND accepted_at IS NULL"
+        );
+        self.run(&sql, (id.to_string(), now.0)).map(drop)
+    }
+
+    /// Sends an account's letters that wait to another address, at once; answers how many.
+    ///
+    /// # Errors
+    /// When the store cannot keep it.
+    pub fn mail_redirect(&mut self, account: AccountId, email: &Email, now: Time) -> Result<usize, StoreError> {
+        let sql = format!(
+            "UPDATE mails SET recipient = ?2, next_at = ?3 WHERE accepted_at IS NULL AND refused_at IS NULL \
+             AND account_id = (SELECT id FROM accounts WHERE uuid = ?1) AND cause_key NOT LIKE '{MOVED}%'"
+        );
+        self.run(&sql, (account.to_string(), email.as_str(), now.0))
     }
 
     /// Takes back a server's reminders that no mail server took: they are no longer true. One that is under way just now

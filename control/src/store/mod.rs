@@ -80,7 +80,7 @@ pub use self::{
     idempotency::StoredAnswer,
     lease::{Lease, LeaseRole, LeaseState, NewLease},
     ledger::{LedgerPlace, ServicePlace},
-    mail::{MailRow, NewMail},
+    mail::{MOVED, MailRow, NewMail},
     network::{NetworkRow, NetworkState, NewNetwork, RangeRow},
     network_member::{MemberRow, NewMember},
     network_object::NetworkObject,

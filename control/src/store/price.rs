@@ -11,26 +11,35 @@ use crate::domain::{
 };
 
 impl Read<'_> {
-    /// The services in use that were sold as this package, oldest first.
+    /// The services in use that were sold as this package, oldest first; nothing when there never was such a package.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn price_holders(&self, package: &Slug) -> Result<Vec<ServerId>, StoreError> {
+    pub fn price_holders(&self, package: &Slug) -> Result<Option<Vec<ServerId>>, StoreError> {
+        let known = "SELECT 1 FROM packages WHERE slug = ?1";
+        if self.maybe(known, [package.as_str()], |_| Ok(()))?.is_none() {
+            return Ok(None);
+        }
         let sql = "SELECT s.uuid FROM servers s JOIN packages k ON k.id = s.package_id \
                    WHERE k.slug = ?1 AND s.service_status IN ('active', 'suspended') ORDER BY s.id";
-        self.many(sql, [package.as_str()], |r| row::parsed(r, 0))
+        self.many(sql, [package.as_str()], |r| row::parsed(r, 0)).map(Some)
     }
 
-    /// The extra addresses in use that come from this pool, oldest first, each with its server.
+    /// The extra addresses in use that come from this pool, oldest first, each with its server; nothing when there never was
+    /// such a pool.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn price_holders_of_pool(&self, pool: &Slug) -> Result<Vec<(ServerId, LeaseId)>, StoreError> {
+    pub fn price_holders_of_pool(&self, pool: &Slug) -> Result<Option<Vec<(ServerId, LeaseId)>>, StoreError> {
+        let known = "SELECT 1 FROM address_pools WHERE slug = ?1";
+        if self.maybe(known, [pool.as_str()], |_| Ok(()))?.is_none() {
+            return Ok(None);
+        }
         let sql = "SELECT s.uuid, l.uuid FROM address_pools p JOIN leases l ON l.pool_id = p.id \
                    JOIN nics n ON n.id = l.nic_id JOIN servers s ON s.id = n.server_id \
                    WHERE p.slug = ?1 AND l.state <> 'free' AND l.state = 'leased' AND l.role = 'extra' \
                    AND s.service_status IN ('active', 'suspended') ORDER BY l.id";
-        self.many(sql, [pool.as_str()], |r| Ok((row::parsed(r, 0)?, row::parsed(r, 1)?)))
+        self.many(sql, [pool.as_str()], |r| Ok((row::parsed(r, 0)?, row::parsed(r, 1)?))).map(Some)
     }
 }
 

@@ -75,7 +75,8 @@ async fn a_rise_for_a_pool_waits_for_its_notice_address_by_address() {
     let (a, _) = (world.address(one, 201).await, world.address(two, 202).await);
     // This one falls at once, so the rise for the pool is a rise for it, too.
     let fall = world.announce(json!({"ip_uuid": a, "price": "1.00"})).await;
-    assert_eq!(fall.data(), &json!({"announced": 1, "effective_at": "2026-06-10 12:00:00", "passed_by": []}));
+    let at = "2026-06-10 12:00:00";
+    assert_eq!(fall.data(), &json!({"announced": 1, "first_at": at, "effective_at": at, "passed_by": []}));
     let rise = json!({"pool": "public-1", "price": "3.00"});
     let done = world.announce(rise.clone()).await;
     assert_eq!((&done.data()["announced"], &done.data()["effective_at"]), (&json!(2), &json!("2026-07-10 12:00:00")));
@@ -119,7 +120,8 @@ async fn who_names_no_price_that_can_be_is_told_why() {
     }
     let nobodys = json!({"price": "3.00", "ip_uuid": "0197a000-0000-7000-8000-000000000000"});
     assert_eq!(world.announce(nobodys).await.status.as_u16(), 404);
-    assert_eq!(world.announce(json!({"price": "3.00", "pool": "nowhere"})).await.data()["announced"], 0);
+    let nowhere = world.announce(json!({"price": "3.00", "pool": "nowhere"})).await;
+    assert_eq!((nowhere.status.as_u16(), nowhere.fields()), (404, vec!["pool"]), "{}", nowhere.text);
 }
 
 #[tokio::test]

@@ -133,7 +133,9 @@ async fn who_does_not_pay_is_told_suspended_told_again_and_deleted_in_this_order
     assert_eq!((&shown.data()["service_status"], &shown.data()["status"]), (&json!("suspended"), &json!("Suspended")));
     assert_eq!(shown.data()["locks"], json!(["unpaid"]));
     assert!(!world.runs(server).await, "powered off, over its own wish");
-    assert_eq!(world.post(server, "start", json!({})).await.status.as_u16(), 409);
+    let refused = world.post(server, "start", json!({})).await;
+    assert_eq!(refused.status.as_u16(), 409);
+    assert!(refused.text.contains("its paid time is over; extend it, or top up your balance"), "{}", refused.text);
     world.days(6).await;
     assert_eq!(
         world.reminders().await,
@@ -302,6 +304,8 @@ async fn the_operators_own_lock_renews_and_is_not_deleted() {
     assert_eq!(world.told(server, "locks").await, json!(["operator"]));
     world.days(60).await;
     assert_eq!(world.told(server, "locks").await, json!(["unpaid", "operator"]));
+    let refused = world.post(server, "start", json!({})).await;
+    assert!(refused.text.contains("suspended by your provider"), "money alone would not help: {}", refused.text);
     let _ = world.operate(&format!("/servers/{server}/unlock"), json!({"reason": "operator"})).await.data();
     assert_eq!(world.told(server, "locks").await, json!(["unpaid"]), "lifted by its own cause alone");
     world.control.bill().await;
@@ -496,4 +500,45 @@ async fn money_that_is_spoken_for_is_no_reason_not_to_warn() {
         events.iter().filter(|(kind, _)| kind == "server.reminder").map(|(_, data)| &data["paid_until"]).collect();
     assert_eq!(warned, ["2026-07-10 12:01:00"; 3], "the wallet holds one of the two renewals");
     world.verified().await;
+}
+
+#[tokio::test]
+async fn what_nobody_sells_has_no_price_to_announce() {
+    let world = World::at("2026-06-10 12:00:00", "100.00").await;
+    for (kind, price) in [("package", "8.00"), ("pool", "3.00")] {
+        let refused = world.operate("/prices", json!({kind: "nope", "price": price})).await;
+        assert_eq!((refused.status.as_u16(), refused.fields()), (404, vec![kind]), "{}", refused.text);
+        assert!(refused.text.contains("`nope`"), "{}", refused.text);
+    }
+    let unused = world.operate("/prices", json!({"package": "starter", "price": "8.00"})).await;
+    assert_eq!((&unused.data()["announced"], &unused.data()["passed_by"]), (&json!(0), &json!([])));
+}
+
+#[tokio::test]
+async fn an_announcement_compares_with_what_is_paid_now_whatever_was_announced_between() {
+    let world = World::at("2026-06-10 12:00:00", "100.00").await;
+    let server = world.server("web1", None).await;
+    for (price, from) in [("9.00", "2026-07-20"), ("8.00", "2026-08-20"), ("6.95", "2026-09-20")] {
+        let asked = json!({"server_uuid": server, "price": price, "effective_at": from});
+        let _ = world.operate("/prices", asked).await.data();
+    }
+    let told = world.control.events(world.ada.account).await;
+    let notices = told.iter().filter(|(kind, _)| kind == "server.price_announced");
+    let prices: Vec<_> = notices.map(|(_, data)| (&data["previous_amount"], &data["amount"])).collect();
+    let now = json!(6.95);
+    assert_eq!(prices, [(&now, &json!(9.0)), (&now, &json!(8.0)), (&now, &json!(6.95))]);
+}
+
+#[tokio::test]
+async fn of_a_server_that_is_gone_no_next_period_is_told() {
+    let world = World::at("2026-06-10 12:00:00", "100.00").await;
+    let server = world.server("web1", None).await;
+    let path = format!("/ledger/explain/{server}");
+    let facts = async || world.control.operator("GET", &path).send().await.data()["facts"].to_string();
+    let alive = facts().await;
+    assert!(alive.contains("its next period costs 6.95 USD, renewed by itself"), "{alive}");
+    let _ = world.post(server, "destroy", json!({})).await.data();
+    let gone = facts().await;
+    assert!(gone.contains("service destroyed") && gone.contains("until 2026-07-10 12:00:00"), "{gone}");
+    assert!(!gone.contains("next period") && !gone.contains("renewed"), "{gone}");
 }

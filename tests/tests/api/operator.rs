@@ -29,6 +29,23 @@ async fn a_catalog_is_shown_applied_and_then_changes_nothing() {
 }
 
 #[tokio::test]
+async fn what_changes_in_a_catalog_is_told_in_the_words_of_its_file() {
+    use csp_control::operator::catalog_file;
+    let control = TestControl::start().await;
+    let text = csp_tests::test_control::EXAMPLE_CATALOG
+        .replacen("monthly_price = 6.95", "monthly_price = 100", 1)
+        .replacen("max_disk_iops = 2000", "max_disk_iops = 3000", 1)
+        .replacen("off = \"2.00\"", "off = 10.01", 1)
+        .replacen("valid_until = \"2027-01-01\"", "valid_until = \"2027-02-01\"", 1);
+    let catalog = catalog_file::read(&text, "catalog").unwrap();
+    let shown = post(&control, "/catalog", &json!({"catalog": catalog, "dry_run": true})).await;
+    let details: Vec<&str> =
+        shown.data()["changes"].as_array().unwrap().iter().map(|change| change["detail"].as_str().unwrap()).collect();
+    let promo = "off: 2.00 -> 10.01, valid_until: 2027-01-01 00:00:00 -> 2027-02-01 00:00:00";
+    assert_eq!(details, ["monthly_price: 6.95 -> 100.00, max_disk_iops: 2000 -> 3000", promo]);
+}
+
+#[tokio::test]
 async fn a_catalog_that_cannot_work_is_refused_by_name() {
     let control = TestControl::start().await;
     let body = json!({"catalog": {"locations": [{"slug": "No!", "name": "x"}]}, "dry_run": false});

@@ -103,6 +103,15 @@ async fn a_refund_of_what_was_spent_is_refused() {
     assert_eq!(order(&control, &customer).await.status.as_u16(), 200);
     let spent = post(&control, "/refunds", json!({"payment": "ada", "reference": "re_1"})).await;
     assert_eq!((spent.status.as_u16(), spent.code()), (402, "insufficient_balance"), "{}", spent.text);
+    let told = spent.json["message"].as_str().unwrap();
+    for part in ["6.95 USD short", "dispute open 'ada' --reference 're_1' --amount 10.00", "dispute close 're_1' lost"]
+    {
+        assert!(told.contains(part), "{told}");
+    }
+    // What it says to do works, for money that has gone back already.
+    let opened = post(&control, "/disputes", json!({"payment": "ada", "reference": "re_1", "amount": "10.00"})).await;
+    assert_eq!((&opened.data()["balance"], &opened.data()["owed"]), (&json!("0.00"), &json!("6.95")));
+    let _ = post(&control, "/disputes/close", json!({"reference": "re_1", "outcome": "lost"})).await.data();
     verified(&control).await;
 }
 
@@ -127,8 +136,11 @@ async fn a_disputed_payment_takes_what_is_there_locks_the_account_and_is_settled
     };
     let part = top_up("5.00", "second").await;
     assert_eq!((&part.data()["balance"], &part.data()["owed"]), (&json!("0.00"), &json!("1.95")));
+    assert_eq!(part.data()["settled"], "5.00");
     let rest = top_up("20.00", "third").await;
     assert_eq!((&rest.data()["balance"], &rest.data()["owed"]), (&json!("18.05"), &json!("0.00")));
+    assert_eq!(rest.data()["settled"], "1.95", "what the debt took of it is told");
+    assert_eq!(top_up("20.00", "third").await.data()["settled"], "0.00", "nothing moved this time");
     let locked = order(&control, &customer).await;
     assert_eq!((locked.status.as_u16(), locked.code()), (403, "account_locked"), "the dispute is open still");
     assert!(locked.text.contains("disputed"), "{}", locked.text);
@@ -200,4 +212,31 @@ async fn a_correction_is_one_more_transfer_and_never_overdraws() {
                        "server_uuid": "0192f0c1-0000-7000-8000-000000000001"});
     assert_eq!(post(&control, &path, about).await.fields(), ["server_uuid"]);
     verified(&control).await;
+}
+
+#[tokio::test]
+async fn an_account_that_cannot_be_is_answered_like_one_that_is_not_there() {
+    let control = TestControl::start().await;
+    let payment = json!({"amount": "25.00", "reference": "stripe:pi_1"});
+    for account in ["ada", "1", "0192f0c1-0000-7000-8000-00000000000g", "0192f0c1-0000-7000-8000-000000000001"] {
+        for what in ["credits", "goodwill", "corrections"] {
+            let body = match what {
+                "corrections" => json!({"amount": "1", "reference": "r", "direction": "credit", "note": "n"}),
+                _ => payment.clone(),
+            };
+            let reply = post(&control, &format!("/accounts/{account}/{what}"), body).await;
+            assert_eq!((reply.status.as_u16(), reply.code()), (404, "not_found"), "{account}: {}", reply.text);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_note_that_is_empty_is_none() {
+    let control = TestControl::start().await;
+    let customer = control.customer("ada", "0").await;
+    let path = format!("/accounts/{}/credits", customer.account);
+    let credited = post(&control, &path, json!({"amount": "25.00", "reference": "a", "note": ""})).await;
+    assert_eq!(credited.data()["balance"], "25.00");
+    let shown = control.api("GET", "/transactions").by(&customer).send().await;
+    assert_eq!(shown.data()[0]["description"], "Wallet top-up");
 }

@@ -103,8 +103,10 @@ async fn each_month_opens_as_the_one_before_closed_and_adds_up() {
     let shown = get(&control, &customer, "/statements/2026-06").await;
     let lines = shown.data()["lines"].as_array().unwrap();
     assert_eq!((lines.len(), &lines[0]["amount"], &lines[20]["balance_after"]), (21, &json!(1.0), &json!(231.0)));
-    for month in ["2026-05", "2026-08", "2026-6", "nonsense"] {
-        assert_eq!(get(&control, &customer, &format!("/statements/{month}")).await.status.as_u16(), 404, "{month}");
+    for month in ["2026-05", "2026-08", "2026-6", "2027-13", "nonsense"] {
+        let none = get(&control, &customer, &format!("/statements/{month}")).await;
+        assert_eq!(none.status.as_u16(), 404, "{month}");
+        assert!(none.json["message"].as_str().unwrap().contains(month), "{month}: {}", none.text);
     }
     let wrong = get(&control, &customer, "/statements/2026-06?format=pdf").await;
     assert_eq!((wrong.status.as_u16(), wrong.fields()), (422, vec!["format"]));

@@ -23,7 +23,7 @@ use super::{
     },
     envelope::{Answer, List, Money},
     error::{ApiError, Code},
-    field::{Faults, Field, Unknown},
+    field::{Faults, Field, Unknown, inert},
     page::{Listed, NoFilters},
     query::Query,
     state::App,
@@ -31,7 +31,7 @@ use super::{
     wallet::CURRENCY,
 };
 use crate::{
-    domain::statement::Month,
+    domain::statement::{Month, NotAMonth},
     service::read_statement::{Statement, Summary, list_statements, read_statement},
     store::{Account, StoreError},
 };
@@ -143,8 +143,13 @@ impl<S: Send + Sync> FromRequestParts<S> for MonthPath {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let Path(text) = Path::<String>::from_request_parts(parts, state).await.map_err(|_| missing())?;
-        text.parse().map(Self).map_err(|_| missing())
+        let Path(text) = Path::<String>::from_request_parts(parts, state).await.map_err(|_| missing("this month"))?;
+        let is_none = |why: NotAMonth| {
+            let what =
+                format!("There is no statement of `{}`: it {why}. GET /statements lists the months.", inert(&text));
+            ApiError::new(Code::NotFound, what)
+        };
+        text.parse().map(Self).map_err(is_none)
     }
 }
 
@@ -166,8 +171,9 @@ impl Part for MonthPath {
     }
 }
 
-fn missing() -> ApiError {
-    ApiError::new(Code::NotFound, "The account has no statement of this month; GET /statements lists them.")
+fn missing(month: &str) -> ApiError {
+    let what = format!("The account has no statement of {month}; GET /statements lists the months that it has.");
+    ApiError::new(Code::NotFound, what)
 }
 
 const CSV_EXAMPLE: &str = "date,cause,amount,balance,description,server_uuid,transaction_uuid\n\
@@ -259,6 +265,6 @@ pub async fn show(
             Ok(read_statement(read, &account, month, now)?.map(|statement| (account, statement)))
         })
         .await?;
-    let (account, statement) = found.ok_or_else(missing)?;
+    let (account, statement) = found.ok_or_else(|| missing(&month.to_string()))?;
     Ok(Formatted(format, account, statement))
 }

@@ -32,7 +32,7 @@ pub struct Price {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum PriceRefusal {
     /// Somebody was promised otherwise.
-    #[error("the price of this server is fixed; release it first")]
+    #[error("the price of this server is fixed; `csp-control price release` lets it go with announcements again")]
     Fixed,
     /// A rise without its notice.
     #[error("a rise needs 30 days of notice: it can begin at {earliest}")]

@@ -79,7 +79,10 @@ pub struct AnnouncePrice {
 /// What became of an announcement.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Announced {
-    /// From when on, UTC; the latest of all.
+    /// From when on, UTC; the earliest of all.
+    #[serde(default)]
+    pub first_at: Option<String>,
+    /// The latest of all.
     pub effective_at: Option<String>,
     /// Servers, or extra addresses, whose owners were told.
     pub announced: usize,

@@ -26,6 +26,8 @@ pub struct Credited {
     pub balance: String,
     /// Still owed for disputed payments, USD.
     pub owed: String,
+    /// What of the amount paid what was owed, USD.
+    pub settled: String,
     /// False when this reference was credited before: nothing moved this time.
     pub credited: bool,
 }
@@ -84,6 +86,8 @@ pub struct Moved {
     pub balance: String,
     /// Still owed for disputed payments, USD.
     pub owed: String,
+    /// What of the amount paid what was owed, USD.
+    pub settled: String,
     /// False when it was done before: nothing changed this time.
     pub done: bool,
 }

@@ -237,9 +237,102 @@ async fn a_new_price_is_a_letter_and_nothing_in_it_becomes_a_header() {
     assert_eq!(header(letter, "Subject"), ["The price of web1 changes"]);
     assert_eq!(header(letter, "Bcc"), [""; 0]);
     assert!(letter.contains("Content-Type: text/plain; charset=utf-8") && letter.contains("8.00 USD"), "{letter}");
-    for address in ["a@b\r\nBcc: x@example.com", "a@b, c@d", "@", "a b@c.d"] {
+    for address in ["a@b\r\nBcc: x@example.com", "a@b, c@d", "@", "a b@c.d", "a@b@c.example", "a@[192.0.2.1]", "a@b"] {
         let new = json!({"name": "Eve", "email": address});
         let made = post.control.operator("POST", "/accounts").json(&new).send().await;
         assert_eq!((made.status.as_u16(), made.fields()), (422, vec!["email"]), "{address}");
     }
+}
+
+#[tokio::test]
+async fn only_what_is_said_to_the_recipient_or_the_letter_gives_it_up() {
+    use Manner::{Answer, Greet, Letter, Sender};
+    let table = [
+        (Greet("521 we take no mail"), "waiting"),
+        (Greet("554 go away"), "waiting"),
+        (Sender("550 who are you"), "waiting"),
+        (Sender("553 not from there"), "waiting"),
+        (Answer("450 not now"), "waiting"),
+        (Answer("550 nobody of that name"), "given_up"),
+        (Letter("452 full"), "waiting"),
+        (Letter("554 we do not like it"), "given_up"),
+    ];
+    let (server, at) = MailServer::start().await;
+    let post = Post::to(Some("ada@example.com"), at).await;
+    post.order().await;
+    post.control.pass(23 * DAY, DAY).await;
+    for (manner, state) in table {
+        server.behave(&[manner]);
+        post.send().await;
+        let mail = post.mails().await[0].clone();
+        let why = mail["last_error"].as_str().unwrap();
+        assert_eq!((&mail["state"], &mail["tries"]), (&json!(state), &json!(1)), "{manner:?}: {why}");
+        let retried = post.control.operator("POST", &format!("/mails/{}/retry", mail["uuid"].as_str().unwrap()));
+        assert_eq!(retried.send().await.data()["state"], "waiting");
+    }
+    post.send().await;
+    assert_eq!((server.taken().len(), post.mails().await.len()), (1, 0));
+}
+
+#[tokio::test]
+async fn all_that_was_given_up_is_tried_again_at_once_and_what_was_told_is_not() {
+    let (server, at) = MailServer::start().await;
+    let post = Post::to(Some("ada@example.com"), at).await;
+    let web = post.order().await;
+    server.behave(&[Manner::Answer("550 nobody of that name"); 2]);
+    for price in ["8.00", "9.00"] {
+        let rise = json!({"server_uuid": web, "price": price});
+        let _ = post.control.operator("POST", "/prices").json(&rise).send().await.data();
+        post.send().await;
+    }
+    let given_up = post.mails().await;
+    assert_eq!((given_up.len(), &given_up[1]["state"]), (2, &json!("given_up")));
+    let told = given_up[0]["uuid"].as_str().unwrap();
+    let _ = post.control.operator("POST", &format!("/mails/{told}/told")).send().await.data();
+    let again = post.control.operator("POST", &format!("/mails/{told}/retry")).send().await;
+    assert_eq!((again.status.as_u16(), again.code()), (409, "conflict"), "{}", again.text);
+    assert!(again.text.contains(told) && again.text.contains("was told at"), "{}", again.text);
+    let all = post.control.operator("POST", "/mails/retry").send().await;
+    assert_eq!((all.data().as_array().map(Vec::len), &all.data()[0]["state"]), (Some(1), &json!("waiting")));
+    post.send().await;
+    assert_eq!((server.taken().len(), post.mails().await.len()), (1, 0));
+    assert_eq!(post.control.operator("POST", "/mails/retry").send().await.data(), &json!([]));
+}
+
+#[tokio::test]
+async fn another_address_gets_what_waits_and_the_one_before_is_told() {
+    let (server, at) = MailServer::start().await;
+    let post = Post::to(Some("old@example.com"), at).await;
+    post.order().await;
+    post.control.pass(23 * DAY, DAY).await;
+    server.behave(&[Manner::Answer("451 busy")]);
+    post.send().await;
+    let path = format!("/accounts/{}/set", post.account);
+    let set = |email: &'static str| {
+        let control = &post.control;
+        let path = &path;
+        async move { control.operator("POST", path).json(&json!({"email": email})).send().await }
+    };
+    let wrong = set("a@b@c").await;
+    assert_eq!((wrong.status.as_u16(), wrong.fields()), (422, vec!["email"]), "{}", wrong.text);
+    let moved = set("new@example.com").await;
+    assert_eq!((&moved.data()["email"], &moved.data()["changed"]), (&json!("new@example.com"), &json!(true)));
+    assert_eq!(moved.data()["letters"], 1);
+    post.send().await;
+    let mut taken: Vec<(String, String)> = server
+        .taken()
+        .iter()
+        .map(|letter| (header(letter, "To")[0].to_owned(), header(letter, "Subject")[0].to_owned()))
+        .collect();
+    taken.sort();
+    let reminder = "web1 is paid until 2026-07-10 12:00:00 UTC";
+    let pairs: Vec<(&str, &str)> = taken.iter().map(|(to, about)| (to.as_str(), about.as_str())).collect();
+    assert_eq!(pairs, [("new@example.com", reminder), ("old@example.com", "Your mail address was changed")]);
+    let again = set("new@example.com").await;
+    assert_eq!((&again.data()["changed"], &again.data()["letters"]), (&json!(false), &json!(0)));
+    let events = post.control.events(post.account.parse().unwrap()).await;
+    let told: Vec<&Value> = events.iter().filter(|(kind, _)| kind == "account.updated").map(|(_, data)| data).collect();
+    assert_eq!(told, [&json!({"fields": ["email"]})]);
+    let nobody = post.control.operator("POST", "/accounts/ada/set").json(&json!({"email": "a@b.cd"})).send().await;
+    assert_eq!(nobody.status.as_u16(), 404);
 }

@@ -19,6 +19,12 @@ pub enum Manner {
     Take,
     /// Says this to its recipient.
     Answer(&'static str),
+    /// Says this in place of its greeting, and hangs up.
+    Greet(&'static str),
+    /// Says this to its sender.
+    Sender(&'static str),
+    /// Says this to the letter, after it was sent.
+    Letter(&'static str),
     /// Takes it, and is cut off before it says so.
     Cut,
 }
@@ -58,11 +64,16 @@ impl MailServer {
         let manner = self.manners.lock().unwrap().pop_front().unwrap_or_default();
         let (read, mut write) = stream.into_split();
         let mut lines = BufReader::new(read).lines();
+        if let Manner::Greet(answer) = manner {
+            write.write_all(format!("{answer}\r\n").as_bytes()).await.ok()?;
+            return None;
+        }
         write.write_all(b"220 mail.example.com\r\n").await.ok()?;
         while let Some(line) = lines.next_line().await.ok()? {
             let answer = match (line.get(..4).unwrap_or_default().to_ascii_uppercase().as_str(), manner) {
                 ("EHLO", _) => "250 mail.example.com",
                 ("RCPT", Manner::Answer(answer)) => answer,
+                ("MAIL", Manner::Sender(answer)) => answer,
                 ("DATA", _) => {
                     write.write_all(b"354 go on\r\n").await.ok()?;
                     let mut letter = String::new();
@@ -73,6 +84,10 @@ impl MailServer {
                         }
                         letter.push_str(&line);
                         letter.push('\n');
+                    }
+                    if let Manner::Letter(answer) = manner {
+                        write.write_all(format!("{answer}\r\n").as_bytes()).await.ok()?;
+                        continue;
                     }
                     self.taken.lock().unwrap().push(letter);
                     if matches!(manner, Manner::Cut) {

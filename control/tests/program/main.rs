@@ -129,9 +129,11 @@ fn the_life_of_services_is_seen_and_steered_by_commands() {
     setup.say(&["apply", CATALOG]);
     assert!(setup.say(&["scheduler", "status"]).contains("Services due: 0. Letters waiting: 0, given up: 0."));
     assert_eq!(setup.json(&["scheduler", "resume"])["state"], "running");
-    assert!(setup.say(&["mail", "list"]).starts_with("LETTER"));
+    assert_eq!(setup.say(&["mail", "list"]), "No letter waits, and none was given up.\n");
+    let unknown = setup.ask(&["price", "announce", "5.00", "--package", "nope"]);
+    assert!(!unknown.status.success() && text(&unknown.stderr).contains("`nope`"), "{}", text(&unknown.stderr));
     let nobody = setup.say(&["price", "announce", "5.00", "--package", "starter"]);
-    assert_eq!(nobody, "Announced to nobody.\n");
+    assert_eq!(nobody, "No servers of it are in use: nobody was told.\n");
     let server = "0192f0c1-0000-7000-8000-000000000001";
     for words in [
         ["server", "lock", server, "--reason", "abuse"],

@@ -119,7 +119,15 @@ impl Workers for HostWorkers {
     async fn networks_beside(&self, told: Option<&HostNetworks>) -> HostNetworks {
         loop {
             match self.segments.abilities().await {
-                Ok(now) if told != Some(&now) => return now,
+                Ok(now) if told != Some(&now.can) => {
+                    for lack in &now.lacks {
+                        tracing::error!(
+                            lack,
+                            "this host takes no part in private networks that its configuration speaks of"
+                        );
+                    }
+                    return now.can;
+                }
                 // A host whose kernel does not tell fails every look of its workers, too.
                 _ => sleep(NETWORKS_EVERY).await,
             }

@@ -12,7 +12,6 @@ pub mod networks;
 pub mod pool;
 pub mod report;
 pub mod shaping;
-mod trial;
 pub mod virt;
 
 pub use report::{Finding, Report, Verdict};

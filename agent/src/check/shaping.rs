@@ -3,7 +3,7 @@
 use csp_shared::{id::ServerId, mac::Mac};
 use uuid::Uuid;
 
-use super::{Finding, trial};
+use super::Finding;
 use crate::{
     machine::Mark,
     network::{
@@ -14,6 +14,7 @@ use crate::{
         shaping::{MODULES, Shaping},
         tap_device::NewTap,
         tap_name::TapName,
+        trial,
     },
 };
 

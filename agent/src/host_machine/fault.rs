@@ -125,6 +125,7 @@ impl Coded for NetworkError {
             Self::NoSegment(_) => FaultCode::PrivateNetworkMissing,
             Self::NotConfigured(_)
             | Self::NoUnderlay(_)
+            | Self::NoUnderlayAddress { .. }
             | Self::SmallUnderlay { .. }
             | Self::NoTrunk(_)
             | Self::UsedTrunk(_)

@@ -22,6 +22,7 @@ pub mod tap_device;
 pub mod tap_name;
 mod tap_rules;
 pub mod traffic_control;
+pub mod trial;
 
 use std::{io, net::Ipv4Addr};
 
@@ -58,6 +59,14 @@ pub enum NetworkError {
     /// The underlay is not there.
     #[error("there is no interface {0}; name the one to the other hosts in `network.underlay_interface`")]
     NoUnderlay(String),
+    /// Other hosts would send to it in vain.
+    #[error("{name} has no address {address}; give it to it, or set the one that it has in `network.underlay_address`")]
+    NoUnderlayAddress {
+        /// The underlay.
+        name: String,
+        /// The address that it should have.
+        address: Ipv4Addr,
+    },
     /// Packets with what VXLAN puts around them would not fit.
     #[error(
         "{name} carries packets of {has} bytes, and a private network needs {needs}; `ip link set {name} mtu {needs}`"
@@ -87,7 +96,9 @@ pub enum NetworkError {
         trunk: String,
     },
     /// Everybody's frames would be mixed.
-    #[error("this kernel keeps no VLANs apart; boot one with CONFIG_BRIDGE_VLAN_FILTERING")]
+    #[error(
+        "this kernel keeps no VLANs apart; boot one with CONFIG_BRIDGE_VLAN_FILTERING, or leave `network.trunk_interface` out"
+    )]
     NoVlanFiltering,
     /// A private network is not ready for taps on this host.
     #[error("the private network {0} is not on this host yet")]

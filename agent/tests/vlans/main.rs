@@ -310,7 +310,7 @@ fn a_tag_goes_when_its_last_tap_went_and_the_trunk_is_free_again() {
 fn what_the_host_uses_itself_is_left_alone_and_told() {
     let hosts = Hosts::new();
     hosts.0[0].ip("link add link trunk name trunk.100 type vlan id 100");
-    let can = hosts.0[0].does(|runtime| runtime.block_on(async { segments().abilities().await.unwrap() }));
+    let can = hosts.0[0].does(|runtime| runtime.block_on(async { segments().abilities().await.unwrap().can }));
     assert!(can.vlan && can.underlay.is_none());
     assert_eq!(can.own_tags, [100.try_into().unwrap()]);
     let told = hosts.settle(0, both()).told;
@@ -320,6 +320,10 @@ fn what_the_host_uses_itself_is_left_alone_and_told() {
     hosts.0[1].ip("addr add 192.0.2.1/24 dev trunk");
     let fault = hosts.settle(1, both()).told.remove(0).fault.unwrap();
     assert!(fault.detail.contains("in use"), "a host that speaks there is not cut off: {fault:?}");
+    let abilities = hosts.0[1].does(|runtime| runtime.block_on(async { segments().abilities().await.unwrap() }));
+    assert!(!abilities.can.vlan && abilities.lacks[0].contains("in use"), "{abilities:?}");
+    let links = hosts.0[1].does(|runtime| runtime.block_on(async { Links::connect().unwrap().list().await.unwrap() }));
+    assert!(links.iter().all(|link| link.name != VLAN_BRIDGE), "nothing is half made: {links:?}");
 }
 
 #[test]

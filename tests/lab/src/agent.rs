@@ -21,6 +21,9 @@ const STOP_LIMIT: Duration = Duration::from_secs(15);
 /// The host's own folder for csp: on the machine's disk, seen by the host alone.
 const PLACE: &str = "/srv/csp";
 
+/// The agent holds this file of its state folder for as long as it runs.
+const LOCK: &str = "lock";
+
 /// A lab's control plane is near: what it has to say comes within seconds of the agent's start.
 const CONTROL_WAIT_SECONDS: i64 = 5;
 
@@ -115,7 +118,14 @@ pub fn start(layout: &Layout, state: &State, host: &HostLayout, odd: &Odd) -> Re
 /// # Errors
 /// When it does not end.
 pub fn kill(state: &State, host: &HostLayout) -> Result<usize> {
-    process::kill_all(&format!("the agent of {}", host.name()), || Ok(pids(state, host)))
+    let ended = process::kill_all(&format!("the agent of {}", host.name()), || Ok(pids(state, host)))?;
+    let (name, lock) = (host.name(), host.backing("srv").join("csp/state").join(LOCK));
+    // A child that it had just begun to start may hold what it held, for a moment longer.
+    wait::until(&format!("nobody to hold the state folder of {name}"), STOP_LIMIT, None, || {
+        let is_free = fs::File::open(&lock).map_or(true, |file| file.try_lock().is_ok());
+        Ok(is_free.then_some(()))
+    })?;
+    Ok(ended)
 }
 
 /// Has the agent end by itself, and waits for that.

@@ -1,5 +1,6 @@
 //! Private networks on this host: each has a segment of its own, between its members' taps here and on other hosts.
 
+pub mod ability;
 pub mod forwarding;
 pub mod name;
 pub mod underlay;
@@ -13,12 +14,19 @@ use std::{
 
 use csp_shared::{
     id::NetworkId,
-    network::{DesiredNetwork, HostNetworks, NetworkRemains, NetworkSpec, ObservedNetwork, Segment, VlanTag},
+    network::{DesiredNetwork, NetworkRemains, NetworkSpec, ObservedNetwork, Segment, VlanTag},
     observed::Fault,
 };
 use serde_json::Value;
+use tokio::sync::OnceCell;
 
-use self::{name::NetworkMark, underlay::Admitted, vlan::PortTags, vxlan::Underlay};
+use self::{
+    ability::{Abilities, Found},
+    name::NetworkMark,
+    underlay::Admitted,
+    vlan::PortTags,
+    vxlan::Underlay,
+};
 use super::{
     NetworkError,
     links::{Link, Links},
@@ -47,6 +55,8 @@ pub struct Segments {
     underlay: Option<Underlay>,
     trunk: Option<String>,
     reserved: Vec<VlanTag>,
+    /// Whether the kernel keeps tags apart, tried once.
+    kernel: OnceCell<Result<(), String>>,
     ready: Mutex<Ready>,
     /// What was admitted on the underlay, and how nft listed it right after.
     admitted: Mutex<Option<(Vec<Admitted>, Vec<Value>)>>,
@@ -65,12 +75,12 @@ impl Segments {
     /// For the host with this configuration.
     #[must_use]
     pub fn new(links: Links, config: &Network) -> Self {
-        let underlay = config.underlay_interface.clone().zip(config.underlay_address);
         Self {
             links,
-            underlay: underlay.map(|(interface, address)| Underlay { interface, address }),
+            underlay: Underlay::of(config),
             trunk: config.trunk_interface.clone(),
             reserved: config.reserved_tags.clone(),
+            kernel: OnceCell::new(),
             ready: Mutex::default(),
             admitted: Mutex::default(),
         }
@@ -86,17 +96,25 @@ impl Segments {
     ///
     /// # Errors
     /// When the kernel gives no list of interfaces: then nobody knows.
-    pub async fn abilities(&self) -> Result<HostNetworks, NetworkError> {
-        let links = self.links.list().await?;
-        let is_there = |name: &str| links.iter().any(|link| link.name == name);
-        let trunk = self.trunk.as_deref().filter(|trunk| is_there(trunk));
-        let own = trunk.map(|trunk| vlan::own_tags(&links, trunk)).unwrap_or_default();
-        let own_tags = own.into_iter().chain(self.reserved.iter().copied()).collect::<BTreeSet<_>>();
-        Ok(HostNetworks {
-            vlan: trunk.is_some(),
-            underlay: self.underlay.as_ref().filter(|under| is_there(&under.interface)).map(|u| u.address.into()),
-            own_tags: own_tags.into_iter().collect(),
-        })
+    pub async fn abilities(&self) -> Result<Abilities, NetworkError> {
+        let found = Found::look(&self.links).await?;
+        let mut abilities = Abilities::default();
+        if let Some(underlay) = &self.underlay {
+            match found.underlay(underlay) {
+                Ok(_) => abilities.can.underlay = Some(underlay.address.into()),
+                Err(error) => abilities.lacks.push(error.to_string()),
+            }
+        }
+        if let Some(trunk) = &self.trunk {
+            let kernel = self.kernel.get_or_init(vlan::try_kernel).await;
+            match found.trunk(trunk).map_err(|error| error.to_string()).and_then(|_| kernel.clone()) {
+                Ok(()) => abilities.can.vlan = true,
+                Err(reason) => abilities.lacks.push(reason),
+            }
+            let own_tags = vlan::own_tags(&found.links, trunk).into_iter().chain(self.reserved.iter().copied());
+            abilities.can.own_tags = own_tags.collect::<BTreeSet<_>>().into_iter().collect();
+        }
+        Ok(abilities)
     }
 
     /// Brings all networks about, as far as it can be done now, and tells what came of each. A network that is to be gone

@@ -7,18 +7,19 @@ use rtnetlink::{
     LinkBridge, LinkBridgeVlan, LinkUnspec,
     packet_route::{
         AddressFamily, RouteNetlinkMessage,
-        address::AddressMessage,
         link::{AfSpecBridge, BridgeVlanInfoFlags, LinkAttribute, LinkExtentMask, LinkMessage},
     },
 };
 
 use super::{
     Place,
+    ability::Found,
     name::{self, VLAN_ALIAS, VLAN_BRIDGE},
 };
 use crate::network::{
     NetworkError,
     links::{Link, Links},
+    trial,
 };
 
 /// Which tags each port of a filtering bridge lets through, and how.
@@ -79,18 +80,13 @@ fn read(port: &LinkMessage) -> Vec<(u16, bool)> {
 /// When the trunk is missing, somebody else's, or has addresses of its own; when the kernel keeps no tags apart; when the
 /// host uses the tag itself.
 pub async fn bring_about(links: &Links, trunk: &str, tag: VlanTag, mtu: u16) -> Result<Place, NetworkError> {
-    let found = links.list().await?;
-    let Some(uplink) = found.iter().find(|link| link.name == trunk) else {
-        return Err(NetworkError::NoTrunk(trunk.to_owned()));
-    };
-    if own_tags(&found, trunk).contains(&tag) {
+    let found = Found::look(links).await?;
+    let uplink = found.trunk(trunk)?;
+    if own_tags(&found.links, trunk).contains(&tag) {
         return Err(NetworkError::OwnTag { tag, trunk: trunk.to_owned() });
     }
-    let bridge = make_bridge(links, &found, uplink).await?;
+    let bridge = make_bridge(links, &found.links, uplink).await?;
     if uplink.controller != Some(bridge) {
-        if uplink.controller.is_some() || has_addresses(links, uplink).await? {
-            return Err(NetworkError::UsedTrunk(trunk.to_owned()));
-        }
         let plugged = LinkUnspec::new_with_index(uplink.index).controller(bridge).up();
         links.change(&format!("plug the trunk {trunk} into {VLAN_BRIDGE}"), plugged).await?;
     }
@@ -189,14 +185,17 @@ pub fn own_tags(found: &[Link], trunk: &str) -> BTreeSet<VlanTag> {
     on_it.filter_map(|link| VlanTag::try_from(link.vlan_tag?).ok()).collect()
 }
 
-/// A host that speaks on the trunk without a tag would be cut off by making it a port.
-async fn has_addresses(links: &Links, uplink: &Link) -> Result<bool, NetworkError> {
-    let answers = links.dump("list the addresses", RouteNetlinkMessage::GetAddress(AddressMessage::default())).await?;
-    Ok(answers.into_iter().any(|answer| match answer {
-        RouteNetlinkMessage::NewAddress(address) => {
-            address.header.index == uplink.index
-                && address.header.scope != rtnetlink::packet_route::address::AddressScope::Link
-        }
-        _ => false,
-    }))
+/// Whether a bridge of this kernel keeps tags apart, tried on one that vanishes with the trial.
+///
+/// # Errors
+/// Why it does not, or why that could not be tried.
+pub async fn try_kernel() -> Result<(), String> {
+    trial::in_own_network(try_bridge).await
+}
+
+async fn try_bridge() -> Result<(), NetworkError> {
+    let links = Links::connect()?;
+    links.add("try a bridge that keeps VLANs apart", LinkBridge::new("trial").vlan_filtering(true).build()).await?;
+    let keeps_apart = links.list().await?.iter().any(|link| link.filters_vlans);
+    if keeps_apart { Ok(()) } else { Err(NetworkError::NoVlanFiltering) }
 }

@@ -10,13 +10,17 @@ use rtnetlink::{LinkBridge, LinkBridgePort, LinkUnspec, LinkVxlan, packet_route:
 
 use super::{
     Place,
+    ability::Found,
     forwarding::{self, At},
     name::{self, NetworkMark},
     underlay::PORT,
 };
-use crate::network::{
-    NetworkError,
-    links::{Link, Links, Vxlan},
+use crate::{
+    config::Network,
+    network::{
+        NetworkError,
+        links::{Link, Links, Vxlan},
+    },
 };
 
 /// What VXLAN puts around a packet: Ethernet (14), IPv4 (20), UDP (8) and its own header (8).
@@ -29,6 +33,15 @@ pub struct Underlay {
     pub interface: String,
     /// The host's address there, that the other hosts send to.
     pub address: Ipv4Addr,
+}
+
+impl Underlay {
+    /// As the configuration names it; none where it names none.
+    #[must_use]
+    pub fn of(config: &Network) -> Option<Self> {
+        let (interface, address) = config.underlay_interface.clone().zip(config.underlay_address)?;
+        Some(Self { interface, address })
+    }
 }
 
 /// The peers of a network; the underlay speaks IPv4.
@@ -47,10 +60,8 @@ pub async fn bring_about(
     spec: &NetworkSpec,
     (vni, peers): (Vni, &[Ipv4Addr]),
 ) -> Result<Place, NetworkError> {
-    let found = links.list().await?;
-    let Some(lower) = found.iter().find(|link| link.name == underlay.interface) else {
-        return Err(NetworkError::NoUnderlay(underlay.interface.clone()));
-    };
+    let found = Found::look(links).await?;
+    let lower = found.underlay(underlay)?;
     let mtu = u32::from(spec.mtu);
     if lower.mtu < mtu + OVERHEAD_BYTES {
         return Err(NetworkError::SmallUnderlay {
@@ -60,8 +71,8 @@ pub async fn bring_about(
         });
     }
     let wanted = Vxlan { vni: vni.get(), local: Some(underlay.address), port: PORT, lower: lower.index, learns: false };
-    let bridge = make_bridge(links, &found, spec.network).await?;
-    let device = make_device(links, &found, spec.network, wanted).await?;
+    let bridge = make_bridge(links, &found.links, spec.network).await?;
+    let device = make_device(links, &found.links, spec.network, wanted).await?;
     let alias = || LinkAttribute::IfAlias(NetworkMark(spec.network).to_string());
     let change = async |what: &str, link| links.change(&format!("set up {what}"), link).await;
     let (bridge_name, device_name) = (name::bridge(spec.network), name::device(spec.network));

@@ -3,11 +3,15 @@
 use nix::sched::{CloneFlags, unshare};
 use tokio::runtime;
 
-use crate::{host_machine::fault::story, network::NetworkError};
+use super::NetworkError;
+use crate::host_machine::fault::story;
 
 /// Does `trial` on a thread that ends with it, since its network is no longer the host's. The error says what stands in
 /// the way.
-pub(super) async fn in_own_network(
+///
+/// # Errors
+/// When it fails, or no such network can be had.
+pub async fn in_own_network(
     trial: impl AsyncFnOnce() -> Result<(), NetworkError> + Send + 'static,
 ) -> Result<(), String> {
     let tried = tokio::task::spawn_blocking(|| {

@@ -87,7 +87,7 @@ pub fn announce_price(
 pub fn fix_price(tx: &mut Tx<'_>, server: ServerId, price: Option<Cents>, now: Time) -> Result<Cents, PriceError> {
     let service = in_service(tx, server)?;
     let fixed = service.price.fix(price, now)?;
-    tx.billed_fix_price(server, Some(fixed), now)?;
+    tx.billed_fix_price(server, service.price.at(now), Some(fixed), now)?;
     Ok(fixed)
 }
 
@@ -98,7 +98,7 @@ pub fn fix_price(tx: &mut Tx<'_>, server: ServerId, price: Option<Cents>, now: T
 pub fn release_price(tx: &mut Tx<'_>, server: ServerId, now: Time) -> Result<Cents, PriceError> {
     let service = in_service(tx, server)?;
     if service.price.fixed {
-        tx.billed_fix_price(server, None, now)?;
+        tx.billed_fix_price(server, service.price.sold, None, now)?;
     }
     Ok(service.price.at(now))
 }

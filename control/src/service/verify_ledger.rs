@@ -4,7 +4,7 @@
 //! read in one snapshot with the last transfers that it must agree with.
 
 use crate::{
-    domain::ledger::verify::{Difference, Keys, Wallets, check_service},
+    domain::ledger::verify::{Difference, Keys, Wallets, WentBack, check_service},
     store::{LedgerPlace, Read, ServicePlace, Store, StoreError},
 };
 
@@ -46,25 +46,27 @@ pub async fn verify_ledger(store: &Store) -> Result<Verified, StoreError> {
 }
 
 async fn wallets(store: &Store, verified: &mut Verified) -> Result<LedgerPlace, StoreError> {
-    let (mut wallets, mut place) = (Wallets::default(), LedgerPlace::default());
+    let (mut wallets, mut went_back, mut place) = (Wallets::default(), WentBack::default(), LedgerPlace::default());
     loop {
         let after = place;
         let read = move |read: &Read<'_>| -> Result<_, StoreError> {
             let (entries, last) = read.ledger_page(after, TRANSFERS)?;
             let is_last = u32::try_from(entries.len()) != Ok(TRANSFERS);
-            let sums = if is_last { Some(read.ledger_sums()?) } else { None };
+            let sums = if is_last { Some((read.ledger_sums()?, read.ledger_payments()?)) } else { None };
             Ok((entries, last, sums))
         };
         let (entries, last, sums) = store.read(read).await?;
         place = last;
         for entry in &entries {
             wallets.take(entry);
+            went_back.take(entry);
         }
-        if let Some(sums) = sums {
+        if let Some((sums, payments)) = sums {
             verified.transfers = wallets.entries();
             verified.wallets = sums.wallets.len();
             verified.books = wallets.books();
             verified.differences.extend(wallets.end(&sums));
+            verified.differences.extend(went_back.end(&payments));
             return Ok(place);
         }
     }

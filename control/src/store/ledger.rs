@@ -1,20 +1,14 @@
 //! The ledger as it is stored, in pages: what a verification reads. Rows come as they are, damaged or not.
 
-use std::collections::BTreeMap;
-
 use csp_shared::id::{AccountId, ServerId};
 use rusqlite::Row;
 
 use super::{Read, StoreError, row};
-use crate::domain::ledger::verify::{Entry, Keys, LineRow, PeriodRow, Posting, ServiceRows, Side, Sums};
+use crate::domain::ledger::verify::{DisputeRow, Entry, Keys, PaidIn, PaymentRows, RefundRow, Side, Sums};
 
 /// A place among the transfers, in the order in which they were posted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LedgerPlace(pub(super) i64);
-
-/// A place among the services.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ServicePlace(i64);
 
 fn side(account: Option<AccountId>, book: Option<String>) -> Result<Side, StoreError> {
     match (account, book) {
@@ -95,90 +89,34 @@ impl Read<'_> {
         Ok(more)
     }
 
-    /// The next services after a place with all that was paid for them, and the place of the last of them.
+    /// Refunds and disputes, all of them, with the payments that they are of.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn ledger_services(
-        &self,
-        after: ServicePlace,
-        limit: u32,
-    ) -> Result<(Vec<(ServerId, ServiceRows)>, ServicePlace), StoreError> {
-        let sql = "SELECT s.id, s.uuid, s.paid_until, s.service_status IN ('failed', 'destroyed'), \
-                   coalesce((SELECT sum(c.amount_cents) FROM actions x JOIN action_credits c ON c.action_id = x.id \
-                   WHERE x.server_id = s.id AND x.status IN ('queued', 'running')), 0), s.anchor_at \
-                   FROM servers s WHERE s.id > ?1 ORDER BY s.id LIMIT ?2";
-        let services = self.many(sql, (after.0, limit), |r| {
-            let rows = ServiceRows {
-                paid_until: row::time_maybe(r, 2)?,
-                has_ended: r.get(3)?,
-                pending: r.get(4)?,
-                anchor: row::time_maybe(r, 5)?,
-                ..ServiceRows::default()
-            };
-            Ok((r.get::<_, i64>(0)?, (row::parsed::<ServerId>(r, 1)?, rows)))
+    pub fn ledger_payments(&self) -> Result<PaymentRows, StoreError> {
+        let paid_in = |r: &Row<'_>, at: usize| -> Result<PaidIn, StoreError> {
+            Ok(PaidIn { key: r.get(at)?, account: row::parsed_maybe(r, at + 1)?, amount: r.get(at + 2)? })
+        };
+        let sql = "SELECT t.uuid, r.amount_cents, p.cause_key, a.uuid, p.amount_cents FROM refunds r \
+                   JOIN transfers t ON t.id = r.transfer_id JOIN transfers p ON p.id = r.payment_id \
+                   LEFT JOIN accounts a ON a.id = p.to_account_id ORDER BY r.transfer_id";
+        let refunds = self.many(sql, [], |r| {
+            Ok(RefundRow { transfer: row::parsed(r, 0)?, amount: r.get(1)?, payment: paid_in(r, 2)? })
         })?;
-        let last = services.last().map_or(after, |(place, _)| ServicePlace(*place));
-        let mut services: BTreeMap<i64, (ServerId, ServiceRows)> = services.into_iter().collect();
-        self.ledger_periods(after, last, &mut services)?;
-        self.ledger_postings(after, last, &mut services)?;
-        Ok((services.into_values().collect(), last))
-    }
-
-    fn ledger_periods(
-        &self,
-        after: ServicePlace,
-        last: ServicePlace,
-        services: &mut BTreeMap<i64, (ServerId, ServiceRows)>,
-    ) -> Result<(), StoreError> {
-        let sql = "SELECT p.server_id, p.ordinal, p.starts_at, p.ends_at, l.thing, l.list_cents, l.net_cents, \
-                   l.credited_cents, t.uuid FROM periods p LEFT JOIN paid_lines l ON l.period_id = p.id \
-                   LEFT JOIN transfers t ON t.id = l.transfer_id \
-                   WHERE p.server_id > ?1 AND p.server_id <= ?2 ORDER BY p.server_id, p.ordinal, l.id";
-        let rows = self.many(sql, (after.0, last.0), |r| {
-            let span = row::time_maybe(r, 2)?.zip(row::time_maybe(r, 3)?);
-            let line = match r.get::<_, Option<String>>(4)? {
-                Some(thing) => Some(LineRow {
-                    thing,
-                    list: r.get(5)?,
-                    net: r.get(6)?,
-                    credited: r.get(7)?,
-                    transfer: row::parsed_maybe(r, 8)?,
-                }),
-                None => None,
-            };
-            Ok((r.get::<_, i64>(0)?, r.get::<_, i64>(1)?, span, line))
+        let sql = "SELECT d.reference, o.uuid, d.amount_cents, d.outcome, d.opened_at, d.closed_at, p.cause_key, a.uuid, \
+                   p.amount_cents FROM disputes d JOIN accounts o ON o.id = d.account_id \
+                   JOIN transfers p ON p.id = d.payment_id LEFT JOIN accounts a ON a.id = p.to_account_id ORDER BY d.id";
+        let disputes = self.many(sql, [], |r| {
+            Ok(DisputeRow {
+                reference: r.get(0)?,
+                account: row::parsed(r, 1)?,
+                amount: r.get(2)?,
+                outcome: r.get(3)?,
+                opened_at: row::time(r, 4)?,
+                closed_at: row::time_maybe(r, 5)?,
+                payment: paid_in(r, 6)?,
+            })
         })?;
-        for (server, ordinal, span, line) in rows {
-            let Some((_, service)) = services.get_mut(&server) else { continue };
-            if service.periods.last().is_none_or(|last| last.ordinal != ordinal) {
-                service.periods.push(PeriodRow { ordinal, span, lines: Vec::new() });
-            }
-            if let (Some(period), Some(line)) = (service.periods.last_mut(), line) {
-                period.lines.push(line);
-            }
-        }
-        Ok(())
-    }
-
-    fn ledger_postings(
-        &self,
-        after: ServicePlace,
-        last: ServicePlace,
-        services: &mut BTreeMap<i64, (ServerId, ServiceRows)>,
-    ) -> Result<(), StoreError> {
-        let sql = "SELECT server_id, uuid, cause_key, from_account_id IS NOT NULL, amount_cents FROM transfers \
-                   WHERE server_id > ?1 AND server_id <= ?2 AND balance_after_cents IS NOT NULL ORDER BY server_id, id";
-        let rows = self.many(sql, (after.0, last.0), |r| {
-            let posting =
-                Posting { transfer: row::parsed(r, 1)?, key: r.get(2)?, is_debit: r.get(3)?, amount: r.get(4)? };
-            Ok((r.get::<_, i64>(0)?, posting))
-        })?;
-        for (server, posting) in rows {
-            if let Some((_, service)) = services.get_mut(&server) {
-                service.postings.push(posting);
-            }
-        }
-        Ok(())
+        Ok(PaymentRows { refunds, disputes })
     }
 }

@@ -24,6 +24,7 @@ mod host_status;
 mod idempotency;
 mod lease;
 mod ledger;
+mod ledger_services;
 mod mail;
 mod network;
 mod network_member;
@@ -79,7 +80,8 @@ pub use self::{
     host_session::{HostSession, JoinToken},
     idempotency::StoredAnswer,
     lease::{Lease, LeaseRole, LeaseState, NewLease},
-    ledger::{LedgerPlace, ServicePlace},
+    ledger::LedgerPlace,
+    ledger_services::ServicePlace,
     mail::{MOVED, MailRow, NewMail},
     network::{NetworkRow, NetworkState, NewNetwork, RangeRow},
     network_member::{MemberRow, NewMember},

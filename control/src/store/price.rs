@@ -84,11 +84,24 @@ impl Tx<'_> {
         self.run("UPDATE servers SET billing_look_at = 0 WHERE id = ?1", [key]).map(drop)
     }
 
-    /// Fixes the price of a server's package, or lets it go with announcements again; open announcements end.
+    /// Fixes the price of a server's package, or lets it go with announcements again; open announcements end. Another price
+    /// than `before` is kept like one that was announced and used at once: the ledger's check asks what was ever the price.
     ///
     /// # Errors
     /// When the store cannot keep it.
-    pub fn billed_fix_price(&mut self, server: ServerId, price: Option<Cents>, now: Time) -> Result<(), StoreError> {
+    pub fn billed_fix_price(
+        &mut self,
+        server: ServerId,
+        before: Cents,
+        price: Option<Cents>,
+        now: Time,
+    ) -> Result<(), StoreError> {
+        if let Some(price) = price.filter(|price| *price != before) {
+            let key = self.key_of("servers", &server.to_string())?;
+            let sql = "INSERT INTO price_changes (server_id, old_cents, new_cents, notified_at, effective_at, ended, ended_at) \
+                       VALUES (?1, ?2, ?3, ?4, ?4, 'applied', ?4)";
+            self.insert(sql, (key, before.get(), price.get(), now.0))?;
+        }
         let sql = "UPDATE servers SET package_monthly_cents = coalesce(?2, package_monthly_cents), \
                    price_fixed = ?2 IS NOT NULL, billing_look_at = 0 WHERE uuid = ?1";
         self.run(sql, (server.to_string(), price.map(Cents::get)))?;

@@ -93,7 +93,7 @@ async fn a_credit_at_list_price_for_what_was_paid_with_a_discount_is_found() {
     let database = rusqlite::Connection::open(control.folder().join("control.db")).unwrap();
     database.execute_batch("UPDATE paid_lines SET credited_cents = net_cents").unwrap();
     give_back(&control, &customer, server, Cause::DestroyCredit(ActionId(Uuid::from_u128(7))), 695).await;
-    assert_eq!(kinds(&control).await, ["credits"]);
+    assert_eq!(kinds(&control).await, ["line_use", "credits"]);
     // And a line takes no more back than was paid for it: the database refuses the other way to the same fault.
     let refused = database.execute_batch("UPDATE paid_lines SET credited_cents = list_cents");
     assert!(refused.is_err_and(|error| error.to_string().contains("CHECK")));

@@ -8,19 +8,25 @@
 //! ```text
 //! wallets   transfers in the order in which they were posted: balances after each, causes, sums at the end
 //! keys      cause keys in their own order: none twice
-//! services  periods, paid lines and the transfers that they stand for
+//! services  periods, paid lines and the transfers that they stand for; each line by itself, and what promotions paid
+//! went_back refunds and disputes: rows and transfers
 //! ```
 
+mod discounts;
 mod keys;
+mod lines;
 mod services;
+mod time;
 mod wallets;
+mod went_back;
 
 use std::fmt;
 
 pub use self::{
     keys::Keys,
-    services::{LineRow, PeriodRow, Posting, ServiceRows, check_service},
+    services::{LineRow, PeriodRow, Posting, PromoRow, ServiceRows, check_service},
     wallets::{Entry, Side, Sums, Wallets},
+    went_back::{DisputeRow, PaidIn, PaymentRows, RefundRow, WentBack},
 };
 
 /// A place where the ledger contradicts itself.
@@ -86,6 +92,24 @@ kinds! {
     LineTransfer = "line_transfer";
     /// A line that gave back more than was paid for it.
     LineCredit = "line_credit";
+    /// A line that charged something else than its price comes to for its time.
+    LinePrice = "line_price";
+    /// A line that is for another time than the one at which it was bought.
+    LineTime = "line_time";
+    /// A line of which something was given up and nothing came back, or the other way round.
+    LineUse = "line_use";
+    /// A period that was paid at a price which was never sold or announced.
+    Price = "price";
+    /// What a promotion paid of a period is not what its lines say.
+    Discount = "discount";
+    /// A discount without the use of a promo code that gives it, or a use without its discount.
+    PromoUse = "promo_use";
+    /// A dispute without its transfers, or transfers without their dispute.
+    Dispute = "dispute";
+    /// A refund without its transfer or its payment, or more than was paid.
+    Refund = "refund";
+    /// A transfer whose time is not the one at which it was posted.
+    Time = "time";
     /// A charge whose lines come to another sum.
     ChargeLines = "charge_lines";
     /// What was given back of a service is not what its lines say.

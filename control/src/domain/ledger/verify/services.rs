@@ -1,10 +1,10 @@
 //! One service: its periods, the lines that were paid for each, and the transfers that those lines stand for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use csp_shared::id::{ServerId, TransferId};
+use csp_shared::id::{LeaseId, ServerId, TransferId};
 
-use super::{Difference, DifferenceKind, cents};
+use super::{Difference, DifferenceKind, cents, discounts::check_discounts, lines::check_line};
 use crate::domain::{
     ledger::{Book, Cause, CauseKind, Flow},
     period::months_after,
@@ -24,8 +24,31 @@ pub struct ServiceRows {
     pub periods: Vec<PeriodRow>,
     /// In the order in which they were posted.
     pub postings: Vec<Posting>,
+    /// Between the provider's own books: discounts.
+    pub inside: Vec<Posting>,
     /// Credits that were fixed, and wait for their action's end.
     pub pending: i64,
+    /// Every price that the books know: of the package, or of an address. In cents.
+    pub prices: BTreeSet<(Option<LeaseId>, i64)>,
+    /// The promo code that its order used, as it was then.
+    pub promo: Option<PromoRow>,
+    /// When something was asked for that can end a line, or ended itself.
+    pub moments: BTreeSet<Time>,
+    /// When another package was asked for, or was not had in the end.
+    pub resized: BTreeSet<Time>,
+}
+
+/// The use of a promo code, as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PromoRow {
+    /// Hundredths that it takes off.
+    pub percent: Option<i64>,
+    /// Or cents.
+    pub amount: Option<i64>,
+    /// For how long.
+    pub duration: String,
+    /// The order gave its use back.
+    pub is_released: bool,
 }
 
 /// A period, as it is stored.
@@ -44,6 +67,24 @@ pub struct PeriodRow {
 pub struct LineRow {
     /// What for: `package` or `extra_ip`.
     pub thing: String,
+    /// Which address.
+    pub lease: Option<LeaseId>,
+    /// Cents, of a whole period at list price.
+    pub price: i64,
+    /// The same after a promotion.
+    pub net_price: i64,
+    /// What of the price is in use.
+    pub kept: i64,
+    /// From when on, where it is not for the whole period.
+    pub from: Option<Time>,
+    /// Since when nothing of it is in use.
+    pub ended: Option<Time>,
+    /// When it was written.
+    pub at: Time,
+    /// It was bought by a request of its own, and not with its period.
+    pub by_action: bool,
+    /// What of it was given back before something is given up.
+    pub set_off: i64,
     /// Cents.
     pub list: i64,
     /// What it cost in the end.
@@ -101,6 +142,9 @@ pub fn check_service(server: ServerId, rows: &ServiceRows) -> Vec<Difference> {
             let (list, net, back) = (cents(line.list.into()), cents(line.net.into()), cents(line.credited.into()));
             tell(DifferenceKind::LineCredit, format!("its price is {list}, {net} were paid, {back} were given back"));
         }
+        for (kind, what) in check_line(line, period, rows) {
+            tell(kind, what);
+        }
         credited += i128::from(line.credited);
         match line.transfer {
             Some(transfer) if charges.contains_key(&transfer) => {
@@ -130,6 +174,7 @@ pub fn check_service(server: ServerId, rows: &ServiceRows) -> Vec<Difference> {
         }
     }
     credits(server, rows, credited, &mut found);
+    check_discounts(server, rows, &mut found);
     found
 }
 

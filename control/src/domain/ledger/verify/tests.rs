@@ -1,6 +1,8 @@
 //! Rows as they should be, then each of them wrong in one way: the difference must be told, at its place, once.
 
-use csp_shared::id::{AccountId, ActionId, ServerId, TransferId};
+use std::collections::BTreeSet;
+
+use csp_shared::id::{AccountId, ActionId, LeaseId, ServerId, TransferId};
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -13,6 +15,7 @@ use crate::domain::{
 
 const ADA: AccountId = AccountId(Uuid::from_u128(1));
 const EVE: AccountId = AccountId(Uuid::from_u128(2));
+const LEASE: LeaseId = LeaseId(Uuid::from_u128(20));
 const WEB: ServerId = ServerId(Uuid::from_u128(10));
 
 fn id(number: u128) -> TransferId {
@@ -128,8 +131,22 @@ fn month(ordinal: i64) -> (Time, Time) {
 }
 
 fn service() -> ServiceRows {
-    let line =
-        |thing: &str, net, credited, transfer| LineRow { thing: thing.to_owned(), list: 695, net, credited, transfer };
+    let line = |thing: &str, net: i64, credited: i64, transfer| LineRow {
+        thing: thing.to_owned(),
+        lease: (thing == "extra_ip").then_some(LEASE),
+        price: net,
+        net_price: net,
+        kept: net - credited,
+        from: None,
+        ended: None,
+        at: Time(0),
+        by_action: false,
+        set_off: 0,
+        list: net,
+        net,
+        credited,
+        transfer,
+    };
     let posting =
         |number, key: &str, is_debit, amount| Posting { transfer: id(number), key: key.to_owned(), is_debit, amount };
     let credit = Cause::DestroyCredit(ActionId(Uuid::from_u128(5))).to_string();
@@ -149,7 +166,13 @@ fn service() -> ServiceRows {
             posting(4, "correction/ticket-1", false, 77),
             posting(5, "goodwill/ticket-2", false, 50),
         ],
+        inside: Vec::new(),
         pending: 0,
+        prices: [(None, 695), (None, 600), (Some(LEASE), 0), (Some(LEASE), 95)].into(),
+        promo: None,
+        moments: BTreeSet::new(),
+        // A part of the second period was given up before it began.
+        resized: [Time(5)].into(),
     }
 }
 

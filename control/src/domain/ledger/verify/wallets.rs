@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use csp_shared::id::{AccountId, ServerId, TransferId};
 
-use super::{Difference, DifferenceKind, cents};
+use super::{Difference, DifferenceKind, cents, time};
 use crate::domain::{
     ledger::{Book, Cause, Flow, Subject},
     time::Time,
@@ -122,6 +122,10 @@ impl Wallets {
                 self.tell(DifferenceKind::Sides, entry, "no wallet takes part in it, and it has a balance");
             }
             _ => {}
+        }
+        if !time::fits(entry.transfer, entry.at) {
+            let drawn = time::drawn_at(entry.transfer).unwrap_or(entry.at);
+            self.tell(DifferenceKind::Time, entry, format!("its id was drawn at {drawn}"));
         }
         self.cause(entry);
     }

@@ -1,6 +1,8 @@
 //! `ledger verify` over the real store: what the product wrote agrees with itself, and what somebody else wrote is found.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+mod tampered;
+
 use csp_tests::test_control::{TestControl, TestCustomer, TestHost};
 use rusqlite::Connection;
 use serde_json::{Value, json};

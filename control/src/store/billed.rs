@@ -10,7 +10,7 @@ use crate::domain::{
         forecast::{Renewing, Sold},
         lock::{Lock, Locks},
         price::{Announced, Price},
-        promo::{Discount, Duration, Terms},
+        promo::{Discount, Duration, Terms, is_for},
         renewal::{Prices, Renewal},
     },
     catalog::ServiceType,
@@ -46,7 +46,7 @@ pub struct Billed {
     pub price: Price,
     /// Its extra addresses.
     pub ips: Vec<(LeaseId, Price)>,
-    /// What its promo code gives.
+    /// What its promo code gives on the package that it has.
     pub promo: Option<Terms>,
     /// Why it is locked.
     pub locks: Locks,
@@ -125,13 +125,17 @@ fn service(r: &Row<'_>) -> Result<Billed, StoreError> {
     })
 }
 
-fn terms(r: &Row<'_>) -> Result<Terms, StoreError> {
+fn terms(r: &Row<'_>) -> Result<Option<Terms>, StoreError> {
+    let (packages, package): (String, String) = (r.get(3)?, r.get(4)?);
+    if !is_for(packages.split_whitespace(), &package) {
+        return Ok(None);
+    }
     let percent: Option<u8> = r.get(0)?;
     let discount = match percent {
         Some(percent) => Discount::Percent(percent),
         None => Discount::Amount(row::cents(r, 1)?),
     };
-    Ok(Terms { discount, duration: row::chosen(r, 2, Duration::parse)? })
+    Ok(Some(Terms { discount, duration: row::chosen(r, 2, Duration::parse)? }))
 }
 
 impl Read<'_> {
@@ -192,9 +196,10 @@ impl Read<'_> {
                 }
             }
         }
-        let sql = "SELECT u.percent, u.amount_cents, u.duration FROM promo_uses u JOIN servers s ON s.id = u.server_id \
+        let sql = "SELECT u.percent, u.amount_cents, u.duration, u.packages, k.slug FROM promo_uses u \
+                   JOIN servers s ON s.id = u.server_id JOIN packages k ON k.id = s.package_id \
                    WHERE s.uuid = ?1 AND u.released_at IS NULL";
-        billed.promo = self.maybe(sql, [&id], terms)?;
+        billed.promo = self.maybe(sql, [&id], terms)?.flatten();
         let locks = self.billed_locks(billed.id)?;
         billed.locks = Locks(locks.into_iter().map(|(lock, since, _)| (lock, since)).collect());
         Ok(billed)

@@ -87,8 +87,8 @@ impl Tx<'_> {
             Discount::Percent(percent) => (Some(percent), None),
             Discount::Amount(amount) => (None, Some(amount.get())),
         };
-        let sql = "INSERT INTO promo_uses (promo_id, account_id, server_id, percent, amount_cents, duration, used_at) \
-                   VALUES ((SELECT id FROM promo_codes WHERE code = ?1), ?2, ?3, ?4, ?5, ?6, ?7)";
+        let sql = "INSERT INTO promo_uses (promo_id, account_id, server_id, percent, amount_cents, duration, used_at, packages) \
+                   SELECT id, ?2, ?3, ?4, ?5, ?6, ?7, packages FROM promo_codes WHERE code = ?1";
         let code = promo.code.as_str();
         self.insert(sql, (code, account, server, percent, amount, promo.terms.duration.as_str(), now.0)).map(drop)
     }

@@ -54,6 +54,12 @@ impl Model {
         after.promised = back;
         self.services[at] = after;
         self.changing = Some((at, before, charged));
+        let rests = self.services[at]
+            .promo
+            .is_some_and(|promo| promo.every_period && promo.only.is_some_and(|only| only != package));
+        if rests {
+            self.count("discounts that rest");
+        }
         self.count(match (is_up, is_down) {
             (true, _) => "upgrades",
             (_, true) => "downgrades",

@@ -161,7 +161,8 @@ impl Model {
         if let Some(code) = code {
             let code = &self.codes[code];
             let mine = code.used.iter().filter(|user| **user == owner).count();
-            if code.used.len() >= code.uses_max || mine >= code.uses_by_one {
+            let is_for = code.promo.only.is_none_or(|only| only == package);
+            if !is_for || code.used.len() >= code.uses_max || mine >= code.uses_by_one {
                 return Err("promo_code_refused");
             }
         }

@@ -8,11 +8,13 @@ pub struct Promo {
     pub percent: i128,
     pub amount: Money,
     pub every_period: bool,
+    /// The one package that it is for, by its place in the list.
+    pub only: Option<usize>,
 }
 
 impl Promo {
-    fn off(&self, price: Money, number: u32) -> Money {
-        if number > 0 && !self.every_period {
+    fn off(&self, price: Money, number: u32, package: usize) -> Money {
+        if number > 0 && !self.every_period || self.only.is_some_and(|only| only != package) {
             return Money::NONE;
         }
         if self.percent > 0 { price.share(self.percent, 100) } else { self.amount.min(price) }
@@ -123,7 +125,7 @@ impl Service {
     }
 
     pub fn charge(&self, number: u32, price: Money) -> Paid {
-        let net = price - self.promo.map_or(Money::NONE, |promo| promo.off(price, number));
+        let net = price - self.promo.map_or(Money::NONE, |promo| promo.off(price, number, self.package));
         Paid::whole(number, price, net)
     }
 

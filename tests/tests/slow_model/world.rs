@@ -26,11 +26,12 @@ use super::{
 pub(super) const CUSTOMERS: usize = 3;
 /// Slugs and prices, in cents.
 pub(super) const PACKAGES: [(&str, i128); 4] = [("small", 333), ("usual", 695), ("large", 4_295), ("free", 0)];
-pub(super) const CODES: [(&str, Promo, usize); 4] = [
-    ("HALF", Promo { percent: 50, amount: Money::NONE, every_period: false }, 40),
-    ("THIRD", Promo { percent: 33, amount: Money::NONE, every_period: true }, 40),
-    ("TWO", Promo { percent: 0, amount: Money(200), every_period: true }, 12),
-    ("ALL", Promo { percent: 100, amount: Money::NONE, every_period: false }, 40),
+pub(super) const CODES: [(&str, Promo, usize); 5] = [
+    ("HALF", Promo { percent: 50, amount: Money::NONE, every_period: false, only: None }, 40),
+    ("THIRD", Promo { percent: 33, amount: Money::NONE, every_period: true, only: None }, 40),
+    ("TWO", Promo { percent: 0, amount: Money(200), every_period: true, only: None }, 12),
+    ("SMALL", Promo { percent: 50, amount: Money::NONE, every_period: true, only: Some(0) }, 40),
+    ("ALL", Promo { percent: 100, amount: Money::NONE, every_period: false, only: None }, 40),
 ];
 
 /// Of an extra address.
@@ -41,7 +42,7 @@ const USES_PER_ACCOUNT: usize = 8;
 /// A scheduler that saw no clock for longer than these seconds asks a person.
 const BELIEVED: i64 = 3 * DAY;
 /// What the histories of a test must have come by, and how often at least.
-pub const CROSSED: [(&str, usize); 42] = [
+pub const CROSSED: [(&str, usize); 43] = [
     ("account_locked", 50),
     ("already_exists", 50),
     ("changes taken back", 20),
@@ -54,6 +55,7 @@ pub const CROSSED: [(&str, usize); 42] = [
     ("disputes lost", 20),
     ("disputes within the balance", 30),
     ("disputes won", 20),
+    ("discounts that rest", 2),
     ("downgrades", 40),
     ("extended before the scheduler came by", 2),
     ("extended in time", 100),
@@ -99,8 +101,10 @@ fn catalog() -> String {
     let code = |(code, promo, uses): &(&str, Promo, usize)| {
         let off = if promo.percent > 0 { format!("{}%", promo.percent) } else { promo.amount.text() };
         let duration = if promo.every_period { "recurring" } else { "first" };
+        let packages = promo.only.map(|only| PACKAGES[only].0).into_iter().collect::<Vec<_>>();
         format!(
-            "[[promo_codes]]\ncode = \"{code}\"\noff = \"{off}\"\nduration = \"{duration}\"\nmax_uses = {uses}\nmax_uses_per_account = {USES_PER_ACCOUNT}\n"
+            "[[promo_codes]]\ncode = \"{code}\"\noff = \"{off}\"\nduration = \"{duration}\"\nmax_uses = {uses}\n\
+             max_uses_per_account = {USES_PER_ACCOUNT}\npackages = {packages:?}\n"
         )
     };
     let pool = format!(

@@ -166,8 +166,7 @@ impl Promo {
         Ok(self.terms)
     }
 
-    /// Whether the code is for a package at all. A recurring one ends when its server changes to a package that it is
-    /// not for.
+    /// Whether the code is for a package at all.
     ///
     /// # Errors
     /// With the reason, when it is not.
@@ -175,11 +174,18 @@ impl Promo {
         if let Some(wanted) = self.kind.filter(|wanted| *wanted != kind) {
             return Err(PromoRefusal::OtherKind(wanted));
         }
-        if !self.packages.is_empty() && !self.packages.iter().any(|slug| slug.as_str() == package) {
+        if !is_for(self.packages.iter().map(Slug::as_str), package) {
             return Err(PromoRefusal::OtherPackage(package.to_owned()));
         }
         Ok(())
     }
+}
+
+/// Whether a code for these packages, or for all when none is named, is for this one. A discount for every period is not
+/// given while its server has another: half of a small package for ever would become half of the largest.
+pub fn is_for<'a>(mut packages: impl Iterator<Item = &'a str>, package: &str) -> bool {
+    let Some(first) = packages.next() else { return true };
+    first == package || packages.any(|slug| slug == package)
 }
 
 #[cfg(test)]
@@ -211,6 +217,8 @@ mod tests {
             (vps, "starter", uses(5, 0), 100, Err(PromoRefusal::UsedUp)),
             (vps, "starter", uses(4, 1), 100, Err(PromoRefusal::UsedByAccount)),
         ];
+        assert!(is_for([].into_iter(), "edge") && is_for(["starter", "edge"].into_iter(), "edge"));
+        assert!(!is_for(["starter", "edge"].into_iter(), "ed"));
         for (kind, package, uses, now, want) in table {
             assert_eq!(promo.check(kind, package, uses, Time(now)), want, "{kind:?} {package} {uses:?} {now}");
         }

@@ -140,7 +140,8 @@ fn promotion(line: &LineRow, period: &PeriodRow, rows: &ServiceRows, told: &mut 
     let ordinal = u32::try_from(period.ordinal).unwrap_or(u32::MAX);
     let gives = terms.map_or(0, |terms| terms.off(amount(line.price), ordinal).get());
     let taken = line.price.saturating_sub(line.net_price);
-    if gives != taken {
+    let may_lapse = period.ordinal > 0 && rows.promo.as_ref().is_some_and(|promo| promo.may_lapse);
+    if gives != taken && !(may_lapse && taken == 0) {
         let (gives, taken) = (cents(gives.into()), cents(taken.into()));
         let what = match rows.promo {
             Some(_) => format!("the promo code of its order gives {gives} off it, and {taken} were taken off"),

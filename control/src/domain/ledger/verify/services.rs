@@ -47,6 +47,9 @@ pub struct PromoRow {
     pub amount: Option<i64>,
     /// For how long.
     pub duration: String,
+    /// It is for some packages, and the server had more than one: it is not given on all of its periods, and the books do
+    /// not tell on which.
+    pub may_lapse: bool,
     /// The order gave its use back.
     pub is_released: bool,
 }

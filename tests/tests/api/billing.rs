@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 struct Rented {
     control: TestControl,
-    _host: TestHost,
+    host: TestHost,
     customer: TestCustomer,
     path: String,
 }
@@ -23,7 +23,7 @@ async fn rented(dollars: &str, package: &str, code: Option<&str>) -> Rented {
     let reply = control.api("POST", "/servers").by(&customer).json(&order(package, code)).send().await;
     let path = format!("/servers/{}", reply.data()["uuid"].as_str().unwrap());
     host.obey().await;
-    Rented { control, _host: host, customer, path }
+    Rented { control, host, customer, path }
 }
 
 impl Rented {
@@ -112,6 +112,25 @@ async fn a_promo_code_takes_its_part_off_and_the_wallet_shows_the_net() {
     assert_eq!((&renewal["total"], &renewal["discount"]), (&json!(12.95), &json!(2.0)), "every month");
     let reply = edge.extend(&json!({})).await;
     assert_eq!((&reply.data()["charged"], &reply.data()["discount"]), (&json!(12.95), &json!(2.0)));
+}
+
+#[tokio::test]
+async fn a_discount_for_every_month_rests_while_the_server_has_a_package_that_its_code_is_not_for() {
+    let edge = rented("60.00", "edge", Some("EDGE2")).await;
+    let change = async |package: &str| {
+        let path = format!("{}/change-package", edge.path);
+        let body = json!({"package_slug": package, "confirm_data_loss": true, "erase_confirmation": "ERASE"});
+        let reply = edge.control.api("POST", &path).by(&edge.customer).json(&body).send().await;
+        assert_eq!(reply.status.as_u16(), 200, "{}", reply.text);
+        edge.host.obey().await;
+        edge.show().await["renewal"].clone()
+    };
+    let other = change("starter").await;
+    assert_eq!((&other["total"], &other["discount"]), (&json!(6.95), &json!(0.0)));
+    let reply = edge.extend(&json!({})).await;
+    assert_eq!((&reply.data()["charged"], &reply.data()["discount"]), (&json!(6.95), &json!(0.0)));
+    let back = change("edge").await;
+    assert_eq!((&back["total"], &back["discount"]), (&json!(12.95), &json!(2.0)));
 }
 
 #[tokio::test]

@@ -254,10 +254,13 @@ fn observed(desired: &DesiredNetwork, done: Result<(), Fault>, look: Option<&Loo
     }
 }
 
-/// Whether a tap is plugged into the network, or says that it is of it.
+/// Whether a tap is plugged into the network, or says that it is of it and is connected to anything. One that was cut off
+/// stays while the guest holds its adapter, which may be until its next boot, and carries nothing.
 fn has_taps(links: &[Link], network: NetworkId) -> bool {
     let bridge = name::find(links, &name::bridge(network), &NetworkMark(network).to_string()).map(|link| link.index);
-    let is_of = |link: &Link| TapMark::parse(&link.alias).is_some_and(|mark| mark.network == Some(network));
+    let is_connected = |link: &Link| link.up || link.controller.is_some();
+    let is_marked = |link: &Link| TapMark::parse(&link.alias).is_some_and(|mark| mark.network == Some(network));
+    let is_of = |link: &Link| is_marked(link) && is_connected(link);
     links.iter().any(|link| link.is_tun && (is_of(link) || (bridge.is_some() && link.controller == bridge)))
 }
 
@@ -276,4 +279,24 @@ fn tags_of(all: &[DesiredNetwork]) -> BTreeSet<VlanTag> {
 /// Whoever fell while he held it left whole what he put there.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use csp_shared::mac::Mac;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::plan::fixture::server;
+
+    #[test]
+    fn a_tap_that_was_cut_off_holds_no_network_and_a_connected_one_does() {
+        let network = NetworkId(Uuid::from_u128(7));
+        let mark = TapMark { server: server(), mac: Mac::for_guest([1, 2, 3, 4]), network: Some(network) };
+        let cut_off = Link { is_tun: true, alias: mark.to_string(), ..Link::default() };
+        assert!(!has_taps(std::slice::from_ref(&cut_off), network));
+        assert!(has_taps(&[Link { up: true, ..cut_off.clone() }], network));
+        assert!(has_taps(&[Link { controller: Some(3), ..cut_off.clone() }], network));
+        assert!(!has_taps(&[Link { up: true, ..cut_off }], NetworkId(Uuid::from_u128(8))));
+    }
 }

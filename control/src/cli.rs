@@ -11,6 +11,7 @@ mod networks;
 mod notices;
 mod operate;
 mod payments;
+mod people;
 mod serve;
 mod text;
 mod tokens;
@@ -98,6 +99,9 @@ enum Command {
     /// API keys
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Invite people, and decide who may sign up
+    #[command(subcommand)]
+    Person(people::PersonCommand),
     /// Tokens of other machines for the operator API
     #[command(subcommand)]
     OperatorToken(tokens::TokenCommand),

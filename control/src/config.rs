@@ -9,6 +9,7 @@ pub mod billing;
 pub mod listen;
 pub mod mail;
 pub mod rate_limits;
+pub mod sign_up;
 pub mod template;
 pub mod toml_text;
 pub mod url;
@@ -23,7 +24,7 @@ use serde::Deserialize;
 
 pub use self::{
     account_limits::AccountLimits, billing::Billing, listen::Listen, mail::Mail, rate_limits::RateLimits,
-    url::PublicUrl,
+    sign_up::SignUpRules, url::PublicUrl,
 };
 
 /// Where the configuration is when nobody says otherwise.
@@ -54,6 +55,9 @@ pub struct Config {
     pub billing: Billing,
     /// The server that takes letters to customers; without it none are written.
     pub mail: Option<Mail>,
+    /// Who may open an account.
+    #[serde(default)]
+    pub sign_up: SignUpRules,
     /// How many of each thing an account may usually have.
     #[serde(default)]
     pub account_limits: AccountLimits,

@@ -59,12 +59,16 @@ ids! {
     NoticeId,
     /// A bearer token of the operator API, for another machine.
     OperatorTokenId,
+    /// Somebody who signs in for an account.
+    PersonId,
     /// Something that is sold.
     PackageId,
     /// A rented server; also the name of its libvirt domain.
     ServerId,
     /// What opens one server's page without an account.
     ShareLinkId,
+    /// A browser in which somebody has signed in.
+    SignInId,
     /// A customer's public SSH key.
     SshKeyId,
     /// One movement of money.

@@ -16,7 +16,7 @@ use axum::Router;
 use csp_control::{
     api::{self, App, Settings},
     clock::SetClock,
-    config::{AccountLimits, Orders, PublicUrl, RateLimits},
+    config::{AccountLimits, Orders, PublicUrl, RateLimits, SignUpRules},
     domain::{
         api_key::KeyTerms, billing::rules::Rules, catalog::Catalog, label::Label, scope::Scopes, ssh_key::SshKey,
         time::Time,
@@ -304,6 +304,13 @@ impl TestControl {
         self.app.store.read(read).await.unwrap()
     }
 
+    /// All that its database's files hold.
+    #[must_use]
+    pub fn database_bytes(&self) -> Vec<u8> {
+        let files = ["control.db", "control.db-wal"].map(|name| self.folder().join(name));
+        files.iter().flat_map(|file| std::fs::read(file).unwrap()).collect()
+    }
+
     /// Where the database is.
     #[must_use]
     pub fn folder(&self) -> &Path {
@@ -319,6 +326,7 @@ fn usual_settings() -> Settings {
         orders: Orders::default(),
         billing: Rules::default(),
         limits: AccountLimits::default().limits(),
+        sign_up: SignUpRules::default(),
         rate_limits: RateLimits::generous(),
         trusted_proxies: vec!["127.0.0.1/32".parse().unwrap()],
     }

@@ -21,7 +21,7 @@ use crate::{
         limits::{Limit, Limits},
         network::Networks,
     },
-    store::{Account as AccountRow, ApiKeyRow, StoreError},
+    store::{Account as AccountRow, ApiKeyRow, Credential, StoreError},
 };
 
 /// A customer's account.
@@ -38,7 +38,9 @@ pub struct Account {
     #[schema(example = "USD")]
     currency: &'static str,
     limits: AccountLimits,
-    key: KeyInUse,
+    // The document is for those who come with a key. A browser in which somebody has signed in is told null.
+    #[schema(value_type = KeyInUse)]
+    key: Option<KeyInUse>,
 }
 
 /// How many of each thing the account may have, and has.
@@ -113,7 +115,10 @@ pub async fn show(State(app): State<App>, By { customer, .. }: By<Reads>) -> Res
         // The key was found with its account a moment ago, and neither is ever deleted.
         let gone = || StoreError::Damaged("a key without an account".to_owned());
         let account = read.account_get(customer.account)?.ok_or_else(gone)?;
-        let key = read.api_key_get(customer.key)?.ok_or_else(gone)?;
+        let key = match customer.by {
+            Credential::Key(key) => Some(read.api_key_get(key)?.ok_or_else(gone)?),
+            Credential::SignIn(_) => None,
+        };
         let limits = read.account_limits(customer.account, &usual)?;
         let used = |limit| read.account_used(customer.account, limit, now);
         Ok(shown(account, key, account_limits(&limits, used)?))
@@ -121,7 +126,7 @@ pub async fn show(State(app): State<App>, By { customer, .. }: By<Reads>) -> Res
     Ok(Answer::data(read.await?))
 }
 
-fn shown(account: AccountRow, key: ApiKeyRow, limits: AccountLimits) -> Account {
+fn shown(account: AccountRow, key: Option<ApiKeyRow>, limits: AccountLimits) -> Account {
     Account {
         uuid: account.id,
         name: account.name,
@@ -129,7 +134,7 @@ fn shown(account: AccountRow, key: ApiKeyRow, limits: AccountLimits) -> Account 
         balance: Money(account.balance),
         currency: CURRENCY,
         limits,
-        key: key.into(),
+        key: key.map(KeyInUse::from),
     }
 }
 

@@ -1,4 +1,5 @@
-//! Who sends the request: a bearer key, looked up by its hash at every request, so that revoking one works at once.
+//! Who sends the request: by a bearer key, or by a browser in which somebody has signed in. Both are looked up by their hash
+//! at every request, so that revoking a key or signing out works at once.
 
 use std::{marker::PhantomData, net::IpAddr};
 
@@ -6,14 +7,12 @@ use axum::{
     extract::FromRequestParts,
     http::{header, request::Parts},
 };
-use csp_shared::{
-    id::{AccountId, ApiKeyId},
-    secret::Secret,
-};
+use csp_shared::{id::AccountId, secret::Secret};
 
 use super::{
     document::sheet::{Part, Sheet},
     error::{ApiError, Code},
+    panel::session::{COOKIE, signed_in, signed_out},
     state::App,
     throttle::Client,
 };
@@ -25,25 +24,25 @@ use crate::{
         token,
     },
     service::note_key_uses::KeyUse,
-    store::StoreError,
+    store::{Credential, StoreError},
 };
 
 /// Longer than any key of ours; what is longer is not even hashed.
 const KEY_BYTES_MAX: usize = 256;
 
-/// A customer, by one of the account's keys.
+/// A customer, by one of the account's keys or a browser.
 #[derive(Debug, Clone)]
 pub struct Customer {
     /// Whose key.
     pub account: AccountId,
-    /// Which key.
-    pub key: ApiKeyId,
-    /// The key itself, as sent: stored answers are sealed under it.
+    /// Which key, or browser.
+    pub by: Credential,
+    /// What was sent to show it: stored answers are sealed under it.
     pub secret: Secret,
-    /// What the key may do.
+    /// What may be done with it.
     pub scopes: Scopes,
-    /// From then on the key opens nothing.
-    pub key_expires_at: Option<Time>,
+    /// From then on it opens nothing.
+    pub opens_until: Option<Time>,
     /// Whence the request came, behind whatever proxies of ours.
     pub address: IpAddr,
 }
@@ -96,24 +95,48 @@ impl<N: Need> FromRequestParts<App> for By<N> {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let client = Client::of(parts);
-        let secret = bearer(parts, "Send your API key as `Authorization: Bearer csp_live_…`.")
-            .map_err(|refusal| app.throttle.failed(&client, refusal))?;
-        let (hash, now) = (token::hash(&secret), app.now());
-        let found = app.store.read::<_, StoreError>(move |read| read.api_key_by_hash(hash)).await?;
-        let key = found.ok_or(KeyRefusal::Ended).and_then(|key| {
-            let admitted = admit(&key.terms, key.revoked_at, now, client.address);
-            admitted.map(|()| key)
-        });
-        let key = key.map_err(|refusal| app.throttle.failed(&client, refused(refusal, client.address)))?;
-        app.throttle.signed_in(&client, key.id.0)?;
-        app.key_uses.note(key.id, KeyUse { at: now, from: client.address });
-        if !suffice(key.terms.scopes, N::ALTERNATIVES) {
+        let by_browser = browser(parts, app);
+        let customer = match by_browser {
+            Some(secret) => by_sign_in(parts, app, secret, &client).await?,
+            None => by_key(parts, app, &client).await?,
+        };
+        if !suffice(customer.scopes, N::ALTERNATIVES) {
             return Err(lacking(N::ALTERNATIVES));
         }
-        let (scopes, key_expires_at, address) = (key.terms.scopes, key.terms.expires_at, client.address);
-        let customer = Customer { account: key.account, key: key.id, secret, scopes, key_expires_at, address };
         Ok(Self { customer, need: PhantomData })
     }
+}
+
+async fn by_key(parts: &Parts, app: &App, client: &Client) -> Result<Customer, ApiError> {
+    let secret = bearer(parts, "Send your API key as `Authorization: Bearer csp_live_…`.")
+        .map_err(|refusal| app.throttle.failed(client, refusal))?;
+    let (hash, now) = (token::hash(&secret), app.now());
+    let found = app.store.read::<_, StoreError>(move |read| read.api_key_by_hash(hash)).await?;
+    let key = found.ok_or(KeyRefusal::Ended).and_then(|key| {
+        let admitted = admit(&key.terms, key.revoked_at, now, client.address);
+        admitted.map(|()| key)
+    });
+    let key = key.map_err(|refusal| app.throttle.failed(client, refused(refusal, client.address)))?;
+    app.throttle.signed_in(client, key.id.0)?;
+    app.key_uses.note(key.id, KeyUse { at: now, from: client.address });
+    let (by, scopes, opens_until) = (Credential::Key(key.id), key.terms.scopes, key.terms.expires_at);
+    Ok(Customer { account: key.account, by, secret, scopes, opens_until, address: client.address })
+}
+
+/// What a browser brought that sends no key. Who sends one means it, and no other site can have it sent.
+fn browser(parts: &Parts, app: &App) -> Option<Secret> {
+    if parts.headers.contains_key(header::AUTHORIZATION) {
+        return None;
+    }
+    COOKIE.brought(&parts.headers, &app.settings.public_url)
+}
+
+/// Whoever has signed in may do all that a key can.
+async fn by_sign_in(parts: &Parts, app: &App, secret: Secret, client: &Client) -> Result<Customer, ApiError> {
+    let found = signed_in(parts, app, &secret, client).await?;
+    let (by, opens_until) = (Credential::SignIn(found.id), Some(found.ends_at));
+    let (account, scopes, address) = (found.account, Scopes::all(), client.address);
+    Ok(Customer { account, by, secret, scopes, opens_until, address })
 }
 
 impl<N: Need> Part for By<N> {
@@ -129,9 +152,16 @@ impl<N: Need> Part for By<N> {
     }
 }
 
-/// A key that was revoked or expired while its request was held open, which is told as at the door.
-pub fn ended() -> ApiError {
+fn ended() -> ApiError {
     ApiError::new(Code::Unauthorized, "This API key is unknown, revoked or expired.")
+}
+
+/// A key that was revoked or expired, or a browser that was signed out, while its request was held open: told as at the door.
+pub fn ended_by(credential: Credential) -> ApiError {
+    match credential {
+        Credential::Key(_) => ended(),
+        Credential::SignIn(_) => signed_out(),
+    }
 }
 
 /// Whoever holds a key that ended learns nothing of it, not even that it once worked. Whoever holds one that works learns

@@ -71,6 +71,9 @@ registry! {
     InsufficientScope = "insufficient_scope", FORBIDDEN, false,
         "The API key lacks the scope that this request needs.",
         "Use a key that has it; `GET /account` tells what the key in use may do.";
+    CrossSite = "cross_site", FORBIDDEN, false,
+        "A browser that is signed in sent a change that does not come from our own page, or is no JSON.",
+        "Send changes from the panel, or with an API key and without the cookie.";
     InsufficientBalance = "insufficient_balance", PAYMENT_REQUIRED, true,
         "The wallet holds less than the price. Nothing was charged.",
         "Top it up and send the request again.";

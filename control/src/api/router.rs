@@ -36,7 +36,7 @@ use super::{
     account, actions, catalog, console, docs,
     document::{self, sheet::route},
     edge::edge,
-    events, manage, notices, private_networks, servers, ssh_keys,
+    events, manage, notices, panel, private_networks, servers, ssh_keys,
     state::App,
     statements, throttle, transactions, wallet,
 };
@@ -48,10 +48,13 @@ pub const PREFIX: &str = "/api/v1";
 /// app for each of its hundred deaths.
 static ROUTES: LazyLock<Router<App>> = LazyLock::new(|| documented().split_for_parts().0);
 
-/// The customer API, its documentation, the console's page and that of management links.
+/// The customer API, its documentation, the console's page, that of management links, and what people sign in by.
 pub fn router(app: App) -> Router {
     let (counted, layer) = (from_fn_with_state(app.clone(), throttle::count), from_fn_with_state(app.edge(), edge));
-    let pages = console::routes().merge(manage::routes()).merge(docs::routes(&app.settings.public_url));
+    let pages = console::routes()
+        .merge(manage::routes())
+        .merge(panel::routes(&app))
+        .merge(docs::routes(&app.settings.public_url));
     Router::new().nest(PREFIX, ROUTES.clone()).merge(pages).with_state(app).layer(counted).layer(layer)
 }
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use csp_shared::key_pin::KeyPin;
 use ipnet::IpNet;
 
-use super::{edge::Edge, held::Held, throttle::Throttle, turns::Turns};
+use super::{edge::Edge, hashing::Hashing, held::Held, throttle::Throttle, turns::Turns};
 use crate::{
     clock::Clock,
-    config::{Advertise, Orders, PublicUrl, RateLimits},
+    config::{Advertise, Orders, PublicUrl, RateLimits, SignUpRules},
     domain::{billing::rules::Rules, draw::Draw, limits::Limits, time::Time},
     entropy::Entropy,
     fleet::Wake,
@@ -38,6 +38,8 @@ pub struct App {
     pub key_uses: Arc<KeyUses>,
     /// Who changes what lies outside the store, one at a time.
     pub turns: Turns,
+    /// Where passwords are hashed.
+    pub hashing: Arc<Hashing>,
     /// What the configuration says.
     pub settings: Arc<Settings>,
 }
@@ -57,6 +59,8 @@ pub struct Settings {
     pub billing: Rules,
     /// How many of each thing an account may usually have.
     pub limits: Limits,
+    /// Who may open an account.
+    pub sign_up: SignUpRules,
     /// How often somebody may ask.
     pub rate_limits: RateLimits,
     /// Proxies that are believed when they name the client.
@@ -69,11 +73,12 @@ impl App {
     pub fn new(store: Store, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, settings: Settings) -> Self {
         let throttle = Arc::new(Throttle::new(&settings.rate_limits, clock.clone()));
         let (held, key_uses, settings) = (Arc::default(), Arc::default(), Arc::new(settings));
+        let hashing = Arc::default();
         let metrics = Metrics::without_history();
         let (turns, wake) = (Turns::default(), Wake::default());
         let bell = wake.clone();
         store.wake_hosts_by(move |host| bell.wake(host));
-        Self { store, wake, metrics, clock, entropy, throttle, held, key_uses, turns, settings }
+        Self { store, wake, metrics, clock, entropy, throttle, held, key_uses, turns, hashing, settings }
     }
 
     /// The same, with samples kept there.

@@ -54,6 +54,7 @@ pub(super) fn run(command: Command, config: &Config, json: bool) -> Result<(), C
         Command::Refund(refund) => output.show(&refund.send(&client, "/refunds")?, super::payments::moved),
         Command::Dispute(command) => super::payments::dispute(&client, command, json),
         Command::Key(command) => key(&client, &output, command),
+        Command::Person(command) => super::people::run(&client, command, json),
         Command::OperatorToken(command) => super::tokens::run(&client, command, json),
         Command::SshKey(SshKeyCommand::Add { account, label, keyfile }) => {
             ssh_key_add(&client, &output, account, label, &keyfile)

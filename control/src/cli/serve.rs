@@ -32,7 +32,7 @@ use crate::{
         listen::{ListenError, PassedSockets},
     },
     domain::time::MINUTE,
-    entropy::SystemEntropy,
+    entropy::{Entropy, SystemEntropy},
     fleet::{Bounds, ControlKeys, Listener, StoreHosts},
     mail::{outbox, smtp::Smtp},
     metrics::Metrics,
@@ -110,6 +110,7 @@ fn open(config: &Config, mut sockets: PassedSockets) -> Result<Open, ServeError>
         orders: config.orders.clone(),
         billing: config.billing.rules(config.mail.is_some()),
         limits: config.account_limits.limits(),
+        sign_up: config.sign_up.clone(),
         rate_limits: config.rate_limits,
         trusted_proxies: config.api.trusted_proxies.clone(),
     };
@@ -198,7 +199,7 @@ async fn serve(config: &Config, sockets: PassedSockets) -> Result<(), ServeError
         move |host| wake.wake(host),
         |state| notify(sd_notify::NotifyState::Status(state)),
     );
-    let posted = post(app.store.clone(), app.clock.clone(), courier);
+    let posted = post(app.store.clone(), app.clock.clone(), app.entropy.clone(), courier);
     let swept = schedule::keep_metrics(app.store.clone(), app.clock.clone(), app.metrics.clone());
     let fed = watchdog::feed(app.store.clone(), || notify(sd_notify::NotifyState::Watchdog));
     let until = told(stopped.clone());
@@ -239,9 +240,9 @@ async fn serve(config: &Config, sockets: PassedSockets) -> Result<(), ServeError
 }
 
 /// Sends letters for ever, where any are sent.
-async fn post(store: Store, clock: Arc<dyn Clock>, courier: Option<Smtp>) {
+async fn post(store: Store, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, courier: Option<Smtp>) {
     match courier {
-        Some(courier) => outbox::run(store, clock, courier).await,
+        Some(courier) => outbox::run(store, clock, entropy, courier).await,
         None => std::future::pending().await,
     }
 }

@@ -16,6 +16,8 @@ pub struct RateLimits {
     pub address_per_minute: NonZeroU32,
     /// From one address, without a key that works.
     pub failed_sign_ins_per_minute: NonZeroU32,
+    /// Passwords that are tried for one mail address.
+    pub passwords_per_person_per_minute: NonZeroU32,
 }
 
 const fn number(number: u32) -> NonZeroU32 {
@@ -27,7 +29,12 @@ const fn number(number: u32) -> NonZeroU32 {
 
 impl Default for RateLimits {
     fn default() -> Self {
-        Self { key_per_minute: number(600), address_per_minute: number(1200), failed_sign_ins_per_minute: number(20) }
+        Self {
+            key_per_minute: number(600),
+            address_per_minute: number(1200),
+            failed_sign_ins_per_minute: number(20),
+            passwords_per_person_per_minute: number(5),
+        }
     }
 }
 
@@ -36,7 +43,12 @@ impl RateLimits {
     #[must_use]
     pub fn generous() -> Self {
         let many = number(1_000_000_000);
-        Self { key_per_minute: many, address_per_minute: many, failed_sign_ins_per_minute: many }
+        Self {
+            key_per_minute: many,
+            address_per_minute: many,
+            failed_sign_ins_per_minute: many,
+            passwords_per_person_per_minute: many,
+        }
     }
 
     /// With one API key.
@@ -55,5 +67,11 @@ impl RateLimits {
     #[must_use]
     pub fn failed_sign_ins(&self) -> PerMinute {
         PerMinute(self.failed_sign_ins_per_minute)
+    }
+
+    /// Passwords that are tried for one mail address.
+    #[must_use]
+    pub fn passwords(&self) -> PerMinute {
+        PerMinute(self.passwords_per_person_per_minute)
     }
 }

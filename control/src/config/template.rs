@@ -92,6 +92,13 @@ extra_ips_a_day = 5
 # The password on its first line, readable for the service's user alone.
 # password_file = "/etc/csp/mail-password"
 
+# Who may open an account: "closed", "invitation" (of `csp-control person invite`), "approval" (everybody, once
+# `csp-control person approve` says so) or "open". Needs [mail]: an address counts once a letter to it was followed.
+[sign_up]
+mode = "closed"
+# Which terms whoever signs up accepts; the version is kept with the time.
+# terms_version = "2026-06"
+
 [account_limits]
 # How many of each thing an account may have; `csp-control account limits` gives one account other numbers.
 servers = 25
@@ -106,6 +113,8 @@ key_per_minute = 600
 address_per_minute = 1200
 # From one address without a key that works. Keys that work go on from there.
 failed_sign_ins_per_minute = 20
+# Passwords that are tried for one mail address, from where its owner never signed in; and as many more from each other place.
+passwords_per_person_per_minute = 5
 "#,
         data_dir = quoted(&choices.data_dir.display().to_string()),
         public_url = quoted(choices.public_url),
@@ -152,7 +161,7 @@ mod tests {
         assert_eq!(config.data_dir, choices.data_dir);
         assert_eq!((&config.fleet.advertise, &config.mail), (&None, &None));
         assert_eq!((config.log, config.orders), Default::default());
-        assert_eq!((config.account_limits, config.rate_limits, config.billing), Default::default());
+        assert_eq!((config.account_limits, config.rate_limits, config.billing, config.sign_up), Default::default());
         let connections = (config.api.connections_max, config.api.connections_per_address_max);
         assert_eq!(connections, (4096, 256));
         assert_eq!(config.api.trusted_proxies, crate::config::loopback());

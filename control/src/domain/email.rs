@@ -1,5 +1,7 @@
 //! Mail addresses of customers.
 
+use std::fmt;
+
 use super::hostname::Hostname;
 
 /// Longest mail address, in bytes (RFC 5321, 4.5.3.1).
@@ -56,10 +58,25 @@ impl Email {
         }
     }
 
+    /// Reads the address that somebody signs in with: in small letters, since whoever writes it otherwise on another day is the
+    /// same person.
+    ///
+    /// # Errors
+    /// With what is wrong with it.
+    pub fn of_person(text: &str) -> Result<Self, BadEmail> {
+        Self::parse(text.trim()).map(|email| Self(email.0.to_ascii_lowercase()))
+    }
+
     /// As it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl fmt::Display for Email {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
@@ -132,5 +149,11 @@ mod tests {
         for text in ["ada@example.com", "ada.l+vps@mail.example.co.uk", "o'neill@xn--bcher-kva.example", "0@0.com"] {
             assert_eq!(Email::parse(text).map(|email| email.0), Ok(text.to_owned()));
         }
+    }
+
+    #[test]
+    fn somebody_signs_in_with_one_spelling() {
+        assert_eq!(Email::of_person(" Ada@Example.COM ").unwrap().as_str(), "ada@example.com");
+        assert_eq!(Email::of_person("ada"), Err(BadEmail::At));
     }
 }

@@ -21,6 +21,10 @@ pub enum TokenKind {
     ShareLink,
     /// The same page, for the browser that brought a link.
     LinkSession,
+    /// What a letter to somebody who signs in leads to, once.
+    Mail,
+    /// The account, for the browser in which somebody has signed in.
+    SignIn,
 }
 
 impl TokenKind {
@@ -35,6 +39,8 @@ impl TokenKind {
             Self::ConsoleStream => "csp_cst_",
             Self::ShareLink => "csp_sh_",
             Self::LinkSession => "csp_ls_",
+            Self::Mail => "csp_ml_",
+            Self::SignIn => "csp_si_",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! API keys: made, listed and revoked here alone, since a key never makes keys.
 
 use axum::extract::{Path, State};
-use csp_shared::id::ApiKeyId;
+use csp_shared::id::{AccountId, ApiKeyId};
 
 use super::{
     accounts::{AccountPath, label, missing},
@@ -17,6 +17,7 @@ use crate::{
     },
     domain::{
         api_key::KeyTerms,
+        limits::Limits,
         network::Networks,
         scope::{Scope, Scopes},
         time::Time,
@@ -38,12 +39,19 @@ pub async fn create(
     AccountPath(account): AccountPath,
     Json(new): Json<wire::NewKey>,
 ) -> Result<Answer<wire::Key>, ApiError> {
-    let label = label(new.label.as_deref().unwrap_or(LABEL))?;
-    let text = label.as_str().to_owned();
-    let wanted = CreateKey { account, label, terms: terms(&new)?, limits: app.settings.limits };
-    let (draw, now) = (app.draw(), app.now());
+    let wanted = new_key(account, &new, app.settings.limits)?;
+    let (text, draw, now) = (wanted.label.as_str().to_owned(), app.draw(), app.now());
     let created = app.store.write(move |tx| create_key(tx, &wanted, draw.clone(), now)).await?;
     Ok(Answer::data(wire::Key { uuid: created.id, label: text, key: created.key }))
+}
+
+/// The key that is wanted.
+///
+/// # Errors
+/// With each field that is wrong.
+pub(crate) fn new_key(account: AccountId, new: &wire::NewKey, limits: Limits) -> Result<CreateKey, ApiError> {
+    let label = label(new.label.as_deref().unwrap_or(LABEL))?;
+    Ok(CreateKey { account, label, terms: terms(new)?, limits })
 }
 
 fn terms(new: &wire::NewKey) -> Result<KeyTerms, ApiError> {
@@ -91,7 +99,8 @@ pub async fn revoke(State(app): State<App>, Path(key): Path<ApiKeyId>) -> Result
     Ok(Answer::data(shown(row, &app.key_uses, now)))
 }
 
-fn shown(row: ApiKeyRow, uses: &KeyUses, now: Time) -> wire::KeyShow {
+/// A key as it is shown.
+pub(crate) fn shown(row: ApiKeyRow, uses: &KeyUses, now: Time) -> wire::KeyShow {
     let stored = row.last_used.map(|(at, from)| (at.to_string(), from));
     let last_used = uses.last(row.id).map(|last| (last.at.to_string(), last.from.to_string())).or(stored);
     let (last_used_at, last_used_from) = last_used.unzip();

@@ -17,6 +17,7 @@ pub mod networks;
 pub mod notices;
 pub mod orphans;
 pub mod payments;
+pub mod people;
 pub mod remote;
 pub mod request;
 pub mod servers;
@@ -49,6 +50,10 @@ pub fn router(app: App) -> Router {
         .route("/accounts/{uuid}/keys", get(keys::list).post(keys::create))
         .route("/accounts/{uuid}/ssh-keys", post(accounts::ssh_key))
         .route("/keys/{uuid}/revoke", post(keys::revoke))
+        .route("/people", get(people::list))
+        .route("/people/invite", post(people::invite))
+        .route("/people/{uuid}/approve", post(people::approve))
+        .route("/people/{uuid}/refuse", post(people::refuse))
         .route("/tokens", get(tokens::list).post(tokens::create))
         .route("/tokens/{uuid}/revoke", post(tokens::revoke))
         .route("/hosts", get(hosts::list).post(hosts::add))

@@ -22,6 +22,7 @@ pub mod ledger;
 pub mod networks;
 pub mod notices;
 pub mod payments;
+pub mod people;
 pub mod tokens;
 
 /// Where the operator API begins.

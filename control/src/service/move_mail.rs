@@ -51,7 +51,10 @@ pub fn move_mail(
     if let Some(before) = account.email.filter(|_| has_mail) {
         let letter = letter::moved(&account.name, email);
         let (mail, cause) = (MailId(draw.uuid(now)), format!("{MOVED}{id}/{}", draw.uuid(now)));
-        tx.mail_insert(&NewMail { id: mail, account: id, cause: &cause, recipient: &before, letter: &letter }, now)?;
+        tx.mail_insert(
+            &NewMail { id: mail, account: Some(id), cause: &cause, recipient: &before, letter: &letter },
+            now,
+        )?;
     }
     Ok(MailMoved { changed: true, letters })
 }

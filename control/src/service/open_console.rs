@@ -121,5 +121,6 @@ fn stands(read: &Read<'_>, right: ConsoleRight, now: Time) -> Result<bool, Store
     match right {
         ConsoleRight::Key(key) => read.api_key_is_open(key, now),
         ConsoleRight::Link(link) => read.share_link_grants(link, Permission::Console, now),
+        ConsoleRight::SignIn(browser) => read.sign_in_is_open(browser, now),
     }
 }

@@ -21,6 +21,6 @@ pub(super) fn write_letter(
     let address = tx.account_get(account)?.and_then(|account| account.email).filter(|_| has_mail);
     let Some(recipient) = address else { return Ok(None) };
     let id = MailId(draw.uuid(now));
-    tx.mail_insert(&NewMail { id, account, cause, recipient: &recipient, letter }, now)?;
+    tx.mail_insert(&NewMail { id, account: Some(account), cause, recipient: &recipient, letter }, now)?;
     Ok(Some(id))
 }

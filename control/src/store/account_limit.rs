@@ -8,6 +8,9 @@ use crate::domain::{
     time::Time,
 };
 
+/// Servers of somebody who signed up and has paid nothing in: a gift is to be tried, not to be farmed.
+const SERVERS_UNPAID_MAX: u32 = 1;
+
 impl Read<'_> {
     /// What an account may have: the usual numbers, and its own where it has some.
     ///
@@ -18,7 +21,19 @@ impl Read<'_> {
                    WHERE a.uuid = ?1";
         let own = self
             .many(sql, [account.to_string()], |r| Ok((row::chosen(r, 0, Limit::parse)?, row::number::<u32>(r, 1)?)))?;
-        Ok(usual.overridden(&own))
+        // What the operator gave the account is meant as it is.
+        let is_own = own.iter().any(|(limit, _)| *limit == Limit::Servers);
+        let is_bound = !is_own && usual.get(Limit::Servers) > SERVERS_UNPAID_MAX && self.account_is_unpaid(account)?;
+        let bound: &[_] = if is_bound { &[(Limit::Servers, SERVERS_UNPAID_MAX)] } else { &[] };
+        Ok(usual.overridden(bound).overridden(&own))
+    }
+
+    /// Whether somebody signed up for an account by themselves, and no top-up of it has arrived yet.
+    fn account_is_unpaid(&self, account: AccountId) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM people p WHERE p.account_id = a.id) AND NOT EXISTS \
+                   (SELECT 1 FROM transfers t WHERE t.to_account_id = a.id AND t.cause = 'topup') \
+                   FROM accounts a WHERE a.uuid = ?1";
+        Ok(self.maybe(sql, [account.to_string()], |r| Ok(r.get(0)?))?.unwrap_or(false))
     }
 
     /// How many of these an account has: what counts is what the provider keeps for it, so neither a failed order, which

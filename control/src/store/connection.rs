@@ -32,6 +32,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0021_share_links.sql"),
     include_str!("migrations/0022_ledger_check.sql"),
     include_str!("migrations/0023_promo_packages.sql"),
+    include_str!("migrations/0024_people.sql"),
 ];
 
 /// Statements kept prepared on a connection: an unprepared one costs half again as much (measured).

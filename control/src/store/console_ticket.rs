@@ -1,12 +1,43 @@
 //! Tickets that open a console once: their hashes, never the tickets.
 
 use csp_shared::{
-    id::{AccountId, ApiKeyId, ServerId, ShareLinkId},
+    id::{AccountId, ApiKeyId, ServerId, ShareLinkId, SignInId},
     sha256::Sha256,
 };
 
-use super::{StoreError, Tx, row};
+use super::{Read, StoreError, Tx, row};
 use crate::domain::time::Time;
+
+/// What opens the customer API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// A key of the account.
+    Key(ApiKeyId),
+    /// A browser in which somebody has signed in.
+    SignIn(SignInId),
+}
+
+impl From<Credential> for ConsoleRight {
+    fn from(credential: Credential) -> Self {
+        match credential {
+            Credential::Key(key) => Self::Key(key),
+            Credential::SignIn(browser) => Self::SignIn(browser),
+        }
+    }
+}
+
+impl Read<'_> {
+    /// Whether a key or a browser still opens the API.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn credential_is_open(&self, credential: Credential, now: Time) -> Result<bool, StoreError> {
+        match credential {
+            Credential::Key(key) => self.api_key_is_open(key, now),
+            Credential::SignIn(browser) => self.sign_in_is_open(browser, now),
+        }
+    }
+}
 
 /// By whose right a screen is seen: it ends with that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +46,8 @@ pub enum ConsoleRight {
     Key(ApiKeyId),
     /// A management link.
     Link(ShareLinkId),
+    /// A browser in which somebody has signed in.
+    SignIn(SignInId),
 }
 
 /// What a ticket opens.
@@ -33,6 +66,7 @@ impl std::fmt::Display for ConsoleRight {
         match self {
             Self::Key(key) => write!(f, "key {key}"),
             Self::Link(link) => write!(f, "link {link}"),
+            Self::SignIn(browser) => write!(f, "sign-in {browser}"),
         }
     }
 }
@@ -51,13 +85,14 @@ impl Tx<'_> {
     ) -> Result<(), StoreError> {
         self.run("DELETE FROM console_tickets WHERE expires_at <= ?1", [now.0])?;
         let server = self.key_of("servers", &ticket.server.to_string())?;
-        let (key, link) = match ticket.right {
-            ConsoleRight::Key(key) => (Some(self.key_of("api_keys", &key.to_string())?), None),
-            ConsoleRight::Link(link) => (None, Some(self.key_of("share_links", &link.to_string())?)),
+        let (key, link, browser) = match ticket.right {
+            ConsoleRight::Key(key) => (Some(self.key_of("api_keys", &key.to_string())?), None, None),
+            ConsoleRight::Link(link) => (None, Some(self.key_of("share_links", &link.to_string())?), None),
+            ConsoleRight::SignIn(browser) => (None, None, Some(self.key_of("sign_ins", &browser.to_string())?)),
         };
-        let sql = "INSERT INTO console_tickets (hash, server_id, api_key_id, link_id, expires_at) \
-                   VALUES (?1, ?2, ?3, ?4, ?5)";
-        self.insert(sql, (hash.0, server, key, link, expires_at.0)).map(drop)
+        let sql = "INSERT INTO console_tickets (hash, server_id, api_key_id, link_id, sign_in_id, expires_at) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        self.insert(sql, (hash.0, server, key, link, browser, expires_at.0)).map(drop)
     }
 
     /// Uses a ticket up. None when there is none with this hash, or it is too old.
@@ -65,14 +100,15 @@ impl Tx<'_> {
     /// # Errors
     /// When the store cannot keep it.
     pub fn console_ticket_take(&mut self, hash: Sha256, now: Time) -> Result<Option<ConsoleTicket>, StoreError> {
-        let sql = "SELECT s.uuid, a.uuid, k.uuid, l.uuid FROM console_tickets t JOIN servers s ON s.id = t.server_id \
+        let sql = "SELECT s.uuid, a.uuid, k.uuid, l.uuid, b.uuid FROM console_tickets t JOIN servers s ON s.id = t.server_id \
                    JOIN accounts a ON a.id = s.account_id LEFT JOIN api_keys k ON k.id = t.api_key_id \
-                   LEFT JOIN share_links l ON l.id = t.link_id WHERE t.hash = ?1 AND t.expires_at > ?2";
+                   LEFT JOIN share_links l ON l.id = t.link_id LEFT JOIN sign_ins b ON b.id = t.sign_in_id WHERE t.hash = ?1 AND t.expires_at > ?2";
         let found = self.maybe(sql, (hash.0, now.0), |r| {
             let (server, account) = (row::parsed(r, 0)?, row::parsed(r, 1)?);
-            let right = match row::parsed_maybe(r, 2)? {
-                Some(key) => ConsoleRight::Key(key),
-                None => ConsoleRight::Link(row::parsed(r, 3)?),
+            let right = match (row::parsed_maybe(r, 2)?, row::parsed_maybe(r, 3)?) {
+                (Some(key), _) => ConsoleRight::Key(key),
+                (None, Some(link)) => ConsoleRight::Link(link),
+                (None, None) => ConsoleRight::SignIn(row::parsed(r, 4)?),
             };
             Ok(ConsoleTicket { server, account, right })
         })?;

@@ -14,8 +14,8 @@ pub const MOVED: &str = "moved/";
 pub struct NewMail<'a> {
     /// Its id, and the first part of its Message-ID.
     pub id: MailId,
-    /// To whose owner.
-    pub account: AccountId,
+    /// To whose owner; None: to somebody who signs in, or wants to.
+    pub account: Option<AccountId>,
     /// What it tells; the same thing is never written twice.
     pub cause: &'a str,
     /// The address.
@@ -29,8 +29,8 @@ pub struct NewMail<'a> {
 pub struct MailRow {
     /// Its id.
     pub id: MailId,
-    /// To whose owner.
-    pub account: AccountId,
+    /// To whose owner; None: to somebody who signs in, or wants to.
+    pub account: Option<AccountId>,
     /// The address.
     pub recipient: String,
     /// What it says.
@@ -45,15 +45,17 @@ pub struct MailRow {
     pub accepted_at: Option<Time>,
     /// When it was given up.
     pub refused_at: Option<Time>,
+    /// Whether a token is to be put into it when it is sent.
+    pub has_link: bool,
 }
 
-const MAILS: &str = "SELECT m.uuid, a.uuid, m.recipient, m.subject, m.body, m.created_at, m.tries, m.last_error, m.accepted_at, m.refused_at \
-                     FROM mails m JOIN accounts a ON a.id = m.account_id";
+const MAILS: &str = "SELECT m.uuid, a.uuid, m.recipient, m.subject, m.body, m.created_at, m.tries, m.last_error, m.accepted_at, m.refused_at, \
+                     m.link_id IS NOT NULL FROM mails m LEFT JOIN accounts a ON a.id = m.account_id";
 
 fn mail(r: &Row<'_>) -> Result<MailRow, StoreError> {
     Ok(MailRow {
         id: row::parsed(r, 0)?,
-        account: row::parsed(r, 1)?,
+        account: row::parsed_maybe(r, 1)?,
         recipient: r.get(2)?,
         letter: Letter { subject: r.get(3)?, body: r.get(4)? },
         created_at: row::time(r, 5)?,
@@ -61,6 +63,7 @@ fn mail(r: &Row<'_>) -> Result<MailRow, StoreError> {
         last_error: r.get(7)?,
         accepted_at: row::time_maybe(r, 8)?,
         refused_at: row::time_maybe(r, 9)?,
+        has_link: r.get(10)?,
     })
 }
 
@@ -100,7 +103,7 @@ impl Tx<'_> {
     /// # Errors
     /// When the store cannot keep it, or the same was written before.
     pub fn mail_insert(&mut self, new: &NewMail<'_>, now: Time) -> Result<(), StoreError> {
-        let account = self.key_of("accounts", &new.account.to_string())?;
+        let account = new.account.map(|account| self.key_of("accounts", &account.to_string())).transpose()?;
         let sql = "INSERT INTO mails (uuid, account_id, cause_key, recipient, subject, body, created_at, next_at) \
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)";
         let Letter { subject, body } = new.letter;

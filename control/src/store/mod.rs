@@ -26,6 +26,7 @@ mod lease;
 mod ledger;
 mod ledger_services;
 mod mail;
+mod mail_link;
 mod network;
 mod network_member;
 mod network_object;
@@ -34,6 +35,7 @@ mod operator_token;
 mod orphan;
 mod payment;
 mod period;
+mod person;
 mod placement;
 #[cfg(debug_assertions)]
 mod plan;
@@ -47,6 +49,7 @@ mod server;
 mod server_settings;
 mod server_view;
 mod share_link;
+mod sign_in;
 mod signal;
 mod spec;
 mod ssh_key;
@@ -70,7 +73,7 @@ pub use self::{
     billed::Billed,
     catalog::{ImageRow, LocationRow, PackageRow, PoolRow},
     catalog_apply::{CatalogChange, ChangeKind},
-    console_ticket::{ConsoleRight, ConsoleTicket},
+    console_ticket::{ConsoleRight, ConsoleTicket, Credential},
     engine::Store,
     event::EventRow,
     explain::Whose,
@@ -83,6 +86,7 @@ pub use self::{
     ledger::LedgerPlace,
     ledger_services::ServicePlace,
     mail::{MOVED, MailRow, NewMail},
+    mail_link::{MailLink, NewMailLink},
     network::{NetworkRow, NetworkState, NewNetwork, RangeRow},
     network_member::{MemberRow, NewMember},
     network_object::NetworkObject,
@@ -90,12 +94,14 @@ pub use self::{
     operator_token::{NewOperatorToken, OperatorTokenRow},
     orphan::OrphanRow,
     payment::{Dispute, NewDispute, PaymentRow},
+    person::{NewPerson, Person},
     placement::{Placement, PlacementState},
     reshape::ReshapeRow,
     scheduler::SchedulerRow,
     server::{NewServer, Server},
     server_view::{ServerFilter, ServerIp, ServerView},
     share_link::{LinkVisit, NewShareLink, ShareLinkRow},
+    sign_in::{NewSignIn, SignIn},
     spec::Observation,
     ssh_key::SshKeyRow,
     transfer::{Held, PostError, Posted},

@@ -168,6 +168,12 @@ impl Reply {
         &self.json["data"]
     }
 
+    /// That it is a success.
+    #[track_caller]
+    pub fn done(&self) {
+        let _ = self.data();
+    }
+
     /// `error.code` of a refusal.
     #[must_use]
     pub fn code(&self) -> &str {

@@ -30,6 +30,7 @@ mod operator_tokens;
 mod orders;
 mod orphans;
 mod packages;
+mod panel;
 mod passwords;
 mod payments;
 mod power;

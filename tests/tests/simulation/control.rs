@@ -3,7 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::{Arc, LazyLock, OnceLock},
+    sync::{Arc, LazyLock, Mutex, OnceLock},
 };
 
 use axum::Router;
@@ -11,7 +11,7 @@ use axum::Router;
 use csp_control::{
     api::{self, App, Settings},
     clock::{Clock, SetClock},
-    config::{AccountLimits, Orders, PublicUrl, RateLimits},
+    config::{AccountLimits, Orders, PublicUrl, RateLimits, SignUpRules},
     domain::{
         address::Pool,
         billing::rules::Rules,
@@ -19,6 +19,7 @@ use csp_control::{
         label::Label,
         letter::Delivery,
         money::Cents,
+        sign_in::SignUp,
         slug::Slug,
         time::Time,
     },
@@ -53,11 +54,15 @@ pub const CREDIT: i64 = 20_000;
 pub const QUARANTINE: i64 = 0;
 pub const PROVISION_TIMEOUT: i64 = 1800;
 
-/// A mail server that takes nothing for now: what is told is told by the operator.
-struct Busy;
+/// A mail server that takes nothing for now: what is told is told by the operator. Letters with a link it hands on, all the
+/// same, and is asked again and again.
+struct Busy<'a>(&'a Mutex<Vec<String>>);
 
-impl Courier for Busy {
-    async fn carry(&self, _: &MailRow) -> Delivery {
+impl Courier for Busy<'_> {
+    async fn carry(&self, letter: &MailRow) -> Delivery {
+        if letter.has_link {
+            self.0.lock().unwrap().push(letter.letter.body.clone());
+        }
         Delivery::Later("451 busy".to_owned())
     }
 }
@@ -72,6 +77,8 @@ pub struct Control {
     /// The sessions that this process knows of, by wire.
     pub sessions: Vec<Option<(HostId, SessionEpoch)>>,
     fuse: Option<Fuse>,
+    /// Letters with a link, as often as they were sent.
+    pub letters: Arc<Mutex<Vec<String>>>,
 }
 
 /// By which customers and operators come in, each made when it is first used: most processes of a history see neither.
@@ -153,6 +160,7 @@ fn stand(store: &Store, clock: &Arc<SetClock>, entropy: &Arc<SeededEntropy>) -> 
         orders: Orders::default(),
         billing: Rules { has_mail: true, ..Rules::default() },
         limits: AccountLimits::default().limits(),
+        sign_up: SignUpRules { mode: SignUp::Approval, terms_version: None },
         rate_limits: RateLimits::generous(),
         trusted_proxies: Vec::new(),
     };
@@ -173,7 +181,7 @@ impl Control {
         fs::write(&path, &*EMPTY).unwrap();
         let store = open(&path, fuse.as_ref());
         let (doors, hosts) = stand(&store, &clock, &entropy);
-        Self { path, clock, entropy, store, doors, hosts, sessions: vec![None; wires], fuse }
+        Self { path, clock, entropy, store, doors, hosts, sessions: vec![None; wires], fuse, letters: Arc::default() }
     }
 
     /// The process dies and another one takes over the file.
@@ -303,6 +311,6 @@ impl Control {
         schedule::tick(&self.store, &*self.entropy, &self.doors.app.key_uses, self.now()).await.unwrap();
         let rules = &self.doors.app.settings.billing;
         schedule::billing::look(&self.store, &*self.entropy, rules, self.now()).await.unwrap();
-        send_due(&self.store, &Busy, &*self.clock).await.unwrap();
+        send_due(&self.store, &Busy(&self.letters), &*self.clock, &*self.entropy).await.unwrap();
     }
 }

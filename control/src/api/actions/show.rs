@@ -88,13 +88,13 @@ pub async fn show(
     }
 }
 
-/// Reads the action, for a key that still opens.
+/// Reads the action, for a key or browser that still opens.
 async fn look(app: &App, customer: &Customer, action: ActionId) -> Result<Action, ApiError> {
-    let (account, key, now) = (customer.account, customer.key, app.now());
+    let (account, by, now) = (customer.account, customer.by, app.now());
     app.store
-        .read(move |read| match read.api_key_is_open(key, now)? {
+        .read(move |read| match read.credential_is_open(by, now)? {
             true => read.action_get(account, action)?.ok_or_else(missing),
-            false => Err(auth::ended()),
+            false => Err(auth::ended_by(by)),
         })
         .await
 }

@@ -111,7 +111,7 @@ impl Follower {
                 () = self.hold.ended() => return None,
                 () = sleep(TICK) => {}
             }
-            if self.customer.key_expires_at.is_some_and(|end| end <= self.app.now()) {
+            if self.customer.opens_until.is_some_and(|end| end <= self.app.now()) {
                 return None;
             }
             if silent_since.elapsed() >= BEAT {
@@ -121,12 +121,12 @@ impl Follower {
     }
 
     async fn look(&self) -> Result<Found, ApiError> {
-        let (account, key, at, now) = (self.customer.account, self.customer.key, self.at, self.app.now());
+        let (account, by, at, now) = (self.customer.account, self.customer.by, self.at, self.app.now());
         self.app
             .store
             .read(move |read| {
-                if !read.api_key_is_open(key, now)? {
-                    return Err(auth::ended());
+                if !read.credential_is_open(by, now)? {
+                    return Err(auth::ended_by(by));
                 }
                 let resume = read.events_kept(account)?.resume(at);
                 Ok(Found { resume, rows: read.event_list(account, resume.after, PART)? })

@@ -47,11 +47,7 @@ async fn open(app: &App, token: Secret, client: &Client) -> Result<Option<Secret
 
 fn entered(app: &App, browser: &Secret) -> Response {
     let mut response = guarded(StatusCode::SEE_OTHER, Referrer::Nobody);
-    let headers = response.headers_mut();
-    headers.insert(header::LOCATION, HeaderValue::from_static(PATH));
-    if let Ok(mut cookie) = HeaderValue::from_str(&session::cookie(app, browser)) {
-        cookie.set_sensitive(true);
-        headers.insert(header::SET_COOKIE, cookie);
-    }
+    response.headers_mut().insert(header::LOCATION, HeaderValue::from_static(PATH));
+    session::COOKIE.keep(&mut response, &app.settings.public_url, browser);
     response
 }

@@ -1,10 +1,6 @@
 //! `POST /manage/leave`: ends the session of this browser. The link goes on.
 
-use axum::{
-    extract::State,
-    http::{HeaderValue, StatusCode, header},
-    response::Response,
-};
+use axum::{extract::State, http::StatusCode, response::Response};
 
 use super::{
     answer::{Referrer, page},
@@ -21,8 +17,6 @@ pub async fn leave(State(app): State<App>, sent: Sent) -> Response {
         return Refused::from(why).into_plain_page();
     }
     let mut response = page(StatusCode::OK, &view::left(), Referrer::Nobody);
-    if let Ok(cookie) = HeaderValue::from_str(&session::no_cookie(&app)) {
-        response.headers_mut().insert(header::SET_COOKIE, cookie);
-    }
+    session::COOKIE.forget(&mut response, &app.settings.public_url);
     response
 }

@@ -17,7 +17,6 @@ use crate::{
         state::App,
     },
     service::open_console::{TicketError, issue_console_ticket},
-    store::ConsoleRight,
 };
 
 /// Where the screen can be seen, and until when.
@@ -54,8 +53,7 @@ pub async fn console(
     body.value.parse()?;
     let (draw, now, settings) = (app.draw(), app.now(), app.settings.clone());
     once.run(&app, move |tx| {
-        let issued =
-            issue_console_ticket(tx, customer.account, ConsoleRight::Key(customer.key), server, draw.clone(), now)?;
+        let issued = issue_console_ticket(tx, customer.account, customer.by.into(), server, draw.clone(), now)?;
         let url = format!("{}{}#{}", settings.public_url, console::PATH, issued.ticket.reveal());
         let answer = ConsoleAnswer { url, expires_at: When(issued.expires_at) };
         Ok(Effect { answer: Answer::data(answer), wake: None })

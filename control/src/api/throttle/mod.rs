@@ -25,6 +25,7 @@ use std::{
     time::Duration,
 };
 
+use csp_shared::sha256::Sha256;
 use uuid::Uuid;
 
 pub use self::layer::{Client, Peer, count};
@@ -34,6 +35,7 @@ use crate::{
     clock::Clock,
     config::RateLimits,
     domain::{
+        email::Email,
         network::counted_as,
         rate::{PerMinute, Taken, Tally, seconds_rounded_up},
     },
@@ -48,6 +50,8 @@ pub struct Throttle {
     addresses: Allowances<IpAddr>,
     keys: Allowances<Uuid>,
     failures: Allowances<IpAddr>,
+    guesses: Allowances<IpAddr>,
+    passwords: Allowances<Sha256>,
 }
 
 impl std::fmt::Debug for Throttle {
@@ -86,6 +90,8 @@ impl Throttle {
             addresses: Allowances::new(limits.address()),
             keys: Allowances::new(limits.key()),
             failures: Allowances::new(limits.failed_sign_ins()),
+            guesses: Allowances::new(limits.failed_sign_ins()),
+            passwords: Allowances::new(limits.passwords()),
         }
     }
 
@@ -113,6 +119,36 @@ impl Throttle {
     }
 }
 
+impl Throttle {
+    /// Counts a password before it is looked at, right or wrong: guesses that are sent together must not all pass. Where
+    /// its owner signed in before, an allowance of the two together is all that counts, so neither guesses from elsewhere nor
+    /// a neighbour behind the same address keep them out. Everybody else shares one allowance for the mail address, whether
+    /// it is known or not, and one for where they come from.
+    ///
+    /// # Errors
+    /// When there were too many.
+    pub(crate) fn password(&self, client: &Client, email: &Email, is_known_there: bool) -> Result<(), ApiError> {
+        let (now, from) = (self.clock.uptime(), counted_as(client.address));
+        let counted = match is_known_there {
+            true => format!("{email} {from}"),
+            false => {
+                client.counted(self.guesses.take(from, now), PASSWORDS)?;
+                email.to_string()
+            }
+        };
+        client.counted(self.passwords.take(Sha256::of(counted.as_bytes()), now), PASSWORDS)
+    }
+
+    /// Counts somebody who signs up, forgot a password, or brings the link of a letter.
+    ///
+    /// # Errors
+    /// When there were too many from the address.
+    pub(crate) fn stranger(&self, client: &Client) -> Result<(), ApiError> {
+        client.counted(self.guesses.take(counted_as(client.address), self.clock.uptime()), PASSWORDS)
+    }
+}
+
+const PASSWORDS: &str = "attempts to sign in";
 const FAILED: &str = "requests without a working API key from your address";
 
 /// The refusal of one request too many.

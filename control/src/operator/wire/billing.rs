@@ -125,7 +125,7 @@ pub struct Mail {
     /// Its id.
     pub uuid: MailId,
     /// Whose.
-    pub account: AccountId,
+    pub account: Option<AccountId>,
     /// Where to.
     pub recipient: String,
     /// What about.

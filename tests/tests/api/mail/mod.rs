@@ -47,7 +47,7 @@ impl Post {
     }
 
     async fn send(&self) {
-        send_due(&self.control.app.store, &self.smtp, &*self.control.clock).await.unwrap();
+        send_due(&self.control.app.store, &self.smtp, &*self.control.clock, &*self.control.app.entropy).await.unwrap();
     }
 
     /// Lets time pass; the scheduler and the outbox look every six hours.

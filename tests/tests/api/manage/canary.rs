@@ -11,7 +11,20 @@ use super::{PERMISSIONS, REINSTALL, World};
 
 /// All that the program logged.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    /// Hears all that this thread logs, until the guard is dropped.
+    pub fn hear(&self) -> tracing::subscriber::DefaultGuard {
+        let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false);
+        tracing::subscriber::set_default(subscriber.with_writer(self.clone()).finish())
+    }
+
+    /// What was heard.
+    pub fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
 
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -35,12 +48,7 @@ impl<'a> MakeWriter<'a> for Log {
 #[tokio::test]
 async fn no_secret_of_a_link_is_in_the_log_a_page_or_the_database() {
     let log = Log::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_ansi(false)
-        .with_writer(log.clone())
-        .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let _guard = log.hear();
 
     let world = World::online().await;
     let (uuid, path) = world.link(&PERMISSIONS).await;
@@ -65,12 +73,8 @@ async fn no_secret_of_a_link_is_in_the_log_a_page_or_the_database() {
     pages.push(world.follow(&path).await.text);
     pages.push(world.get(&browser.cookie, "/manage").await.text);
 
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let (log, database) = (log.text(), world.control.database_bytes());
     assert!(log.contains("path=\"/manage/…\"") && log.contains("status=303"), "the log is heard: {log}");
-    let database: Vec<u8> = ["control.db", "control.db-wal"]
-        .iter()
-        .flat_map(|name| std::fs::read(world.control.folder().join(name)).unwrap())
-        .collect();
     // Parts of a secret are looked for, so that one that is cut or spelled differently is found as well.
     for secret in [&token[7..30], &session[7..30], &ticket[8..30], &password] {
         assert!(!log.contains(secret), "the log: {log}");

@@ -1,6 +1,6 @@
 //! The page behind a management link, as a browser sees it over HTTP.
 
-mod canary;
+pub mod canary;
 mod pages;
 mod permissions;
 mod sessions;

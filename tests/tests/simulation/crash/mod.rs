@@ -121,3 +121,8 @@ fn hosts_are_given_up_and_their_customers_paid_back_once_whatever_dies() {
 fn addresses_come_go_and_move_whatever_dies() {
     die_everywhere("addresses", scenarios::addresses);
 }
+
+#[test]
+fn people_come_and_go_whatever_dies() {
+    die_everywhere("people", scenarios::people);
+}

@@ -22,12 +22,70 @@ use super::{
 };
 
 /// Every scenario, for those who want to know what all of them cross.
-pub const ALL: [super::Scenario; 15] = [
+pub const ALL: [super::Scenario; 16] = [
     set_up, belongings, payments, renting, expiring, life, networking, reshaping, spoilt, failing, late, power_cut,
-    unruly, losing, addresses,
+    unruly, losing, addresses, people,
 ];
 
 type Played<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+
+/// Somebody signs up, is approved, signs in and out, makes a key, forgets the password and moves to another address; somebody
+/// else is refused, and a third one invited. The customer of all scenarios is written to elsewhere from then on. Whoever died, each of them ends as they should.
+pub fn people(stage: &mut Stage) -> Played<'_> {
+    Box::pin(async {
+        stage.furnished().await;
+        let (old, new) = ("correct horse battery", "another horse battery");
+        for (email, verdict) in [("ada@example.com", "approve"), ("bob@example.com", "refuse")] {
+            stage.browse("POST", "/sign-up", &json!({"email": email}), &[200]).await;
+            let token = stage.letter().await;
+            let chosen = json!({"token": token, "name": "Ada", "password": old});
+            stage.browse("POST", "/sign-up/finish", &chosen, &[200, 422]).await;
+            let waiting = stage.look("/people").await["data"].clone();
+            assert_eq!(waiting.as_array().unwrap().len(), 1, "{waiting}");
+            assert_eq!(waiting[0]["email"], email);
+            let who = waiting[0]["uuid"].as_str().unwrap();
+            stage.operate_once(&format!("/people/{who}/{verdict}"), &json!({})).await;
+            assert_eq!(stage.look("/people").await["data"], json!([]));
+        }
+        let sign_in = |email: &str, password: &str| json!({"email": email, "password": password});
+        stage.browse("POST", "/sign-in", &sign_in("bob@example.com", old), &[401]).await;
+        for _ in 0..2 {
+            stage.browse("POST", "/sign-in", &sign_in("ada@example.com", old), &[200]).await;
+        }
+        let list = stage.browse("GET", "/sign-ins", &Value::Null, &[200]).await["data"].as_array().unwrap().clone();
+        let other = list.iter().find(|browser| browser["current"] == false).unwrap();
+        let other = other["uuid"].as_str().unwrap();
+        stage.browse("DELETE", &format!("/sign-ins/{other}"), &json!({}), &[200, 404]).await;
+        let made = stage.browse("POST", "/keys", &json!({"scopes": ["read"]}), &[200]).await;
+        let key = made["data"]["uuid"].as_str().unwrap();
+        stage.browse("DELETE", &format!("/keys/{key}"), &json!({}), &[200]).await;
+        stage.history.wait(301).await;
+        stage.browse("GET", "/person", &Value::Null, &[200]).await;
+
+        let change = json!({"current_password": old, "password": new});
+        stage.browse("POST", "/password", &change, &[200, 422]).await;
+        let change = json!({"current_password": new, "email": "ada@example.org"});
+        stage.browse("POST", "/email", &change, &[200]).await;
+        let token = json!({"token": stage.letter().await});
+        stage.browse("POST", "/email/confirm", &token, &[200, 422]).await;
+        stage.browse("POST", "/sign-out", &json!({}), &[200, 401]).await;
+        stage.browse("POST", "/password/forgotten", &json!({"email": "ada@example.org"}), &[200]).await;
+        let reset = json!({"token": stage.letter().await, "password": old});
+        stage.browse("POST", "/password/reset", &reset, &[200, 422]).await;
+        stage.browse("POST", "/sign-in", &sign_in("ada@example.org", old), &[200]).await;
+        stage.browse("DELETE", "/sign-ins", &json!({}), &[200, 401]).await;
+        stage.browse("GET", "/person", &Value::Null, &[401]).await;
+
+        let account = stage.history.accounts[0];
+        let moved = json!({"email": "someone@example.org"});
+        stage.operate(&format!("/accounts/{account}/set"), &moved).await;
+        stage.operate("/mails/retry", &json!({})).await;
+        stage.operate("/people/invite", &json!({"email": "eve@example.com"})).await;
+        let chosen = json!({"token": stage.letter().await, "name": "Eve", "password": old});
+        stage.browse("POST", "/sign-up/finish", &chosen, &[200, 422]).await;
+        stage.browse("POST", "/sign-in", &sign_in("eve@example.com", old), &[200]).await;
+    })
+}
 
 /// The operator's commands, and one order to see that they had their effect.
 pub fn set_up(stage: &mut Stage) -> Played<'_> {

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use axum::{
     Router,
     body::{Body, Bytes},
-    http::{Method, Request, StatusCode, header},
+    http::{Method, Request, StatusCode, header, response::Parts},
 };
 use csp_control::{
     api,
@@ -51,13 +51,14 @@ pub struct Stage {
     key: String,
     ssh_key: Value,
     requests: u32,
+    cookie: String,
 }
 
 impl Stage {
     /// A control plane that knows nobody, and hosts that it does not know.
     pub fn empty(fuse: Fuse) -> Self {
         let history = History::bare(1, false, Some(fuse));
-        Self { history, key: String::new(), ssh_key: Value::Null, requests: 0 }
+        Self { history, key: String::new(), ssh_key: Value::Null, requests: 0, cookie: String::new() }
     }
 
     /// Catalog, two hosts and a customer, by the operator's commands.
@@ -228,12 +229,66 @@ impl Stage {
         Some(serde_json::from_slice(&answer).unwrap())
     }
 
-    /// Status and body of an answer. Nothing when the control plane died over it; by then another one runs.
-    async fn send(&mut self, router: Router, request: Request<Body>) -> Option<(StatusCode, Bytes)> {
+    /// A request of a browser to what people sign in by, sent again until there is an answer. What an unanswered one did
+    /// stands, so several answers may do. A cookie is kept for the next one.
+    pub async fn browse(&mut self, method: &str, path: &str, body: &Value, allowed: &[u16]) -> Value {
+        for _ in 0..TRIES {
+            let request = Request::builder().method(Method::from_bytes(method.as_bytes()).unwrap());
+            let request =
+                request.uri(format!("{}{path}", api::panel::PREFIX)).header(header::HOST, "cloud.example.com");
+            let request = request.header(header::ORIGIN, "https://cloud.example.com");
+            let request = request.header(header::CONTENT_TYPE, "application/json").header(header::COOKIE, &self.cookie);
+            let request = request.body(Body::from(body.to_string())).unwrap();
+            let router = self.history.control.customers();
+            let Some((head, answer)) = self.send(router, request).await else { continue };
+            assert!(allowed.contains(&head.status.as_u16()), "{method} {path}: {} {answer:?}", head.status);
+            if let Some(cookie) = head.headers.get(header::SET_COOKIE) {
+                cookie.to_str().unwrap().split(';').next().unwrap().clone_into(&mut self.cookie);
+            }
+            return serde_json::from_slice(&answer).unwrap();
+        }
+        panic!("nobody answered {method} {path}");
+    }
+
+    /// A command of the operator that is refused once it was done, or not: whichever, the rest of the scenario tells.
+    pub async fn operate_once(&mut self, path: &str, body: &Value) {
+        for _ in 0..TRIES {
+            if self.request(true, "POST", path, Some(body), None).await.is_some() {
+                return;
+            }
+        }
+        panic!("nobody answered {path}");
+    }
+
+    /// What the operator is shown.
+    pub async fn look(&mut self, path: &str) -> Value {
+        for _ in 0..TRIES {
+            if let Some(answer) = self.request(true, "GET", path, None, None).await {
+                return answer;
+            }
+        }
+        panic!("nobody answered {path}");
+    }
+
+    /// The token of the newest letter with one, sent since the last look.
+    pub async fn letter(&mut self) -> String {
+        self.history.control.letters.lock().unwrap().clear();
+        for _ in 0..ROUNDS {
+            self.history.wait(60).await;
+            let letters = self.history.control.letters.lock().unwrap().clone();
+            if let Some(at) = letters.last().and_then(|letter| letter.find("csp_ml_").map(|at| (letter, at))) {
+                return at.0[at.1..].split_whitespace().next().unwrap().to_owned();
+            }
+        }
+        panic!("no letter came");
+    }
+
+    /// Head and body of an answer. Nothing when the control plane died over it; by then another one runs.
+    async fn send(&mut self, router: Router, request: Request<Body>) -> Option<(Parts, Bytes)> {
         let sent = async {
             let answer = router.oneshot(request).await.unwrap();
-            let status = answer.status();
-            (status, answer.into_body().collect().await.unwrap().to_bytes())
+            let (head, body) = answer.into_parts();
+            (head, body.collect().await.unwrap().to_bytes())
         };
         let answer = self.history.fuse.survive(sent).await;
         if answer.is_none() {
@@ -248,8 +303,8 @@ impl Stage {
         for _ in 0..TRIES {
             let request = Request::get(path).header(header::HOST, "cloud.example.com").body(Body::empty()).unwrap();
             let router = self.history.control.customers();
-            if let Some((status, _)) = self.send(router, request).await {
-                return status;
+            if let Some((head, _)) = self.send(router, request).await {
+                return head.status;
             }
         }
         panic!("nobody answered a visit");

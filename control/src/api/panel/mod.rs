@@ -1,0 +1,88 @@
+//! `/panel/v1`: what a person who signs in needs beside the public API: signing up, in and out, password, mail address, keys.
+//!
+//! ```text
+//! session    whose browser it is, by its cookie
+//! sign_up    an address, a letter, and a name and password
+//! sign_in    in and out, and where else
+//! person     password and mail address
+//! keys       API keys
+//! ```
+//!
+//! JSON in the envelope of the public API. A key opens nothing here (a key never makes keys or changes sign-in data), and
+//! every change must be JSON from a page of ours. The pages that call this come from the same origin.
+
+mod keys;
+mod person;
+pub mod session;
+mod sign_in;
+mod sign_up;
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    middleware::{Next, from_fn_with_state},
+    response::{IntoResponse as _, Response},
+    routing::{MethodRouter, delete, get, post},
+};
+
+use super::{browser::check_change, state::App};
+
+/// Where all of it is.
+pub const PREFIX: &str = "/panel/v1";
+
+/// Whether a route is for who has signed in, or for everybody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    /// For everybody.
+    Open,
+    /// For who has signed in.
+    SignedIn,
+}
+
+/// One route.
+pub struct Route {
+    /// Its methods.
+    pub methods: &'static [&'static str],
+    /// Below [`PREFIX`].
+    pub path: &'static str,
+    /// For whom.
+    pub door: Door,
+    handler: MethodRouter<App>,
+}
+
+/// Every route. The router is made from this list, and tests go through it.
+#[must_use]
+pub fn listed() -> Vec<Route> {
+    use Door::{Open, SignedIn};
+    let route = |methods, path, door, handler| Route { methods, path, door, handler };
+    vec![
+        route(&["GET", "POST"], "/sign-up", Open, get(sign_up::rules).post(sign_up::ask)),
+        route(&["POST"], "/sign-up/finish", Open, post(sign_up::finish)),
+        route(&["POST"], "/sign-in", Open, post(sign_in::sign_in)),
+        route(&["POST"], "/password/forgotten", Open, post(person::forgotten)),
+        route(&["POST"], "/password/reset", Open, post(person::reset)),
+        route(&["POST"], "/email/confirm", Open, post(person::confirm_email)),
+        route(&["GET"], "/person", SignedIn, get(person::show)),
+        route(&["POST"], "/password", SignedIn, post(person::change_password)),
+        route(&["POST"], "/email", SignedIn, post(person::change_email)),
+        route(&["GET", "DELETE"], "/sign-ins", SignedIn, get(sign_in::list).delete(sign_in::end_all)),
+        route(&["DELETE"], "/sign-ins/{uuid}", SignedIn, delete(sign_in::end)),
+        route(&["POST"], "/sign-out", SignedIn, post(sign_in::sign_out)),
+        route(&["GET", "POST"], "/keys", SignedIn, get(keys::list).post(keys::create)),
+        route(&["DELETE"], "/keys/{uuid}", SignedIn, delete(keys::revoke)),
+    ]
+}
+
+/// The routes.
+pub fn routes(app: &App) -> Router<App> {
+    let routes = listed().into_iter().fold(Router::new(), |router, route| router.route(route.path, route.handler));
+    Router::new().nest(PREFIX, routes.layer(from_fn_with_state(app.clone(), from_our_page)))
+}
+
+/// Signing in and up are changes, too: another site's page must not sign a browser in as somebody else.
+async fn from_our_page(State(app): State<App>, request: Request, next: Next) -> Response {
+    match check_change(request.method(), request.headers(), &app.settings.public_url) {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => refusal.into_response(),
+    }
+}

@@ -1,0 +1,86 @@
+//! Whose browser it is, by its cookie.
+
+use axum::{
+    extract::FromRequestParts,
+    http::{header, request::Parts},
+};
+use csp_shared::secret::Secret;
+
+use crate::{
+    api::{
+        browser::{Cookie, check_change},
+        error::{ApiError, Code},
+        state::App,
+        throttle::Client,
+    },
+    domain::{
+        sign_in::{WHOLE_SECONDS, note_is_old},
+        token::{self, TokenKind},
+    },
+    store::{Person, SignIn, StoreError},
+};
+
+/// Holds what shows that somebody has signed in.
+pub const COOKIE: Cookie = Cookie {
+    secure_name: "__Host-csp_panel",
+    plain_name: "csp_panel",
+    kind: TokenKind::SignIn,
+    seconds: WHOLE_SECONDS,
+};
+
+/// Somebody who has signed in, and with which browser.
+#[derive(Debug)]
+pub struct SignedIn {
+    /// Who.
+    pub person: Person,
+    /// With which browser.
+    pub browser: SignIn,
+    /// Whence the request came.
+    pub client: Client,
+}
+
+/// The refusal of a browser that is not signed in, or was.
+pub fn signed_out() -> ApiError {
+    ApiError::new(Code::Unauthorized, "You are not signed in, or not any more.")
+}
+
+/// The browser that brings this cookie, in which somebody is signed in. A change must come from a page of ours.
+///
+/// # Errors
+/// When nobody is, or the change may come from elsewhere.
+pub async fn signed_in(parts: &Parts, app: &App, brought: &Secret, client: &Client) -> Result<SignIn, ApiError> {
+    check_change(&parts.method, &parts.headers, &app.settings.public_url)?;
+    let (hash, now) = (token::hash(brought), app.now());
+    let found = app.store.read::<_, StoreError>(move |read| read.sign_in_by_hash(hash, now)).await?;
+    let found = found.ok_or_else(|| app.throttle.failed(client, signed_out()))?;
+    app.throttle.signed_in(client, found.id.0)?;
+    note(app, &found).await;
+    Ok(found)
+}
+
+/// Notes that a browser was seen, once in some minutes. Where that cannot be kept, it is signed out early, and no worse.
+async fn note(app: &App, found: &SignIn) {
+    let (seen, now) = (found.clone(), app.now());
+    if !note_is_old(seen.seen_at, now) {
+        return;
+    }
+    if let Err(why) = app.store.write::<_, StoreError>(move |tx| tx.sign_in_seen(&seen, now)).await {
+        tracing::warn!(%why, "when a browser was seen last could not be noted");
+    }
+}
+
+impl FromRequestParts<App> for SignedIn {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let client = Client::of(parts);
+        let brought = COOKIE.brought(&parts.headers, &app.settings.public_url);
+        // A key opens nothing here, and who sends one is told so, whatever else comes with it.
+        let brought = brought.filter(|_| !parts.headers.contains_key(header::AUTHORIZATION));
+        let brought = brought.ok_or_else(|| app.throttle.failed(&client, signed_out()))?;
+        let browser = signed_in(parts, app, &brought, &client).await?;
+        let id = browser.person;
+        let person = app.store.read::<_, StoreError>(move |read| read.person_get(id)).await?;
+        Ok(Self { person: person.ok_or_else(signed_out)?, browser, client })
+    }
+}

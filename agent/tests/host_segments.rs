@@ -6,6 +6,8 @@
 #[path = "host_support/frame.rs"]
 mod frame;
 mod host_support;
+#[path = "host_support/private_guest.rs"]
+mod private_guest;
 #[path = "host_support/two_hosts.rs"]
 mod two_hosts;
 
@@ -21,73 +23,29 @@ use csp_agent::{
         nft,
         segment::{Segments, Settled, name},
         tap::{Plug, Taps},
-        tap_name::TapName,
     },
 };
 use csp_shared::{
-    generation::{Generation, Incarnation, NetworkVersion, Version},
-    id::{NetworkId, ServerId},
-    mac::Mac,
-    network::{DesiredNetwork, MemberPlace, NetworkMember, NetworkRemains, NetworkSpec, NetworkTombstone, Segment},
+    id::NetworkId,
+    network::{DesiredNetwork, MemberPlace, NetworkMember, NetworkRemains, NetworkSpec, Segment},
     observed::FaultCode,
 };
 use frame::{ARP, Arp, BROADCAST, IPV4, arp, ethernet, udp};
 use host_support::{Frames, GuestCable, Wire};
+use private_guest::{A, B, Guest, LAST, ONE, OTHER, TRIED, TWIN, absent, version};
 use serde_json::json;
 use two_hosts::{HostThread, cable};
-use uuid::Uuid;
 
-const ONE: NetworkId = NetworkId(Uuid::from_u128(0x0199_d5c4_8d7e_7000_8000_0000_0000_0001));
-const OTHER: NetworkId = NetworkId(Uuid::from_u128(0x0199_d5c4_8d7e_7000_8000_0000_0000_0002));
 const UNDERLAY: [Ipv4Addr; 2] = [Ipv4Addr::new(192, 0, 2, 11), Ipv4Addr::new(192, 0, 2, 12)];
 const MTU: u16 = 1500;
-const TRIED: &[u8] = b"TRIED-TRIED";
-const LAST: &[u8] = b"LAST-LAST";
 
-/// A guest's adapter: which server, which network, and on which of the two hosts.
-#[derive(Clone, Copy)]
-struct Guest {
-    number: u8,
-    network: NetworkId,
-    host: usize,
-}
-
-/// Two of one network on two hosts, and one of another with the same subnet and the second one's address.
-const A: Guest = Guest { number: 1, network: ONE, host: 0 };
-const B: Guest = Guest { number: 2, network: ONE, host: 1 };
 const C: Guest = Guest { number: 3, network: ONE, host: 0 };
-const TWIN: Guest = Guest { number: 4, network: OTHER, host: 0 };
 
 impl Guest {
-    fn server(self) -> ServerId {
-        ServerId(Uuid::from_u128(u128::from(self.number)))
-    }
-
-    fn mac(self) -> Mac {
-        Mac([0x0a, 0xc5, 0, 0, 0, self.number])
-    }
-
-    fn address(self) -> Ipv4Addr {
-        if self.network == OTHER { B.address() } else { Ipv4Addr::new(10, 64, 0, self.number) }
-    }
-
-    fn tap(self) -> TapName {
-        TapName::of(self.server(), self.mac())
-    }
-
-    /// A packet to somebody, as it should be.
-    fn sends(self, to: Guest, body: &[u8]) -> Vec<u8> {
-        ethernet(to.mac().0, self.mac().0, IPV4, &udp((self.address(), 1000), (to.address(), 2000), body))
-    }
-
     fn asks_for(self, address: Ipv4Addr) -> Vec<u8> {
         let question = Arp { operation: 1, sender_mac: self.mac().0, sender: self.address(), target: address };
         ethernet(BROADCAST, self.mac().0, ARP, &arp(&question, TRIED))
     }
-}
-
-fn version(generation: u64) -> NetworkVersion {
-    NetworkVersion(Version { incarnation: Incarnation::FIRST, generation: Generation(generation) })
 }
 
 /// What a host is told of a network with these members.
@@ -106,10 +64,6 @@ fn present(host: usize, network: NetworkId, members: &[Guest], mtu: u16) -> Desi
         mtu,
         members: members.iter().map(member).collect(),
     }))
-}
-
-fn absent(network: NetworkId) -> DesiredNetwork {
-    DesiredNetwork::Absent(NetworkTombstone { network, version: version(2) })
 }
 
 struct Hosts([HostThread; 2]);

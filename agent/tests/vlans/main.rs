@@ -7,6 +7,8 @@
 mod frame;
 #[path = "../host_support/mod.rs"]
 mod host_support;
+#[path = "../host_support/private_guest.rs"]
+mod private_guest;
 #[path = "../host_support/two_hosts.rs"]
 mod two_hosts;
 
@@ -22,72 +24,24 @@ use csp_agent::{
         links::Links,
         segment::{Segments, Settled, name::VLAN_BRIDGE, vlan::PortTags},
         tap::{Places, Plug, Taps},
-        tap_name::TapName,
     },
 };
 use csp_shared::{
-    generation::{Generation, Incarnation, NetworkVersion, Version},
-    id::{NetworkId, ServerId},
+    id::NetworkId,
     mac::Mac,
-    network::{DesiredNetwork, MemberPlace, NetworkMember, NetworkRemains, NetworkSpec, NetworkTombstone, Segment},
+    network::{DesiredNetwork, MemberPlace, NetworkMember, NetworkRemains, NetworkSpec, Segment},
     observed::FaultCode,
 };
 use frame::{ARP, Arp, BROADCAST, IPV4, IPV6, arp, ethernet, router_advertisement, tagged, udp};
 use host_support::{Frames, GuestCable, Wire, contains};
+use private_guest::{A, B, Guest, LAST, ONE, OTHER, TRIED, TWIN, absent, version};
 use two_hosts::{HostThread, cable};
-use uuid::Uuid;
 
-const ONE: NetworkId = NetworkId(Uuid::from_u128(0x0199_d5c4_8d7e_7000_8000_0000_0000_0001));
-const OTHER: NetworkId = NetworkId(Uuid::from_u128(0x0199_d5c4_8d7e_7000_8000_0000_0000_0002));
 const TAGS: [(NetworkId, u16); 2] = [(ONE, 100), (OTHER, 200)];
-const TRIED: &[u8] = b"TRIED-TRIED";
-const LAST: &[u8] = b"LAST-LAST";
 /// How often each shape is sent.
 const TIMES: usize = if cfg!(feature = "long") { 1000 } else { 50 };
 
-/// A guest's adapter: which server, which network, and on which of the two hosts.
-#[derive(Clone, Copy)]
-struct Guest {
-    number: u8,
-    network: NetworkId,
-    host: usize,
-}
-
-/// Two of one network on two hosts, and one of another with the same subnet, beside the first and with the second's address.
-const A: Guest = Guest { number: 1, network: ONE, host: 0 };
-const B: Guest = Guest { number: 2, network: ONE, host: 1 };
-const TWIN: Guest = Guest { number: 4, network: OTHER, host: 0 };
 const FAR_TWIN: Guest = Guest { number: 5, network: OTHER, host: 1 };
-
-impl Guest {
-    fn server(self) -> ServerId {
-        ServerId(Uuid::from_u128(u128::from(self.number)))
-    }
-
-    fn mac(self) -> Mac {
-        Mac([0x0a, 0xc5, 0, 0, 0, self.number])
-    }
-
-    fn address(self) -> Ipv4Addr {
-        if self.network == OTHER {
-            Ipv4Addr::new(10, 64, 0, 6 - self.number)
-        } else {
-            Ipv4Addr::new(10, 64, 0, self.number)
-        }
-    }
-
-    fn tap(self) -> TapName {
-        TapName::of(self.server(), self.mac())
-    }
-
-    fn sends(self, to: Guest, body: &[u8]) -> Vec<u8> {
-        ethernet(to.mac().0, self.mac().0, IPV4, &udp((self.address(), 1000), (to.address(), 2000), body))
-    }
-}
-
-fn version(generation: u64) -> NetworkVersion {
-    NetworkVersion(Version { incarnation: Incarnation::FIRST, generation: Generation(generation) })
-}
 
 fn present(network: NetworkId, tag: u16) -> DesiredNetwork {
     DesiredNetwork::Present(Box::new(NetworkSpec {
@@ -101,10 +55,6 @@ fn present(network: NetworkId, tag: u16) -> DesiredNetwork {
 
 fn both() -> Vec<DesiredNetwork> {
     TAGS.map(|(network, tag)| present(network, tag)).to_vec()
-}
-
-fn absent(network: NetworkId) -> DesiredNetwork {
-    DesiredNetwork::Absent(NetworkTombstone { network, version: version(2) })
 }
 
 fn config() -> Network {

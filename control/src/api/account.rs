@@ -12,7 +12,7 @@ use super::{
         tags,
     },
     envelope::{Answer, Money, When},
-    error::ApiError,
+    error::{ApiError, Code},
     state::App,
     wallet::CURRENCY,
 };
@@ -150,4 +150,9 @@ fn account_limits(
         ssh_keys: show(Limit::SshKeys)?,
         api_keys: show(Limit::ApiKeys)?,
     })
+}
+
+/// The refusal of an account that is not there.
+pub(crate) fn missing(account: AccountId) -> ApiError {
+    ApiError::new(Code::NotFound, format!("There is no account {account}."))
 }

@@ -25,6 +25,8 @@ pub mod field;
 pub mod hashing;
 pub mod held;
 pub mod idempotency;
+pub mod json;
+pub mod keys;
 pub mod manage;
 pub mod notices;
 pub mod page;

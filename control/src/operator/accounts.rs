@@ -6,13 +6,16 @@ use axum::{
 };
 use csp_shared::id::AccountId;
 
-use super::{request::Json, wire};
+use super::wire;
 use crate::{
     api::{
         App,
+        account::missing,
         envelope::Answer,
         error::{ApiError, Code},
         field::Faults,
+        json::Json,
+        keys::label,
         path,
     },
     domain::{email::Email, label::Label, ssh_key::SshKey},
@@ -106,14 +109,6 @@ fn shown(account: Account) -> wire::Account {
         locks,
         created_at: account.created_at.to_string(),
     }
-}
-
-pub(super) fn label(text: &str) -> Result<Label, ApiError> {
-    Label::parse(text).map_err(|reason| ApiError::field(Code::ValidationFailed, "label", reason.to_string()))
-}
-
-pub(super) fn missing(account: AccountId) -> ApiError {
-    ApiError::new(Code::NotFound, format!("There is no account {account}."))
 }
 
 impl From<MoveMailError> for ApiError {

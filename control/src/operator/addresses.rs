@@ -3,15 +3,13 @@
 use axum::extract::{Path, State};
 use csp_shared::id::ServerId;
 
-use super::{
-    request::Json,
-    wire::addresses::{AllowExtraIps, Aside, Clear, ExtraIpsAllowed},
-};
+use super::wire::addresses::{AllowExtraIps, Aside, Clear, ExtraIpsAllowed};
 use crate::{
     api::{
         App,
         envelope::Answer,
         error::{ApiError, Code},
+        json::Json,
     },
     service::{
         allow_extra_ips::{AllowError, allow_extra_ips},

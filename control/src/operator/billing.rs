@@ -3,11 +3,8 @@
 use axum::extract::{Path, State};
 use csp_shared::id::{LeaseId, ServerId};
 
-use super::{
-    request::Json,
-    wire::billing::{
-        AnnouncePrice, Announced, FixPrice, Lock as LockSays, LockServer, Locked, PassedBy, Scheduler, ServerPrice,
-    },
+use super::wire::billing::{
+    AnnouncePrice, Announced, FixPrice, Lock as LockSays, LockServer, Locked, PassedBy, Scheduler, ServerPrice,
 };
 use crate::{
     api::{
@@ -15,6 +12,7 @@ use crate::{
         envelope::Answer,
         error::{ApiError, Code},
         field::Faults,
+        json::Json,
     },
     domain::{billing::lock::Lock, label::Label, money::Cents, slug::Slug, time::Time},
     service::{

@@ -2,12 +2,13 @@
 
 use axum::extract::State;
 
-use super::{request::Json, wire};
+use super::wire;
 use crate::{
     api::{
         App,
         envelope::Answer,
         error::{ApiError, Code},
+        json::Json,
     },
     domain::catalog::Catalog,
     service::apply_catalog::{ApplyError, apply_catalog},

@@ -2,15 +2,13 @@
 
 use axum::extract::{Path, State};
 
-use super::{
-    request::Json,
-    wire::hosts::{HostDirected, HostLoss, HostLost, SetHost},
-};
+use super::wire::hosts::{HostDirected, HostLoss, HostLost, SetHost};
 use crate::{
     api::{
         App,
         envelope::Answer,
         error::{ApiError, Code},
+        json::Json,
     },
     domain::{host::Direction, time::MINUTE},
     schedule::lost_hosts::end_all,

@@ -3,13 +3,14 @@
 use axum::extract::{Path, State};
 use csp_shared::{host_status::BridgeState, secret::Secret};
 
-use super::{request::Json, wire};
+use super::wire;
 use crate::{
     api::{
         App,
         envelope::Answer,
         error::{ApiError, Code},
         field::Faults,
+        json::Json,
     },
     config::Advertise,
     domain::{host::alarms, placement::Trouble, slug::Slug, time::Time},

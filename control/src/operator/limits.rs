@@ -2,17 +2,15 @@
 
 use axum::extract::State;
 
-use super::{
-    accounts::{AccountPath, missing},
-    request::Json,
-    wire,
-};
+use super::{accounts::AccountPath, wire};
 use crate::{
     api::{
         App,
+        account::missing,
         envelope::Answer,
         error::{ApiError, Code},
         field::Faults,
+        json::Json,
     },
     domain::limits::Limit,
     service::set_account_limits::{SetLimitsError, set_account_limits},

@@ -19,7 +19,6 @@ pub mod orphans;
 pub mod payments;
 pub mod people;
 pub mod remote;
-pub mod request;
 pub mod servers;
 pub mod socket;
 pub mod tokens;

@@ -3,13 +3,15 @@
 use axum::extract::{Path, State};
 use csp_shared::id::NoticeId;
 
-use super::{accounts::missing, request::Json, wire::notices as wire};
+use super::wire::notices as wire;
 use crate::{
     api::{
         App,
+        account::missing,
         envelope::Answer,
         error::{ApiError, Code},
         field::Faults,
+        json::Json,
     },
     domain::{
         label::Label,

@@ -4,17 +4,18 @@ use axum::extract::State;
 use csp_shared::id::AccountId;
 
 use super::{
-    accounts::{AccountPath, missing},
-    request::Json,
+    accounts::AccountPath,
     wire::payments::{CloseDispute, Correction, Credit, Credited, Dispute, Moved, Return},
 };
 use crate::{
     api::{
         App,
+        account::missing,
         denied::sentence,
         envelope::Answer,
         error::{ApiError, Code},
         field::Faults,
+        json::Json,
     },
     domain::{
         label::Label,

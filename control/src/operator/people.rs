@@ -3,16 +3,14 @@
 use axum::extract::{Path, State};
 use csp_shared::id::PersonId;
 
-use super::{
-    accounts::missing,
-    request::Json,
-    wire::people::{Approved, Invite, Person, Told},
-};
+use super::wire::people::{Approved, Invite, Person, Told};
 use crate::{
     api::{
         App,
+        account::missing,
         envelope::Answer,
         error::{ApiError, Code},
+        json::Json,
     },
     domain::{
         email::Email,

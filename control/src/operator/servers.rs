@@ -8,13 +8,14 @@ use csp_shared::{
 };
 use serde::Deserialize;
 
-use super::{request::Json, wire};
+use super::wire;
 use crate::{
     api::{
         App,
         envelope::Answer,
         error::{ApiError, Code},
         field::{Faults, Field, Unknown},
+        json::Json,
         query::Query,
     },
     service::open_smtp::{SmtpError, open_smtp},

@@ -3,17 +3,15 @@
 use axum::extract::{Path, State};
 use csp_shared::id::OperatorTokenId;
 
-use super::{
-    accounts::label,
-    request::Json,
-    wire::tokens::{NewToken, Token, TokenShow},
-};
+use super::wire::tokens::{NewToken, Token, TokenShow};
 use crate::{
     api::{
         App,
         envelope::Answer,
         error::{ApiError, Code},
         field::Faults,
+        json::Json,
+        keys::label,
     },
     domain::{
         operator_scope::{OperatorScope, OperatorScopes},

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, str::FromStr};
 
 use csp_shared::{
     host_status::HostStatus,
-    id::{AccountId, ApiKeyId, HostId, ServerId, SshKeyId},
+    id::{AccountId, HostId, ServerId, SshKeyId},
     observed::Observed,
     secret::Secret,
     spec::Desired,
@@ -14,6 +14,7 @@ use csp_shared::{
 use serde::{Deserialize, Serialize};
 
 use super::catalog_file::CatalogFile;
+pub use crate::api::keys::{Key, KeyShow, NewKey};
 
 pub mod addresses;
 pub mod billing;
@@ -153,63 +154,6 @@ pub struct AccountLimit {
     pub max: u32,
     /// There are so many.
     pub used: u64,
-}
-
-/// `POST /accounts/{uuid}/keys`
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NewKey {
-    /// For people.
-    pub label: Option<String>,
-    /// What it may do: `read`, `write`, `console`, `billing`; empty is everything.
-    #[serde(default)]
-    pub scopes: Vec<String>,
-    /// From where it may be used, `203.0.113.0/24` for example; empty is everywhere.
-    #[serde(default)]
-    pub networks: Vec<String>,
-    /// Until when it works, UTC; null is without end.
-    #[serde(default)]
-    pub expires_at: Option<String>,
-}
-
-/// A key that was made.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Key {
-    /// Its id.
-    pub uuid: ApiKeyId,
-    /// For people.
-    pub label: String,
-    /// Shown this once: only its hash is kept.
-    pub key: Secret,
-}
-
-/// What is kept of a key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeyShow {
-    /// Its id.
-    pub uuid: ApiKeyId,
-    /// Whose it is.
-    pub account: AccountId,
-    /// For people.
-    pub label: String,
-    /// Its first and last characters.
-    pub preview: String,
-    /// `active`, `expired` or `revoked`.
-    pub state: String,
-    /// What it may do.
-    pub scopes: Vec<String>,
-    /// From where; empty is everywhere.
-    pub networks: Vec<String>,
-    /// UTC.
-    pub created_at: String,
-    /// UTC; null is without end.
-    pub expires_at: Option<String>,
-    /// UTC; null unless revoked.
-    pub revoked_at: Option<String>,
-    /// UTC; null: never.
-    pub last_used_at: Option<String>,
-    /// Of the client that used it last.
-    pub last_used_from: Option<String>,
 }
 
 /// `POST /accounts/{uuid}/ssh-keys`

@@ -64,10 +64,15 @@ pub fn page(status: StatusCode, page: &Markup, referrer: Referrer) -> Response {
 /// sign-in, and beyond that allowance another page says so.
 pub fn closed(app: &App, client: &Client) -> Response {
     let refusal = app.throttle.failed(client, ApiError::plain(Code::NotFound));
-    let Some(wait_s) = refusal.retry_after.filter(|_| refusal.code == Code::RateLimited) else { return nothing() };
+    too_many(&refusal).unwrap_or_else(nothing)
+}
+
+/// The page in place of a refusal, where that is one of too many requests.
+pub fn too_many(refusal: &ApiError) -> Option<Response> {
+    let wait_s = refusal.retry_after.filter(|_| refusal.code == Code::RateLimited)?;
     let mut response = page(StatusCode::TOO_MANY_REQUESTS, &view::too_many(), Referrer::Nobody);
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait_s));
-    response
+    Some(response)
 }
 
 /// The same where nothing was tried.

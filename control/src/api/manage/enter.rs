@@ -35,6 +35,12 @@ pub async fn enter(State(app): State<App>, token: Result<Path<String>, PathRejec
     }
 }
 
+/// `HEAD /manage/{token}`: what looks at links without opening them is told nothing, and counts as no use.
+pub async fn glance() -> Response {
+    let allow = [(header::ALLOW, HeaderValue::from_static("GET"))];
+    guarded((StatusCode::METHOD_NOT_ALLOWED, allow), Referrer::Nobody)
+}
+
 /// A browser always gets a session of its own making: one that it brought is not taken over, so nobody can plant one.
 async fn open(app: &App, token: Secret, client: &Client) -> Result<Option<Secret>, StoreError> {
     let (hash, draw, now, from) = (token::hash(&token), app.draw(), app.now(), client.address);

@@ -42,7 +42,7 @@ pub fn routes() -> Router<App> {
     Router::new()
         .route(PATH, get(show::page))
         .route("/manage/", get(back))
-        .route("/manage/{token}", get(enter::enter))
+        .route("/manage/{token}", get(enter::enter).head(enter::glance))
         .route("/manage/state", get(show::state))
         .route("/manage/manage.css", get(answer::style))
         .route("/manage/manage.js", get(answer::script))

@@ -9,13 +9,10 @@ use crate::{
     api::{
         envelope::Answer,
         error::{ApiError, Code},
+        json::Json,
+        keys::{Key, KeyShow, NewKey, new_key, shown},
         path,
         state::App,
-    },
-    operator::{
-        keys::{new_key, shown},
-        request::Json,
-        wire::{Key, KeyShow, NewKey},
     },
     service::{create_key::create_key, revoke_key::revoke_key},
     store::{ApiKeyRow, StoreError},

@@ -16,6 +16,7 @@ use super::too_many;
 use crate::{
     api::{
         error::{ApiError, Code},
+        manage,
         state::App,
     },
     domain::{
@@ -65,6 +66,13 @@ impl Client {
     }
 }
 
+/// People who hold a link get a page, programs what they read.
+fn refused(path: &str, refusal: ApiError) -> Response {
+    let is_page = path == manage::PATH || path.starts_with("/manage/");
+    let page = is_page.then(|| manage::answer::too_many(&refusal)).flatten();
+    page.unwrap_or_else(|| refusal.into_response())
+}
+
 /// Runs a request inside the layer.
 pub async fn count(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let peer = request.extensions().get().map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |Peer(address)| *address);
@@ -78,7 +86,7 @@ pub async fn count(State(app): State<App>, mut request: Request, next: Next) -> 
     request.extensions_mut().insert(client.clone());
     let mut response = match app.throttle.request(&client) {
         Ok(()) => next.run(request).await,
-        Err(refusal) => refusal.into_response(),
+        Err(refusal) => refused(request.uri().path(), refusal),
     };
     if let Some(tally) = *client.tally.lock().unwrap_or_else(PoisonError::into_inner) {
         let headers = response.headers_mut();

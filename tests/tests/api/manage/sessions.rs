@@ -187,3 +187,35 @@ async fn guesses_use_up_the_allowance_of_failed_sign_ins_and_no_links() {
     let key = control.api("GET", "/servers").from("198.51.100.7").with_key("csp_live_nonsense").send().await;
     assert_eq!(key.status.as_u16(), 429, "it is the same allowance");
 }
+
+#[tokio::test]
+async fn what_only_looks_at_a_link_is_no_use_of_it_and_learns_nothing() {
+    let world = World::online().await;
+    let (_, path) = world.link(&["start"]).await;
+    let invented = format!("{}x", &path[..path.len() - 1]);
+    for path in [&path, &invented] {
+        let looked = world.control.raw("HEAD", path).send().await;
+        assert_eq!((looked.status.as_u16(), looked.header("allow"), looked.header("set-cookie")), (405, "GET", ""));
+        assert_eq!(looked.header("referrer-policy"), "no-referrer");
+    }
+    assert_eq!(world.links().await[0]["uses"], 0);
+}
+
+#[tokio::test]
+async fn who_asks_for_the_page_too_often_is_told_by_a_page() {
+    let control = TestControl::with_settings(|settings| {
+        settings.rate_limits.address_per_minute = std::num::NonZeroU32::new(3).unwrap();
+    });
+    let control = control.await;
+    let ask = async |path: &str| control.raw("GET", path).from("198.51.100.1").send().await;
+    for _ in 0..3 {
+        assert_eq!(ask("/manage").await.status.as_u16(), 404);
+    }
+    for path in ["/manage", "/manage/state", "/manage/csp_sh_x"] {
+        let refused = ask(path).await;
+        assert_eq!(refused.status.as_u16(), 429, "{path}");
+        assert!(refused.text.contains("<h1>Too many tries</h1>") && !refused.header("retry-after").is_empty());
+        assert!(refused.header("content-type").starts_with("text/html"), "{path}");
+    }
+    assert_eq!(ask("/api/v1/servers").await.code(), "rate_limited", "a program is told what it reads");
+}

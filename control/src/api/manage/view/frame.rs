@@ -33,7 +33,7 @@ pub fn closed() -> Markup {
 
 /// Of an address that tried too often.
 pub fn too_many() -> Markup {
-    message("Too many tries", "Too many links from your network did not work. Wait a minute, then open yours again.")
+    message("Too many tries", "Too many requests came from your network. Wait a minute, then open your link again.")
 }
 
 /// After a session was ended.

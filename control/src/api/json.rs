@@ -1,9 +1,10 @@
-//! The body of an operator's request: larger than a customer's, since a catalog travels in it, and just as closed.
+//! A body that is read by its type alone: of the operator's requests, which are larger than a customer's, since a catalog
+//! travels in one, and of what people who sign in ask for in the same words.
 
 use axum::extract::{FromRequest, Request};
 use serde::de::DeserializeOwned;
 
-use crate::api::{
+use super::{
     body,
     error::{ApiError, Code},
     field::inert,
@@ -62,8 +63,18 @@ fn refusal(path: &str, error: &serde_json::Error) -> ApiError {
 
 #[cfg(test)]
 mod tests {
+    use serde::Deserialize;
+
     use super::*;
-    use crate::operator::wire::payments::Credit;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Credit {
+        amount: String,
+        #[expect(dead_code, reason = "only whether it is there is looked at")]
+        reference: String,
+        note: Option<String>,
+    }
 
     fn refused(body: &str) -> (Vec<String>, String) {
         let error = read::<Credit>(body.as_bytes()).unwrap_err();

@@ -111,7 +111,8 @@ pub fn add_extra_ip(
     let (pool, address) = place(tx, server, now)?.ok_or(AddIpError::NoAddress)?;
     let lease = LeaseId(draw.uuid(now));
     let quote = extra_ip::add(&tx.period_list(server, now)?, lease, pool.extra_monthly, now);
-    let Funds { left, .. } = afford(tx, account, Spending::ExtraIp, quote.charged())?;
+    let Funds { left, .. } =
+        afford(tx, account, Spending::ExtraIp, quote.charged()).map_err(|why| why.behind(renewed.charged()))?;
     reserve(tx, (server, lease), (&pool, address), &mut draw, now)?;
     let (host, wanted) = plug(tx, server, lease)?;
     let action = ActionId(draw.uuid(now));

@@ -24,10 +24,22 @@ pub enum Unaffordable {
         price: Cents,
         /// How much is missing.
         missing: Cents,
+        /// What the renewal takes that has to come first; most of the time none has.
+        renewal: Cents,
     },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl Unaffordable {
+    /// The same, where renewals had to be paid first: they are taken back with all else, and whoever tops up needs both.
+    pub(super) fn behind(self, renewals: Cents) -> Self {
+        match self {
+            Self::Short { price, missing, .. } => Self::Short { price, missing, renewal: renewals },
+            other => other,
+        }
+    }
 }
 
 /// What a wallet holds before and after a price is paid.
@@ -46,6 +58,9 @@ pub(super) fn afford(tx: &Tx<'_>, account: AccountId, spending: Spending, price:
     let locks = account.as_ref().map(|account| account.locks()).unwrap_or_default();
     may_spend(spending, price, &locks).map_err(Unaffordable::Locked)?;
     let before = account.map_or(Cents::ZERO, |account| account.balance);
-    let short = || Unaffordable::Short { price, missing: price.minus(before).unwrap_or_default() };
+    let short = || {
+        let missing = price.minus(before).unwrap_or_default();
+        Unaffordable::Short { price, missing, renewal: Cents::ZERO }
+    };
     Ok(Funds { before, left: before.minus(price).ok_or_else(short)? })
 }

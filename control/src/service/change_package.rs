@@ -171,7 +171,8 @@ pub fn change_package(
         .ok_or_else(|| ChangePackageError::NoCapacity(package.slug.clone()))?;
     let paid = tx.period_list(server, now)?;
     let quote = package::change(&paid, service.price.sold, package.monthly, now);
-    let Funds { left, .. } = afford(tx, account, Spending::ChangePackage, quote.charged())?;
+    let Funds { left, .. } =
+        afford(tx, account, Spending::ChangePackage, quote.charged()).map_err(|why| why.behind(renewed.charged()))?;
     let command = Command::ChangePackage;
     let reshape = Reshape { account, command, before: &before, after: &after, host, period: service.last };
     let action = accept(tx, &reshape, &mut draw, now)?;

@@ -132,7 +132,8 @@ pub fn move_extra_ip(
     has_room::<MoveIpError>(tx, &service)?;
     let moved = extra_ip::move_to(&tx.period_list(source, now)?, &tx.period_list(target, now)?, lease, ip.monthly, now);
     // The wallet sees the difference alone.
-    let Funds { left, .. } = afford(tx, account, Spending::ExtraIp, moved.net().0)?;
+    let Funds { left, .. } =
+        afford(tx, account, Spending::ExtraIp, moved.net().0).map_err(|why| why.behind(quote.charged()))?;
     let (host, version) = unplug(tx, source, lease)?;
     let action = ActionId(draw.uuid(now));
     let (command, deadline_at) = (Command::MoveExtraIp, Some(now.plus(PATIENCE_SECONDS)));

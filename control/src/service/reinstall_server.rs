@@ -8,12 +8,14 @@ use csp_shared::{
 
 use super::{
     known_names::{Found, Named, UnknownName, find},
+    renew_service::{RenewalDue, UpToDate, up_to_date},
     reshape::{Reshape, accept, has_room_beside},
 };
 use crate::{
     domain::{
         action::Command,
         allowed::{Ask, Denied, allow},
+        billing::rules::Rules,
         draw::Draw,
         reshape::{Shape, Sold, erased},
         time::Time,
@@ -56,6 +58,9 @@ pub enum ReinstallError {
     /// The state does not allow it.
     #[error(transparent)]
     Denied(#[from] Denied),
+    /// Its paid time is over: no disk is made for what nobody pays.
+    #[error(transparent)]
+    RenewalDue(#[from] RenewalDue),
     /// Names that lead nowhere; never none.
     #[error("{} names of the reinstall lead nowhere", .0.len())]
     Unknown(Vec<UnknownName>),
@@ -74,6 +79,7 @@ pub enum ReinstallError {
 pub fn reinstall_server(
     tx: &mut Tx<'_>,
     wanted: &Reinstall,
+    rules: &Rules,
     draw: Draw,
     now: Time,
 ) -> Result<Reinstalling, ReinstallError> {
@@ -82,6 +88,7 @@ pub fn reinstall_server(
     let standing = tx.server_standing(account, server, now)?.ok_or(ReinstallError::NotFound)?;
     allow(Ask::Reinstall, &standing)?;
     let service = tx.billed_get(server)?.ok_or(ReinstallError::NotFound)?;
+    let UpToDate { service, .. } = up_to_date(tx, service, rules, &mut draw, now)?.for_a_change()?;
     let before = shape(tx, server)?.ok_or(ReinstallError::NotFound)?;
     let host = tx.placement_get(server)?.ok_or(ReinstallError::NotFound)?.host;
     let named = Named {

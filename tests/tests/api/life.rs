@@ -469,6 +469,44 @@ async fn a_change_finds_paid_time_or_is_refused_as_due() {
 }
 
 #[tokio::test]
+async fn nothing_is_erased_on_a_server_whose_expiry_no_scheduler_saw_unless_it_renews() {
+    for (dollars, renews) in [("7.00", false), ("14.00", true)] {
+        let world = World::at("2026-06-10 12:00:00", dollars).await;
+        let server = world.server("web1", None).await;
+        world.days(29).await;
+        world.control.clock.advance(DAY);
+        world.host.alive().await;
+        let before = world.control.books().await;
+        let reply = world.post(server, "reinstall", json!({"os_image_key": "debian-12"})).await;
+        if renews {
+            assert_eq!(reply.status.as_u16(), 200, "{}", reply.text);
+            assert_eq!(world.balance().await, json!(0.1), "the month before the disk");
+        } else {
+            assert_eq!((reply.status.as_u16(), reply.code()), (409, "renewal_due"), "{}", reply.text);
+            assert_eq!(world.control.books().await, before);
+        }
+        world.verified().await;
+    }
+}
+
+#[tokio::test]
+async fn a_change_that_lacks_money_at_the_expiry_names_the_renewal_beside_its_price() {
+    let world = World::at("2026-06-10 12:00:00", "13.90").await;
+    let server = world.server("web1", None).await;
+    world.days(29).await;
+    world.control.clock.advance(DAY);
+    world.host.alive().await;
+    for path in ["change-package", "change-package?dry_run=true"] {
+        let refused = world.post(server, path, json!({"package_slug": "edge"})).await;
+        assert_eq!(refused.status.as_u16(), 402, "{}", refused.text);
+        let told = "The service is due for renewal, which takes 6.95 USD first; the price is 8.00 USD, and the balance is \
+                    8.00 USD short of both.";
+        assert!(refused.text.contains(told), "{}", refused.text);
+    }
+    assert_eq!(world.balance().await, json!(6.95));
+}
+
+#[tokio::test]
 async fn a_destroyed_server_gives_back_what_the_provider_decided_once_it_is_gone() {
     for (policy, back) in
         [(DestroyCredit::None, 0.0), (DestroyCredit::Unstarted, 6.95), (DestroyCredit::Prorata, 10.43)]

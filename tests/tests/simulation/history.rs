@@ -208,7 +208,11 @@ impl History {
         if self.chance.below(2) == 0 {
             let image = (*self.chance.one(&["debian-12", "debian-13"]).unwrap()).to_owned();
             let wanted = Reinstall { account, server, image, ssh_key: None, password_hash: None };
-            let done = self.control.store.write(move |tx| reinstall_server(tx, &wanted, draw.clone(), now)).await;
+            let done = self
+                .control
+                .store
+                .write(move |tx| reinstall_server(tx, &wanted, &Rules::default(), draw.clone(), now))
+                .await;
             return self.told(&format!("reinstall of {server}: {done:?}"));
         }
         let package = (*self.chance.one(&["starter", "large", "small"]).unwrap()).to_owned();

@@ -32,6 +32,8 @@ pub enum Refused {
     NoImage,
     /// The host has no room for a second disk.
     NoRoom,
+    /// Whoever pays for it has to do so first.
+    Unpaid,
     /// It was not sent from our page, or from one of another link.
     NotFromHere,
     /// We cannot.
@@ -43,7 +45,7 @@ impl Refused {
         match self {
             Self::Ended => StatusCode::NOT_FOUND,
             Self::NotGranted(_) | Self::NotFromHere => StatusCode::FORBIDDEN,
-            Self::Denied(_) | Self::NoRoom => StatusCode::CONFLICT,
+            Self::Denied(_) | Self::NoRoom | Self::Unpaid => StatusCode::CONFLICT,
             Self::NotConfirmed | Self::NoImage => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Failed => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -122,6 +124,7 @@ impl From<ReinstallError> for Refused {
         match why {
             ReinstallError::NotFound => Self::Ended,
             ReinstallError::Denied(denied) => Self::Denied(Box::new(denied)),
+            ReinstallError::RenewalDue(_) => Self::Unpaid,
             ReinstallError::Unknown(_) => Self::NoImage,
             ReinstallError::NoCapacity(_) => Self::NoRoom,
             ReinstallError::Store(why) => why.into(),

@@ -27,7 +27,7 @@ use super::{
     error::{ApiError, Code},
     path,
 };
-use crate::service::afford::Unaffordable;
+use crate::{domain::money::Cents, service::afford::Unaffordable};
 
 /// The server that a path names. A text that is no UUID names none: the same answer as for one that does not exist.
 #[derive(Debug, Clone, Copy)]
@@ -59,8 +59,15 @@ fn unaffordable(error: Unaffordable, field: &'static str, nothing: &str) -> ApiE
     let reason = error.to_string();
     match error {
         Unaffordable::Locked(lock) => ApiError::new(Code::AccountLocked, format!("The account may not order: {lock}.")),
-        Unaffordable::Short { price, missing } => {
-            let what = format!("The price is {price} USD, and the balance is {missing} USD short. {nothing}");
+        Unaffordable::Short { price, missing, renewal } => {
+            let what = if renewal == Cents::ZERO {
+                format!("The price is {price} USD, and the balance is {missing} USD short. {nothing}")
+            } else {
+                format!(
+                    "The service is due for renewal, which takes {renewal} USD first; the price is {price} USD, and the \
+                     balance is {missing} USD short of both. {nothing}"
+                )
+            };
             ApiError::new(Code::InsufficientBalance, what).naming(field, reason)
         }
         Unaffordable::Store(error) => error.into(),

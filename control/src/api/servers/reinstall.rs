@@ -76,8 +76,8 @@ pub struct ReinstallAnswer {
     tag = tags::SERVERS,
     extensions(
         ("x-error-codes" = json!([
-            Code::ServerBusy, Code::Conflict, Code::Protected, Code::NoCapacity, Code::ImageNotFound,
-            Code::SshKeyNotFound
+            Code::ServerBusy, Code::Conflict, Code::Protected, Code::NoCapacity, Code::RenewalDue,
+            Code::ImageNotFound, Code::SshKeyNotFound
         ])),
         ("x-example" = json!({"message": QUEUED, "action": example(Command::Reinstall)}))
     )
@@ -98,9 +98,9 @@ pub async fn reinstall(
     let (hash, plain) = password.map(|password| (password.hash, password.plain)).unzip();
     let wanted =
         Reinstall { account: customer.account, server, image: image.into_text(), ssh_key, password_hash: hash };
-    let (draw, now) = (app.draw(), app.now());
+    let (draw, now, rules) = (app.draw(), app.now(), app.settings.billing);
     once.run(&app, move |tx| {
-        let done = reinstall_server(tx, &wanted, draw.clone(), now)?;
+        let done = reinstall_server(tx, &wanted, &rules, draw.clone(), now)?;
         let root_password = plain.clone().filter(|_| done.by_password);
         let queued = Queued::message(tx, wanted.account, Some(done.action), QUEUED)?;
         Ok(Effect { answer: queued.with(ReinstallAnswer { uuid: server, root_password }), wake: Some(done.host) })
@@ -133,6 +133,7 @@ impl From<ReinstallError> for ApiError {
         match error {
             ReinstallError::NotFound => missing(),
             ReinstallError::Denied(denied) => denied.into(),
+            ReinstallError::RenewalDue(_) => Self::plain(Code::RenewalDue),
             ReinstallError::Unknown(unknown) => names::refusal(&unknown),
             ReinstallError::NoCapacity(_) => Self::new(
                 Code::NoCapacity,

@@ -24,6 +24,7 @@ pub fn why(refused: &Refused) -> String {
             "There is no room for a new disk beside the old one at the moment. Try again later. Nothing was changed."
                 .to_owned()
         }
+        Refused::Unpaid => "Its owner has to extend the server first. Nothing was changed.".to_owned(),
         Refused::NotFromHere => {
             "This was not sent from the page that is open now, or another link was opened in this browser since. Open the \
              page again."

@@ -54,7 +54,9 @@ fn advice(error: &io::Error) -> &'static str {
 /// The sentence, and fields that it does not name already.
 fn refused(message: &str, fields: &[FieldFault]) -> String {
     let extra = fields.iter().filter(|fault| !message.contains(&fault.reason));
-    extra.fold(message.to_owned(), |text, fault| format!("{text}; {}: {}", fault.field, fault.reason))
+    extra.fold(message.to_owned(), |text, fault| {
+        format!("{}; {}: {}", text.trim_end_matches('.'), fault.field, fault.reason)
+    })
 }
 
 /// A success or a refusal, as it comes.

@@ -116,6 +116,7 @@ pub(super) fn credit(
 }
 
 pub(super) fn dispute(client: &Client<'_>, command: DisputeCommand, json: bool) -> Result<(), CommandError> {
+    let is_lost = matches!(command, DisputeCommand::Close { outcome: End::Lost, .. });
     let done = match command {
         DisputeCommand::List => return list(client, json),
         DisputeCommand::Open(new) => new.send(client, "/disputes")?,
@@ -127,7 +128,14 @@ pub(super) fn dispute(client: &Client<'_>, command: DisputeCommand, json: bool) 
             client.post("/disputes/close", &CloseDispute { reference, outcome: outcome.to_owned() })?
         }
     };
-    if json { say_json(&done) } else { say(&moved(&done)) }
+    match (json, is_lost && done.done) {
+        (true, _) => say_json(&done),
+        (false, true) => {
+            let Moved { amount, balance, owed, .. } = &done;
+            say(&format!("Lost: the {amount} USD that the dispute took stay taken. {}", standing(balance, owed)))
+        }
+        (false, false) => say(&moved(&done)),
+    }
 }
 
 fn list(client: &Client<'_>, json: bool) -> Result<(), CommandError> {

@@ -24,7 +24,7 @@ pub(super) fn keep_promise(
         command if command.is_about_ips() => {
             (Cause::ExtraIpCredit(action), "Unused time of an extra address that was given up")
         }
-        _ => (Cause::DestroyCredit(action), "Unused time of a destroyed server"),
+        _ => (Cause::DestroyCredit(action), "Unused time of a server that ended"),
     };
     let back = Back { server, amount, cause, description: description.to_owned() };
     give_back(tx, back, draw, now).map(drop)

@@ -144,7 +144,9 @@ pub fn why(cause: &Cause) -> String {
         Cause::ExtraIpSetOffReversal(action) => {
             format!("the extra address did not move (action {action}): what was set off is taken back")
         }
-        Cause::DestroyCredit(action) => format!("the server was destroyed (action {action}): unused periods go back"),
+        Cause::DestroyCredit(action) => {
+            format!("the server ended, by request or with its host (action {action}): unused time goes back")
+        }
         Cause::TopUp { reference } => format!("payment {reference} came in"),
         Cause::Refund { reference } => format!("a payment went back to whoever paid, as refund {reference}"),
         Cause::Dispute { reference } => format!("a payment is disputed and taken back, as dispute {reference}"),

@@ -281,6 +281,12 @@ impl Config {
         self.data_dir.join("metrics.db")
     }
 
+    /// The key of what is sealed in the database.
+    #[must_use]
+    pub fn vault_key(&self) -> PathBuf {
+        self.keys().join("vault.key")
+    }
+
     /// The folder of the control plane's own keys.
     #[must_use]
     pub fn keys(&self) -> PathBuf {

@@ -1,5 +1,6 @@
 //! What the tests of csp stand on.
 
+pub mod authenticator;
 pub mod fake_machine;
 pub mod spec;
 pub mod test_control;

@@ -19,7 +19,7 @@ use csp_control::{
     config::{AccountLimits, Orders, PublicUrl, RateLimits, SignUpRules},
     domain::{
         api_key::KeyTerms, billing::rules::Rules, catalog::Catalog, label::Label, scope::Scopes, ssh_key::SshKey,
-        time::Time,
+        time::Time, vault::Vault,
     },
     entropy::SeededEntropy,
     failpoint::Watch,
@@ -134,8 +134,15 @@ impl TestControl {
     /// Another process on the same files, with the clock where it was.
     #[must_use]
     pub fn restarted(self) -> Self {
+        self.restarted_with(|_| ())
+    }
+
+    /// The same, with other settings.
+    #[must_use]
+    pub fn restarted_with(self, change: impl FnOnce(&mut Settings)) -> Self {
         let Self { app, clock, folder, .. } = self;
-        let settings = (*app.settings).clone();
+        let mut settings = (*app.settings).clone();
+        change(&mut settings);
         drop(app);
         // Other random values than the first process had.
         Self::on(folder, clock, settings, 2, |path| Store::open(path).unwrap())
@@ -328,6 +335,7 @@ fn usual_settings() -> Settings {
         limits: AccountLimits::default().limits(),
         sign_up: SignUpRules::default(),
         rate_limits: RateLimits::generous(),
+        vault: Vault::new([7; 32]),
         trusted_proxies: vec!["127.0.0.1/32".parse().unwrap()],
     }
 }

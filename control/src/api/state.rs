@@ -9,7 +9,7 @@ use super::{edge::Edge, hashing::Hashing, held::Held, throttle::Throttle, turns:
 use crate::{
     clock::Clock,
     config::{Advertise, Orders, PublicUrl, RateLimits, SignUpRules},
-    domain::{billing::rules::Rules, draw::Draw, limits::Limits, time::Time},
+    domain::{billing::rules::Rules, draw::Draw, limits::Limits, time::Time, vault::Vault},
     entropy::Entropy,
     fleet::Wake,
     metrics::Metrics,
@@ -63,6 +63,8 @@ pub struct Settings {
     pub sign_up: SignUpRules,
     /// How often somebody may ask.
     pub rate_limits: RateLimits,
+    /// Opens and seals what the store must not hold in clear.
+    pub vault: Vault,
     /// Proxies that are believed when they name the client.
     pub trusted_proxies: Vec<IpNet>,
 }

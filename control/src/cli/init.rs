@@ -7,9 +7,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use csp_link::key_file::load_or_create_bytes;
+
 use super::{CommandError, InitArguments, text::say};
 use crate::{
     config::{Config, template, toml_text::TomlFault},
+    entropy::{Entropy as _, SystemEntropy},
     fleet::ControlKeys,
     store::{Store, StoreError},
 };
@@ -90,6 +93,8 @@ pub(super) fn run(choices: &InitArguments) -> Result<(), InitError> {
     make_folder(&places.data, 0o700).map_err(fail(&places.data))?;
     make_folder(&config.keys(), 0o700).map_err(fail(&config.keys()))?;
     ControlKeys::load_or_create(&config.keys()).map_err(InitError::Keys)?;
+    let fresh = SystemEntropy.draw().bytes();
+    load_or_create_bytes(&config.vault_key(), fresh).map_err(InitError::Keys)?;
     Store::open(&config.database()).map_err(InitError::Database)?;
     // The configuration last: it says that the rest is complete.
     if let Some(folder) = places.config.parent() {

@@ -8,7 +8,7 @@ use super::{
     client::Client,
     text::{say, say_json, table},
 };
-use crate::operator::wire::people::{Approved, Invite, Person, Told};
+use crate::operator::wire::people::{Approved, CodeOff, Invite, Person, Told};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum PersonCommand {
@@ -19,6 +19,11 @@ pub(super) enum PersonCommand {
         /// To sign in for an account that is there [default: for one of their own]
         #[arg(long)]
         account: Option<AccountId>,
+    },
+    /// Ask somebody for no code any more who lost authenticator and recovery codes, and tell them; be sure who asks
+    CodeOff {
+        /// What they sign in with
+        email: String,
     },
     /// Show who signed up and waits for approval
     List,
@@ -41,6 +46,10 @@ pub(super) fn run(client: &Client<'_>, command: PersonCommand, json: bool) -> Re
         PersonCommand::Invite { email, account } => {
             let told: Told = client.post("/people/invite", &Invite { email, account })?;
             if json { say_json(&told) } else { say(&format!("An invitation is on its way to {}.", told.email)) }
+        }
+        PersonCommand::CodeOff { email } => {
+            let told: Told = client.post("/people/code-off", &CodeOff { email })?;
+            if json { say_json(&told) } else { say(&format!("{} signs in with the password alone.", told.email)) }
         }
         PersonCommand::List => {
             let people: Vec<Person> = client.get("/people")?;

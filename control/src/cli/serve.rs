@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use csp_link::key_file::load_or_create_bytes;
 use csp_shared::secret::Secret;
 use tokio::{
     net::{TcpListener, UnixListener},
@@ -31,7 +32,7 @@ use crate::{
         Config, ConfigError, Mail,
         listen::{ListenError, PassedSockets},
     },
-    domain::time::MINUTE,
+    domain::{time::MINUTE, vault::Vault},
     entropy::{Entropy, SystemEntropy},
     fleet::{Bounds, ControlKeys, Listener, StoreHosts},
     mail::{outbox, smtp::Smtp},
@@ -94,6 +95,7 @@ struct Open {
     api: TcpListener,
     fleet: TcpListener,
     operator: UnixListener,
+    vault_is_new: bool,
     courier: Option<Smtp>,
     remote: Option<TcpListener>,
     lock: File,
@@ -103,7 +105,10 @@ fn open(config: &Config, mut sockets: PassedSockets) -> Result<Open, ServeError>
     let lock = lock(&config.data_dir)?;
     let keys = ControlKeys::load(&config.keys()).map_err(ServeError::Keys)?;
     let store = Store::open(&database(config)?)?;
+    let (vault, vault_is_new) =
+        load_or_create_bytes(&config.vault_key(), SystemEntropy.draw().bytes()).map_err(ServeError::Keys)?;
     let settings = Settings {
+        vault: Vault::new(vault),
         public_url: config.public_url.clone(),
         advertise: config.fleet.advertise.clone(),
         pins: keys.pins(),
@@ -122,10 +127,25 @@ fn open(config: &Config, mut sockets: PassedSockets) -> Result<Open, ServeError>
         api: sockets.open(&config.api.listen, "[api] listen")?,
         fleet: sockets.open(&config.fleet.listen, "[fleet] listen")?,
         operator: socket::listen(&config.operator.socket)?,
+        vault_is_new,
         courier: config.mail.as_ref().map(courier).transpose()?,
         remote: config.operator.listen.as_ref().map(|at| sockets.open(at, "[operator] listen")).transpose()?,
         lock,
     })
+}
+
+/// A key that was missing is made: whoever set up an older version had none. Where something was sealed by it before, that opens
+/// no more, which is told; nobody is let in for it.
+async fn tell_new_vault(config: &Config, store: &Store) -> Result<(), ServeError> {
+    let people = store.read::<_, StoreError>(|read| read.second_factor_count()).await?;
+    if people > 0 {
+        tracing::error!(
+            people, file = %config.vault_key().display(),
+            "this key was missing and is a new one: the codes of these people cannot be checked. Stop, put the file back from \
+             the backup, and start again; or turn their codes off with `csp-control person code-off`"
+        );
+    }
+    Ok(())
 }
 
 /// How letters are handed over. That the server answers is not asked here: it may be away for a day.
@@ -161,7 +181,10 @@ fn lock(data_dir: &Path) -> Result<File, ServeError> {
 }
 
 async fn serve(config: &Config, sockets: PassedSockets) -> Result<(), ServeError> {
-    let Open { app, keys, api, fleet, operator, courier, remote, lock } = open(config, sockets)?;
+    let Open { app, keys, api, fleet, operator, vault_is_new, courier, remote, lock } = open(config, sockets)?;
+    if vault_is_new {
+        tell_new_vault(config, &app.store).await?;
+    }
     let at = (place(&api), place(&fleet));
     let (stop, stopped) = watch::channel(false);
     let told = |mut stopped: watch::Receiver<bool>| async move {

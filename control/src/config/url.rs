@@ -40,6 +40,18 @@ impl PublicUrl {
     }
 }
 
+impl PublicUrl {
+    /// The name alone, or the address, as people know the place.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        let rest = self.origin().split_once("://").map_or("", |(_, rest)| rest);
+        match rest.strip_prefix('[') {
+            Some(v6) => v6.split(']').next().unwrap_or(rest),
+            None => rest.split(':').next().unwrap_or(rest),
+        }
+    }
+}
+
 impl fmt::Display for PublicUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -55,7 +67,8 @@ mod tests {
         let url = PublicUrl::try_from("https://cloud.example.com/".to_owned()).unwrap();
         assert_eq!(url.to_string(), "https://cloud.example.com");
         assert!(url.is_https());
-        assert_eq!(url.origin(), "https://cloud.example.com");
+        assert_eq!((url.origin(), url.host()), ("https://cloud.example.com", "cloud.example.com"));
+        assert_eq!(PublicUrl::try_from("http://[::1]:80/a".to_owned()).unwrap().host(), "::1");
         let below = PublicUrl::try_from("http://127.0.0.1:8080/a/b".to_owned()).unwrap();
         assert_eq!((below.is_https(), below.origin()), (false, "http://127.0.0.1:8080"));
         for text in

@@ -47,4 +47,6 @@ pub mod ssh_key;
 pub mod statement;
 pub mod time;
 pub mod token;
+pub mod totp;
 pub mod user_data;
+pub mod vault;

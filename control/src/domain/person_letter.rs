@@ -90,6 +90,53 @@ pub fn email_changed(new: &Email) -> Letter {
     }
 }
 
+/// After a code was turned on.
+#[must_use]
+pub fn second_factor_on() -> Letter {
+    Letter {
+        subject: "A code is asked for when you sign in".to_owned(),
+        body: "From now on your account asks for a code of your authenticator when you sign in, and your other browsers were \
+               signed out. If it was not you, tell us at once.\n"
+            .to_owned(),
+    }
+}
+
+/// After it was turned off, by the person or by the operator.
+#[must_use]
+pub fn second_factor_off(by_operator: bool) -> Letter {
+    let who = if by_operator { "We turned off" } else { "You turned off" };
+    Letter {
+        subject: "No code is asked for when you sign in".to_owned(),
+        body: format!(
+            "{who} the code that your account asked for when you sign in: the password alone opens it. If you did not want \
+             that, change your password, turn the code on again, and tell us.\n"
+        ),
+    }
+}
+
+/// After a recovery code was used.
+#[must_use]
+pub fn recovery_code_used(left: u64) -> Letter {
+    Letter {
+        subject: "A recovery code was used".to_owned(),
+        body: format!(
+            "A recovery code of your account was used in place of a code of your authenticator; {left} are left. If it was \
+             not you, change your password and make new recovery codes at once, and tell us.\n"
+        ),
+    }
+}
+
+/// After too many wrong codes, by somebody who has the password.
+#[must_use]
+pub fn codes_guessed() -> Letter {
+    Letter {
+        subject: "Somebody guesses your codes".to_owned(),
+        body: "Somebody gave the right password of your account and then ten wrong codes. Codes of your authenticator are not \
+               looked at for an hour; your recovery codes still work. If it was not you, choose another password at once.\n"
+            .to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -25,6 +25,8 @@ pub enum TokenKind {
     Mail,
     /// The account, for the browser in which somebody has signed in.
     SignIn,
+    /// The second step of signing in, for who gave the password. Opens nothing.
+    HalfWay,
 }
 
 impl TokenKind {
@@ -41,6 +43,7 @@ impl TokenKind {
             Self::LinkSession => "csp_ls_",
             Self::Mail => "csp_ml_",
             Self::SignIn => "csp_si_",
+            Self::HalfWay => "csp_hw_",
         }
     }
 }

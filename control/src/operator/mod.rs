@@ -51,6 +51,7 @@ pub fn router(app: App) -> Router {
         .route("/keys/{uuid}/revoke", post(keys::revoke))
         .route("/people", get(people::list))
         .route("/people/invite", post(people::invite))
+        .route("/people/code-off", post(people::code_off))
         .route("/people/{uuid}/approve", post(people::approve))
         .route("/people/{uuid}/refuse", post(people::refuse))
         .route("/tokens", get(tokens::list).post(tokens::create))

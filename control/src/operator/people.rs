@@ -3,7 +3,7 @@
 use axum::extract::{Path, State};
 use csp_shared::id::PersonId;
 
-use super::wire::people::{Approved, Invite, Person, Told};
+use super::wire::people::{Approved, CodeOff, Invite, Person, Told};
 use crate::{
     api::{
         App,
@@ -19,6 +19,7 @@ use crate::{
     service::{
         invite_person::{InviteError, invite_person},
         judge_sign_up::{JudgeError, approve_sign_up, refuse_sign_up},
+        second_factor::lift_factor,
     },
     store::StoreError,
 };
@@ -66,6 +67,15 @@ pub async fn refuse(State(app): State<App>, Path(id): Path<PersonId>) -> Result<
     let (draw, now) = (app.draw(), app.now());
     app.store.write(move |tx| refuse_sign_up(tx, id, draw.clone(), now)).await?;
     Ok(Answer::message("Refused, forgotten and told."))
+}
+
+/// `POST /people/code-off`: for who lost authenticator and recovery codes. They are told.
+pub async fn code_off(State(app): State<App>, Json(who): Json<CodeOff>) -> Result<Answer<Told>, ApiError> {
+    let email = Email::of_person(&who.email);
+    let email = email.map_err(|why| ApiError::field(Code::ValidationFailed, "email", why.to_string()))?;
+    let (draw, now, told) = (app.draw(), app.now(), email.to_string());
+    app.store.write(move |tx| lift_factor(tx, &email, draw.clone(), now)).await?;
+    Ok(Answer::data(Told { email: told }))
 }
 
 impl From<InviteError> for ApiError {

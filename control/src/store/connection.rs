@@ -33,6 +33,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0022_ledger_check.sql"),
     include_str!("migrations/0023_promo_packages.sql"),
     include_str!("migrations/0024_people.sql"),
+    include_str!("migrations/0027_second_factor.sql"),
 ];
 
 /// Statements kept prepared on a connection: an unprepared one costs half again as much (measured).

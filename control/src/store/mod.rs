@@ -45,6 +45,7 @@ mod reminder;
 mod reshape;
 mod row;
 mod scheduler;
+mod second_factor;
 mod server;
 mod server_settings;
 mod server_view;
@@ -98,6 +99,7 @@ pub use self::{
     placement::{Placement, PlacementState},
     reshape::ReshapeRow,
     scheduler::SchedulerRow,
+    second_factor::SecondFactorRow,
     server::{NewServer, Server},
     server_view::{ServerFilter, ServerIp, ServerView},
     share_link::{LinkVisit, NewShareLink, ShareLinkRow},

@@ -139,11 +139,12 @@ impl Tx<'_> {
         self.run("DELETE FROM people WHERE uuid = ?1 AND account_id IS NULL", [id.to_string()]).map(drop)
     }
 
-    /// Gives somebody another password.
+    /// Gives somebody another password; who gave the old one and is half-way in begins again.
     ///
     /// # Errors
     /// When the store cannot keep it.
     pub fn person_set_password(&mut self, id: PersonId, password: &PasswordHash) -> Result<(), StoreError> {
+        self.half_sign_in_end_all(id)?;
         let sql = "UPDATE people SET password_hash = ?2 WHERE uuid = ?1";
         self.run(sql, (id.to_string(), password.reveal())).map(drop)
     }

@@ -48,7 +48,7 @@ pub enum KeyFileError {
         mode: u32,
     },
     /// The file holds something else.
-    #[error("the file {} holds no Ed25519 key in PKCS#8 PEM", .0.display())]
+    #[error("the file {} holds no key of its kind: put it back from a backup", .0.display())]
     NotKey(PathBuf),
     /// The random source failed.
     #[error("could not generate a key")]
@@ -61,13 +61,7 @@ impl Identity {
     /// # Errors
     /// When the file is absent, can be read by others, or holds no Ed25519 key.
     pub fn load(path: &Path) -> Result<Self, KeyFileError> {
-        let read = |error| KeyFileError::Read(path.to_owned(), error);
-        let file = File::open(path).map_err(read)?;
-        let about = file.metadata().map_err(read)?;
-        if about.mode() & 0o077 != 0 {
-            return Err(KeyFileError::Exposed { path: path.to_owned(), mode: about.mode() & 0o777 });
-        }
-        let text = io::read_to_string(io::Read::take(file, FILE_BYTES_MAX)).map_err(read)?;
+        let text = read_private(path)?;
         Self::from_pem(&text).ok_or_else(|| KeyFileError::NotKey(path.to_owned()))
     }
 
@@ -129,6 +123,45 @@ impl fmt::Debug for Identity {
     }
 }
 
+/// Reads a file that its owner alone may read.
+fn read_private(path: &Path) -> Result<String, KeyFileError> {
+    let read = |error| KeyFileError::Read(path.to_owned(), error);
+    let file = File::open(path).map_err(read)?;
+    let about = file.metadata().map_err(read)?;
+    if about.mode() & 0o077 != 0 {
+        return Err(KeyFileError::Exposed { path: path.to_owned(), mode: about.mode() & 0o777 });
+    }
+    io::read_to_string(io::Read::take(file, FILE_BYTES_MAX)).map_err(read)
+}
+
+/// Reads a key of 32 bytes, kept as 64 hexadecimal digits.
+///
+/// # Errors
+/// When the file is absent, can be read by others, or holds something else.
+pub fn load_bytes(path: &Path) -> Result<[u8; 32], KeyFileError> {
+    let text = read_private(path)?;
+    let digits = text.trim_end();
+    let byte = |at: usize| digits.get(2 * at..2 * at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
+    let bytes: Option<Vec<u8>> = (0..32).map(byte).collect();
+    let key = bytes.filter(|_| digits.len() == 64).and_then(|bytes| bytes.try_into().ok());
+    key.ok_or_else(|| KeyFileError::NotKey(path.to_owned()))
+}
+
+/// The same; keeps `fresh` there if there is none. Answers whether it did.
+///
+/// # Errors
+/// As [`load_bytes`], and when the file cannot be written.
+pub fn load_or_create_bytes(path: &Path, fresh: [u8; 32]) -> Result<([u8; 32], bool), KeyFileError> {
+    match load_bytes(path) {
+        Err(KeyFileError::Read(_, error)) if error.kind() == io::ErrorKind::NotFound => {
+            let digits: String = fresh.iter().map(|byte| format!("{byte:02x}")).collect();
+            publish(path, &format!("{digits}\n")).map_err(|error| KeyFileError::Write(path.to_owned(), error))?;
+            load_bytes(path).map(|key| (key, true))
+        }
+        other => other.map(|key| (key, false)),
+    }
+}
+
 /// Puts `text` into a file that was not there, durable and whole. Leaves an existing file as it is.
 fn publish(path: &Path, text: &str) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -187,6 +220,24 @@ mod tests {
         Identity::load_or_create(&path).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         assert!(matches!(Identity::load_or_create(&path), Err(KeyFileError::Exposed { mode: 0o644, .. })));
+    }
+
+    #[test]
+    fn a_key_of_bytes_once_made_stays_the_same_and_is_nobody_elses_to_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("vault.key");
+        assert!(load_bytes(&path).is_err());
+        let mut key = [7; 32];
+        key[0] = 0xf1;
+        assert_eq!(load_or_create_bytes(&path, key).unwrap(), (key, true));
+        assert_eq!(load_or_create_bytes(&path, [8; 32]).unwrap(), (key, false));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(matches!(load_bytes(&path), Err(KeyFileError::Exposed { mode: 0o640, .. })));
+        for wrong in ["", "f1", &"0".repeat(65), &"g".repeat(64), &"é".repeat(32)] {
+            fs::remove_file(&path).unwrap();
+            write_private(&path, wrong).unwrap();
+            assert!(matches!(load_bytes(&path), Err(KeyFileError::NotKey(_))), "{wrong}");
+        }
     }
 
     #[test]

@@ -22,6 +22,7 @@ use csp_control::{
         sign_in::SignUp,
         slug::Slug,
         time::Time,
+        vault::Vault,
     },
     entropy::{Entropy, SeededEntropy},
     failpoint::Watch,
@@ -162,6 +163,7 @@ fn stand(store: &Store, clock: &Arc<SetClock>, entropy: &Arc<SeededEntropy>) -> 
         limits: AccountLimits::default().limits(),
         sign_up: SignUpRules { mode: SignUp::Approval, terms_version: None },
         rate_limits: RateLimits::generous(),
+        vault: Vault::new([7; 32]),
         trusted_proxies: Vec::new(),
     };
     let app = App::new(store.clone(), clock.clone(), entropy.clone(), settings);

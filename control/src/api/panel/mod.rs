@@ -5,6 +5,7 @@
 //! sign_up    an address, a letter, and a name and password
 //! sign_in    in and out, and where else
 //! person     password and mail address
+//! second_factor  codes of an authenticator, and recovery codes
 //! keys       API keys
 //! ```
 //!
@@ -13,6 +14,8 @@
 
 mod keys;
 mod person;
+mod qr;
+mod second_factor;
 pub mod session;
 mod sign_in;
 mod sign_up;
@@ -59,12 +62,18 @@ pub fn listed() -> Vec<Route> {
         route(&["GET", "POST"], "/sign-up", Open, get(sign_up::rules).post(sign_up::ask)),
         route(&["POST"], "/sign-up/finish", Open, post(sign_up::finish)),
         route(&["POST"], "/sign-in", Open, post(sign_in::sign_in)),
+        route(&["POST"], "/sign-in/code", Open, post(sign_in::code)),
         route(&["POST"], "/password/forgotten", Open, post(person::forgotten)),
         route(&["POST"], "/password/reset", Open, post(person::reset)),
         route(&["POST"], "/email/confirm", Open, post(person::confirm_email)),
         route(&["GET"], "/person", SignedIn, get(person::show)),
         route(&["POST"], "/password", SignedIn, post(person::change_password)),
         route(&["POST"], "/email", SignedIn, post(person::change_email)),
+        route(&["GET"], "/second-factor", SignedIn, get(second_factor::show)),
+        route(&["POST"], "/second-factor/set-up", SignedIn, post(second_factor::set_up)),
+        route(&["POST"], "/second-factor/confirm", SignedIn, post(second_factor::confirm)),
+        route(&["POST"], "/second-factor/recovery-codes", SignedIn, post(second_factor::recovery_codes)),
+        route(&["POST"], "/second-factor/turn-off", SignedIn, post(second_factor::turn_off)),
         route(&["GET", "DELETE"], "/sign-ins", SignedIn, get(sign_in::list).delete(sign_in::end_all)),
         route(&["DELETE"], "/sign-ins/{uuid}", SignedIn, delete(sign_in::end)),
         route(&["POST"], "/sign-out", SignedIn, post(sign_in::sign_out)),

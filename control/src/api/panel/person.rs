@@ -119,7 +119,7 @@ pub async fn change_password(
 
 /// Asks for the password again: a browser that was left open must not be enough to take an account over. Counted as where
 /// somebody signs in.
-async fn check(app: &App, SignedIn { person, client, .. }: &SignedIn, text: &str) -> Result<(), ApiError> {
+pub(super) async fn check(app: &App, SignedIn { person, client, .. }: &SignedIn, text: &str) -> Result<(), ApiError> {
     let (email, from) = (person.email.clone(), counted_as(client.address));
     let known = app.store.read::<_, StoreError>(move |read| read.person_address_is_known(&email, from)).await?;
     app.throttle.password(client, &person.email, known)?;

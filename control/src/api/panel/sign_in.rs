@@ -5,10 +5,13 @@ use axum::{
     http::{header, request::Parts},
     response::{IntoResponse as _, Response},
 };
-use csp_shared::id::SignInId;
+use csp_shared::{id::SignInId, secret::Secret};
 use serde::{Deserialize, Serialize};
 
-use super::session::{COOKIE, SignedIn};
+use super::{
+    second_factor::{too_many_codes, wrong_code},
+    session::{COOKIE, SignedIn},
+};
 use crate::{
     api::{
         body::JsonBody,
@@ -19,8 +22,16 @@ use crate::{
         state::App,
         throttle::Client,
     },
-    domain::{email::Email, network::counted_as, person::Password},
-    service::sign_in::{Arrival, sign_in as let_in},
+    domain::{
+        email::Email,
+        network::counted_as,
+        person::Password,
+        totp::{HALF_WAY_SECONDS, SecondFactor},
+    },
+    service::{
+        finish_sign_in::{SecondStep, SecondStepEnd, finish_sign_in},
+        sign_in::{Arrival, LetIn, sign_in as let_in},
+    },
     store::{SignIn, StoreError},
 };
 
@@ -69,14 +80,75 @@ pub async fn sign_in(State(app): State<App>, parts: Parts, body: JsonBody<SignIn
     if person.account.is_none() {
         return Err(ApiError::new(Code::AccountLocked, "Your account is not approved yet. A letter will tell you."));
     }
-    let user_agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let (id, password, user_agent) = (person.id, person.password, user_agent.to_owned());
+    let (id, password, user_agent) = (person.id, person.password, user_agent(&parts));
     let arrival = Arrival { person: id, password, from: client.address, user_agent };
     let (draw, now) = (app.draw(), app.now());
-    let session = app.store.write::<_, StoreError>(move |tx| let_in(tx, &arrival, draw.clone(), now)).await?;
-    let mut response = Answer::message("You are signed in.").into_response();
-    COOKIE.keep(&mut response, &app.settings.public_url, &session.ok_or_else(wrong)?);
-    Ok(response)
+    let let_in = app.store.write::<_, StoreError>(move |tx| let_in(tx, &arrival, draw.clone(), now)).await?;
+    match let_in.ok_or_else(wrong)? {
+        LetIn::Whole(session) => Ok(inside(&app, &session)),
+        LetIn::HalfWay(token) => {
+            let half_way = HalfWay { signed_in: false, token, expires_in_s: HALF_WAY_SECONDS };
+            Ok(Answer::data(half_way).with_message("Type a code of your authenticator.").into_response())
+        }
+    }
+}
+
+/// Of who gave the right password, where a code is asked for as well.
+#[derive(Debug, Serialize)]
+struct HalfWay {
+    signed_in: bool,
+    /// For the second step. Opens nothing.
+    token: Secret,
+    expires_in_s: i64,
+}
+
+/// Of who is signed in.
+#[derive(Debug, Serialize)]
+struct Inside {
+    signed_in: bool,
+}
+
+fn inside(app: &App, session: &Secret) -> Response {
+    let mut response = Answer::data(Inside { signed_in: true }).with_message("You are signed in.").into_response();
+    COOKIE.keep(&mut response, &app.settings.public_url, session);
+    response
+}
+
+fn user_agent(parts: &Parts) -> String {
+    let value = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+    value.unwrap_or_default().to_owned()
+}
+
+/// The body of the second step.
+#[derive(Deserialize)]
+pub struct CodeBody {
+    #[serde(default)]
+    token: Field<String>,
+    #[serde(default)]
+    code: Field<String>,
+    #[serde(flatten)]
+    unknown: Unknown,
+}
+
+/// `POST /sign-in/code`: with what the password gave, and a code of the authenticator or a recovery code.
+pub async fn code(State(app): State<App>, parts: Parts, body: JsonBody<CodeBody>) -> Result<Response, ApiError> {
+    let client = Client::of(&parts);
+    app.throttle.stranger(&client)?;
+    let mut faults = Faults::beginning_with(&body.value.unknown);
+    let token = faults.required("token", body.value.token).map(Secret::new);
+    let given = faults.required("code", body.value.code);
+    let (Some(token), Some(given)) = (token, given) else { return Err(faults.refusal()) };
+    faults.into_result()?;
+    let step =
+        SecondStep { token, given: SecondFactor::parse(&given), from: client.address, user_agent: user_agent(&parts) };
+    let (vault, draw, now) = (app.settings.vault.clone(), app.draw(), app.now());
+    let end = app.store.write::<_, StoreError>(move |tx| finish_sign_in(tx, &vault, &step, draw.clone(), now)).await?;
+    match end {
+        SecondStepEnd::SignedIn(session) => Ok(inside(&app, &session)),
+        SecondStepEnd::Wrong => Err(wrong_code()),
+        SecondStepEnd::TooMany => Err(too_many_codes()),
+        SecondStepEnd::Ended => Err(ApiError::new(Code::Unauthorized, "That took too long. Sign in again.")),
+    }
 }
 
 /// A browser in which somebody is signed in.

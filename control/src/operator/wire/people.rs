@@ -14,6 +14,14 @@ pub struct Invite {
     pub account: Option<AccountId>,
 }
 
+/// `POST /people/code-off`
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CodeOff {
+    /// What they sign in with.
+    pub email: String,
+}
+
 /// Who was written to.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Told {

@@ -3,6 +3,7 @@
 mod canary;
 mod guesses;
 mod letters;
+mod second_factor;
 mod sessions;
 mod sign_up;
 

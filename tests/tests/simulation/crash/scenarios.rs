@@ -61,6 +61,7 @@ pub fn people(stage: &mut Stage) -> Played<'_> {
         stage.browse("DELETE", &format!("/keys/{key}"), &json!({}), &[200]).await;
         stage.history.wait(301).await;
         stage.browse("GET", "/person", &Value::Null, &[200]).await;
+        by_code(stage, old).await;
 
         let change = json!({"current_password": old, "password": new});
         stage.browse("POST", "/password", &change, &[200, 422]).await;
@@ -85,6 +86,36 @@ pub fn people(stage: &mut Stage) -> Played<'_> {
         stage.browse("POST", "/sign-up/finish", &chosen, &[200, 422]).await;
         stage.browse("POST", "/sign-in", &sign_in("eve@example.com", old), &[200]).await;
     })
+}
+
+/// Ada turns codes on, signs in by one, and gets new recovery codes; then codes are off, by her, and by the operator.
+async fn by_code(stage: &mut Stage, password: &str) {
+    let proof = json!({"current_password": password});
+    for by_operator in [false, true] {
+        let set_up = stage.browse("POST", "/second-factor/set-up", &proof, &[200]).await;
+        let secret = set_up["data"]["secret"].as_str().unwrap().to_owned();
+        let typed = json!({"code": stage.shows(&secret).await});
+        stage.browse("POST", "/second-factor/confirm", &typed, &[200, 409]).await;
+        // A first step whose second one was not answered is over, and so is its code.
+        for round in 0.. {
+            assert!(round < 3, "a code signs in");
+            let first = json!({"email": "ada@example.com", "password": password});
+            let half_way = stage.browse("POST", "/sign-in", &first, &[200]).await;
+            let second = json!({"token": half_way["data"]["token"], "code": stage.shows(&secret).await});
+            if stage.browse("POST", "/sign-in/code", &second, &[200, 401]).await["ok"] == true {
+                break;
+            }
+        }
+        let both = json!({"current_password": password, "code": stage.shows(&secret).await});
+        stage.browse("POST", "/second-factor/recovery-codes", &both, &[200, 422]).await;
+        if by_operator {
+            stage.operate_once("/people/code-off", &json!({"email": "ada@example.com"})).await;
+        } else {
+            let both = json!({"current_password": password, "code": stage.shows(&secret).await});
+            stage.browse("POST", "/second-factor/turn-off", &both, &[200, 409]).await;
+        }
+        assert_eq!(stage.browse("GET", "/second-factor", &Value::Null, &[200]).await["data"]["on"], false);
+    }
 }
 
 /// The operator's commands, and one order to see that they had their effect.

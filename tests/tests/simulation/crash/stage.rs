@@ -10,6 +10,7 @@ use axum::{
 };
 use csp_control::{
     api,
+    clock::Clock,
     domain::{server::ServiceStatus, time::DAY},
     fleet::Hosts as _,
     operator::{
@@ -248,6 +249,12 @@ impl Stage {
             return serde_json::from_slice(&answer).unwrap();
         }
         panic!("nobody answered {method} {path}");
+    }
+
+    /// The next code of an authenticator: the one of before may be used.
+    pub async fn shows(&mut self, secret: &str) -> String {
+        self.history.wait(30).await;
+        csp_tests::authenticator::code(secret, Clock::now(&*self.history.control.clock))
     }
 
     /// A command of the operator that is refused once it was done, or not: whichever, the rest of the scenario tells.

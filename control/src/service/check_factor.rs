@@ -1,0 +1,63 @@
+//! The part that everybody shares who asks for a second factor: a code is used once, wrong ones are counted, and whoever it is is
+//! written to when a recovery code was used, or when codes are guessed by somebody who has the password.
+
+use super::write_to_person::write_to_person;
+use crate::{
+    domain::{
+        draw::Draw,
+        person_letter::{codes_guessed, recovery_code_used},
+        time::Time,
+        totp::{SecondFactor, TotpSecret, recovery_hash},
+        vault::Vault,
+    },
+    store::{Person, SecondFactorRow, StoreError, Tx},
+};
+
+/// What came of a code. What it changed is to be kept in any case: wrong ones are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Checked {
+    /// It was right, and is used up.
+    Right,
+    /// It was not.
+    Wrong,
+    /// There were so many wrong ones that no code of an authenticator is looked at for a while.
+    TooMany,
+}
+
+/// Looks at a code of somebody's.
+pub(super) fn check_factor(
+    tx: &mut Tx<'_>,
+    vault: &Vault,
+    person: &Person,
+    factor: &SecondFactorRow,
+    given: &SecondFactor,
+    draw: &mut Draw,
+    now: Time,
+) -> Result<Checked, StoreError> {
+    let wrong = factor.wrong.at(now);
+    match given {
+        SecondFactor::Recovery(code) => {
+            if tx.recovery_code_use(person.id, recovery_hash(person.id, code))? {
+                let left = tx.recovery_code_count(person.id)?;
+                write_to_person(tx, &person.email, &recovery_code_used(left), draw, now)?;
+                return Ok(Checked::Right);
+            }
+        }
+        SecondFactor::Code(_) if wrong.is_too_many() => return Ok(Checked::TooMany),
+        SecondFactor::Code(code) => {
+            let secret = vault.open(&person.id.to_string(), &factor.secret).map(TotpSecret::of);
+            if let Some(step) = secret.and_then(|secret| secret.accepts(*code, factor.last_step, now)) {
+                tx.second_factor_note(person.id, step, Default::default())?;
+                return Ok(Checked::Right);
+            }
+        }
+    }
+    // Recovery codes are not found by trying, so wrong ones close nothing; they are counted no further than the bound.
+    let more = if wrong.is_too_many() { wrong } else { wrong.more() };
+    tx.second_factor_note(person.id, factor.last_step, more)?;
+    if more.is_too_many() && more != wrong {
+        write_to_person(tx, &person.email, &codes_guessed(), draw, now)?;
+    }
+    Ok(Checked::Wrong)
+}

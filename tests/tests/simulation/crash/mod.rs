@@ -126,3 +126,8 @@ fn addresses_come_go_and_move_whatever_dies() {
 fn people_come_and_go_whatever_dies() {
     die_everywhere("people", scenarios::people);
 }
+
+#[test]
+fn codes_are_asked_for_and_not_any_more_whatever_dies() {
+    die_everywhere("codes", scenarios::codes);
+}

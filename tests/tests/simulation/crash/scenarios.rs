@@ -22,9 +22,9 @@ use super::{
 };
 
 /// Every scenario, for those who want to know what all of them cross.
-pub const ALL: [super::Scenario; 16] = [
+pub const ALL: [super::Scenario; 17] = [
     set_up, belongings, payments, renting, expiring, life, networking, reshaping, spoilt, failing, late, power_cut,
-    unruly, losing, addresses, people,
+    unruly, losing, addresses, people, codes,
 ];
 
 type Played<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
@@ -61,7 +61,6 @@ pub fn people(stage: &mut Stage) -> Played<'_> {
         stage.browse("DELETE", &format!("/keys/{key}"), &json!({}), &[200]).await;
         stage.history.wait(301).await;
         stage.browse("GET", "/person", &Value::Null, &[200]).await;
-        by_code(stage, old).await;
 
         let change = json!({"current_password": old, "password": new});
         stage.browse("POST", "/password", &change, &[200, 422]).await;
@@ -88,18 +87,21 @@ pub fn people(stage: &mut Stage) -> Played<'_> {
     })
 }
 
-/// Ada turns codes on, signs in by one, and gets new recovery codes; then codes are off, by her, and by the operator.
-async fn by_code(stage: &mut Stage, password: &str) {
-    let proof = json!({"current_password": password});
-    for by_operator in [false, true] {
-        let set_up = stage.browse("POST", "/second-factor/set-up", &proof, &[200]).await;
-        let secret = set_up["data"]["secret"].as_str().unwrap().to_owned();
-        let typed = json!({"code": stage.shows(&secret).await});
-        stage.browse("POST", "/second-factor/confirm", &typed, &[200, 409]).await;
-        // A first step whose second one was not answered is over, and so is its code.
+/// Somebody turns codes on, signs in by one, gets new recovery codes and turns codes off; then on again, and the operator off.
+pub fn codes(stage: &mut Stage) -> Played<'_> {
+    Box::pin(async {
+        stage.furnished().await;
+        let (email, password) = ("ada@example.com", "correct horse battery");
+        stage.operate("/people/invite", &json!({"email": email})).await;
+        let chosen = json!({"token": stage.letter().await, "name": "Ada", "password": password});
+        stage.browse("POST", "/sign-up/finish", &chosen, &[200, 422]).await;
+        let first = json!({"email": email, "password": password});
+        stage.browse("POST", "/sign-in", &first, &[200]).await;
+        let proof = json!({"current_password": password});
+        let secret = stage.authenticator(&proof).await;
+        // A second step that was not answered is over, and so is its code.
         for round in 0.. {
             assert!(round < 3, "a code signs in");
-            let first = json!({"email": "ada@example.com", "password": password});
             let half_way = stage.browse("POST", "/sign-in", &first, &[200]).await;
             let second = json!({"token": half_way["data"]["token"], "code": stage.shows(&secret).await});
             if stage.browse("POST", "/sign-in/code", &second, &[200, 401]).await["ok"] == true {
@@ -108,14 +110,12 @@ async fn by_code(stage: &mut Stage, password: &str) {
         }
         let both = json!({"current_password": password, "code": stage.shows(&secret).await});
         stage.browse("POST", "/second-factor/recovery-codes", &both, &[200, 422]).await;
-        if by_operator {
-            stage.operate_once("/people/code-off", &json!({"email": "ada@example.com"})).await;
-        } else {
-            let both = json!({"current_password": password, "code": stage.shows(&secret).await});
-            stage.browse("POST", "/second-factor/turn-off", &both, &[200, 409]).await;
-        }
+        let both = json!({"current_password": password, "code": stage.shows(&secret).await});
+        stage.browse("POST", "/second-factor/turn-off", &both, &[200, 409]).await;
+        stage.authenticator(&proof).await;
+        stage.operate_once("/people/code-off", &json!({"email": email})).await;
         assert_eq!(stage.browse("GET", "/second-factor", &Value::Null, &[200]).await["data"]["on"], false);
-    }
+    })
 }
 
 /// The operator's commands, and one order to see that they had their effect.
@@ -568,6 +568,16 @@ pub fn losing(stage: &mut Stage) -> Played<'_> {
 }
 
 impl Stage {
+    /// Turns codes on; answers what the authenticator knows.
+    async fn authenticator(&mut self, proof: &Value) -> String {
+        let set_up = self.browse("POST", "/second-factor/set-up", proof, &[200]).await;
+        let secret = set_up["data"]["secret"].as_str().unwrap().to_owned();
+        let typed = json!({"code": self.shows(&secret).await});
+        self.browse("POST", "/second-factor/confirm", &typed, &[200, 409]).await;
+        assert_eq!(self.browse("GET", "/second-factor", &Value::Null, &[200]).await["data"]["on"], true);
+        secret
+    }
+
     /// A new network, of which the subnet is known.
     async fn make_network(&mut self, name: &str, subnet: &str) -> NetworkId {
         let made = self.customer("POST", "/private-networks", Some(&json!({"name": name}))).await;

@@ -75,7 +75,7 @@ pub struct Course {
     pub stop_last_ms: Option<u64>,
     /// The agent started the guest and did not stop it since.
     pub started: bool,
-    /// The agent defined the domain since the guest was last seen up.
+    /// The agent defined the domain since the guest was last started or seen up.
     pub defined: bool,
     /// When QEMU was seen to have died, oldest first.
     pub crashes_ms: Vec<u64>,
@@ -130,7 +130,7 @@ impl Course {
             None => self.done.push((step.clone(), 1)),
         }
         match step {
-            Step::Start => self.started = true,
+            Step::Start => (self.started, self.defined) = (true, false),
             Step::Define(_) => self.defined = true,
             Step::AskStop => {
                 self.started = false;

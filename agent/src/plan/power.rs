@@ -112,9 +112,11 @@ pub(super) fn off_and_wanted(s: Situation<'_>, spec: &ServerSpec) -> OffAndWante
     }
 }
 
-/// Whether the guest ran, as it should, in this boot of the host, so that its being off has a cause in it.
+/// Whether the guest ran, as it should, in this boot of the host, so that its being off has a cause in it. What is defined
+/// for a start did not run yet: libvirt still says how the one before it ended.
 fn ran_before(s: Situation<'_>) -> bool {
-    s.course.started || matches!(&s.notes.power, PowerNote::Ran { host_boot } if *host_boot == s.seen.host_boot)
+    (s.course.started && !s.course.defined)
+        || matches!(&s.notes.power, PowerNote::Ran { host_boot } if *host_boot == s.seen.host_boot)
 }
 
 /// What a guest's going off by itself is to be remembered as. While the host goes down it says nothing.

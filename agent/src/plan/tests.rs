@@ -155,6 +155,33 @@ fn a_guest_that_powered_itself_off_stays_off_until_it_is_started() {
 }
 
 #[test]
+fn a_guest_that_powered_itself_off_unseen_before_it_was_asked_for_again_is_started() {
+    for change in [
+        |spec: &mut ServerSpec| spec.start_epoch = StartEpoch(2),
+        |spec: &mut ServerSpec| spec.boot_epoch = BootEpoch(2),
+        |spec: &mut ServerSpec| spec.disk_epoch = DiskEpoch(2),
+    ] {
+        for before in [PowerNote::Unknown, ran(&running().seen)] {
+            let mut world = running().falls(OffCause::Shutdown).wants(change);
+            world.notes.power = before;
+            assert!(world.settle().is_settled());
+            assert!(world.seen.is_up(), "{:?}", world.notes.power);
+        }
+    }
+}
+
+#[test]
+fn a_guest_that_falls_before_it_was_seen_running_has_fallen() {
+    let mut world = running().wants(|spec| spec.boot_epoch = BootEpoch(2));
+    while world.plan().steps.first() != Some(&Step::Start) {
+        assert!(world.turn());
+    }
+    assert!(world.turn());
+    world = world.falls(OffCause::Crashed);
+    assert_eq!(world.plan().steps, [Step::RecordCrash]);
+}
+
+#[test]
 fn a_guest_that_fell_with_its_host_is_started() {
     let mut world = running();
     world.crash_host();

@@ -142,7 +142,7 @@ fn catalog() -> Catalog {
                 network: "203.0.113.0/24".parse().unwrap(),
                 gateway: "203.0.113.1".parse().unwrap(),
                 first: "203.0.113.10".parse().unwrap(),
-                last: "203.0.113.15".parse().unwrap(),
+                last: "203.0.113.19".parse().unwrap(),
             },
             dns: vec![],
             extra_monthly: Cents::ZERO,

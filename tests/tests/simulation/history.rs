@@ -15,12 +15,16 @@ use csp_control::{
     },
     entropy::{Entropy, SeededEntropy},
     service::{
+        add_extra_ip::add_extra_ip,
         change_package::{ChangePackage, change_package},
         change_power::change_power,
         destroy_server::destroy_server,
+        move_extra_ip::{MoveIp, move_extra_ip},
         order_server::{OrderServer, order_server},
         reinstall_server::{Reinstall, reinstall_server},
+        remove_extra_ip::remove_extra_ip,
     },
+    store::{Read, StoreError, Tx},
 };
 use csp_shared::{
     id::{AccountId, ActionId, ServerId},
@@ -54,6 +58,8 @@ pub struct Tally {
     pub frames_repeated: u32,
     pub cuts: u32,
     pub steps: u32,
+    pub ips_added: u32,
+    pub ips_moved: u32,
 }
 
 impl Tally {
@@ -70,6 +76,8 @@ impl Tally {
         self.frames_repeated += other.frames_repeated;
         self.cuts += other.cuts;
         self.steps += other.steps;
+        self.ips_added += other.ips_added;
+        self.ips_moved += other.ips_moved;
     }
 }
 
@@ -146,6 +154,7 @@ impl History {
             940..943 => self.reboot(host).await,
             943..953 => self.mishap(host),
             953..963 => self.guest(host),
+            963..990 => self.extra_ip().await,
             _ => self.pass_time().await,
         }
     }
@@ -232,6 +241,41 @@ impl History {
         if let Ok(done) = done {
             self.changes.insert(done.action, (done.bill.quote.charged().get(), done.bill.quote.credited().get()));
         }
+    }
+
+    /// An address more, one fewer, or one that goes to another server.
+    async fn extra_ip(&mut self) {
+        let servers: Vec<_> = self.ordered.iter().map(|(server, (account, _))| (*server, *account)).collect();
+        let (draw, now, rules) = (self.control.entropy.draw(), self.control.now(), Rules::default());
+        let of = servers.clone();
+        let read = move |r: &Read<'_>| {
+            let of = of.iter().map(|(server, account)| Ok((*server, *account, r.extra_ip_list(*server)?)));
+            of.collect::<Result<Vec<_>, StoreError>>()
+        };
+        let all = self.control.store.read(read).await.unwrap().into_iter();
+        let all: Vec<_> =
+            all.flat_map(|(server, account, ips)| ips.into_iter().map(move |ip| (server, account, ip))).collect();
+        let Some((server, account, ip)) = self.chance.one(&all).cloned().filter(|_| self.chance.below(3) > 0) else {
+            let Some((server, account)) = self.chance.one(&servers).copied() else { return };
+            let add = move |tx: &mut Tx<'_>| add_extra_ip(tx, account, server, &rules, draw.clone(), now);
+            let done = self.control.store.write(add).await.is_ok();
+            self.count.ips_added += u32::from(done);
+            return self.told(&format!("another address for {server}: {done}"));
+        };
+        if self.chance.below(2) == 0 {
+            let place = (server, ip.id);
+            let remove = move |tx: &mut Tx<'_>| remove_extra_ip(tx, account, place, &rules, draw.clone(), now);
+            let done = self.control.store.write(remove).await.is_ok();
+            return self.told(&format!("{} taken from {server}: {done}", ip.address));
+        }
+        let own = servers.iter().filter(|(other, owner)| *owner == account && *other != server);
+        let own: Vec<_> = own.map(|(other, _)| *other).collect();
+        let Some(target) = self.chance.one(&own).copied() else { return };
+        let wanted = MoveIp { account, source: server, lease: ip.id, target };
+        let moves = move |tx: &mut Tx<'_>| move_extra_ip(tx, &wanted, &rules, draw.clone(), now);
+        let done = self.control.store.write(moves).await.is_ok();
+        self.count.ips_moved += u32::from(done);
+        self.told(&format!("{} from {server} to {target}: {done}", ip.address));
     }
 
     pub async fn deliver(&mut self, host: usize) {
@@ -360,7 +404,7 @@ impl History {
             {
                 host.machine.fail(op, 0, Fault::new(FaultCode::Internal, ""));
             }
-            for op in [Op::GrowDisk, Op::Define, Op::Start, Op::Undefine, Op::RemoveTaps] {
+            for op in [Op::ProbeAddresses, Op::GrowDisk, Op::Define, Op::Start, Op::Undefine, Op::RemoveTaps] {
                 host.machine.fail(op, 0, Fault::new(FaultCode::Internal, ""));
             }
         }

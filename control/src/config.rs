@@ -6,6 +6,7 @@
 
 pub mod account_limits;
 pub mod billing;
+pub mod brand;
 pub mod listen;
 pub mod mail;
 pub mod rate_limits;
@@ -23,7 +24,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 
 pub use self::{
-    account_limits::AccountLimits, billing::Billing, listen::Listen, mail::Mail, rate_limits::RateLimits,
+    account_limits::AccountLimits, billing::Billing, brand::Brand, listen::Listen, mail::Mail, rate_limits::RateLimits,
     sign_up::SignUpRules, url::PublicUrl,
 };
 
@@ -55,6 +56,9 @@ pub struct Config {
     pub billing: Billing,
     /// The server that takes letters to customers; without it none are written.
     pub mail: Option<Mail>,
+    /// Whose panel it is.
+    #[serde(default)]
+    pub brand: Brand,
     /// Who may open an account.
     #[serde(default)]
     pub sign_up: SignUpRules,

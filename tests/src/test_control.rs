@@ -16,7 +16,7 @@ use axum::Router;
 use csp_control::{
     api::{self, App, Settings},
     clock::SetClock,
-    config::{AccountLimits, Orders, PublicUrl, RateLimits, SignUpRules},
+    config::{AccountLimits, Brand, Orders, PublicUrl, RateLimits, SignUpRules},
     domain::{
         api_key::KeyTerms, billing::rules::Rules, catalog::Catalog, label::Label, scope::Scopes, ssh_key::SshKey,
         time::Time, vault::Vault,
@@ -333,6 +333,8 @@ fn usual_settings() -> Settings {
         orders: Orders::default(),
         billing: Rules::default(),
         limits: AccountLimits::default().limits(),
+        brand: Brand::default(),
+        logo: None,
         sign_up: SignUpRules::default(),
         rate_limits: RateLimits::generous(),
         vault: Vault::new([7; 32]),

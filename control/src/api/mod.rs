@@ -45,6 +45,7 @@ pub mod throttle;
 pub mod transactions;
 pub mod turns;
 pub mod wallet;
+pub mod web;
 
 pub use self::{
     router::router,

@@ -38,7 +38,7 @@ use super::{
     edge::edge,
     events, manage, notices, panel, private_networks, servers, ssh_keys,
     state::App,
-    statements, throttle, transactions, wallet,
+    statements, throttle, transactions, wallet, web,
 };
 
 /// Where the API begins.
@@ -48,12 +48,13 @@ pub const PREFIX: &str = "/api/v1";
 /// app for each of its hundred deaths.
 static ROUTES: LazyLock<Router<App>> = LazyLock::new(|| documented().split_for_parts().0);
 
-/// The customer API, its documentation, the console's page, that of management links, and what people sign in by.
+/// The customer API, its documentation, and what browsers open: console, management links, panel.
 pub fn router(app: App) -> Router {
     let (counted, layer) = (from_fn_with_state(app.clone(), throttle::count), from_fn_with_state(app.edge(), edge));
     let pages = console::routes()
         .merge(manage::routes())
         .merge(panel::routes(&app))
+        .merge(web::routes())
         .merge(docs::routes(&app.settings.public_url));
     Router::new().nest(PREFIX, ROUTES.clone()).merge(pages).with_state(app).layer(counted).layer(layer)
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use csp_shared::key_pin::KeyPin;
 use ipnet::IpNet;
 
-use super::{edge::Edge, hashing::Hashing, held::Held, throttle::Throttle, turns::Turns};
+use super::{edge::Edge, hashing::Hashing, held::Held, panel::brand::Logo, throttle::Throttle, turns::Turns};
 use crate::{
     clock::Clock,
-    config::{Advertise, Orders, PublicUrl, RateLimits, SignUpRules},
+    config::{Advertise, Brand, Orders, PublicUrl, RateLimits, SignUpRules},
     domain::{billing::rules::Rules, draw::Draw, limits::Limits, time::Time, vault::Vault},
     entropy::Entropy,
     fleet::Wake,
@@ -59,6 +59,10 @@ pub struct Settings {
     pub billing: Rules,
     /// How many of each thing an account may usually have.
     pub limits: Limits,
+    /// Whose panel it is.
+    pub brand: Brand,
+    /// The picture beside the name.
+    pub logo: Option<Logo>,
     /// Who may open an account.
     pub sign_up: SignUpRules,
     /// How often somebody may ask.

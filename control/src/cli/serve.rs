@@ -26,6 +26,7 @@ use crate::{
     api::{
         self, App, Settings,
         connections::{self, ConnectionBounds},
+        panel::brand::{Logo, LogoError},
     },
     clock::{Clock, SystemClock},
     config::{
@@ -74,6 +75,8 @@ pub(super) enum ServeError {
     MailPassword { path: PathBuf, source: io::Error },
     #[error("cannot set up [mail]")]
     Mail(#[source] lettre::transport::smtp::Error),
+    #[error(transparent)]
+    Logo(#[from] LogoError),
     #[error("cannot start")]
     Runtime(#[source] io::Error),
 }
@@ -115,6 +118,8 @@ fn open(config: &Config, mut sockets: PassedSockets) -> Result<Open, ServeError>
         orders: config.orders.clone(),
         billing: config.billing.rules(config.mail.is_some()),
         limits: config.account_limits.limits(),
+        brand: config.brand.clone(),
+        logo: config.brand.logo.as_deref().map(Logo::read).transpose()?,
         sign_up: config.sign_up.clone(),
         rate_limits: config.rate_limits,
         trusted_proxies: config.api.trusted_proxies.clone(),

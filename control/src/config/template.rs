@@ -27,7 +27,7 @@ pub fn render(choices: &Choices<'_>) -> String {
         None => "# advertise = \"control.example.com:7443\"".to_owned(),
     };
     format!(
-        r#"# Configuration of csp-control. A field that is unknown or wrong stops the start and is named with its line.
+        r##"# Configuration of csp-control. A field that is unknown or wrong stops the start and is named with its line.
 
 # Holds the database (control.db) and the keys. Back it up as a whole; keep it from other users.
 data_dir = {data_dir}
@@ -92,6 +92,19 @@ extra_ips_a_day = 5
 # The password on its first line, readable for the service's user alone.
 # password_file = "/etc/csp/mail-password"
 
+# Whose panel it is. Text in the colours must be readable: `accent` on white, `accent_dark` on dark.
+[brand]
+name = "Customer panel"
+accent = "#1a5fd0"
+accent_dark = "#7db0ff"
+# An SVG, PNG or WebP file, read when the service starts.
+# logo = "/etc/csp/logo.svg"
+# A mail address or a page.
+# support = "support@example.com"
+# terms_url = "https://example.com/terms"
+# privacy_url = "https://example.com/privacy"
+# imprint_url = "https://example.com/imprint"
+
 # Who may open an account: "closed", "invitation" (of `csp-control person invite`), "approval" (everybody, once
 # `csp-control person approve` says so) or "open". Needs [mail]: an address counts once a letter to it was followed.
 [sign_up]
@@ -115,7 +128,7 @@ address_per_minute = 1200
 failed_sign_ins_per_minute = 20
 # Passwords that are tried for one mail address, from where its owner never signed in; and as many more from each other place.
 passwords_per_person_per_minute = 5
-"#,
+"##,
         data_dir = quoted(&choices.data_dir.display().to_string()),
         public_url = quoted(choices.public_url),
         api_listen = quoted(choices.api_listen),
@@ -162,6 +175,7 @@ mod tests {
         assert_eq!((&config.fleet.advertise, &config.mail), (&None, &None));
         assert_eq!((config.log, config.orders), Default::default());
         assert_eq!((config.account_limits, config.rate_limits, config.billing, config.sign_up), Default::default());
+        assert_eq!(config.brand, Default::default());
         let connections = (config.api.connections_max, config.api.connections_per_address_max);
         assert_eq!(connections, (4096, 256));
         assert_eq!(config.api.trusted_proxies, crate::config::loopback());

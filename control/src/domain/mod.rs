@@ -9,6 +9,7 @@ pub mod api_key;
 pub mod audit;
 pub mod billing;
 pub mod catalog;
+pub mod colour;
 pub mod csv;
 pub mod draw;
 pub mod email;

@@ -2,7 +2,8 @@
 //! what it is told, a clock that runs.
 //!
 //! Prints one line of JSON, `{"url", "key", "read_key"}`, serves until standard input ends, and then prints how many
-//! requests there were.
+//! requests there were. With `--people`, strangers may sign up: each letter is printed as `{"letter": {"to", "text"}}`, and each
+//! line of standard input, `["METHOD", "PATH", {BODY}]`, is a request of the operator, whose answer is printed.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::{
@@ -17,14 +18,20 @@ use axum::{
     extract::Request,
     middleware::{Next, from_fn},
 };
-use csp_control::api::{
-    self,
-    connections::{self, ConnectionBounds},
+use csp_control::{
+    api::{
+        self, Settings,
+        connections::{self, ConnectionBounds},
+    },
+    config::SignUpRules,
+    domain::{letter::Delivery, sign_in::SignUp},
+    mail::{Courier, outbox::send_due},
+    store::MailRow,
 };
 use csp_tests::test_control::{NOON, TestControl};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{
-    io::AsyncReadExt as _,
+    io::{AsyncBufReadExt as _, BufReader},
     net::TcpListener,
     sync::oneshot,
     time::{Instant, interval},
@@ -33,12 +40,30 @@ use tokio::{
 /// How often the host looks for something to do.
 const TICK: Duration = Duration::from_millis(50);
 
+/// Takes every letter and prints it.
+struct Printed;
+
+impl Courier for Printed {
+    async fn carry(&self, letter: &MailRow) -> Delivery {
+        let text = format!("{}\n{}", letter.letter.subject, letter.letter.body);
+        println!("{}", json!({"letter": {"to": letter.recipient, "text": text}}));
+        Delivery::Taken
+    }
+}
+
 #[tokio::main]
 async fn main() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let public = url.clone();
-    let control = TestControl::with_settings(move |settings| settings.public_url = public.try_into().unwrap()).await;
+    let (public, has_people) = (url.clone(), std::env::args().any(|argument| argument == "--people"));
+    let set = move |settings: &mut Settings| {
+        settings.public_url = public.try_into().unwrap();
+        settings.billing.has_mail = has_people;
+        if has_people {
+            settings.sign_up = SignUpRules { mode: SignUp::Open, terms_version: Some("2026-06".to_owned()) };
+        }
+    };
+    let control = TestControl::with_settings(set).await;
     let (shared, dedicated) = (control.host("host-1").await, control.dedicated_host("host-2").await);
     let customer = control.customer("ada", "100000").await;
     control.ssh_key(customer.account).await;
@@ -73,13 +98,19 @@ async fn main() {
                 host.alive().await;
                 host.obey().await;
             }
+            send_due(&control.app.store, &Printed, &*control.clock, &*control.app.entropy).await.unwrap();
         }
     };
-    let mut rest = Vec::new();
-    let mut input = tokio::io::stdin();
+    let operator = async {
+        let mut lines = BufReader::new(tokio::io::stdin()).lines();
+        while let Some(line) = lines.next_line().await.unwrap() {
+            let (method, path, body): (String, String, Value) = serde_json::from_str(&line).unwrap();
+            println!("{}", control.operator(&method, &path).json(&body).send().await.text);
+        }
+    };
     tokio::select! {
         () = hosts => {}
-        _ = input.read_to_end(&mut rest) => {}
+        () = operator => {}
     }
     let _ = stop.send(());
     serving.await.unwrap();

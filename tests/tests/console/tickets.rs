@@ -87,16 +87,17 @@ async fn only_the_owner_of_a_running_server_gets_a_ticket() {
 #[tokio::test]
 async fn the_page_is_strict_and_the_stream_takes_websockets_only() {
     let control = TestControl::start().await;
-    for path in ["/console", "/console/console.js", "/console/console.css"] {
+    for path in ["/console", "/panel", "/panel/servers/any"] {
         let reply = control.raw("GET", path).send().await;
         assert_eq!(reply.status.as_u16(), 200, "{path}");
         let policy = reply.header("content-security-policy");
         assert!(policy.starts_with("default-src 'none'; script-src 'self';") && !policy.contains("unsafe"), "{policy}");
         let headers = ["referrer-policy", "cache-control", "x-frame-options", "x-content-type-options"];
         assert_eq!(headers.map(|name| reply.header(name)), ["no-referrer", "no-store", "DENY", "nosniff"], "{path}");
+        let page = reply.text;
+        assert!(!page.contains("<script>") && !page.contains("style=") && !page.contains("onclick"), "{page}");
     }
-    let page = control.raw("GET", "/console").send().await.text;
-    assert!(!page.contains("<script>") && !page.contains("style=") && !page.contains("onclick"), "{page}");
+    assert_eq!(control.raw("GET", "/panel/v1/absent").send().await.code(), "not_found", "no page among the data");
     let plain = control.raw("GET", "/console/stream").send().await;
     assert_eq!((plain.status.as_u16(), plain.code()), (400, "bad_request"));
     assert_eq!(control.raw("POST", "/console/stream").send().await.status.as_u16(), 405);

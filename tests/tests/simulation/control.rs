@@ -11,7 +11,7 @@ use axum::Router;
 use csp_control::{
     api::{self, App, Settings},
     clock::{Clock, SetClock},
-    config::{AccountLimits, Orders, PublicUrl, RateLimits, SignUpRules},
+    config::{AccountLimits, Brand, Orders, PublicUrl, RateLimits, SignUpRules},
     domain::{
         address::Pool,
         billing::rules::Rules,
@@ -161,6 +161,8 @@ fn stand(store: &Store, clock: &Arc<SetClock>, entropy: &Arc<SeededEntropy>) -> 
         orders: Orders::default(),
         billing: Rules { has_mail: true, ..Rules::default() },
         limits: AccountLimits::default().limits(),
+        brand: Brand::default(),
+        logo: None,
         sign_up: SignUpRules { mode: SignUp::Approval, terms_version: None },
         rate_limits: RateLimits::generous(),
         vault: Vault::new([7; 32]),

@@ -4,7 +4,7 @@ use csp_link::pipe::{End, Side, Why};
 
 use crate::fleet::NoScreen;
 
-/// Why a stream was closed. The names are known to `control/web/src/texts.js`.
+/// Why a stream was closed. The names are known to `control/web/src/console/texts.ts`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CloseReason {
     /// The ticket was used, is too old, belongs to nobody, or is none: nobody learns which.
@@ -91,10 +91,10 @@ mod tests {
 
     #[test]
     fn the_page_has_a_sentence_for_every_reason() {
-        let texts = include_str!("../../../web/src/texts.js");
+        let texts = include_str!("../../../web/src/console/texts.ts");
         for (reason, code) in CloseReason::ALL.into_iter().zip(4001..) {
             assert_eq!(reason.code(), code);
-            assert!(texts.contains(&format!("  {}: [", reason.name())), "{reason:?}");
+            assert!(texts.contains(&format!("\n  {}: ", reason.name())), "{reason:?}");
         }
     }
 }

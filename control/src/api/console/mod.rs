@@ -1,7 +1,7 @@
 //! The console: a page, and the stream that it opens.
 //!
 //! ```text
-//! page    /console, /console/console.js, /console/console.css: the same for everybody, nothing of anybody in them
+//! page    /console: the same for everybody, nothing of anybody in it
 //! stream  /console/stream: a websocket; its first message is a ticket, the rest is the screen
 //! close   why a stream was closed, by name
 //! ```
@@ -22,9 +22,5 @@ pub const PATH: &str = "/console";
 
 /// Page and stream.
 pub fn routes() -> Router<App> {
-    Router::new()
-        .route(PATH, get(page::index))
-        .route("/console/console.js", get(page::script))
-        .route("/console/console.css", get(page::style))
-        .route("/console/stream", get(stream::open))
+    Router::new().route(PATH, get(page::index)).route("/console/stream", get(stream::open))
 }

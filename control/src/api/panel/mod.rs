@@ -1,18 +1,22 @@
 //! `/panel/v1`: what a person who signs in needs beside the public API: signing up, in and out, password, mail address, keys.
 //!
 //! ```text
+//! brand      whose panel it is
 //! session    whose browser it is, by its cookie
 //! sign_up    an address, a letter, and a name and password
 //! sign_in    in and out, and where else
 //! person     password and mail address
 //! second_factor  codes of an authenticator, and recovery codes
 //! keys       API keys
+//! pages      /panel: the pages that call this
 //! ```
 //!
 //! JSON in the envelope of the public API. A key opens nothing here (a key never makes keys or changes sign-in data), and
 //! every change must be JSON from a page of ours. The pages that call this come from the same origin.
 
+pub mod brand;
 mod keys;
+mod pages;
 mod person;
 mod qr;
 mod second_factor;
@@ -25,10 +29,14 @@ use axum::{
     extract::{Request, State},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse as _, Response},
-    routing::{MethodRouter, delete, get, post},
+    routing::{MethodRouter, any, delete, get, post},
 };
 
-use super::{browser::check_change, state::App};
+use super::{
+    browser::check_change,
+    error::{ApiError, Code},
+    state::App,
+};
 
 /// Where all of it is.
 pub const PREFIX: &str = "/panel/v1";
@@ -59,6 +67,7 @@ pub fn listed() -> Vec<Route> {
     use Door::{Open, SignedIn};
     let route = |methods, path, door, handler| Route { methods, path, door, handler };
     vec![
+        route(&["GET"], "/site", Open, get(brand::site)),
         route(&["GET", "POST"], "/sign-up", Open, get(sign_up::rules).post(sign_up::ask)),
         route(&["POST"], "/sign-up/finish", Open, post(sign_up::finish)),
         route(&["POST"], "/sign-in", Open, post(sign_in::sign_in)),
@@ -85,7 +94,10 @@ pub fn listed() -> Vec<Route> {
 /// The routes.
 pub fn routes(app: &App) -> Router<App> {
     let routes = listed().into_iter().fold(Router::new(), |router, route| router.route(route.path, route.handler));
-    Router::new().nest(PREFIX, routes.layer(from_fn_with_state(app.clone(), from_our_page)))
+    // What is not here is refused as such: the pages take every other address below theirs.
+    let absent = || async { ApiError::new(Code::NotFound, "There is nothing at this path.") };
+    let routes = routes.route("/{*absent}", any(absent)).layer(from_fn_with_state(app.clone(), from_our_page));
+    Router::new().nest(PREFIX, routes).merge(pages::routes())
 }
 
 /// Signing in and up are changes, too: another site's page must not sign a browser in as somebody else.

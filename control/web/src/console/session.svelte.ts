@@ -1,0 +1,110 @@
+// One screen: connected, or on the way to it, or why not. It comes back by itself where it can get new tickets.
+import RFB from "@novnc/novnc";
+import { renew } from "./ticket";
+import { t, wordsOf } from "./texts";
+
+export type State = keyof typeof t.states;
+
+/** How long is waited before each next attempt; the last one stays. */
+const WAITS_MS = [500, 1_000, 2_000, 4_000, 5_000];
+
+export class Session {
+  state = $state<State>("connecting");
+  title = $state(t.connectingTitle);
+  text = $state(t.connecting);
+  attempts = $state(0);
+  fits = $state(true);
+  /** The screen, while it is connected. */
+  screen = $state.raw<RFB>();
+  #socket: WebSocket | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    readonly place: () => HTMLElement | undefined,
+    readonly server: string | undefined,
+  ) {}
+
+  /** Opens the screen with a ticket, in place of the one on show. */
+  open(ticket: string) {
+    this.#leave();
+    this.#connecting();
+    const address = new URL("/console/stream", location.href);
+    address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+    const mine = (this.#socket = new WebSocket(address));
+    const ifShown = <E>(act: (event: E) => void) => (event: E) => {
+      if (mine === this.#socket) act(event);
+    };
+    mine.addEventListener("open", ifShown(() => {
+      const place = this.place();
+      if (!place) return;
+      // noVNC first: it takes the socket over while being made, so it misses nothing of what follows the ticket.
+      const screen = new RFB(place, mine);
+      this.#scale(screen);
+      screen.background = "transparent";
+      screen.addEventListener("connect", ifShown(() => {
+        this.attempts = 0;
+        this.state = "connected";
+        this.screen = screen;
+        screen.focus({ preventScroll: true });
+      }));
+      screen.addEventListener("securityfailure", () => mine.close());
+      mine.send(ticket);
+    }));
+    mine.addEventListener("close", ifShown((event: CloseEvent) => {
+      this.#socket = undefined;
+      this.screen = undefined; // noVNC ends itself
+      this.#ended(event.reason);
+    }));
+  }
+
+  /** With a new ticket, where one can be had. */
+  again = async () => {
+    clearTimeout(this.#timer);
+    if (!this.server) return this.#ended("bad_ticket");
+    if (this.state !== "waiting") this.#connecting();
+    this.attempts += 1;
+    const answer = await renew(this.server);
+    if ("ticket" in answer) this.open(answer.ticket);
+    else this.#ended(answer.why);
+  };
+
+  scale = () => {
+    this.fits = !this.fits;
+    if (this.screen) this.#scale(this.screen);
+  };
+
+  #scale(screen: RFB) {
+    screen.scaleViewport = this.fits;
+    screen.clipViewport = !this.fits;
+    screen.dragViewport = false;
+  }
+
+  #connecting() {
+    this.state = "connecting";
+    this.title = t.connectingTitle;
+    this.text = t.connecting;
+  }
+
+  #ended(reason: string) {
+    const words = wordsOf(reason);
+    this.title = words.title;
+    if (!this.server || !words.soon) {
+      this.state = words.state;
+      this.text = words.text;
+      return;
+    }
+    this.state = "waiting";
+    this.text = words.soon;
+    const wait = WAITS_MS[Math.min(this.attempts, WAITS_MS.length - 1)];
+    this.#timer = setTimeout(this.again, wait);
+  }
+
+  #leave() {
+    clearTimeout(this.#timer);
+    const [screen, socket] = [this.screen, this.#socket];
+    this.screen = undefined;
+    this.#socket = undefined;
+    if (screen) screen.disconnect();
+    else socket?.close();
+  }
+}

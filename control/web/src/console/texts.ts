@@ -1,0 +1,45 @@
+// Every text of the console. Those of `ends` stand under the name with which the control plane closes the stream: the names
+// of `CloseReason` in control/src/api/console/close.rs.
+const again = "Ask for a new console link and open it within a minute.";
+
+export interface Words {
+  state: "refused" | "ended";
+  title: string;
+  text: string;
+  /** What is told instead where the page comes back by itself. */
+  soon?: string;
+}
+
+const refused = (title: string, text: string, soon?: string): Words => ({ state: "refused", title, text, ...(soon && { soon }) });
+const ended = (title: string, text: string, soon?: string): Words => ({ state: "ended", title, text, ...(soon && { soon }) });
+const back = "This page connects again by itself.";
+
+const ends: Record<string, Words> = {
+  // One text for used, old, foreign and invented links: nothing can be learned from the difference.
+  bad_ticket: refused("This link cannot be used", `It was used before, is too old, or is not one. ${again}`),
+  not_online: refused("The server is not running", "Start it, then ask for a new console link.", "As soon as it runs, its screen appears here."),
+  host_away: refused("The screen does not answer", `The server's host cannot show it right now. ${again}`, `The server's host cannot be reached right now. ${back}`),
+  too_many: refused("Too many open consoles", "Close one of the others, then ask for a new link.", `Close one of the others. ${back}`),
+  unavailable: refused("The console is busy", `It cannot be opened right now. ${again}`, back),
+  ended: ended("The session has ended", `The screen went away: the server was switched off, or its host was interrupted. ${again}`, `The screen went away. ${back}`),
+  not_allowed: ended("The session was ended", "This server's console is not open to this link any more."),
+  garbage: ended("The session was ended", `The browser sent something that is no console traffic. ${again}`),
+  silent: ended("The session has ended", `Nothing was heard of the other side for too long. ${again}`, `Nothing was heard of the other side for too long. ${back}`),
+  lost: ended("The connection was lost", again, back),
+  signed_out: ended("You are signed out", "Sign in to the panel and open the console from there."),
+  gone: ended("There is no such server", "It was destroyed, or belongs to another account."),
+};
+
+export const wordsOf = (name: string): Words => ends[name] ?? (ends.lost as Words);
+
+export const t = {
+  title: "Console", connectingTitle: "Connecting to the screen", connecting: "This takes a moment.", screen: "Screen",
+  states: { connecting: "Connecting", connected: "Connected", waiting: "Waiting", ended: "Ended", refused: "Not connected" },
+  now: "Connect now", attempt: (count: number) => (count > 1 ? `Tried ${count} times.` : ""),
+  ctrlAltDel: "Ctrl + Alt + Del", fit: "Fit to window", full: "Full screen", type: "Type text",
+  typing: {
+    title: "Type this text", lead: "Typed as on a keyboard, key by key: for passwords and commands that the guest's clipboard does not know.", text: "Text", layout: "The guest's keyboard", enter: "Press Enter at the end",
+    layouts: { us: "English (US)", de: "German", fr: "French" }, does: "Type it", stop: "Stop", close: "Close",
+    absent: (characters: string) => `Not on this keyboard: ${characters}. Nothing was typed.`, progress: (done: number, all: number) => `${done} of ${all} characters`,
+  },
+};

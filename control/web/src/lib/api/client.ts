@@ -1,0 +1,78 @@
+// The one way to the control plane: JSON in its envelope, the browser's cookie, and refusals as `Failure`.
+import type { Action, ErrorDetail, Quote } from "./schema";
+
+export const API = "/api/v1";
+export const PANEL = "/panel/v1";
+
+/** Why something was not done, in words for people. */
+export class Failure extends Error {
+  constructor(
+    readonly status: number,
+    /** The API's code, or `network` when nothing was heard of the control plane. */
+    readonly code: string,
+    message: string,
+    readonly detail: ErrorDetail | undefined = undefined,
+  ) {
+    super(message);
+  }
+
+  /** What is wrong with a field of the form. */
+  field(name: string): string | undefined {
+    return this.detail?.details.fields.find((fault) => fault.field === name)?.reason;
+  }
+
+  /** Faults of fields that the form does not have. */
+  others(names: readonly string[]): string[] {
+    const fields = this.detail?.details.fields ?? [];
+    return fields.filter((fault) => !names.includes(fault.field)).map((fault) => `${fault.field}: ${fault.reason}`);
+  }
+}
+
+export interface Envelope<T> {
+  data: T;
+  message?: string;
+  action?: Action | null;
+  total?: number;
+  next_cursor?: string;
+  limits?: { max_extra_ips: number };
+}
+
+interface Options {
+  key?: string | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+let whenSignedOut: () => void = () => {};
+/** Told when the control plane does not know this browser any more. */
+export const onSignedOut = (act: () => void) => (whenSignedOut = act);
+
+async function send<T>(method: string, url: string, body: unknown, options: Options = {}): Promise<Envelope<T>> {
+  const headers: Record<string, string> = { accept: "application/json" };
+  if (method !== "GET") headers["content-type"] = "application/json";
+  if (options.key) headers["idempotency-key"] = options.key;
+  const init: RequestInit = { method, headers, credentials: "same-origin", cache: "no-store" };
+  if (method !== "GET") init.body = JSON.stringify(body ?? {});
+  if (options.signal) init.signal = options.signal;
+  let response: Response;
+  let answer: (Envelope<T> & { ok?: boolean; error?: ErrorDetail }) | undefined;
+  try {
+    response = await fetch(url, init);
+    answer = await response.json().catch(() => undefined);
+  } catch (why) {
+    if (why instanceof DOMException && why.name === "AbortError") throw why;
+    throw new Failure(0, "network", "The control plane cannot be reached. Check your connection and try again.");
+  }
+  if (response.ok && answer?.ok !== false && answer) return answer;
+  if (response.status === 401 && url !== `${PANEL}/sign-in`) whenSignedOut();
+  const words = answer?.error?.message ?? answer?.message ?? "The control plane gave an answer that this page cannot read.";
+  throw new Failure(response.status, answer?.error?.code ?? "unreadable", words, answer?.error);
+}
+
+export const get = <T>(path: string, signal?: AbortSignal) => send<T>("GET", path, undefined, { signal });
+export const post = <T>(path: string, body: unknown = {}, key?: string) => send<T>("POST", path, body, { key });
+export const patch = <T>(path: string, body: unknown, key?: string) => send<T>("PATCH", path, body, { key });
+export const remove = <T>(path: string, key?: string) => send<T>("DELETE", path, {}, { key });
+
+/** What a change would cost, without making it. */
+export const quote = async (path: string, body: unknown, signal?: AbortSignal): Promise<Quote> =>
+  (await send<Quote>("POST", `${path}?dry_run=true`, body, { signal })).data;

@@ -1,0 +1,27 @@
+// Idempotency keys: what is asked twice, by a double click or after a lost answer, happens once.
+
+/** Makes keys for one form: the same wish keeps its key until it was granted. */
+export class Once {
+  #wish = "";
+  #key = "";
+
+  key(...wish: unknown[]): string {
+    const text = JSON.stringify(wish);
+    if (text !== this.#wish || !this.#key) {
+      this.#wish = text;
+      this.#key = uuid();
+    }
+    return this.#key;
+  }
+
+  /** The wish was granted: asked again, it is another one. */
+  done() {
+    this.#key = "";
+  }
+}
+
+/** `crypto.randomUUID` is there behind TLS alone, and a panel may be tried without. */
+function uuid(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}

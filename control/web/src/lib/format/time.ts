@@ -1,0 +1,31 @@
+// Times: the control plane tells UTC, readers see their own zone.
+
+/** `2026-06-10 12:00:00`, UTC, as the API writes it. */
+export const parse = (text: string): Date => new Date(`${text.replace(" ", "T")}Z`);
+
+/** The same, from a date. */
+export const written = (date: Date): string => date.toISOString().slice(0, 19).replace("T", " ");
+
+const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
+const minute = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
+
+export const onDay = (text: string) => day.format(parse(text));
+export const atMinute = (text: string) => minute.format(parse(text));
+
+const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
+  ["year", 31_557_600], ["month", 2_629_800], ["day", 86_400], ["hour", 3600], ["minute", 60], ["second", 1],
+];
+const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+
+/** `3 minutes ago`, `in 2 days`. */
+export function distance(text: string, now: Date): string {
+  const seconds = Math.round((parse(text).getTime() - now.getTime()) / 1000);
+  const [unit, size] = UNITS.find(([, size]) => Math.abs(seconds) >= size) ?? ["second", 1];
+  return relative.format(Math.trunc(seconds / size), unit);
+}
+
+/** `2026-06` as `June 2026`. */
+export function inMonth(month: string): string {
+  const date = new Date(`${month}-01T00:00:00Z`);
+  return new Intl.DateTimeFormat("en-GB", { month: "long", year: "numeric", timeZone: "UTC" }).format(date);
+}

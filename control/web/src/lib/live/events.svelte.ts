@@ -1,0 +1,111 @@
+// What happens to the account, as it happens: one stream for the page, handed to whoever listens.
+import { API } from "../api/client";
+import type { Event as Happened } from "../api/schema";
+
+type Listener = (happened: Happened) => void;
+
+const KINDS = [
+  "server.created", "server.service_changed", "server.status_changed", "server.updated", "server.reminder",
+  "server.renewed", "server.price_announced", "server.address_replaced", "server.password_reset", "server.link_created",
+  "server.link_revoked", "server.lost", "server.destroyed", "account.updated", "network.created", "network.updated",
+  "network.deleted", "action.queued", "action.started", "action.done", "action.failed", "action.superseded",
+  "balance.credited", "balance.debited", "notice.published",
+] as const;
+const GAP = "gap";
+/** A tab that nobody looks at gives its stream back after this time: an account may hold only so many. */
+const HIDDEN_MS = 30_000;
+const AGAIN_MS = 3_000;
+/** A break that is shorter is nobody's business: most end by themselves. */
+const BREAK_MS = 5_000;
+
+const listeners = new Set<Listener>();
+const gaps = new Set<() => void>();
+const state = $state({ connected: true });
+let source: EventSource | undefined;
+let wanted = false;
+let hidden: ReturnType<typeof setTimeout> | undefined;
+let again: ReturnType<typeof setTimeout> | undefined;
+let broken: ReturnType<typeof setTimeout> | undefined;
+let missed = false;
+
+export const live = {
+  get connected() {
+    return state.connected;
+  },
+};
+
+export function follow() {
+  wanted = true;
+  open();
+}
+
+export function unfollow() {
+  wanted = false;
+  close();
+}
+
+function open() {
+  if (!wanted || source) return;
+  const mine = (source = new EventSource(`${API}/events`));
+  mine.onopen = () => {
+    clearTimeout(broken);
+    broken = undefined;
+    state.connected = true;
+    // The first stream of a page begins where its data was read; a later one may have missed something.
+    if (missed) for (const act of gaps) act();
+    missed = false;
+  };
+  mine.onerror = () => {
+    missed = true;
+    broken ??= setTimeout(() => (state.connected = false), BREAK_MS);
+    if (mine.readyState !== EventSource.CLOSED) return; // the browser comes back by itself
+    source = undefined;
+    again = setTimeout(open, AGAIN_MS);
+  };
+  for (const kind of KINDS) mine.addEventListener(kind, hear);
+  mine.addEventListener(GAP, () => gaps.forEach((act) => act()));
+}
+
+function close() {
+  clearTimeout(again);
+  clearTimeout(broken);
+  broken = undefined;
+  source?.close();
+  source = undefined;
+}
+
+function hear(message: MessageEvent<string>) {
+  const happened = JSON.parse(message.data) as Happened;
+  for (const listener of listeners) listener(happened);
+}
+
+document.addEventListener("visibilitychange", () => {
+  clearTimeout(hidden);
+  if (document.hidden) {
+    hidden = setTimeout(() => {
+      close();
+      missed = true;
+    }, HIDDEN_MS);
+  } else {
+    open();
+  }
+});
+
+/** Reads something anew when what happened concerns it, once for several events at once. Also after a gap. */
+export function onEvents(concerns: (happened: Happened) => boolean, act: () => void) {
+  $effect(() => {
+    let due: ReturnType<typeof setTimeout> | undefined;
+    const soon = () => {
+      clearTimeout(due);
+      due = setTimeout(act, 120);
+    };
+    const listener: Listener = (happened) => concerns(happened) && soon();
+    listeners.add(listener);
+    gaps.add(soon);
+    return () => {
+      clearTimeout(due);
+      listeners.delete(listener);
+      gaps.delete(soon);
+    };
+  });
+}

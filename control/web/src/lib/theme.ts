@@ -1,0 +1,23 @@
+// Light or dark: as the system has it, or as the reader chose.
+export type Theme = "system" | "light" | "dark";
+const KEY = "csp-theme";
+
+export function theme(): Theme {
+  try {
+    const kept = localStorage.getItem(KEY);
+    return kept === "light" || kept === "dark" ? kept : "system";
+  } catch {
+    return "system";
+  }
+}
+
+export function choose(theme: Theme) {
+  if (theme === "system") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = theme;
+  try {
+    if (theme === "system") localStorage.removeItem(KEY);
+    else localStorage.setItem(KEY, theme);
+  } catch {
+    // A browser that keeps nothing still shows it.
+  }
+}

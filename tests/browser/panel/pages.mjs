@@ -1,0 +1,73 @@
+// Opens every page of the panel, from the router's own list, in each state, in light, dark and at 360 px; takes pictures, and
+// holds each against: nothing that the browser finds fault with, no wider than the window, and no fault by axe.
+//
+//   node pages.mjs URL FOLDER [--few]    pictures go to FOLDER; --few: each page once in each state, looks taken in turn
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { faultsOf, launch, NOW, pretend } from "./browser.mjs";
+import { uuid } from "./fixtures.mjs";
+
+const [url, folder, few, only] = process.argv.slice(2);
+const routes = JSON.parse(await readFile(new URL("../../../control/web/dist/routes.json", import.meta.url), "utf8"));
+const axe = await readFile(new URL("../node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
+const STATES = ["thousand", "empty", "loading", "error"];
+const LOOKS = {
+  light: { colorScheme: "light", viewport: { width: 1280, height: 860 } },
+  dark: { colorScheme: "dark", viewport: { width: 1280, height: 860 } },
+  phone: { colorScheme: "light", viewport: { width: 360, height: 740 } },
+};
+/** Pages of letters have their token behind `#`. */
+const TOKENS = { reset: "#csp_ml_0", confirmEmail: "#csp_ml_0", signUp: "#csp_ml_0" };
+const WORKERS = 2;
+
+const address = (name) => url + routes[name].path.replace(":uuid", uuid(name === "network" ? 8 : 1, 0)) + (TOKENS[name] ?? "");
+const jobs = Object.keys(routes).flatMap((name, row) =>
+  STATES.flatMap((state, column) => {
+    const looks = Object.keys(LOOKS);
+    return (few === "--few" ? [looks[(row + column) % looks.length]] : looks).map((look) => ({ name, state, look }));
+  }),
+).filter((job) => !only || job.name === only);
+
+async function judge(page, { name, state, look }) {
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+  assert.ok(wide <= LOOKS[look].viewport.width, `${wide} px wide`);
+  await page.evaluate(axe);
+  const found = await page.evaluate(async () => {
+    const { violations } = await window.axe.run(document, { resultTypes: ["violations"] });
+    return violations.map((one) => `${one.id}: ${one.help}: ${one.nodes.map((node) => node.html.slice(0, 160)).slice(0, 3).join(" | ")}`);
+  });
+  assert.deepEqual(found, []);
+  const bones = await page.locator("[data-loading]").count();
+  if (state !== "loading") assert.equal(bones, 0, "something is still loading");
+  else assert.ok(bones > 0 || (await page.locator("form, .note").count()) > 0, "nothing says that it is loading");
+}
+
+async function look(browser, job) {
+  const { name, state } = job;
+  const context = await browser.newContext({ ...LOOKS[job.look], timezoneId: "Europe/Berlin", locale: "en-GB", reducedMotion: "reduce" });
+  const page = await context.newPage();
+  await page.clock.setFixedTime(NOW);
+  const faults = faultsOf(page);
+  await pretend(page, state, routes[name].door !== "out");
+  await page.goto(address(name));
+  await page.waitForSelector("h1, [data-loading], [role=alert] h2", { timeout: 15_000 });
+  if (state !== "loading") await page.waitForFunction(() => !document.querySelector("[data-loading], .price[aria-busy=true]"), null, { timeout: 15_000 });
+  await page.waitForTimeout(150);
+  await page.screenshot({ path: `${folder}/${name}-${state}-${job.look}.png`, fullPage: state !== "thousand" || job.look === "light" });
+  await judge(page, job);
+  assert.deepEqual(faults, []);
+  await context.close();
+}
+
+const browser = await launch();
+const bad = [];
+const waiting = [...jobs];
+await Promise.all(Array.from({ length: WORKERS }, async () => {
+  for (let job = waiting.shift(); job; job = waiting.shift()) {
+    await look(browser, job).catch((why) => bad.push(`${job.name}, ${job.state}, ${job.look}: ${why.message}`));
+  }
+}));
+await browser.close();
+for (const why of bad) console.error(why);
+console.log(`panel: ${jobs.length} pictures of ${Object.keys(routes).length} pages, ${bad.length} faults`);
+process.exit(bad.length ? 1 : 0);

@@ -11,6 +11,7 @@ pub mod listen;
 pub mod mail;
 pub mod rate_limits;
 pub mod sign_up;
+pub mod stripe;
 pub mod template;
 pub mod toml_text;
 pub mod url;
@@ -25,7 +26,7 @@ use serde::Deserialize;
 
 pub use self::{
     account_limits::AccountLimits, billing::Billing, brand::Brand, listen::Listen, mail::Mail, rate_limits::RateLimits,
-    sign_up::SignUpRules, url::PublicUrl,
+    sign_up::SignUpRules, stripe::Stripe, url::PublicUrl,
 };
 
 /// Where the configuration is when nobody says otherwise.
@@ -59,6 +60,8 @@ pub struct Config {
     /// Whose panel it is.
     #[serde(default)]
     pub brand: Brand,
+    /// Where people pay by card; without it they cannot.
+    pub stripe: Option<Stripe>,
     /// Who may open an account.
     #[serde(default)]
     pub sign_up: SignUpRules,

@@ -1,7 +1,7 @@
 //! csp-control: the control plane. Customer API, prepaid wallet, allocators, and the hosts' connections.
 //!
 //! Where things are: `domain` decides (pure), `store` is the only place with SQL, `service` holds one use case a file,
-//! `api` and `operator` speak HTTP, `fleet` speaks with the hosts, `metrics` keeps what
+//! `api` and `operator` speak HTTP, `stripe` speaks with who takes cards, `fleet` with the hosts, `metrics` keeps what
 //! they measured. Calls go down only.
 
 pub mod api;
@@ -18,4 +18,5 @@ pub mod operator;
 pub mod schedule;
 pub mod service;
 pub mod store;
+pub mod stripe;
 pub mod telemetry;

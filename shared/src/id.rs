@@ -71,6 +71,8 @@ ids! {
     SignInId,
     /// A customer's public SSH key.
     SshKeyId,
+    /// Money that somebody wants to pay in.
+    TopUpId,
     /// One movement of money.
     TransferId,
 }

@@ -2,6 +2,7 @@
 
 pub mod authenticator;
 pub mod fake_machine;
+pub mod fake_stripe;
 pub mod spec;
 pub mod test_control;
 

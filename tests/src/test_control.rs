@@ -338,6 +338,7 @@ fn usual_settings() -> Settings {
         sign_up: SignUpRules::default(),
         rate_limits: RateLimits::generous(),
         vault: Vault::new([7; 32]),
+        stripe: None,
         trusted_proxies: vec!["127.0.0.1/32".parse().unwrap()],
     }
 }

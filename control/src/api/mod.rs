@@ -41,6 +41,7 @@ pub mod servers;
 pub mod ssh_keys;
 pub mod state;
 pub mod statements;
+pub mod stripe;
 pub mod throttle;
 pub mod transactions;
 pub mod turns;

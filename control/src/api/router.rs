@@ -38,7 +38,7 @@ use super::{
     edge::edge,
     events, manage, notices, panel, private_networks, servers, ssh_keys,
     state::App,
-    statements, throttle, transactions, wallet, web,
+    statements, stripe, throttle, transactions, wallet, web,
 };
 
 /// Where the API begins.
@@ -48,13 +48,15 @@ pub const PREFIX: &str = "/api/v1";
 /// app for each of its hundred deaths.
 static ROUTES: LazyLock<Router<App>> = LazyLock::new(|| documented().split_for_parts().0);
 
-/// The customer API, its documentation, and what browsers open: console, management links, panel.
+/// The customer API, its documentation, what browsers open (console, management links, panel), and the door of who takes
+/// payments.
 pub fn router(app: App) -> Router {
     let (counted, layer) = (from_fn_with_state(app.clone(), throttle::count), from_fn_with_state(app.edge(), edge));
     let pages = console::routes()
         .merge(manage::routes())
         .merge(panel::routes(&app))
         .merge(web::routes())
+        .merge(stripe::routes())
         .merge(docs::routes(&app.settings.public_url));
     Router::new().nest(PREFIX, ROUTES.clone()).merge(pages).with_state(app).layer(counted).layer(layer)
 }

@@ -15,6 +15,7 @@ use crate::{
     metrics::Metrics,
     service::note_key_uses::KeyUses,
     store::Store,
+    stripe,
 };
 
 /// Handed to every handler. Cheap to clone.
@@ -67,6 +68,8 @@ pub struct Settings {
     pub sign_up: SignUpRules,
     /// How often somebody may ask.
     pub rate_limits: RateLimits,
+    /// Where people pay by card; None: nowhere.
+    pub stripe: Option<stripe::Account>,
     /// Opens and seals what the store must not hold in clear.
     pub vault: Vault,
     /// Proxies that are believed when they name the client.

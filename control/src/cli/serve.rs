@@ -30,7 +30,7 @@ use crate::{
     },
     clock::{Clock, SystemClock},
     config::{
-        Config, ConfigError, Mail,
+        Config, ConfigError, Mail, Stripe,
         listen::{ListenError, PassedSockets},
     },
     domain::{time::MINUTE, vault::Vault},
@@ -44,7 +44,7 @@ use crate::{
     },
     schedule,
     store::{Store, StoreError},
-    telemetry,
+    stripe, telemetry,
 };
 
 /// How long requests that are under way may take after a stop was asked for.
@@ -73,6 +73,10 @@ pub(super) enum ServeError {
     Tls(#[source] csp_link::tls::TlsError),
     #[error("cannot read {} (it is [mail] password_file)", path.display())]
     MailPassword { path: PathBuf, source: io::Error },
+    #[error("cannot read {} (it is {field})", path.display())]
+    StripeSecret { path: PathBuf, field: &'static str, source: io::Error },
+    #[error("{} is empty (it is {field})", path.display())]
+    NoStripeSecret { path: PathBuf, field: &'static str },
     #[error("cannot set up [mail]")]
     Mail(#[source] lettre::transport::smtp::Error),
     #[error(transparent)]
@@ -112,6 +116,7 @@ fn open(config: &Config, mut sockets: PassedSockets) -> Result<Open, ServeError>
         load_or_create_bytes(&config.vault_key(), SystemEntropy.draw().bytes()).map_err(ServeError::Keys)?;
     let settings = Settings {
         vault: Vault::new(vault),
+        stripe: config.stripe.as_ref().map(stripe_account).transpose()?,
         public_url: config.public_url.clone(),
         advertise: config.fleet.advertise.clone(),
         pins: keys.pins(),
@@ -152,6 +157,25 @@ async fn tell_new_vault(config: &Config, store: &Store) -> Result<(), ServeError
     }
     Ok(())
 }
+
+/// How payments by card are taken.
+fn stripe_account(config: &Stripe) -> Result<stripe::Account, ServeError> {
+    let read = |path: &PathBuf, field| {
+        let fail = |source| ServeError::StripeSecret { path: path.clone(), field, source };
+        let text = std::fs::read_to_string(path).map_err(fail)?;
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        let secrets: Vec<Secret> = lines.map(|line| Secret::new(line.to_owned())).collect();
+        let empty = || ServeError::NoStripeSecret { path: path.clone(), field };
+        if secrets.is_empty() { Err(empty()) } else { Ok(secrets) }
+    };
+    let empty = || ServeError::NoStripeSecret { path: config.secret_key_file.clone(), field: KEY };
+    let key = read(&config.secret_key_file, KEY)?.into_iter().next().ok_or_else(empty)?;
+    let signing = read(&config.webhook_secret_file, "[stripe] webhook_secret_file")?;
+    let (api_url, least, most) = (config.api_url.clone(), config.least, config.most);
+    Ok(stripe::Account { key, signing, api_url, least, most })
+}
+
+const KEY: &str = "[stripe] secret_key_file";
 
 /// How letters are handed over. That the server answers is not asked here: it may be away for a day.
 fn courier(mail: &Mail) -> Result<Smtp, ServeError> {

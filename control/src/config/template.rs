@@ -105,6 +105,18 @@ accent_dark = "#7db0ff"
 # privacy_url = "https://example.com/privacy"
 # imprint_url = "https://example.com/imprint"
 
+# Top-ups by card, on pages of Stripe's (Checkout). Give Stripe the webhook https://your.name/webhooks/stripe for the events
+# checkout.session.completed, .async_payment_succeeded, .async_payment_failed and .expired, charge.refunded,
+# charge.dispute.created, .funds_withdrawn and .closed. Use an account of Stripe's that takes payments for csp alone.
+# [stripe]
+# The secret key, and the webhook's signing secret, each on the first line of a file of the service's user alone. While the
+# signing secret is changed, both stand there, a line each.
+# secret_key_file = "/etc/csp/stripe-key"
+# webhook_secret_file = "/etc/csp/stripe-webhook-secret"
+# The least and the most that somebody pays in at once, USD.
+# least = "5.00"
+# most = "1000.00"
+
 # Who may open an account: "closed", "invitation" (of `csp-control person invite`), "approval" (everybody, once
 # `csp-control person approve` says so) or "open". Needs [mail]: an address counts once a letter to it was followed.
 [sign_up]

@@ -25,6 +25,12 @@ impl TryFrom<String> for PublicUrl {
 }
 
 impl PublicUrl {
+    /// Where Stripe's API is.
+    #[must_use]
+    pub fn stripe() -> Self {
+        Self("https://api.stripe.com".to_owned())
+    }
+
     /// Whether browsers reach it by TLS.
     #[must_use]
     pub fn is_https(&self) -> bool {

@@ -48,6 +48,7 @@ pub mod ssh_key;
 pub mod statement;
 pub mod time;
 pub mod token;
+pub mod top_up;
 pub mod totp;
 pub mod user_data;
 pub mod vault;

@@ -76,6 +76,7 @@ pub mod set_account_limits;
 pub mod set_overcommit;
 pub mod settle_mail;
 pub mod sign_in;
+pub mod top_up;
 pub mod verify_ledger;
 pub mod visit_link;
 pub mod watch_clock;

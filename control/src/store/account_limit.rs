@@ -28,10 +28,14 @@ impl Read<'_> {
         Ok(usual.overridden(bound).overridden(&own))
     }
 
-    /// Whether somebody signed up for an account by themselves, and no top-up of it has arrived yet.
+    /// Whether somebody signed up for an account by themselves, and no top-up of it has arrived and stayed: one that went back
+    /// to whoever paid it, or that their bank wants back, counts for nothing.
     fn account_is_unpaid(&self, account: AccountId) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM people p WHERE p.account_id = a.id) AND NOT EXISTS \
-                   (SELECT 1 FROM transfers t WHERE t.to_account_id = a.id AND t.cause = 'topup') \
+                   (SELECT 1 FROM transfers t WHERE t.to_account_id = a.id AND t.cause = 'topup' AND t.amount_cents > \
+                   (SELECT coalesce(sum(r.amount_cents), 0) FROM refunds r WHERE r.payment_id = t.id) + \
+                   (SELECT coalesce(sum(d.amount_cents), 0) FROM disputes d WHERE d.payment_id = t.id \
+                   AND d.outcome IS NOT 'won')) \
                    FROM accounts a WHERE a.uuid = ?1";
         Ok(self.maybe(sql, [account.to_string()], |r| Ok(r.get(0)?))?.unwrap_or(false))
     }

@@ -54,6 +54,7 @@ mod sign_in;
 mod signal;
 mod spec;
 mod ssh_key;
+mod top_up;
 mod transfer;
 mod wallet_history;
 
@@ -106,6 +107,7 @@ pub use self::{
     sign_in::{NewSignIn, SignIn},
     spec::Observation,
     ssh_key::SshKeyRow,
+    top_up::TopUpRow,
     transfer::{Held, PostError, Posted},
     wallet_history::{Begin, TransferFilter, TransferRow},
 };

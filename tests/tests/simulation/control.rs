@@ -48,6 +48,7 @@ use csp_shared::{
 };
 
 use super::{fuse::Fuse, wire::Wire};
+use csp_tests::fake_stripe::FakeStripe;
 
 pub const PRICE: i64 = 695;
 pub const CREDIT: i64 = 20_000;
@@ -152,6 +153,9 @@ fn catalog() -> Catalog {
     }
 }
 
+/// Who takes cards: one for all control planes of a test.
+static STRIPE: LazyLock<FakeStripe> = LazyLock::new(FakeStripe::start);
+
 /// What stands on a store.
 fn stand(store: &Store, clock: &Arc<SetClock>, entropy: &Arc<SeededEntropy>) -> (Doors, StoreHosts) {
     let settings = Settings {
@@ -166,6 +170,7 @@ fn stand(store: &Store, clock: &Arc<SetClock>, entropy: &Arc<SeededEntropy>) -> 
         sign_up: SignUpRules { mode: SignUp::Approval, terms_version: None },
         rate_limits: RateLimits::generous(),
         vault: Vault::new([7; 32]),
+        stripe: Some(STRIPE.account()),
         trusted_proxies: Vec::new(),
     };
     let app = App::new(store.clone(), clock.clone(), entropy.clone(), settings);

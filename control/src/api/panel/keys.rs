@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Nobody who waits can sign in.
-fn account(signed_in: &SignedIn) -> Result<AccountId, ApiError> {
+pub(super) fn account(signed_in: &SignedIn) -> Result<AccountId, ApiError> {
     signed_in.person.account.ok_or_else(signed_out)
 }
 

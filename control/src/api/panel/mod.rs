@@ -9,6 +9,7 @@
 //! second_factor  codes of an authenticator, and recovery codes
 //! keys       API keys
 //! pages      /panel: the pages that call this
+//! top_ups    paying in by card
 //! ```
 //!
 //! JSON in the envelope of the public API. A key opens nothing here (a key never makes keys or changes sign-in data), and
@@ -23,6 +24,7 @@ mod second_factor;
 pub mod session;
 mod sign_in;
 mod sign_up;
+mod top_ups;
 
 use axum::{
     Router,
@@ -86,6 +88,7 @@ pub fn listed() -> Vec<Route> {
         route(&["GET", "DELETE"], "/sign-ins", SignedIn, get(sign_in::list).delete(sign_in::end_all)),
         route(&["DELETE"], "/sign-ins/{uuid}", SignedIn, delete(sign_in::end)),
         route(&["POST"], "/sign-out", SignedIn, post(sign_in::sign_out)),
+        route(&["GET", "POST"], "/top-ups", SignedIn, get(top_ups::list).post(top_ups::ask)),
         route(&["GET", "POST"], "/keys", SignedIn, get(keys::list).post(keys::create)),
         route(&["DELETE"], "/keys/{uuid}", SignedIn, delete(keys::revoke)),
     ]

@@ -6,6 +6,7 @@ mod letters;
 mod second_factor;
 mod sessions;
 mod sign_up;
+mod top_ups;
 
 use std::sync::Mutex;
 
@@ -16,7 +17,10 @@ use csp_control::{
     mail::{Courier, outbox::send_due},
     store::MailRow,
 };
-use csp_tests::test_control::{Reply, Send, TestControl};
+use csp_tests::{
+    fake_stripe::FakeStripe,
+    test_control::{Reply, Send, TestControl},
+};
 use serde_json::{Value, json};
 
 const HERE: &str = "https://cybaaspace.com";
@@ -48,6 +52,18 @@ impl World {
             settings.sign_up = SignUpRules { mode, terms_version: Some(TERMS.to_owned()) };
         });
         Self { control: control.await, post: Letterbox::default() }
+    }
+
+    /// Ada has an account, and money is taken by card.
+    async fn paying(stripe: &FakeStripe) -> Self {
+        let control = TestControl::with_settings(|settings| {
+            settings.billing.has_mail = true;
+            settings.sign_up = SignUpRules { mode: SignUp::Open, terms_version: Some(TERMS.to_owned()) };
+            settings.stripe = Some(stripe.account());
+        });
+        let world = Self { control: control.await, post: Letterbox::default() };
+        world.signed_up(ADA).await;
+        world
     }
 
     /// Ada has an account and no browser yet.

@@ -131,3 +131,8 @@ fn people_come_and_go_whatever_dies() {
 fn codes_are_asked_for_and_not_any_more_whatever_dies() {
     die_everywhere("codes", scenarios::codes);
 }
+
+#[test]
+fn money_comes_in_by_card_once_whatever_dies() {
+    die_everywhere("card", scenarios::card);
+}

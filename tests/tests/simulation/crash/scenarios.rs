@@ -22,9 +22,9 @@ use super::{
 };
 
 /// Every scenario, for those who want to know what all of them cross.
-pub const ALL: [super::Scenario; 17] = [
+pub const ALL: [super::Scenario; 18] = [
     set_up, belongings, payments, renting, expiring, life, networking, reshaping, spoilt, failing, late, power_cut,
-    unruly, losing, addresses, people, codes,
+    unruly, losing, addresses, people, codes, card,
 ];
 
 type Played<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
@@ -92,11 +92,8 @@ pub fn codes(stage: &mut Stage) -> Played<'_> {
     Box::pin(async {
         stage.furnished().await;
         let (email, password) = ("ada@example.com", "correct horse battery");
-        stage.operate("/people/invite", &json!({"email": email})).await;
-        let chosen = json!({"token": stage.letter().await, "name": "Ada", "password": password});
-        stage.browse("POST", "/sign-up/finish", &chosen, &[200, 422]).await;
+        stage.invited(email, password).await;
         let first = json!({"email": email, "password": password});
-        stage.browse("POST", "/sign-in", &first, &[200]).await;
         let proof = json!({"current_password": password});
         let secret = stage.authenticator(&proof).await;
         // A second step that was not answered is over, and so is its code.
@@ -115,6 +112,29 @@ pub fn codes(stage: &mut Stage) -> Played<'_> {
         stage.authenticator(&proof).await;
         stage.operate_once("/people/code-off", &json!({"email": email})).await;
         assert_eq!(stage.browse("GET", "/second-factor", &Value::Null, &[200]).await["data"]["on"], false);
+    })
+}
+
+/// Somebody pays in by card, and gets a part of it back. Each moves once.
+pub fn card(stage: &mut Stage) -> Played<'_> {
+    Box::pin(async {
+        stage.furnished().await;
+        stage.invited("ada@example.com", "correct horse battery").await;
+        let asked = stage.browse("POST", "/top-ups", &json!({"amount": "25.00"}), &[200]).await;
+        let session = asked["data"]["url"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+        let account = stage.browse("GET", "/person", &Value::Null, &[200]).await["data"]["account"].clone();
+        let paid = json!({
+            "id": session, "amount_total": 2500, "currency": "usd", "payment_status": "paid", "payment_intent": "pi_1",
+            "metadata": {"top_up": asked["data"]["uuid"], "account": account},
+        });
+        stage.stripe("checkout.session.completed", &paid).await;
+        let back = json!({"id": "ch_1", "payment_intent": "pi_1", "amount_refunded": 1000, "currency": "usd"});
+        stage.stripe("charge.refunded", &back).await;
+        let lost = json!({"id": "dp_1", "payment_intent": "pi_1", "amount": 1500, "currency": "usd", "status": "lost"});
+        stage.stripe("charge.dispute.closed", &lost).await;
+        let accounts = stage.look("/accounts").await["data"].clone();
+        let hers = accounts.as_array().unwrap().iter().find(|one| one["uuid"] == account).unwrap().clone();
+        assert_eq!((&hers["balance"], &hers["owed"]), (&json!("0.00"), &json!("0.00")), "{hers}");
     })
 }
 

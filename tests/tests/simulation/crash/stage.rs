@@ -17,13 +17,17 @@ use csp_control::{
         catalog_file,
         wire::{self, Apply},
     },
+    stripe::signature::sign,
 };
 use csp_shared::{
     id::{AccountId, ServerId},
     message::Enrol,
     secret::Secret,
 };
-use csp_tests::test_control::{EXAMPLE_CATALOG, PUBLIC_KEY};
+use csp_tests::{
+    fake_stripe::SIGNING,
+    test_control::{EXAMPLE_CATALOG, PUBLIC_KEY},
+};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -249,6 +253,31 @@ impl Stage {
             return serde_json::from_slice(&answer).unwrap();
         }
         panic!("nobody answered {method} {path}");
+    }
+
+    /// A word of Stripe's, told again until there is an answer.
+    pub async fn stripe(&mut self, kind: &str, object: &Value) {
+        let body = json!({"id": "evt_1", "type": kind, "data": {"object": object}}).to_string();
+        for _ in 0..TRIES {
+            let now = Clock::now(&*self.history.control.clock);
+            let signature = sign(body.as_bytes(), &Secret::new(SIGNING.to_owned()), now);
+            let request = Request::post("/webhooks/stripe").header(header::HOST, "cloud.example.com");
+            let request = request.header("stripe-signature", signature).body(Body::from(body.clone())).unwrap();
+            let router = self.history.control.customers();
+            let Some((head, answer)) = self.send(router, request).await else { continue };
+            assert_eq!(head.status, StatusCode::OK, "{kind}: {answer:?}");
+            return;
+        }
+        panic!("nobody answered Stripe");
+    }
+
+    /// Somebody who was invited, and is signed in.
+    pub async fn invited(&mut self, email: &str, password: &str) {
+        self.operate("/people/invite", &json!({"email": email})).await;
+        let chosen = json!({"token": self.letter().await, "name": "Ada", "password": password});
+        self.browse("POST", "/sign-up/finish", &chosen, &[200, 422]).await;
+        let first = json!({"email": email, "password": password});
+        self.browse("POST", "/sign-in", &first, &[200]).await;
     }
 
     /// The next code of an authenticator: the one of before may be used.

@@ -25,6 +25,7 @@ use crate::{
     network::segment::Segments,
     networks::{NetworkFileError, Networks, keeper},
     spec_file::{FolderBacking, SpecFile, SpecFileError},
+    traffic::{self, Meter},
     version,
     worker::{Host, Stopped, Supervisor},
 };
@@ -74,11 +75,16 @@ fn in_one_line(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
 }
 
-/// Runs the host until SIGTERM or SIGINT. `segments` are what the machine plugs taps into.
+/// Runs the host until SIGTERM or SIGINT. `segments` are what the machine plugs taps into, `meter` counts what they carry.
 ///
 /// # Errors
 /// When it cannot begin at all.
-pub async fn run<M: Machine>(config: &Config, machine: M, segments: Arc<Segments>) -> Result<(), DaemonError> {
+pub async fn run<M: Machine>(
+    config: &Config,
+    machine: M,
+    segments: Arc<Segments>,
+    meter: Arc<Meter>,
+) -> Result<(), DaemonError> {
     let end = end_signal().map_err(DaemonError::Signals)?;
     let _lock = lock(config)?;
     let specs = open_specs(config).await?;
@@ -90,11 +96,13 @@ pub async fn run<M: Machine>(config: &Config, machine: M, segments: Arc<Segments
     let (supervisor, actor) = Supervisor::start_with(Host { machine, specs, stop_timeout_ms }, control_wait);
     tell_systemd(sd_notify::NotifyState::Ready);
     let samples = Arc::new(Mailbox::default());
+    let told = Told { samples: samples.clone(), meter: meter.clone() };
     tokio::pin!(end);
     tokio::select! {
-        never = keep_linked(config, &supervisor, samples.clone(), (networks.clone(), segments.clone())) => match never {},
+        never = keep_linked(config, &supervisor, told, (networks.clone(), segments.clone())) => match never {},
         never = keeper::keep(&networks, &segments, &supervisor) => match never {},
         never = measure(config, &samples) => match never {},
+        never = traffic::run(&meter) => match never {},
         never = feed_watchdog(&supervisor) => match never {},
         never = memory::give_back() => match never {},
         () = &mut end => {}
@@ -162,18 +170,24 @@ async fn facts_of(supervisor: &Supervisor) -> HostFacts {
     }
 }
 
+/// What is measured, for the link.
+struct Told {
+    samples: Arc<Mailbox>,
+    meter: Arc<Meter>,
+}
+
 /// Dials the control plane for ever; before the enrolment, waits for it.
 async fn keep_linked(
     config: &Config,
     supervisor: &Supervisor,
-    samples: Arc<Mailbox>,
+    Told { samples, meter }: Told,
     (networks, segments): (Arc<Networks<FolderBacking>>, Arc<Segments>),
 ) -> Infallible {
     let mut facts = facts_of(supervisor).await;
     info!(cpus = facts.capacity.cpus, ram_mib = facts.capacity.ram_mib, virt = ?facts.virt, "the host is ready");
     let status = Arc::new(HostWatch::new(config));
     let auditor = Auditor::new(config);
-    let workers = HostWorkers { supervisor: supervisor.clone(), auditor, samples, status, networks, segments };
+    let workers = HostWorkers { supervisor: supervisor.clone(), auditor, samples, meter, status, networks, segments };
     let mut told = String::new();
     loop {
         match link::enrolment::load(&config.state_dir) {

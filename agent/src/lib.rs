@@ -2,7 +2,7 @@
 //!
 //! Where things are: `plan` decides (pure), `worker` runs plans, `machine` is the one trait below it; `storage`,
 //! `network` and `hypervisor` are the real host; `spec_file` is its memory; `link` is the one connection, dialled
-//! outwards; `metrics` tells what guests use; `check` tells an operator what a host lacks, `trash` what can be brought
+//! outwards; `metrics` tells what guests use, `traffic` counts what a quota rests on; `check` tells an operator what a host lacks, `trash` what can be brought
 //! back, `freeze` holds a guest still for a snapshot; `daemon` puts them together.
 
 pub mod audit;
@@ -26,6 +26,7 @@ pub mod plan;
 pub mod spec_file;
 pub mod storage;
 pub mod telemetry;
+pub mod traffic;
 pub mod trash;
 pub mod version;
 pub mod worker;

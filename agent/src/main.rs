@@ -52,8 +52,8 @@ fn main() -> ExitCode {
 
 async fn run(config: Config) -> Result<ExitCode, String> {
     let machine = HostMachine::open(config.clone()).map_err(|fault| fault.detail)?;
-    let segments = machine.segments();
-    daemon::run(&config, machine, segments).await.map_err(|error| error.to_string())?;
+    let (segments, meter) = (machine.segments(), machine.meter());
+    daemon::run(&config, machine, segments, meter).await.map_err(|error| error.to_string())?;
     Ok(ExitCode::SUCCESS)
 }
 

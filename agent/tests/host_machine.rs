@@ -180,6 +180,7 @@ fn spec(web: &Web, disk_epoch: DiskEpoch) -> ServerSpec {
         user_data: None,
         limits: LIMITS,
         smtp_open: false,
+        net_held_mbit_per_second: None,
     }
 }
 

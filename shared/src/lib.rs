@@ -19,3 +19,4 @@ pub mod sample;
 pub mod secret;
 pub mod sha256;
 pub mod spec;
+pub mod traffic;

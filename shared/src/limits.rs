@@ -35,6 +35,8 @@ pub const USER_DATA_BYTES_MAX: usize = 16 * 1024;
 pub const IMAGE_BYTES_MAX: u64 = 64 << 30;
 /// Samples in one frame: below 256 KiB, so that a report that comes up meanwhile waits for no more than that.
 pub const SAMPLES_PER_FRAME_MAX: usize = 256;
+/// Servers' counts of traffic in one frame; each is below 8 KiB with its earlier totals.
+pub const TRAFFIC_PER_FRAME_MAX: usize = 256;
 /// Longest time that one sample tells of, in milliseconds: after a longer hole nothing is known.
 pub const SAMPLE_MS_MAX: u32 = 120_000;
 /// A host says that it lives at least this often, in seconds.

@@ -13,6 +13,7 @@
 //!   Reports, Alive                   ->
 //!   NetworkReports (if Welcome asked) ->
 //!   Samples (if Welcome asked)       ->        (what servers use; may be lost)
+//!   Traffic (if Welcome asked)       ->        (what servers' adapters carried in all; never lost)
 //!                                    <-   OpenConsole (a screen is asked for)
 //!   Console (first and only message  ->        (on a connection of its own; from then on it carries
 //!            of another connection)             the screen's bytes in binary frames)
@@ -36,6 +37,7 @@ use crate::{
     id::{HostId, ServerId},
     limits::{
         FRAME_BYTES_MAX, NETWORKS_PER_FRAME_MAX, REPORTS_PER_FRAME_MAX, SAMPLES_PER_FRAME_MAX, SPECS_PER_FRAME_MAX,
+        TRAFFIC_PER_FRAME_MAX,
     },
     mac::Mac,
     network::{DesiredNetwork, HostNetworks, ObservedNetwork},
@@ -43,6 +45,7 @@ use crate::{
     sample::Sample,
     secret::Secret,
     spec::Desired,
+    traffic::{EARLIER_MAX, Traffic},
 };
 
 /// What an agent says.
@@ -94,6 +97,14 @@ pub enum ToControl {
         session: SessionEpoch,
         /// At most [`SAMPLES_PER_FRAME_MAX`].
         samples: Vec<Sample>,
+    },
+    /// What servers' public adapters carried in all: everything at the session's begin, and then what changed. Only to a
+    /// control plane whose [`ToAgent::Welcome`] asked for it.
+    Traffic {
+        /// From [`ToAgent::Welcome`].
+        session: SessionEpoch,
+        /// At most [`TRAFFIC_PER_FRAME_MAX`].
+        traffic: Vec<Traffic>,
     },
     /// First and only message of a connection that carries a screen: what [`ToAgent::OpenConsole`] asked for.
     Console {
@@ -163,6 +174,9 @@ pub enum ToAgent {
         /// It takes [`ToControl::NetworkReports`]. One that is older than that message would refuse it.
         #[serde(default, skip_serializing_if = "is_false")]
         networks: bool,
+        /// It takes [`ToControl::Traffic`]. One that is older than that message would refuse it.
+        #[serde(default, skip_serializing_if = "is_false")]
+        traffic: bool,
     },
     /// What private networks should be on this host. In front of every [`ToAgent::Desired`] with a server in one of them.
     /// Sent only to an agent whose Hello offered it.
@@ -422,6 +436,10 @@ impl Message for ToControl {
     fn list_len_and_bound(&self) -> (usize, usize) {
         let len = match self {
             Self::Samples { samples, .. } => return (samples.len(), SAMPLES_PER_FRAME_MAX),
+            Self::Traffic { traffic, .. } if traffic.iter().all(|told| told.earlier.len() <= EARLIER_MAX) => {
+                return (traffic.len(), TRAFFIC_PER_FRAME_MAX);
+            }
+            Self::Traffic { .. } => return (EARLIER_MAX + 1, EARLIER_MAX),
             Self::Reports { reports, .. } => reports.len(),
             Self::NetworkReports { reports, .. } => reports.len(),
             Self::AuditAnswer { holdings, .. } => holdings.len(),

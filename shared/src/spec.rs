@@ -103,6 +103,10 @@ pub struct ServerSpec {
     /// same reason.
     #[serde(default, skip_serializing_if = "is_false")]
     pub smtp_open: bool,
+    /// Megabits (10^6) a second that its public adapters are held to beside what its limits say, because the traffic of its
+    /// package is used up. Left out when it is not, for the same reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub net_held_mbit_per_second: Option<u32>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
@@ -115,6 +119,13 @@ impl ServerSpec {
     #[must_use]
     pub fn should_run(&self) -> bool {
         self.power == Power::On && !self.locked
+    }
+
+    /// What all its public adapters together may send in a second, and as much receive, in megabits: the smaller bound.
+    #[must_use]
+    pub fn net_mbit_per_second(&self) -> Option<u32> {
+        let bounds = [self.limits.net_mbit_per_second_max, self.net_held_mbit_per_second];
+        bounds.into_iter().flatten().min()
     }
 }
 

@@ -12,7 +12,7 @@ use csp_shared::{
     id::{HostId, NetworkId, ServerId},
     limits::{
         FRAME_BYTES_MAX, NETWORK_MEMBERS_MAX, NETWORKS_PER_FRAME_MAX, SAMPLES_PER_FRAME_MAX, SPECS_PER_FRAME_MAX,
-        SSH_KEY_BYTES_MAX, SSH_KEYS_MAX, USER_DATA_BYTES_MAX,
+        SSH_KEY_BYTES_MAX, SSH_KEYS_MAX, TRAFFIC_PER_FRAME_MAX, USER_DATA_BYTES_MAX,
     },
     mac::Mac,
     message::{
@@ -31,6 +31,7 @@ use csp_shared::{
         CpuUse, Desired, GuestLimits, Image, ImageFormat, Login, Nic, NicAddress, NicNetwork, Power, ServerSpec,
         Tombstone,
     },
+    traffic::{CountId, EARLIER_MAX, Earlier, Traffic},
 };
 use proptest::prelude::*;
 
@@ -90,6 +91,7 @@ fn spec() -> ServerSpec {
         user_data: None,
         limits: GuestLimits::NONE,
         smtp_open: false,
+        net_held_mbit_per_second: None,
     }
 }
 
@@ -106,6 +108,22 @@ fn with_limits() -> ServerSpec {
         net_mbit_per_second_max: Some(500),
     };
     ServerSpec { limits, smtp_open: true, ..spec() }
+}
+
+/// Its traffic is used up.
+fn held() -> ServerSpec {
+    ServerSpec { net_held_mbit_per_second: Some(10), ..spec() }
+}
+
+fn welcome_to_traffic() -> ToAgent {
+    ToAgent::Welcome { session: SESSION, host: host(), samples: false, networks: false, traffic: true }
+}
+
+fn traffic() -> Traffic {
+    let total = NetworkMoved { received_bytes: 2000, received_packets: 20, sent_bytes: 3000, sent_packets: 30 };
+    let before = NetworkMoved { received_bytes: 1000, ..total };
+    let earlier = vec![Earlier { age_seconds: 600, total: before }];
+    Traffic { server: server(), count: CountId(server().0), total, earlier }
 }
 
 fn network() -> NetworkId {
@@ -420,6 +438,7 @@ fn what_an_agent_says_stays_as_it_is() {
             "samples",
             ToControl::Samples { session: SESSION, samples: vec![sample(), Sample { cpu_ns: Some(1), ..bare() }] },
         ),
+        ("traffic", ToControl::Traffic { session: SESSION, traffic: vec![traffic()] }),
         ("console", ToControl::Console { stream: Secret::new("stream".to_owned()) }),
     ];
     for (name, message) in &messages {
@@ -442,9 +461,18 @@ fn what_the_control_plane_says_stays_as_it_is() {
             },
         ),
         ("audit", ToAgent::Audit { request: QuestionId(3) }),
-        ("welcome", ToAgent::Welcome { session: SESSION, host: host(), samples: false, networks: false }),
-        ("welcome_to_samples", ToAgent::Welcome { session: SESSION, host: host(), samples: true, networks: false }),
-        ("welcome_to_networks", ToAgent::Welcome { session: SESSION, host: host(), samples: false, networks: true }),
+        (
+            "welcome",
+            ToAgent::Welcome { session: SESSION, host: host(), samples: false, networks: false, traffic: false },
+        ),
+        (
+            "welcome_to_samples",
+            ToAgent::Welcome { session: SESSION, host: host(), samples: true, networks: false, traffic: false },
+        ),
+        (
+            "welcome_to_networks",
+            ToAgent::Welcome { session: SESSION, host: host(), samples: false, networks: true, traffic: false },
+        ),
         ("desired_networks", ToAgent::DesiredNetworks { networks: desired_networks() }),
         (
             "desired_with_private_nic",
@@ -452,6 +480,8 @@ fn what_the_control_plane_says_stays_as_it_is() {
         ),
         ("desired", ToAgent::Desired { desired }),
         ("desired_with_limits", ToAgent::Desired { desired: vec![Desired::Present(Box::new(with_limits()))] }),
+        ("desired_held", ToAgent::Desired { desired: vec![Desired::Present(Box::new(held()))] }),
+        ("welcome_to_traffic", welcome_to_traffic()),
         ("desired_with_user_data", ToAgent::Desired { desired: vec![Desired::Present(Box::new(with_user_data()))] }),
         ("open_console", ToAgent::OpenConsole { stream: Secret::new("stream".to_owned()), server: server() }),
         ("refused", ToAgent::Refused { reason: Refusal::BadToken, message: "make a new one".to_owned() }),
@@ -503,7 +533,7 @@ fn a_newer_sides_additional_field_is_ignored() {
 #[test]
 fn who_does_not_ask_for_samples_gets_none() {
     let text = r#"{"type":"welcome","session":7,"host":"0192f0c1-0000-7000-8000-000000000001"}"#;
-    let welcome = ToAgent::Welcome { session: SESSION, host: host(), samples: false, networks: false };
+    let welcome = ToAgent::Welcome { session: SESSION, host: host(), samples: false, networks: false, traffic: false };
     assert_eq!(ToAgent::decode(text).unwrap(), welcome);
     assert!(!welcome.encode().contains("samples"));
 }
@@ -531,6 +561,11 @@ fn what_is_no_message_is_refused() {
     assert!(matches!(ToControl::decode(&long), Err(FrameError::TooLong(_))));
     let many = ToControl::Samples { session: SESSION, samples: vec![bare(); SAMPLES_PER_FRAME_MAX + 1] };
     assert!(matches!(ToControl::decode(&many.encode()), Err(FrameError::TooMany(_))));
+    let many = ToControl::Traffic { session: SESSION, traffic: vec![traffic(); TRAFFIC_PER_FRAME_MAX + 1] };
+    assert!(matches!(ToControl::decode(&many.encode()), Err(FrameError::TooMany(_))));
+    let long = Traffic { earlier: vec![traffic().earlier[0]; EARLIER_MAX + 1], ..traffic() };
+    let long = ToControl::Traffic { session: SESSION, traffic: vec![long] };
+    assert!(matches!(ToControl::decode(&long.encode()), Err(FrameError::TooMany(_))));
     let many = ToAgent::DesiredNetworks { networks: vec![over_vxlan(); NETWORKS_PER_FRAME_MAX + 1] };
     assert!(matches!(ToAgent::decode(&many.encode()), Err(FrameError::TooMany(_))));
     let many = vec![Desired::Absent(Tombstone { server: server(), version: version(1) }); SPECS_PER_FRAME_MAX + 1];

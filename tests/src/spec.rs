@@ -53,6 +53,7 @@ pub fn server_spec(number: u8) -> ServerSpec {
         user_data: None,
         limits: GuestLimits::NONE,
         smtp_open: false,
+        net_held_mbit_per_second: None,
     }
 }
 

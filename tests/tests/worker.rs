@@ -9,6 +9,7 @@ use csp_agent::{
     machine::{OffCause, SeenStray, SeenTap},
     network::{links::Links, segment::Segments},
     spec_file::{MemoryBacking, SpecFile},
+    traffic::Meter,
     worker::{Host, Supervisor},
 };
 use csp_shared::{
@@ -223,9 +224,11 @@ async fn servers_that_wait_for_a_download_delay_no_tombstone() {
     }
 }
 
-/// Nothing is wanted of them, so nothing is made.
-fn segments(config: &Config) -> Arc<Segments> {
-    Arc::new(Segments::new(Links::connect().unwrap(), &config.network))
+/// Nothing is wanted of them, so nothing is made or counted.
+fn idle(config: &Config) -> (Arc<Segments>, Arc<Meter>) {
+    let links = Links::connect().unwrap();
+    let meter = Meter::open(&config.state_dir, links.clone()).unwrap();
+    (Arc::new(Segments::new(links, &config.network)), Arc::new(meter))
 }
 
 #[tokio::test]
@@ -234,12 +237,16 @@ async fn two_agents_never_share_a_state_folder() {
     let config = Config { state_dir: folder.path().join("state"), ..Config::default() };
     let first = tokio::spawn({
         let config = config.clone();
-        async move { daemon::run(&config, FakeMachine::default(), segments(&config)).await }
+        async move {
+            let (segments, meter) = idle(&config);
+            daemon::run(&config, FakeMachine::default(), segments, meter).await
+        }
     });
     while !config.state_dir.join("servers").exists() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let second = daemon::run(&config, FakeMachine::default(), segments(&config));
+    let (segments, meter) = idle(&config);
+    let second = daemon::run(&config, FakeMachine::default(), segments, meter);
     let second = timeout(Duration::from_secs(10), second).await.unwrap();
     assert!(second.unwrap_err().to_string().contains("another csp-agent"));
     first.abort();

@@ -1,6 +1,6 @@
 //! What the link needs of a host: its workers, and beside them a look that does not ask them.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use csp_shared::{
     audit::Holding,
@@ -10,9 +10,10 @@ use csp_shared::{
     message::{Capacity, Orphan, PasswordRefusal},
     network::{DesiredNetwork, HostNetworks, ObservedNetwork},
     observed::Observed,
-    sample::Sample,
+    sample::{NetworkMoved, Sample},
     secret::Secret,
     spec::Desired,
+    traffic::Traffic,
 };
 
 use tokio::time::sleep;
@@ -25,6 +26,7 @@ use crate::{
     network::segment::Segments,
     networks::Networks,
     spec_file::FolderBacking,
+    traffic::Meter,
     worker::{Stopped, Supervisor},
 };
 
@@ -47,6 +49,8 @@ pub struct HostWorkers {
     pub auditor: Auditor,
     /// What guests use; nothing comes when the sampler is off.
     pub samples: Arc<Mailbox>,
+    /// Counts what they carry over the network.
+    pub meter: Arc<Meter>,
     /// How the host is.
     pub status: Arc<HostWatch>,
     /// Its private networks.
@@ -74,6 +78,10 @@ impl Workers for HostWorkers {
 
     async fn next_samples(&self, limit: usize) -> Vec<Sample> {
         self.samples.take(limit).await
+    }
+
+    async fn traffic_beside(&self, told: &BTreeMap<ServerId, NetworkMoved>) -> Vec<Traffic> {
+        self.meter.beside(told).await
     }
 
     async fn capacity_beside(&self, told: Option<Capacity>) -> Capacity {

@@ -53,6 +53,7 @@ use crate::{
     machine::{BootId, HostEvent, HostFacts, Machine, Mark, OffCause, Promised, Seen, SeenState, Stamp},
     network::{filter_rules, segment::Segments},
     storage::{seed::SeedFiles, trash_clock::TrashClock},
+    traffic::Meter,
 };
 
 /// How long a call of libvirt may take before the worker is told that it is away. A start under load takes seconds.
@@ -102,7 +103,7 @@ impl HostMachine {
     /// When the kernel does not give what every kernel has.
     pub fn open(config: Config) -> Result<Self, Fault> {
         let boot = setup::boot_id().map_err(|error| internal("read the boot id", &error))?;
-        let networking = Networking::open(&config.network).map_err(|error| fault::of(&error))?;
+        let networking = Networking::open(&config)?;
         let (libvirt, events) = Libvirt::new(config.libvirt_uri.clone());
         let storing = Storing::new(&config);
         let trash_clock = Arc::new(TrashClock::open(config.state_dir.join("trash.clock")));
@@ -155,6 +156,12 @@ impl HostMachine {
     #[must_use]
     pub fn segments(&self) -> Arc<Segments> {
         self.networking.segments()
+    }
+
+    /// What counts servers' traffic.
+    #[must_use]
+    pub fn meter(&self) -> Arc<Meter> {
+        self.networking.meter()
     }
 
     async fn look_around(&self) -> Result<Arc<Around>, Fault> {

@@ -16,7 +16,7 @@ use csp_shared::{
 
 use super::{blocking, fault};
 use crate::{
-    config::Network,
+    config::Config,
     machine::{Mark, SeenStray, SeenTap},
     network::{
         NetworkError,
@@ -29,6 +29,7 @@ use crate::{
         tap::{Places, Plug, Taps},
     },
     plan::mark,
+    traffic::Meter,
 };
 
 /// The host's side of its guests' networks.
@@ -40,6 +41,7 @@ pub(super) struct Networking {
     shaping: Shaping,
     dhcp: Responders,
     looks: Arc<FilterLooks>,
+    meter: Arc<Meter>,
 }
 
 /// What one look shows of all servers' networks.
@@ -65,10 +67,13 @@ impl Networking {
     /// Must be called inside a tokio runtime.
     ///
     /// # Errors
-    /// When no netlink socket can be had.
-    pub fn open(config: &Network) -> Result<Self, NetworkError> {
-        let links = Links::connect()?;
+    /// When no netlink socket can be had, or /proc is not mounted.
+    pub fn open(config: &Config) -> Result<Self, Fault> {
+        let links = told(Links::connect())?;
+        let meter = Meter::open(&config.state_dir, links.clone());
+        let config = &config.network;
         Ok(Self {
+            meter: Arc::new(meter.map_err(|error| super::internal("read the boot id", &error))?),
             shaping: Shaping::new(links.clone()),
             segments: Arc::new(Segments::new(links.clone(), config)),
             taps: Taps::new(links.clone(), config.public_bridge.clone()),
@@ -76,6 +81,10 @@ impl Networking {
             dhcp: Responders::default(),
             looks: Arc::default(),
         })
+    }
+
+    pub fn meter(&self) -> Arc<Meter> {
+        Arc::clone(&self.meter)
     }
 
     pub fn segments(&self) -> Arc<Segments> {
@@ -154,7 +163,7 @@ impl Networking {
         let macs: Vec<Mac> = public.into_iter().map(|nic| nic.mac).collect();
         let private = private.into_iter().map(private_tap).collect();
         // Filters without a public tap hand nothing to a queue.
-        let gates = match spec.limits.net_mbit_per_second_max.filter(|_| !macs.is_empty()) {
+        let gates = match spec.net_mbit_per_second().filter(|_| !macs.is_empty()) {
             Some(mbit) => Some(told(self.shaping.hold(server, mbit).await)?),
             None => None,
         };
@@ -190,11 +199,13 @@ impl Networking {
     }
 
     pub async fn remove_tap(&self, server: ServerId, mac: Mac) -> Result<(), Fault> {
+        self.meter.look().await;
         told(self.taps.remove_of(server, mac).await)
     }
 
     pub async fn remove_taps(&self, server: ServerId) -> Result<(), Fault> {
         self.dhcp.end(server);
+        self.meter.look().await;
         told(self.taps.remove(server).await)?;
         told(self.shaping.release(server).await)
     }

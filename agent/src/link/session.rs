@@ -4,24 +4,25 @@
 //! Hello -> Welcome; Inventory ->; then side by side, neither waiting for the other:
 //! listen  DesiredNetworks, Desired  -> workers (durable before the next is read: the wire is the queue)
 //! speak   news of the workers -> Reports;  answers -> AuditAnswer;  Alive by the clock and with the host's size;
-//!         samples, when nothing else is to be told -> Samples
+//!         samples, when nothing else is to be told -> Samples;  what servers carried in all -> Traffic
 //! look    questions -> what is on the host -> speak
 //! measure what the host has in all, can do for private networks, and what of it no spec explains, when it changed -> speak
 //! ```
 
-use std::{convert::Infallible, future::Future, time::Duration};
+use std::{collections::BTreeMap, convert::Infallible, future::Future, time::Duration};
 
 use csp_link::frames::{LinkError, Receiver, Sender};
 use csp_shared::{
     audit::Holding,
     generation::SessionEpoch,
     host_status::HostStatus,
-    id::HostId,
-    limits::{HEARTBEAT_SECONDS, REPORTS_PER_FRAME_MAX, SAMPLES_PER_FRAME_MAX},
+    id::{HostId, ServerId},
+    limits::{HEARTBEAT_SECONDS, REPORTS_PER_FRAME_MAX, SAMPLES_PER_FRAME_MAX, TRAFFIC_PER_FRAME_MAX},
     message::{Capacity, Hello, Inventory, Orphan, PasswordRefusal, QuestionId, Refusal, ToAgent, ToControl, batches},
     network::{HostNetworks, ObservedNetwork},
     observed::Observed,
-    sample::Sample,
+    sample::{NetworkMoved, Sample},
+    traffic::Traffic,
 };
 use tokio::{
     sync::mpsc,
@@ -81,6 +82,8 @@ pub(super) struct Opened {
     samples: bool,
     /// The control plane takes reports of private networks.
     networks: bool,
+    /// The control plane takes what servers' adapters carried.
+    traffic: bool,
 }
 
 /// Opens the session.
@@ -93,8 +96,8 @@ pub(super) async fn greet(
     sender.send(&ToControl::Hello(hello)).await?;
     let answer = timeout(WELCOME_WITHIN, receiver.receive()).await.map_err(|_| LinkError::Silent(WELCOME_WITHIN))?;
     match answer? {
-        ToAgent::Welcome { session, host: found, samples, networks } if found == host => {
-            Ok(Opened { session, samples, networks })
+        ToAgent::Welcome { session, host: found, samples, networks, traffic } if found == host => {
+            Ok(Opened { session, samples, networks, traffic })
         }
         ToAgent::Welcome { host: found, .. } => Err(Left::OtherHost { found, expected: host }),
         ToAgent::Refused { reason, message } => Err(Left::Refused { reason, message }),
@@ -121,18 +124,20 @@ pub(super) async fn pump(
     let (state, states) = mpsc::channel(1);
     let (stray, strays) = mpsc::channel(1);
     let (can, cans) = mpsc::channel(1);
+    let (carried, carries) = mpsc::channel(1);
     let (want, wanted) = mpsc::channel(passwords::WAITING_MAX);
     let (set, sets) = mpsc::channel(1);
     let asks = Asks { audits: ask, screens, passwords: want };
     tokio::select! {
         ended = listen(workers, receiver, &asks) => ended,
-        ended = speak(opened, workers, sender, Told { answers, sizes, states, strays, cans, sets }) => ended,
+        ended = speak(opened, workers, sender, Told { answers, sizes, states, strays, cans, carries, sets }) => ended,
         never = passwords::serve(workers, wanted, set) => match never {},
         never = look(workers, asked, answer) => match never {},
         never = measure(workers, size) => match never {},
         never = look_at_host(workers, state) => match never {},
         never = look_for_orphans(workers, stray) => match never {},
         never = ask_for_networks(workers, can) => match never {},
+        never = ask_for_traffic(workers, carried) => match never {},
     }
 }
 
@@ -150,6 +155,7 @@ struct Told {
     states: mpsc::Receiver<HostStatus>,
     strays: mpsc::Receiver<Vec<Orphan>>,
     cans: mpsc::Receiver<HostNetworks>,
+    carries: mpsc::Receiver<Vec<Traffic>>,
     sets: mpsc::Receiver<(QuestionId, Option<PasswordRefusal>)>,
 }
 
@@ -208,6 +214,17 @@ async fn ask_for_networks(workers: &impl Workers, can: mpsc::Sender<HostNetworks
     }
 }
 
+/// Tells what servers' adapters carried in all: everything at the session's begin, and then what changed.
+async fn ask_for_traffic(workers: &impl Workers, carried: mpsc::Sender<Vec<Traffic>>) -> Infallible {
+    let mut told: BTreeMap<ServerId, NetworkMoved> = BTreeMap::new();
+    loop {
+        let news = workers.traffic_beside(&told).await;
+        told.extend(news.iter().map(|traffic| (traffic.server, traffic.total)));
+        // The session is ending, and this future with it.
+        let _ = carried.send(news).await;
+    }
+}
+
 async fn listen(workers: &impl Workers, receiver: &mut Receiver, asks: &Asks<'_>) -> Result<Infallible, Left> {
     loop {
         match receiver.receive().await? {
@@ -235,7 +252,7 @@ async fn listen(workers: &impl Workers, receiver: &mut Receiver, asks: &Asks<'_>
 }
 
 async fn speak(
-    Opened { session, samples, networks }: Opened,
+    Opened { session, samples, networks, traffic }: Opened,
     workers: &impl Workers,
     sender: &mut Sender,
     mut told: Told,
@@ -252,6 +269,7 @@ async fn speak(
                 reports = workers.next_network_reports(REPORTS_PER_FRAME_MAX), if networks => News::Networks(reports),
                 Some(orphans) = told.strays.recv() => News::Orphans(orphans),
                 Some(can) = told.cans.recv(), if networks => News::Can(can),
+                Some(carried) = told.carries.recv(), if traffic => News::Traffic(carried),
                 Some((request, refusal)) = told.sets.recv() => News::Password(request, refusal),
             }
         };
@@ -275,6 +293,11 @@ async fn speak(
             }
             News::Audit(request, holdings) => send_answer(session, request, holdings, sender).await?,
             News::Samples(samples) => sender.send(&ToControl::Samples { session, samples }).await?,
+            News::Traffic(carried) => {
+                for traffic in batches(carried, TRAFFIC_PER_FRAME_MAX) {
+                    sender.send(&ToControl::Traffic { session, traffic }).await?;
+                }
+            }
             News::Password(request, refusal) => {
                 sender.send(&ToControl::PasswordSet { session, request, refusal }).await?;
             }
@@ -315,6 +338,7 @@ enum News {
     Orphans(Vec<Orphan>),
     Can(HostNetworks),
     Samples(Vec<Sample>),
+    Traffic(Vec<Traffic>),
 }
 
 async fn send_answer(

@@ -1,6 +1,6 @@
 //! What the link asks of the rest of the agent. A trait, so that the link can be tried without a hypervisor.
 
-use std::{future::Future, path::PathBuf};
+use std::{collections::BTreeMap, future::Future, path::PathBuf};
 
 use csp_shared::{
     audit::Holding,
@@ -9,9 +9,10 @@ use csp_shared::{
     message::{Capacity, Orphan, PasswordRefusal},
     network::{DesiredNetwork, HostNetworks, ObservedNetwork},
     observed::Observed,
-    sample::Sample,
+    sample::{NetworkMoved, Sample},
     secret::Secret,
     spec::Desired,
+    traffic::Traffic,
 };
 
 use crate::worker::Stopped;
@@ -46,6 +47,12 @@ pub trait Workers: Clone + Send + Sync + 'static {
     /// Waits for samples and takes at most `limit` of them. Cancel safe; what was taken and not delivered is lost.
     fn next_samples(&self, limit: usize) -> impl Future<Output = Vec<Sample>> + Send {
         let _ = limit;
+        std::future::pending()
+    }
+
+    /// Waits until what servers' adapters carried in all differs from `told`. Cancel safe.
+    fn traffic_beside(&self, told: &BTreeMap<ServerId, NetworkMoved>) -> impl Future<Output = Vec<Traffic>> + Send {
+        let _ = told;
         std::future::pending()
     }
 

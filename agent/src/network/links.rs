@@ -5,7 +5,7 @@
 
 use std::{net::Ipv4Addr, sync::Arc};
 
-use csp_shared::mac::Mac;
+use csp_shared::{mac::Mac, sample::NetworkMoved};
 use futures_util::StreamExt;
 use rtnetlink::{
     Handle, LinkMessageBuilder, LinkUnspec,
@@ -114,6 +114,21 @@ impl Links {
             return Err(failed(DOING, None, &"the kernel gave none"));
         }
         Ok(links)
+    }
+
+    /// Every interface, and what it carried since it was made: received by what is behind it, sent by it. For a tap these are
+    /// the guest's directions.
+    ///
+    /// # Errors
+    /// When the kernel gives no whole list.
+    pub async fn list_carried(&self) -> Result<Vec<(Link, NetworkMoved)>, NetworkError> {
+        let question = RouteNetlinkMessage::GetLink(LinkMessage::default());
+        let answers = self.dump("list what the network interfaces carried", question).await?;
+        let read_link = |answer| match answer {
+            RouteNetlinkMessage::NewLink(message) => Some((read(&message), carried(&message)?)),
+            _ => None,
+        };
+        Ok(answers.into_iter().filter_map(read_link).collect())
     }
 
     /// All that the kernel lists of one kind of thing.
@@ -278,6 +293,19 @@ fn read(message: &LinkMessage) -> Link {
         }
     }
     link
+}
+
+/// The kernel counts from the host's side: what it received, whoever is behind the interface sent.
+fn carried(message: &LinkMessage) -> Option<NetworkMoved> {
+    message.attributes.iter().find_map(|attribute| match attribute {
+        LinkAttribute::Stats64(stats) => Some(NetworkMoved {
+            received_bytes: stats.tx_bytes,
+            received_packets: stats.tx_packets,
+            sent_bytes: stats.rx_bytes,
+            sent_packets: stats.rx_packets,
+        }),
+        _ => None,
+    })
 }
 
 fn read_info(link: &mut Link, info: &LinkInfo) {

@@ -62,6 +62,7 @@ pub(crate) fn spec() -> ServerSpec {
         user_data: None,
         limits: GuestLimits::NONE,
         smtp_open: false,
+        net_held_mbit_per_second: None,
     }
 }
 

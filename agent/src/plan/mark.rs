@@ -26,7 +26,7 @@ pub fn seed(spec: &ServerSpec, setup: Mark) -> Mark {
 pub fn filters(spec: &ServerSpec, taps: &[Mac], setup: Mark) -> Mark {
     let mark = Mark::of(&("filters", setup, spec.server, &spec.nics, taps, spec.smtp_open));
     // A server without a rate keeps the mark that its filters were loaded with.
-    spec.limits.net_mbit_per_second_max.map_or(mark, |mbit| Mark::of(&(mark, mbit)))
+    spec.net_mbit_per_second().map_or(mark, |mbit| Mark::of(&(mark, mbit)))
 }
 
 /// Of the answers to DHCP on `taps`.

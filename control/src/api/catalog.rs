@@ -24,6 +24,7 @@ use super::{
     field::Field,
     page::{Listed, NoFilters, Page},
     query::Query,
+    servers::traffic::AllowedTraffic,
     state::App,
 };
 use crate::{
@@ -48,6 +49,9 @@ pub struct Package {
     resources: Resources,
     #[schema(minimum = 0, maximum = 1000, example = 5)]
     max_extra_ips: u32,
+    /// What its servers may carry a month; null: as much as they like.
+    #[schema(required)]
+    traffic: Option<AllowedTraffic>,
     /// Slugs of the locations where an order would find room and an address now. Empty: sold out for the moment.
     #[schema(example = json!(["fra1"]))]
     available: Vec<String>,
@@ -104,6 +108,7 @@ impl Package {
             monthly_price: Money(row.monthly),
             resources: row.size.into(),
             max_extra_ips: row.extra_ips_max,
+            traffic: row.traffic.map(AllowedTraffic::from),
         }
     }
 }

@@ -81,6 +81,7 @@ pub(super) fn documented() -> OpenApiRouter<App> {
         .routes(route!(servers::order::order))
         .routes(route!(servers::show::show))
         .routes(route!(servers::metrics::metrics))
+        .routes(route!(servers::traffic::traffic))
         .routes(route!(servers::update::update))
         .routes(route!(servers::power::start))
         .routes(route!(servers::power::stop))

@@ -268,6 +268,7 @@ async fn serve(config: &Config, sockets: PassedSockets) -> Result<(), ServeError
     let quarantine = i64::from(config.orders.quarantine_minutes) * MINUTE;
     let hosts = StoreHosts::new(app.store.clone(), app.clock.clone(), app.entropy.clone(), quarantine)
         .with_metrics(app.metrics.clone())
+        .with_mail(app.settings.billing.has_mail)
         .with_wake(app.wake.clone());
     let listener = Listener::new(&keys.current, hosts, app.wake.clone(), Bounds::default());
     let listener = listener.map_err(ServeError::Tls)?;

@@ -15,6 +15,7 @@ use super::{
     money::Cents,
     segment::{self, PrivateRange, Segments},
     slug::Slug,
+    traffic::Quota,
 };
 
 /// Everything in a provider's catalog file.
@@ -102,6 +103,8 @@ pub struct Package {
     pub extra_ips_max: u32,
     /// Words of which one is in the name of its host's processor; none: any processor will do.
     pub cpu_models: Vec<CpuWord>,
+    /// What a server of it may carry a month; None: as much as it likes.
+    pub traffic: Option<Quota>,
 }
 
 /// Resources as sold.
@@ -312,6 +315,15 @@ fn check_package(package: &Package) -> Result<(), BadCatalog> {
     }
     if package.cpu_models.len() > CPU_WORDS_MAX {
         return Err(BadCatalog::Package(package.slug.as_str().to_owned(), "cpu_models has at most 16 words"));
+    }
+    if let Some(Quota { bytes, shape_mbit_per_second }) = package.traffic {
+        // From a kilobyte to what fits a column, in whole gigabytes.
+        let is_good = (1_000..=9_000_000_000_000_000_000).contains(&bytes)
+            && shape_mbit_per_second.is_none_or(|rate| (1..=100_000).contains(&rate));
+        if !is_good {
+            let why = "traffic: gb is 0.000001 to 9000000000, shape_mbit_per_second 1 to 100000";
+            return Err(BadCatalog::Package(package.slug.as_str().to_owned(), why));
+        }
     }
     let GuestLimits { cpu_weight, cpu_percent_max, disk_iops_max, disk_mib_per_second_max, net_mbit_per_second_max } =
         package.limits;

@@ -17,6 +17,7 @@ use super::{
     notice,
     server::{ServiceStatus, Status},
     time::Time,
+    traffic::Reached,
 };
 
 macro_rules! kinds {
@@ -60,6 +61,8 @@ kinds! {
         "The price of a server, or of one of its extra addresses, changes for what is paid from effective_at on. `data`: amount, previous_amount, effective_at, and of an address: address.";
     ServerAddressReplaced = "server.address_replaced",
         "An address that was on its way to a server is in use by another machine, so the server gets this one instead. `data`: address.";
+    ServerTraffic = "server.traffic",
+        "A server has used 80 or 100 percent of what its package allows it a month; received and sent count together. `data`: month, percent, used_bytes, quota_bytes, and where it is held to a rate until the month ends: held_mbit_per_second.";
     ServerPasswordReset = "server.password_reset", "The guest took a new root password that the owner asked for.";
     ServerLinkCreated = "server.link_created",
         "A management link to the server was made. `data`: link_uuid, label.";
@@ -151,6 +154,16 @@ struct Data<'a> {
     previous_amount: Option<Cents>,
     #[serde(skip_serializing_if = "Option::is_none")]
     effective_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    month: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    percent: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    used_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quota_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held_mbit_per_second: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -252,6 +265,20 @@ impl Event {
     /// A server gets another address than it was told.
     pub fn address_replaced(server: ServerId, address: Ipv4Addr) -> Self {
         Self::server(Kind::ServerAddressReplaced, server, &Data { address: Some(address), ..Data::default() })
+    }
+
+    /// A server reached a mark of what it may carry a month, and is held to a rate from now on, if there is one.
+    pub fn traffic(server: ServerId, reached: &Reached, held: Option<u32>) -> Self {
+        let Reached { month, mark, used_bytes, quota } = reached;
+        let data = Data {
+            month: Some(month.to_string()),
+            percent: Some(mark.percent()),
+            used_bytes: Some(*used_bytes),
+            quota_bytes: Some(quota.bytes),
+            held_mbit_per_second: held,
+            ..Data::default()
+        };
+        Self::server(Kind::ServerTraffic, server, &data)
     }
 
     /// A guest has a new root password.

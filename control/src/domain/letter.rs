@@ -8,8 +8,10 @@ use super::{
         price::Announced,
     },
     email::Email,
+    gigabytes::Gigabytes,
     money::Cents,
     time::{DAY, MINUTE, Time},
+    traffic::{Mark, Reached},
 };
 
 /// A letter.
@@ -71,6 +73,40 @@ pub fn price(hostname: &str, package: &str, address: Option<Ipv4Addr>, paid: Cen
     Letter {
         subject,
         body: format!("{what} costs {paid} USD a month now. {then} What is paid already stays as it is.\n"),
+    }
+}
+
+/// About a mark that a server reached of what it may carry a month.
+#[must_use]
+pub fn traffic(hostname: &str, package: &str, reached: &Reached) -> Letter {
+    let Reached { month, mark, used_bytes, quota } = reached;
+    let (used, allowed, percent) = (Gigabytes(*used_bytes), Gigabytes(quota.bytes), mark.percent());
+    let (_, end) = month.span();
+    let (subject, then) = match (mark, quota.shape_mbit_per_second) {
+        (Mark::Full, Some(rate)) => (
+            format!("{hostname} has used up its traffic"),
+            format!("Until {end} UTC its public adapters together carry {rate} Mbit/s at most, in each direction."),
+        ),
+        (Mark::Full, None) => (
+            format!("{hostname} has used up its traffic"),
+            "It goes on as before; please look at what it carries.".to_owned(),
+        ),
+        (_, Some(rate)) => (
+            format!("{hostname} has used {percent} % of its traffic"),
+            format!(
+                "When all of it is used, its public adapters together carry {rate} Mbit/s at most until {end} UTC."
+            ),
+        ),
+        (_, None) => {
+            (format!("{hostname} has used {percent} % of its traffic"), format!("A new month begins on {end} UTC."))
+        }
+    };
+    Letter {
+        subject,
+        body: format!(
+            "Your server {hostname} ({package}) has carried {used} GB in {month}, received and sent together, of {allowed} GB \
+             that its package allows a month. {then}\n\nA larger package allows more at once.\n"
+        ),
     }
 }
 
@@ -147,6 +183,7 @@ const TRIED_SECONDS: i64 = 5 * DAY;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{month::Month, traffic::Quota};
 
     #[test]
     fn each_reminder_says_what_will_happen_when_and_what_to_do() {
@@ -175,6 +212,21 @@ mod tests {
 
     fn price_of_web1(paid: Cents, announced: &Announced) -> Letter {
         price("web1", "Starter", None, paid, announced)
+    }
+
+    #[test]
+    fn a_letter_about_traffic_says_what_is_used_and_what_comes_then() {
+        let quota = Quota { bytes: 2_000_000_000_000, shape_mbit_per_second: Some(10) };
+        let month = Month::of(Time(1_781_092_800));
+        let near = Reached { month, mark: Mark::Near, used_bytes: 1_600_000_500_000, quota };
+        let letter = traffic("web1", "Starter", &near);
+        assert_eq!(letter.subject, "web1 has used 80 % of its traffic");
+        for part in ["1600.0005 GB in 2026-06", "of 2000 GB", "10 Mbit/s at most until 2026-07-01 00:00:00 UTC"] {
+            assert!(letter.body.contains(part), "{part}: {}", letter.body);
+        }
+        let notify = Quota { shape_mbit_per_second: None, ..quota };
+        let letter = traffic("web1", "Starter", &Reached { mark: Mark::Full, quota: notify, ..near });
+        assert!(letter.subject.contains("used up") && !letter.body.contains("Mbit"), "{letter:?}");
     }
 
     #[test]

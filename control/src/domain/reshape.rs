@@ -11,6 +11,8 @@ use csp_shared::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::traffic::Quota;
+
 /// What was sold and chosen, as far as such a change touches it. Sizes stand in the spec.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sold {
@@ -28,6 +30,9 @@ pub struct Sold {
     pub chosen_key: Option<String>,
     /// Every public key that opens the server.
     pub authorized_keys: Vec<String>,
+    /// What it may carry a month.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<Quota>,
 }
 
 /// A server as it is sold, and as its host makes it.

@@ -38,7 +38,7 @@ pub(super) async fn greet<H: Hosts>(
             let Opened { host, session } = opened;
             // The older session goes before the newer one speaks.
             let registration = wake.register(host, session, offers).ok_or(Ended::Left(Leave::Superseded))?;
-            sender.send(&ToAgent::Welcome { session, host, samples: true, networks: true }).await?;
+            sender.send(&ToAgent::Welcome { session, host, samples: true, networks: true, traffic: true }).await?;
             Ok((opened, registration))
         }
         // Only a key that we asked is listened to, so whose it is need not be looked up.
@@ -49,6 +49,7 @@ pub(super) async fn greet<H: Hosts>(
         | ToControl::NetworkReports { .. }
         | ToControl::Alive { .. }
         | ToControl::Samples { .. }
+        | ToControl::Traffic { .. }
         | ToControl::PasswordSet { .. }
         | ToControl::AuditAnswer { .. } => Err(Ended::out_of_order("a connection begins with Hello or Enrol")),
     }

@@ -16,6 +16,7 @@ use csp_shared::{
     observed::Observed,
     sample::Sample,
     spec::Desired,
+    traffic::Traffic,
 };
 
 /// A session that was opened.
@@ -156,6 +157,17 @@ pub trait Hosts: Clone + Send + Sync + 'static {
         session: SessionEpoch,
         samples: Vec<Sample>,
     ) -> impl Future<Output = Result<(), HostsError>> + Send;
+
+    /// Adds what servers of the host carried to their months.
+    fn record_traffic(
+        &self,
+        host: HostId,
+        session: SessionEpoch,
+        traffic: Vec<Traffic>,
+    ) -> impl Future<Output = Result<News, HostsError>> + Send {
+        let _ = (host, session, traffic);
+        std::future::ready(Ok(News::None))
+    }
 
     /// What the host has not accepted yet.
     fn unreported(&self, host: HostId) -> impl Future<Output = Result<Vec<Desired>, HostsError>> + Send;

@@ -91,6 +91,7 @@ impl<H: Hosts> Session<'_, H> {
                 | ToControl::Reports { .. }
                 | ToControl::NetworkReports { .. }
                 | ToControl::Samples { .. }
+                | ToControl::Traffic { .. }
                 | ToControl::Console { .. }
                 | ToControl::PasswordSet { .. }
                 | ToControl::AuditAnswer { .. } => {
@@ -127,6 +128,13 @@ impl<H: Hosts> Session<'_, H> {
                 ToControl::Samples { session, samples } => {
                     self.check(session)?;
                     self.hosts.record_samples(host, session, samples).await?;
+                }
+                ToControl::Traffic { session, traffic } => {
+                    self.check(session)?;
+                    // A server that used up what was sold has another spec.
+                    if self.hosts.record_traffic(host, session, traffic).await? == News::Some {
+                        self.registration.wake();
+                    }
                 }
                 ToControl::AuditAnswer { session, request, holdings, last } => {
                     self.check(session)?;

@@ -12,6 +12,7 @@ use csp_shared::{
     observed::Observed,
     sample::Sample,
     spec::Desired,
+    traffic::Traffic,
 };
 use tokio::time::sleep;
 use tracing::{debug, error, warn};
@@ -32,6 +33,7 @@ use crate::{
         record_orphans::record_orphans,
         record_report::{Recorded, record_inventory, record_report},
         record_status::record_status,
+        record_traffic::{TrafficRecorded, record_traffic},
     },
     store::{HostState, Store, StoreError, Tx},
 };
@@ -48,6 +50,7 @@ pub struct StoreHosts {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     quarantine_seconds: i64,
+    has_mail: bool,
     metrics: Metrics,
     wake: Wake,
 }
@@ -57,13 +60,19 @@ impl StoreHosts {
     #[must_use]
     pub fn new(store: Store, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, quarantine_seconds: i64) -> Self {
         let (metrics, wake) = (Metrics::without_history(), Wake::default());
-        Self { store, clock, entropy, quarantine_seconds, metrics, wake }
+        Self { store, clock, entropy, quarantine_seconds, has_mail: false, metrics, wake }
     }
 
     /// The same, with samples kept there.
     #[must_use]
     pub fn with_metrics(self, metrics: Metrics) -> Self {
         Self { metrics, ..self }
+    }
+
+    /// The same, writing letters to owners whose servers use up what was sold.
+    #[must_use]
+    pub fn with_mail(self, has_mail: bool) -> Self {
+        Self { has_mail, ..self }
     }
 
     /// The same, reaching the sessions of other hosts: what one proves may be another's to go on with.
@@ -244,6 +253,21 @@ impl Hosts for StoreHosts {
                 Ok(())
             }
         }
+    }
+
+    async fn record_traffic(
+        &self,
+        host: HostId,
+        session: SessionEpoch,
+        traffic: Vec<Traffic>,
+    ) -> Result<News, HostsError> {
+        let (now, draw, has_mail) = (self.clock.now(), self.entropy.draw(), self.has_mail);
+        let write = move |tx: &mut Tx<'_>| record_traffic(tx, host, session, &traffic, has_mail, draw.clone(), now);
+        let TrafficRecorded { recorded, reached } = self.write(write).await?;
+        for (server, mark) in reached {
+            warn!(%host, %server, percent = mark.percent(), "a server used that much of its month's traffic; see `csp-control server show`");
+        }
+        self.told(host, recorded)
     }
 
     async fn unreported(&self, host: HostId) -> Result<Vec<Desired>, HostsError> {

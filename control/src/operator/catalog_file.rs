@@ -17,15 +17,15 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     private_networks::{RangeEntry, SegmentWord, SegmentsEntry},
     promo_codes::{At, Lasting, Off, PromoEntry},
-    value::{Parsed, Price, Text},
+    value::{Amount, Parsed, Price, Text},
 };
 use crate::{
     config::toml_text::{self, TomlFault},
     domain::{catalog::ServiceType, label::Label, makeup::CpuWord, slug::Slug},
 };
 
-/// Fields that are amounts of money. As numbers they would go through a float, which forgets how they were written.
-const AMOUNTS: [&str; 3] = ["monthly_price", "extra_ip_price", "off"];
+/// Fields that are amounts of money or data. As numbers they would go through a float, which forgets how they were written.
+const AMOUNTS: [&str; 4] = ["monthly_price", "extra_ip_price", "off", "gb"];
 
 /// Reads a catalog that came from a file called `name`.
 ///
@@ -101,6 +101,20 @@ pub struct PackageEntry {
     /// Left out: any processor will do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cpu_models: Vec<Parsed<CpuWord>>,
+    /// Left out: as much as it likes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<TrafficEntry>,
+}
+
+/// `traffic` of a package: what all its public adapters carry a month, received and sent together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the fields are those of the domain's type")]
+pub struct TrafficEntry {
+    pub gb: Amount,
+    /// Left out: its owner is told, and nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shape_mbit_per_second: Option<u32>,
 }
 
 /// `[[images]]`
@@ -161,9 +175,10 @@ impl From<Kind> for ServiceType {
 #[cfg(test)]
 mod tests {
     use super::{read as read_file, *};
-    use crate::domain::catalog::Catalog;
+    use crate::domain::{catalog::Catalog, traffic::Quota};
 
     const EXAMPLE: &str = include_str!("../../../docs/examples/catalog.toml");
+    const TRAFFIC: &str = "traffic = { gb = 2000, shape_mbit_per_second = 10 }";
 
     fn read(text: &str) -> Result<CatalogFile, TomlFault> {
         read_file(text, "catalog.toml")
@@ -194,6 +209,9 @@ mod tests {
             ("max_disk_iops = 2000", "cpu_models = \"EPYC\"", "cpu_models"),
             ("slug = \"starter\"", "slug = \"Starter!\"", "slug"),
             ("slug = \"starter\"", "slug = \"starter\"\nprice = 1", "unknown field `price`"),
+            (TRAFFIC, "traffic = { gb = 1e3 }", "traffic.gb"),
+            (TRAFFIC, "traffic = { gb = 1, past = 3 }", "traffic"),
+            (TRAFFIC, "traffic = { shape_mbit_per_second = 3 }", "traffic"),
             ("type = \"vps\"", "type = \"cloud\"", "type"),
             ("cidr = \"203.0.113.0/24\"", "cidr = \"203.0.113.0/33\"", "cidr"),
             ("format = \"qcow2\"", "format = \"vmdk\"", "format"),
@@ -225,6 +243,22 @@ mod tests {
         let starter = Catalog::from(file).packages.remove(0);
         assert_eq!((starter.limits.cpu_percent_max, starter.limits.disk_mib_per_second_max), (Some(200), Some(200)));
         assert_eq!(starter.limits.net_mbit_per_second_max, Some(500));
+    }
+
+    #[test]
+    fn a_package_allows_an_amount_of_traffic_and_says_what_comes_after_it() {
+        let with = |traffic: &str| {
+            let line = format!("traffic = {traffic}");
+            Catalog::from(read(&EXAMPLE.replacen(TRAFFIC, &line, 1)).unwrap())
+        };
+        let quota = |bytes, shape_mbit_per_second| Some(Quota { bytes, shape_mbit_per_second });
+        let first = |catalog: Catalog| catalog.packages[0].traffic;
+        assert_eq!(first(with("{ gb = 1000 }")), quota(1_000_000_000_000, None));
+        assert_eq!(first(with("{ gb = 0.005, shape_mbit_per_second = 10 }")), quota(5_000_000, Some(10)));
+        for bad in ["{ gb = 0 }", "{ gb = 10000000000 }", "{ gb = 1, shape_mbit_per_second = 0 }"] {
+            let refused = with(bad).check().unwrap_err().to_string();
+            assert!(refused.contains("`starter`") && refused.contains("gb is"), "{bad}: {refused}");
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::{
         query::Query,
     },
     service::open_smtp::{SmtpError, open_smtp},
-    store::{Action, ServerView, StoreError},
+    store::{Action, Read, ServerView, StoreError, TrafficMonth},
 };
 
 /// `?account=`
@@ -54,17 +54,19 @@ pub async fn show(State(app): State<App>, Path(server): Path<ServerId>) -> Resul
         .read::<_, StoreError>(move |read| {
             let Some(view) = read.server_view_any(server, now)? else { return Ok(None) };
             let (desired, observation) = (read.spec_get(server)?, read.observation_get(server)?);
-            Ok(Some((view, desired, observation, read.action_list(server)?, read.billed_locks(server)?)))
+            let traffic = traffic(read, server)?;
+            Ok(Some((view, desired, observation, read.action_list(server)?, read.billed_locks(server)?, traffic)))
         })
         .await?;
     let missing = || ApiError::new(Code::NotFound, format!("There is no server {server}."));
-    let (view, desired, observation, actions, locks) = found.ok_or_else(missing)?;
+    let (view, desired, observation, actions, locks, traffic) = found.ok_or_else(missing)?;
     let database = wire::DatabaseSays {
         failure_code: view.failure.clone().map(|(code, _)| code),
         paid_until: view.paid_until.map(|at| at.to_string()),
         locks: super::billing::shown(locks),
         server: shown(view),
         desired: desired.map(without_secrets),
+        traffic,
         actions: actions.into_iter().rev().map(action).collect(),
     };
     let report = |seen: crate::store::Observation| wire::ReportSays {
@@ -72,6 +74,26 @@ pub async fn show(State(app): State<App>, Path(server): Path<ServerId>) -> Resul
         observed: seen.observed,
     };
     Ok(Answer::data(wire::ServerShow { database, last_report: observation.map(report) }))
+}
+
+fn traffic(read: &Read<'_>, server: ServerId) -> Result<wire::Traffic, StoreError> {
+    let plan = read.traffic_plan(server)?;
+    let quota = plan.as_ref().and_then(|plan| plan.quota);
+    let month = |row: TrafficMonth| wire::TrafficMonth {
+        month: row.month.to_string(),
+        received_bytes: row.moved.received_bytes,
+        received_packets: row.moved.received_packets,
+        sent_bytes: row.moved.sent_bytes,
+        sent_packets: row.moved.sent_packets,
+        told_percent: row.told.percent(),
+    };
+    Ok(wire::Traffic {
+        counted_at: read.traffic_told_at(server)?.map(|at| at.to_string()),
+        quota_bytes: quota.map(|quota| quota.bytes),
+        shape_mbit_per_second: quota.and_then(|quota| quota.shape_mbit_per_second),
+        held_mbit_per_second: plan.and_then(|plan| plan.held),
+        months: read.traffic_months(server)?.into_iter().map(month).collect(),
+    })
 }
 
 /// `POST /servers/{uuid}/smtp`

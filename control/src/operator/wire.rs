@@ -332,8 +332,43 @@ pub struct DatabaseSays {
     pub locks: Vec<billing::Lock>,
     /// What its host is to bring about. Password hashes and user data are left out.
     pub desired: Option<Desired>,
+    /// What its public adapters carried, by months of UTC.
+    #[serde(default)]
+    pub traffic: Traffic,
     /// Newest first.
     pub actions: Vec<Action>,
+}
+
+/// What a server's public adapters carried.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Traffic {
+    /// When it was counted last, UTC; null before the first time.
+    pub counted_at: Option<String>,
+    /// What was sold a month, received and sent together; null: as much as it likes.
+    pub quota_bytes: Option<u64>,
+    /// The rate past it; null: its owner is told, and nothing else.
+    pub shape_mbit_per_second: Option<u32>,
+    /// The rate that it is held to now because of it.
+    pub held_mbit_per_second: Option<u32>,
+    /// Newest first.
+    pub months: Vec<TrafficMonth>,
+}
+
+/// One month.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct TrafficMonth {
+    /// `2026-06`, UTC.
+    pub month: String,
+    /// Came to the server.
+    pub received_bytes: u64,
+    /// In packets.
+    pub received_packets: u64,
+    /// The server sent it.
+    pub sent_bytes: u64,
+    /// In packets.
+    pub sent_packets: u64,
+    /// Which part of the quota its owner was told to have used, in percent.
+    pub told_percent: u8,
 }
 
 /// Something that was asked for.

@@ -3,11 +3,15 @@
 use csp_shared::id::HostId;
 
 use crate::{
-    domain::time::{DAY, Time},
+    domain::{
+        time::{DAY, Time},
+        traffic::oldest_kept,
+    },
     entropy::Entropy,
     metrics::Metrics,
     service::{
         expire_orders::expire_action,
+        hold_to_quota::hold_to_quota,
         note_key_uses::{KeyUses, note_key_uses},
     },
     store::{Store, StoreError},
@@ -37,10 +41,11 @@ pub async fn tick(
             tx.idempotency_forget_old(now)?;
             tx.event_forget_old(now.plus(-EVENTS_KEPT_SECONDS))?;
             tx.server_hide_failed(now.plus(-FAILED_VISIBLE_SECONDS), now)?;
+            tx.traffic_forget_old(oldest_kept(now))?;
             tx.action_overdue(now)
         })
         .await?;
-    let mut hosts = Vec::new();
+    let mut hosts = let_go(store, now).await?;
     for action in overdue {
         let draw = entropy.draw();
         match store.write(move |tx| expire_action(tx, &action, draw.clone(), now)).await {
@@ -52,6 +57,15 @@ pub async fn tick(
     }
     if let Err(why) = write_key_uses(store, key_uses, now, false).await {
         tracing::warn!(%why, "the last uses of API keys are not written down; they are in a moment");
+    }
+    Ok(hosts)
+}
+
+/// Lets servers go that were held to a rate for a month that is over.
+async fn let_go(store: &Store, now: Time) -> Result<Vec<HostId>, StoreError> {
+    let mut hosts = Vec::new();
+    for server in store.read::<_, StoreError>(|read| read.traffic_held()).await? {
+        hosts.extend(store.write(move |tx| hold_to_quota(tx, server, now)).await?);
     }
     Ok(hosts)
 }

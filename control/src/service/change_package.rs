@@ -24,11 +24,13 @@ use crate::{
         draw::Draw,
         ledger::Cause,
         money::Cents,
+        month::Month,
         payment::Spending,
         placement::Need,
         reshape::{Shape, Sold, reshaped},
         server::Standing,
         time::Time,
+        traffic::Mark,
     },
     store::{Billed, ImageRow, PackageRow, StoreError, Tx},
 };
@@ -179,6 +181,10 @@ pub fn change_package(
     if let Some(mine) = tx.placement_promised(server)? {
         tx.placement_promise(server, &mine.at_least(&need))?;
     }
+    if before.sold.traffic != package.traffic {
+        // What was told was about another amount.
+        tx.traffic_set_told(server, Month::of(now), Mark::None)?;
+    }
     tx.price_changes_void(server, Some(action), now)?;
     charge(tx, &service, &package, &quote, action, &mut draw, now)?;
     let by_password = erases && after.spec.login.password_hash.is_some();
@@ -232,8 +238,13 @@ fn after(
     package: &PackageRow,
     image: Option<&ImageRow>,
 ) -> Result<Shape, StoreError> {
-    let sold =
-        Sold { package: package.id, monthly_cents: package.monthly.get(), price_fixed: false, ..before.sold.clone() };
+    let sold = Sold {
+        package: package.id,
+        monthly_cents: package.monthly.get(),
+        price_fixed: false,
+        traffic: package.traffic,
+        ..before.sold.clone()
+    };
     let mut target = before.spec.clone();
     (target.cpus, target.ram_mib, target.disk_gib) = (package.size.cpu, package.size.ram_mb, package.size.disk_gb);
     target.limits = package.limits;

@@ -302,6 +302,7 @@ fn first_spec(
         nics: vec![nic],
         user_data: order.user_data.as_ref().map(|data| data.text().clone()),
         smtp_open: false,
+        net_held_mbit_per_second: None,
         limits: package.limits,
     }
 }

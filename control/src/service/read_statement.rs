@@ -1,11 +1,7 @@
 //! A wallet's month, worked out from its transfers: nothing of it is stored, so nothing of it can differ from the ledger.
 
 use crate::{
-    domain::{
-        money::Cents,
-        statement::{Month, Movement},
-        time::Time,
-    },
+    domain::{money::Cents, month::Month, statement::Movement, time::Time},
     store::{Account, Begin, Read, StoreError, TransferFilter, TransferRow},
 };
 

@@ -84,6 +84,7 @@ fn catalog() -> Catalog {
             limits: LIMITS,
             extra_ips_max: 5,
             cpu_models: Vec::new(),
+            traffic: None,
         }],
         images: vec![OsImage {
             key: slug("debian-12"),

@@ -9,13 +9,14 @@ use csp_shared::{
 use ipnet::Ipv4Net;
 use rusqlite::Row;
 
-use super::{Read, StoreError, row};
+use super::{Read, StoreError, row, traffic::quota};
 use crate::domain::{
     address::Pool,
     catalog::{ServiceType, Size},
     makeup::{BadCpuWord, CpuWord},
     money::Cents,
     slug::Slug,
+    traffic::Quota,
 };
 
 /// A package on sale.
@@ -39,6 +40,8 @@ pub struct PackageRow {
     pub extra_ips_max: u32,
     /// Words of which one is in the name of its host's processor; none: any processor will do.
     pub cpu_models: Vec<CpuWord>,
+    /// What a server of it may carry a month; None: as much as it likes.
+    pub traffic: Option<Quota>,
 }
 
 /// An image on offer.
@@ -92,7 +95,7 @@ pub struct PoolRow {
 
 const PACKAGES: &str = "SELECT uuid, slug, type, name, monthly_cents, cpu, ram_mb, disk_gb, extra_ips_max, \
                         cpu_weight, cpu_percent_max, disk_iops_max, disk_mib_per_second_max, net_mbit_per_second_max, \
-                        cpu_models \
+                        cpu_models, traffic_bytes, traffic_shape_mbit \
                         FROM packages WHERE active = 1";
 const IMAGES: &str =
     "SELECT uuid, key, type, name, version, url, sha256, format, size_bytes FROM images WHERE active = 1";
@@ -117,6 +120,7 @@ fn package(r: &Row<'_>) -> Result<PackageRow, StoreError> {
             net_mbit_per_second_max: row::number_maybe(r, 13)?,
         },
         cpu_models: row::checked(r, 14, cpu_words)?,
+        traffic: quota(r, 15)?,
     })
 }
 

@@ -3,11 +3,12 @@
 
 use rusqlite::{params_from_iter, types::Value};
 
-use super::{StoreError, Tx, catalog::format_str};
+use super::{StoreError, Tx, catalog::format_str, row};
 use crate::domain::{
     billing::promo::{Discount, Promo},
     catalog::{AddressPool, Catalog, Location, OsImage, Package, PrivateRangeEntry},
     draw::Draw,
+    gigabytes::Gigabytes,
     makeup::CpuWord,
     money::Cents,
     segment::{PrivateRange, Segments},
@@ -223,6 +224,8 @@ fn package(position: usize, package: &Package) -> Entry {
         ("disk_mib_per_second_max", bound(package.limits.disk_mib_per_second_max)),
         ("net_mbit_per_second_max", bound(package.limits.net_mbit_per_second_max)),
         ("cpu_models", text(&cpu_models.join(" "))),
+        ("traffic_bytes", Value::from(package.traffic.map(|quota| row::signed(quota.bytes)))),
+        ("traffic_shape_mbit", bound(package.traffic.and_then(|quota| quota.shape_mbit_per_second))),
         ("position", Value::from(i64::try_from(position).unwrap_or(i64::MAX))),
     ];
     (package.slug.as_str().to_owned(), columns)
@@ -276,6 +279,8 @@ fn field(column: &'static str) -> &'static str {
         "disk_iops_max" => "max_disk_iops",
         "disk_mib_per_second_max" => "max_disk_mib_per_second",
         "net_mbit_per_second_max" => "max_net_mbit_per_second",
+        "traffic_bytes" => "traffic, gb",
+        "traffic_shape_mbit" => "traffic, shape_mbit_per_second",
         "uses_max" => "max_uses",
         "uses_per_account_max" => "max_uses_per_account",
         column => column,
@@ -287,6 +292,9 @@ fn told(column: &str, value: &Value) -> String {
     match value {
         Value::Integer(cents) if column.ends_with("_cents") => {
             Cents::new(*cents).map_or_else(|_| cents.to_string(), |amount| amount.to_string())
+        }
+        Value::Integer(bytes) if column == "traffic_bytes" => {
+            u64::try_from(*bytes).map_or_else(|_| bytes.to_string(), |bytes| Gigabytes(bytes).to_string())
         }
         Value::Integer(seconds) if column.starts_with("valid_") => Time(*seconds).to_string(),
         Value::Null => "nothing".to_owned(),

@@ -55,6 +55,7 @@ mod signal;
 mod spec;
 mod ssh_key;
 mod top_up;
+mod traffic;
 mod transfer;
 mod wallet_history;
 
@@ -108,6 +109,7 @@ pub use self::{
     spec::Observation,
     ssh_key::SshKeyRow,
     top_up::TopUpRow,
+    traffic::{TrafficMonth, TrafficPlan},
     transfer::{Held, PostError, Posted},
     wallet_history::{Begin, TransferFilter, TransferRow},
 };

@@ -7,7 +7,7 @@ use csp_shared::{
 };
 use rusqlite::Row;
 
-use super::{Read, StoreError, Tx, row};
+use super::{Read, StoreError, Tx, row, traffic::quota};
 use crate::domain::{
     reshape::{Shape, Sold},
     time::Time,
@@ -64,7 +64,8 @@ impl Read<'_> {
     /// # Errors
     /// When the store cannot be read.
     pub fn sold_get(&self, server: ServerId) -> Result<Option<Sold>, StoreError> {
-        let sql = "SELECT k.uuid, s.package_monthly_cents, s.price_fixed, i.uuid, h.uuid, s.chosen_key, s.authorized_keys \
+        let sql = "SELECT k.uuid, s.package_monthly_cents, s.price_fixed, i.uuid, h.uuid, s.chosen_key, s.authorized_keys, \
+                   s.traffic_bytes, s.traffic_shape_mbit \
                    FROM servers s JOIN packages k ON k.id = s.package_id JOIN images i ON i.id = s.image_id \
                    LEFT JOIN ssh_keys h ON h.id = s.ssh_key_id WHERE s.uuid = ?1";
         self.maybe(sql, [server.to_string()], |r| {
@@ -76,6 +77,7 @@ impl Read<'_> {
                 ssh_key: row::parsed_maybe(r, 4)?,
                 chosen_key: r.get(5)?,
                 authorized_keys: json(r, 6)?,
+                traffic: quota(r, 7)?,
             })
         })
     }
@@ -129,7 +131,7 @@ impl Tx<'_> {
         let image = self.key_of("images", &sold.image.to_string())?;
         let sql = "UPDATE servers SET package_id = ?2, package_monthly_cents = ?3, price_fixed = ?4, cpu = ?5, ram_mb = ?6, \
                    disk_gb = ?7, image_id = ?8, ssh_key_id = (SELECT id FROM ssh_keys WHERE uuid = ?9), chosen_key = ?10, \
-                   authorized_keys = ?11, billing_look_at = 0 WHERE uuid = ?1";
+                   authorized_keys = ?11, traffic_bytes = ?12, traffic_shape_mbit = ?13, billing_look_at = 0 WHERE uuid = ?1";
         let params = rusqlite::params![
             spec.server.to_string(),
             package,
@@ -141,7 +143,9 @@ impl Tx<'_> {
             image,
             sold.ssh_key.map(|key| key.to_string()),
             sold.chosen_key,
-            text(&sold.authorized_keys)?
+            text(&sold.authorized_keys)?,
+            sold.traffic.map(|quota| row::signed(quota.bytes)),
+            sold.traffic.and_then(|quota| quota.shape_mbit_per_second)
         ];
         self.run(sql, params).map(drop)
     }

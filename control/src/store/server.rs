@@ -90,8 +90,9 @@ impl Tx<'_> {
         let image = self.key_of("images", &new.image.id.to_string())?;
         let ssh_key = new.ssh_key.map(|key| self.key_of("ssh_keys", &key.to_string())).transpose()?;
         let sql = "INSERT INTO servers (uuid, account_id, type, hostname, service_status, package_id, package_monthly_cents, \
-                   cpu, ram_mb, disk_gb, image_id, ssh_key_id, chosen_key, authorized_keys, user_data, created_at) \
-                   VALUES (?1, ?2, ?3, ?4, 'provisioning', ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+                   cpu, ram_mb, disk_gb, image_id, ssh_key_id, chosen_key, authorized_keys, user_data, created_at, traffic_bytes, \
+                   traffic_shape_mbit) \
+                   VALUES (?1, ?2, ?3, ?4, 'provisioning', ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
         let keys = serde_json::to_string(new.authorized_keys).map_err(|why| StoreError::Damaged(why.to_string()))?;
         let size = new.package.size;
         let params = rusqlite::params![
@@ -109,7 +110,9 @@ impl Tx<'_> {
             new.ssh_key.and(new.authorized_keys.first()),
             keys,
             new.user_data.map(|data| data.text().reveal()),
-            now.0
+            now.0,
+            new.package.traffic.map(|quota| row::signed(quota.bytes)),
+            new.package.traffic.and_then(|quota| quota.shape_mbit_per_second)
         ];
         self.insert(sql, params)?;
         self.event_put(new.account, &Event::server_created(new.id, new.hostname.as_str()), now)

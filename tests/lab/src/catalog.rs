@@ -20,6 +20,12 @@ pub const LOCATION: &str = "first";
 const FRACTIONS: [(&str, i64, i64); 4] =
     [("cpu", 4, 1), ("ram_mb", 4, 256), ("disk_gb", 10, 2), ("max_net_mbit_per_second", 100, 1)];
 
+/// The lab's own package with little traffic a month; else the first of the example.
+const METERED: &str = "metered";
+/// What it allows a month, in bytes, and the rate past it.
+const METERED_GB: f64 = 0.006;
+const METERED_MBIT: i64 = 1;
+
 /// The real Debian's key in the catalog.
 const DEBIAN_KEY: &str = "debian-12-cloud";
 
@@ -71,7 +77,22 @@ pub fn render(mini: Image<'_>, debian: Option<Image<'_>>) -> Result<String> {
             }
         }
     }
+    meter(&mut catalog)?;
     toml::to_string(&catalog).map_err(wrong)
+}
+
+/// Adds the package with little traffic. Nothing of the others is used up by what tests send.
+fn meter(catalog: &mut Table) -> Result<()> {
+    let traffic = [("gb", Value::from(METERED_GB)), ("shape_mbit_per_second", Value::from(METERED_MBIT))];
+    let traffic: Table = traffic.map(|(key, value)| (key.to_owned(), value)).into_iter().collect();
+    let packages = catalog.get_mut("packages").and_then(Value::as_array_mut);
+    let packages = packages.ok_or_else(|| wrong("the example has no packages"))?;
+    let mut metered = packages.first().and_then(Value::as_table).ok_or_else(|| wrong("no package"))?.clone();
+    metered.insert("slug".to_owned(), Value::from(METERED));
+    metered.insert("name".to_owned(), Value::from("Metered"));
+    metered.insert("traffic".to_owned(), Value::Table(traffic));
+    packages.push(Value::Table(metered));
+    Ok(())
 }
 
 fn tables<'a>(catalog: &'a mut Table, key: &str) -> Option<impl Iterator<Item = &'a mut Table>> {

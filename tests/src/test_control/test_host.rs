@@ -19,6 +19,7 @@ use csp_shared::{
     observed::{DomainState, Fault, FaultCode, Observed, Remains},
     sample::Sample,
     spec::Desired,
+    traffic::Traffic,
 };
 
 use tokio::task::JoinHandle;
@@ -42,7 +43,8 @@ impl TestHost {
     pub(super) async fn join(control: &TestControl, name: &str, dedicated: bool) -> Self {
         let app = &control.app;
         let hosts = StoreHosts::new(app.store.clone(), app.clock.clone(), app.entropy.clone(), QUARANTINE)
-            .with_metrics(app.metrics.clone());
+            .with_metrics(app.metrics.clone())
+            .with_mail(app.settings.billing.has_mail);
         let (class, cpu_overcommit) = if dedicated { (HostClass::Dedicated, 1) } else { (HostClass::Shared, 4) };
         let (name, location) = (Slug::parse(name).unwrap(), Slug::parse("first").unwrap());
         let pin = KeyPin::of(name.as_str().as_bytes());
@@ -84,6 +86,11 @@ impl TestHost {
     /// Tells what servers used; whether the control plane goes on listening.
     pub async fn measured(&self, samples: Vec<Sample>) -> bool {
         self.hosts.record_samples(self.host, self.session, samples).await.is_ok()
+    }
+
+    /// Tells what servers carried in all; whether the control plane goes on listening.
+    pub async fn counted(&self, traffic: Vec<Traffic>) -> bool {
+        self.hosts.record_traffic(self.host, self.session, traffic).await.is_ok()
     }
 
     /// Tells how it is.

@@ -43,3 +43,4 @@ mod share_links;
 mod ssh_keys;
 mod statements;
 mod states;
+mod traffic;

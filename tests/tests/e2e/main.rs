@@ -27,6 +27,8 @@ mod rig;
 mod screen;
 #[cfg(feature = "long")]
 mod shaping;
+#[cfg(feature = "long")]
+mod traffic;
 mod upgrade;
 
 use rig::{Lab, Server};

@@ -181,6 +181,16 @@ impl Lab {
         (self.ordered(&answer), password)
     }
 
+    /// An order of another package.
+    pub fn order_package(&self, hostname: &str, package: &str) -> Server {
+        let keys = self.call("GET", "/ssh-keys", None).1;
+        let body = json!({
+            "type": "vps", "package_slug": package, "os_image_key": "debian-12", "hostname": hostname,
+            "ssh_key_uuid": keys["data"][0]["uuid"],
+        });
+        self.ordered(&self.place_order(&body, None))
+    }
+
     /// An order of another image than the mini guest.
     pub fn order_image(&self, hostname: &str, image: &str) -> Server {
         self.order_of(hostname, image, None)

@@ -16,6 +16,7 @@ use csp_shared::{
     observed::{DomainState, Observed, Remains},
     sample::Sample,
     spec::{Desired, Tombstone},
+    traffic::Traffic,
 };
 use uuid::Uuid;
 
@@ -45,6 +46,7 @@ pub struct Known {
     pub inventories: Vec<Inventory>,
     pub alive: usize,
     pub samples: Vec<Sample>,
+    pub traffic: Vec<Traffic>,
     pub capacity: Option<Capacity>,
 }
 
@@ -179,6 +181,16 @@ impl Hosts for Book {
         samples: Vec<Sample>,
     ) -> Result<(), HostsError> {
         self.write(host, session, |known| known.samples.extend(samples))
+    }
+
+    async fn record_traffic(
+        &self,
+        host: HostId,
+        session: SessionEpoch,
+        traffic: Vec<Traffic>,
+    ) -> Result<News, HostsError> {
+        self.write(host, session, |known| known.traffic.extend(traffic))?;
+        Ok(News::None)
     }
 
     async fn unreported(&self, host: HostId) -> Result<Vec<Desired>, HostsError> {

@@ -32,15 +32,16 @@ use csp_shared::{
     message::{Capacity, Hello, Message, Orphan, Refusal, ToAgent, ToControl, Virt},
     network::{DesiredNetwork, HostNetworks, ObservedNetwork},
     observed::Observed,
-    sample::Sample,
+    sample::{NetworkMoved, Sample},
     sha256::Sha256,
     spec::{Desired, NicNetwork},
+    traffic::Traffic,
 };
 use serde::{Deserialize, Serialize};
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},
-    sync::{Notify, oneshot},
+    sync::{Notify, oneshot, watch},
     task::JoinHandle,
     time::{sleep, timeout},
 };
@@ -121,6 +122,8 @@ pub struct Hands {
     size: Arc<Notify>,
     /// What its servers used.
     pub samples: Arc<Mailbox>,
+    /// What they carried in all.
+    pub traffic: watch::Sender<Vec<Traffic>>,
     /// Its private networks; none where the agent is too old for them.
     pub networks: Option<Arc<Networks<MemoryBacking>>>,
 }
@@ -242,6 +245,13 @@ impl Workers for Hands {
 
     async fn next_samples(&self, limit: usize) -> Vec<Sample> {
         self.samples.take(limit).await
+    }
+
+    async fn traffic_beside(&self, told: &BTreeMap<ServerId, NetworkMoved>) -> Vec<Traffic> {
+        let is_news = |traffic: &&Traffic| told.get(&traffic.server) != Some(&traffic.total);
+        let mut carried = self.traffic.subscribe();
+        let all = carried.wait_for(|all| all.iter().any(|traffic| is_news(&traffic))).await.unwrap();
+        all.iter().filter(is_news).cloned().collect()
     }
 
     async fn audit(&self) -> Vec<Holding> {

@@ -1,4 +1,4 @@
-//! What servers use travels beside reports, from those who may say it to those who want to hear it.
+//! What servers use and carry travels beside reports, from those who may say it to those who want to hear it.
 
 use std::time::Duration;
 
@@ -11,9 +11,10 @@ use csp_link::{
 use csp_shared::{
     generation::SessionEpoch,
     id::ServerId,
-    limits::{FRAME_BYTES_MAX, SAMPLES_PER_FRAME_MAX},
+    limits::{FRAME_BYTES_MAX, SAMPLES_PER_FRAME_MAX, TRAFFIC_PER_FRAME_MAX},
     message::{Inventory, Refusal, ToAgent, ToControl},
-    sample::Sample,
+    sample::{NetworkMoved, Sample},
+    traffic::{CountId, Traffic},
 };
 use tokio::{net::TcpListener, time::timeout};
 use uuid::Uuid;
@@ -62,14 +63,54 @@ async fn samples_of_another_session_or_before_the_inventory_end_the_connection()
     assert!(control.book.lock().hosts[&host(1)].samples.is_empty());
 }
 
+fn carried(server: u128, received_bytes: u64) -> Traffic {
+    let (server, count) = (ServerId(Uuid::from_u128(server)), CountId(Uuid::from_u128(1)));
+    Traffic { server, count, total: NetworkMoved { received_bytes, ..NetworkMoved::default() }, earlier: vec![] }
+}
+
+/// Totals that a connection may have lost come again with the next one; within one only what changed is told.
+#[tokio::test]
+async fn what_was_carried_is_told_whole_in_each_session_and_then_as_it_changes() {
+    let control = Control::start().await;
+    let own = Identity::ephemeral().unwrap();
+    control.book.admit(host(1), own.pin(), MACHINE);
+    let hands = Hands::default();
+    let many = TRAFFIC_PER_FRAME_MAX as u128 + 7;
+    hands.traffic.send_replace((0..many).map(|server| carried(server, 5)).collect());
+    let agent = Agent::with(hands.clone(), &own, host(1), control.pins(), MACHINE, control.dial());
+    let told = || control.book.lock().hosts[&host(1)].traffic.len();
+    until("all are there", || agent.hands.heard() == 1 && told() == many as usize).await;
+    hands.traffic.send_modify(|all| all[3] = carried(3, 6));
+    until("the next word", || told() > many as usize).await;
+    assert_eq!(control.book.lock().hosts[&host(1)].traffic.last(), Some(&carried(3, 6)));
+    drop(agent);
+    let _again = Agent::with(hands, &own, host(1), control.pins(), MACHINE, control.dial());
+    until("all of it again", || told() == 2 * many as usize + 1).await;
+}
+
+#[tokio::test]
+async fn traffic_of_another_session_ends_the_connection() {
+    let control = Control::start().await;
+    let own = Identity::ephemeral().unwrap();
+    control.book.admit(host(1), own.pin(), MACHINE);
+    let (mut client, session) = Client::greeted(&control, &own).await;
+    let inventory = Inventory { session, servers: vec![], orphans: vec![], networks: Vec::new() };
+    client.sender.send(&ToControl::Inventory(inventory)).await.unwrap();
+    let other = SessionEpoch(session.0 + 1);
+    client.sender.send(&ToControl::Traffic { session: other, traffic: vec![carried(1, 1)] }).await.unwrap();
+    assert_eq!(client.refusal().await.0, Refusal::Malformed);
+    assert!(control.book.lock().hosts[&host(1)].traffic.is_empty());
+}
+
 /// A control plane that was built before there were samples does not know the message and would hang up.
 #[tokio::test]
-async fn a_control_plane_that_does_not_ask_gets_reports_and_no_samples() {
+async fn a_control_plane_that_does_not_ask_gets_reports_and_neither_samples_nor_traffic() {
     let (old, own) = (Identity::ephemeral().unwrap(), Identity::ephemeral().unwrap());
     let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let dial = TcpDial::new(tcp.local_addr().unwrap().to_string());
     let hands = Hands::default();
     hands.samples.put(vec![sample(1, 1)]);
+    hands.traffic.send_replace(vec![carried(1, 1)]);
     let _agent = Agent::with(hands.clone(), &own, host(1), vec![old.pin()], MACHINE, dial);
     let (stream, _) = tcp.accept().await.unwrap();
     let (io, _): (Io, _) = Acceptor::new(&old).unwrap().accept(stream).await.unwrap();
@@ -84,5 +125,6 @@ async fn a_control_plane_that_does_not_ask_gets_reports_and_no_samples() {
         heard.push(message);
     }
     assert!(heard.iter().any(|message| matches!(message, ToControl::Reports { .. })), "{heard:?}");
-    assert!(!heard.iter().any(|message| matches!(message, ToControl::Samples { .. })), "{heard:?}");
+    let unasked = |message: &ToControl| matches!(message, ToControl::Samples { .. } | ToControl::Traffic { .. });
+    assert!(!heard.iter().any(unasked), "{heard:?}");
 }

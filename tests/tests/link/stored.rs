@@ -99,6 +99,7 @@ fn catalog() -> Catalog {
             limits: GuestLimits::NONE,
             extra_ips_max: 1,
             cpu_models: Vec::new(),
+            traffic: None,
         }],
         images: vec![OsImage { key: slug("debian-12"), kind: None, name: label("Debian"), version: label("12"), file }],
         pools: vec![AddressPool {

@@ -9,6 +9,7 @@ use csp_agent::{
     networks::Networks,
     plan::memory::Course,
     spec_file::{MemoryBacking, SpecFile},
+    traffic::count::Count,
     worker::converge::{Host, Moment, Next, act, look},
 };
 use csp_shared::{
@@ -19,11 +20,12 @@ use csp_shared::{
     message::{Capacity, Hello, Inventory, Message, ToAgent, ToControl, Virt},
     network::{DesiredNetwork, HostNetworks, NetworkRemains, ObservedNetwork},
     observed::Observed,
+    sample::NetworkMoved,
     spec::{Desired, NicNetwork},
 };
 use csp_tests::FakeMachine;
 
-use super::{fuse::Fuse, mortal::Mortal, wire::Wire};
+use super::{cables::Cables, fuse::Fuse, mortal::Mortal, wire::Wire};
 
 /// A process of the agent.
 pub struct Process {
@@ -33,6 +35,8 @@ pub struct Process {
     told: BTreeMap<ServerId, Observed>,
     networks: Networks<Mortal<MemoryBacking>>,
     networks_told: BTreeMap<NetworkId, ObservedNetwork>,
+    count: Count,
+    traffic_told: BTreeMap<ServerId, NetworkMoved>,
     session: Option<SessionEpoch>,
     orphans_told: Option<SessionEpoch>,
     heard: bool,
@@ -48,6 +52,8 @@ pub struct SimHost {
     pub process: Option<Process>,
     /// By how much the agent's clock is ahead, in milliseconds; counts from its next start.
     pub skew_ms: u64,
+    /// What its taps carry.
+    pub cables: Cables,
     disk: MemoryBacking,
     networks: MemoryBacking,
     underlay: u8,
@@ -64,6 +70,7 @@ impl SimHost {
             wire: Wire::default(),
             process: None,
             skew_ms: 0,
+            cables: Cables::default(),
             disk: MemoryBacking::default(),
             networks: MemoryBacking::default(),
             underlay: u8::try_from(number).unwrap() + 1,
@@ -79,6 +86,8 @@ impl SimHost {
         assert!(networks.damaged().is_empty());
         let machine = Mortal::new(self.machine.clone(), self.fuse.clone());
         let host = Host { machine, specs, stop_timeout_ms: 60_000 };
+        let mut count = self.cables.count(&self.machine.facts().await.unwrap().boot.0);
+        self.cables.look(&self.machine, &mut count, now_ms / 1000);
         let (courses, told) = (BTreeMap::new(), BTreeMap::new());
         let fuse = self.fuse.clone();
         self.process = Some(Process {
@@ -88,6 +97,8 @@ impl SimHost {
             told,
             networks,
             networks_told: BTreeMap::new(),
+            count,
+            traffic_told: BTreeMap::new(),
             session: None,
             orphans_told: None,
             heard: false,
@@ -134,6 +145,7 @@ impl SimHost {
         match ToAgent::decode(&frame).unwrap() {
             ToAgent::Welcome { session, .. } => {
                 process.session = Some(session);
+                process.traffic_told.clear();
                 let servers = process.inventory().await;
                 let networks = process.look_at_networks().await;
                 let inventory = Inventory { session, servers, orphans: Vec::new(), networks };
@@ -172,6 +184,19 @@ impl SimHost {
         let networks = is_first.then(|| HostNetworks { underlay, ..HostNetworks::default() });
         let alive = ToControl::Alive { session, capacity: None, status: Some(status), orphans, networks };
         self.wire.to_control.push_back(alive.encode());
+    }
+
+    /// Counts what servers carried, and tells what changed.
+    pub fn tell_of_traffic(&mut self, now_ms: u64) {
+        let Some(process) = &mut self.process else { return };
+        let up_s = (process.skew_ms + now_ms) / 1000;
+        self.cables.look(&self.machine, &mut process.count, up_s);
+        let Some(session) = process.session else { return };
+        let traffic = process.count.beside(&process.traffic_told, up_s);
+        if !traffic.is_empty() {
+            process.traffic_told.extend(traffic.iter().map(|told| (told.server, told.total)));
+            self.wire.to_control.push_back(ToControl::Traffic { session, traffic }.encode());
+        }
     }
 
     pub fn servers(&self) -> Vec<ServerId> {

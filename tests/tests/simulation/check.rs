@@ -60,6 +60,7 @@ impl History {
         self.check_always().await;
         assert_eq!(verify_ledger(&self.control.store).await.unwrap().differences, []);
         let mut spent: BTreeMap<_, i64> = BTreeMap::new();
+        self.check_traffic().await;
         for (server, (account, _)) in self.ordered.clone() {
             let refunded = self.check_server(server).await;
             *spent.entry(account).or_default() += if refunded { 0 } else { PRICE };
@@ -69,6 +70,20 @@ impl History {
         for account in self.accounts.clone() {
             let balance = self.control.store.read(move |r| r.account_get(account)).await.unwrap().unwrap().balance;
             assert_eq!(balance.get(), CREDIT - spent.get(&account).copied().unwrap_or(0), "balance of {account}");
+        }
+    }
+
+    /// Every byte is in some month once, whatever became of words, agents, hosts and taps.
+    async fn check_traffic(&self) {
+        for server in self.ordered.keys().copied() {
+            let stored = self.control.store.read(move |r| r.server_get(server)).await.unwrap().unwrap();
+            let months = self.control.store.read(move |r| r.traffic_months(server)).await.unwrap();
+            let counted: u64 = months.iter().map(|month| month.moved.bytes()).sum();
+            let carried = self.hosts.iter().filter_map(|host| host.cables.carried.get(&server)).sum();
+            match stored.service {
+                ServiceStatus::Active => assert_eq!(counted, carried, "{server}"),
+                _ => assert!(counted <= carried, "{server}: {counted} of {carried}"),
+            }
         }
     }
 

@@ -124,6 +124,7 @@ fn catalog() -> Catalog {
                 limits: GuestLimits::NONE,
                 extra_ips_max: 5,
                 cpu_models: Vec::new(),
+                traffic: None,
             })
             .to_vec(),
         images: [("debian-12", "12"), ("debian-13", "13")]
@@ -260,8 +261,14 @@ impl Control {
             (ToControl::Hello(hello), None) => self.hosts.open_session(hello, pin).await.map(|opened| {
                 self.sessions[index] = Some((opened.host, opened.session));
                 wire.to_agent.push_back(
-                    ToAgent::Welcome { session: opened.session, host: opened.host, samples: true, networks: true }
-                        .encode(),
+                    ToAgent::Welcome {
+                        session: opened.session,
+                        host: opened.host,
+                        samples: true,
+                        networks: true,
+                        traffic: true,
+                    }
+                    .encode(),
                 );
                 News::None
             }),
@@ -287,6 +294,9 @@ impl Control {
                     _ => alive,
                 }
                 .map(|()| News::None)
+            }
+            (ToControl::Traffic { session, traffic }, Some((host, _))) => {
+                self.hosts.record_traffic(host, session, traffic).await
             }
             // A repeated Hello, or a frame of before this process: the session ends.
             _ => return self.end(index, wire),

@@ -332,6 +332,7 @@ impl History {
         self.hosts[host].kill();
         self.control.sessions[host] = None;
         self.hosts[host].machine.reboot();
+        self.hosts[host].cables.cut();
         let now_ms = self.now_ms();
         self.hosts[host].start(now_ms).await;
     }
@@ -374,8 +375,10 @@ impl History {
         let seconds = [1, 2, 5, 10, 15, 30, 60, 300][self.chance.below(8)];
         self.control.clock.advance(seconds);
         self.control.tick().await;
+        let now_ms = self.now_ms();
         for host in &mut self.hosts {
             host.say_alive();
+            host.tell_of_traffic(now_ms);
         }
     }
 
@@ -428,6 +431,7 @@ impl History {
         let now_ms = self.now_ms();
         for index in 0..HOSTS {
             self.hosts[index].say_alive();
+            self.hosts[index].tell_of_traffic(now_ms);
             self.control.tell(index, &mut self.hosts[index].wire).await;
             loop {
                 let mut busy = false;

@@ -11,6 +11,7 @@
 
 mod agent;
 mod away;
+mod cables;
 mod chance;
 mod check;
 mod control;

@@ -60,6 +60,8 @@ const LABEL_NAME: &str = "[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?";
 const LABEL_VALUE: &str = "[A-Za-z0-9._:/@+-]{0,128}";
 /// [`crate::domain::time::Moment`]: a day, or a second of it.
 const MOMENT: &str = r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])( ([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9])?";
+/// [`crate::domain::traffic::Month`].
+const MONTH: &str = "[0-9]{4}-(0[1-9]|1[0-2])";
 /// An example of every uuid.
 pub const UUID_EXAMPLE: &str = "01975a3e-7c00-7a51-8f3e-5b1d2c9e4f07";
 
@@ -116,6 +118,8 @@ schemas! {
     UuidText = text().pattern(exactly(UUID)).examples([UUID_EXAMPLE]);
     /// A day or a second, in a query.
     MomentText = text().pattern(exactly(MOMENT)).examples(["2026-06-01"]);
+    /// A month of UTC.
+    MonthText = text().pattern(exactly(MONTH)).examples(["2026-06"]);
     /// Which way money went.
     MovementText = text().enum_values(Some(["credit", "debit"])).examples(["credit"]);
     /// `?format=` of a statement.

@@ -13,6 +13,7 @@ pub mod reinstall;
 pub mod reset_password;
 pub mod share_links;
 pub mod show;
+pub mod traffic;
 pub mod update;
 pub mod view;
 

@@ -31,7 +31,7 @@ use super::{
     wallet::CURRENCY,
 };
 use crate::{
-    domain::statement::{Month, NotAMonth},
+    domain::month::{Month, NotAMonth},
     service::read_statement::{Statement, Summary, list_statements, read_statement},
     store::{Account, StoreError},
 };

@@ -210,6 +210,7 @@ fn spec(power: Power) -> ServerSpec {
         user_data: None,
         limits: csp_shared::spec::GuestLimits::NONE,
         smtp_open: false,
+        net_held_mbit_per_second: None,
     }
 }
 

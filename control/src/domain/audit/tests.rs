@@ -84,6 +84,7 @@ fn spec(server: ServerId, power: Power) -> ServerSpec {
         user_data: None,
         limits: csp_shared::spec::GuestLimits::NONE,
         smtp_open: false,
+        net_held_mbit_per_second: None,
     }
 }
 

@@ -2,12 +2,14 @@
 
 use csp_shared::spec::{GuestLimits, Image};
 
-use super::{CatalogFile, ImageEntry, LocationEntry, PackageEntry, PoolEntry};
+use super::{Amount, CatalogFile, ImageEntry, LocationEntry, PackageEntry, PoolEntry, TrafficEntry};
 use crate::domain::{
     address::Pool,
     billing::promo::Promo,
     catalog::{AddressPool, Catalog, Location, OsImage, Package, PrivateRangeEntry, ServiceType, Size},
+    gigabytes::Gigabytes,
     segment::Segments,
+    traffic::Quota,
 };
 
 impl From<CatalogFile> for Catalog {
@@ -44,6 +46,10 @@ fn package(entry: PackageEntry) -> Package {
         },
         extra_ips_max: entry.max_extra_ips,
         cpu_models: entry.cpu_models.into_iter().map(|word| word.0).collect(),
+        traffic: entry.traffic.map(|TrafficEntry { gb: Amount(Gigabytes(bytes)), shape_mbit_per_second }| Quota {
+            bytes,
+            shape_mbit_per_second,
+        }),
     }
 }
 

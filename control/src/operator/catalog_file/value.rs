@@ -4,6 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::domain::{
     billing::promo::Code,
+    gigabytes::{Gigabytes, NotGigabytes},
     label::Label,
     makeup::CpuWord,
     money::{Cents, NotMoney},
@@ -88,5 +89,23 @@ impl TryFrom<String> for Price {
 impl From<Price> for String {
     fn from(price: Price) -> Self {
         price.0.to_string()
+    }
+}
+
+/// An amount of data in gigabytes: `1000`, `0.25`. Read from its text alone, as money is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Amount(pub Gigabytes);
+
+impl TryFrom<String> for Amount {
+    type Error = NotGigabytes;
+    fn try_from(text: String) -> Result<Self, NotGigabytes> {
+        text.parse().map(Self)
+    }
+}
+
+impl From<Amount> for String {
+    fn from(amount: Amount) -> Self {
+        amount.0.to_string()
     }
 }

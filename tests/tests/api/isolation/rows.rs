@@ -112,6 +112,7 @@ pub const ROWS: &[Row] = &[
     row("GET", "/servers/{uuid}", Names::Server, none),
     row("PATCH", "/servers/{uuid}", Names::Server, settings),
     row("GET", "/servers/{uuid}/metrics", Names::Server, none),
+    row("GET", "/servers/{uuid}/traffic", Names::Server, none),
     row("GET", "/servers/{uuid}/actions", Names::Server, none),
     row("GET", "/private-networks", Names::Nothing, none),
     row("GET", "/private-networks/subnets", Names::Nothing, none),

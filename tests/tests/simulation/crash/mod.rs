@@ -88,6 +88,11 @@ fn a_server_gets_other_packages_whatever_dies() {
 }
 
 #[test]
+fn a_server_uses_up_its_traffic_and_is_held_once_whatever_dies() {
+    die_everywhere("traffic", scenarios::traffic);
+}
+
+#[test]
 fn what_a_host_cannot_do_is_taken_back_once_whatever_dies() {
     die_everywhere("spoilt", scenarios::spoilt);
 }

@@ -22,9 +22,9 @@ use super::{
 };
 
 /// Every scenario, for those who want to know what all of them cross.
-pub const ALL: [super::Scenario; 18] = [
+pub const ALL: [super::Scenario; 19] = [
     set_up, belongings, payments, renting, expiring, life, networking, reshaping, spoilt, failing, late, power_cut,
-    unruly, losing, addresses, people, codes, card,
+    unruly, losing, addresses, people, codes, card, traffic,
 ];
 
 type Played<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
@@ -135,6 +135,28 @@ pub fn card(stage: &mut Stage) -> Played<'_> {
         let accounts = stage.look("/accounts").await["data"].clone();
         let hers = accounts.as_array().unwrap().iter().find(|one| one["uuid"] == account).unwrap().clone();
         assert_eq!((&hers["balance"], &hers["owed"]), (&json!("0.00"), &json!("0.00")), "{hers}");
+    })
+}
+
+/// A server uses up its month, is held to a rate, and is let go when the next one begins.
+pub fn traffic(stage: &mut Stage) -> Played<'_> {
+    Box::pin(async {
+        stage.furnished().await;
+        let server = stage.running().await;
+        let host = stage.host_of(server);
+        // The starter package allows 2000 GB.
+        for (each, held) in [(1_000_000_000_000, json!(10)), (1, Value::Null)] {
+            stage.history.hosts[host].cables.each = each;
+            if held.is_null() {
+                stage.days(31).await;
+            }
+            for _ in 0..3 {
+                stage.history.wait(60).await;
+            }
+            let shown = stage.customer("GET", &format!("/servers/{server}/traffic"), None).await;
+            assert_eq!(shown["data"]["held_mbit_per_second"], held, "{shown}");
+        }
+        stage.history.extra.insert(server, PRICE);
     })
 }
 

@@ -47,11 +47,11 @@ const extraIp = (number) => ({
   uuid: uuid(9, number), address: `203.0.113.${100 + number}`, adapter: `net${number + 2}`, mac: `52:54:00:aa:00:${hex(number, 2)}`, monthly_price: 2,
   status: ["active", "queued", "removing"][number % 3], created_at: at(100),
 });
-const member = (number) => ({
-  membership_id: uuid(10, number), server_uuid: uuid(1, number), hostname: server(number).hostname, address: `10.20.0.${number + 5}`, adapter: "net1", status: number === 1 ? "queued" : "active",
+const member = (number, network = 0) => ({
+  membership_id: uuid(10, network * 1000 + number), server_uuid: uuid(1, number), hostname: server(number).hostname, address: `10.20.0.${number + 5}`, adapter: "net1", status: number === 1 ? "queued" : "active",
 });
 const network = (number, members = 3) => ({
-  uuid: uuid(8, number), name: number ? `Network ${number}` : "Internal", subnet: `10.${20 + (number % 200)}.0.0/24`, location: number % 3 === 2 ? null : "first", members: many(members, member), created_at: at(5000),
+  uuid: uuid(8, number), name: number ? `Network ${number}` : "Internal", subnet: `10.${20 + (number % 200)}.0.0/24`, location: number % 3 === 2 ? null : "first", members: many(members, (index) => member(index, number)), created_at: at(5000),
 });
 const link = (number) => ({
   uuid: uuid(4, number), label: number ? `Link ${number}` : "Colleague", token_preview: "csp_sh_abc…••••1234", permissions: number % 2 ? { restart: true } : { start: true, stop: true, console: true, stats: true },
@@ -62,6 +62,7 @@ const transaction = (number) => ({
   uuid: uuid(11, number), type: number % 5 === 2 || number % 5 === 4 ? "credit" : "debit", amount: [6.95, 14.95, 50, 1.33, 5][number % 5], balance_after: 42.5 + number, cause: CAUSES[number % 5],
   server_uuid: number % 5 === 2 ? null : uuid(1, number % 4), description: ["Renewal of web1.example.com to 2026-07-10", "Order of db-primary", "Wallet top-up", "Extra address 203.0.113.101", "Welcome"][number % 5], created_at: at(number * 800),
 });
+const topUp = (number) => ({ uuid: uuid(16, number), amount: 25, state: ["pending", "paid", "failed", "expired"][number % 4], created_at: at(number * 3000) });
 const statement = (number) => ({
   month: `${2026 - Math.floor((number + 6) / 12)}-${String(12 - ((number + 6) % 12)).padStart(2, "0")}`, opening_balance: 12.5, credits: 50, debits: 20, closing_balance: 42.5, currency: "USD", final: number > 0,
 });
@@ -112,6 +113,7 @@ export const answers = (count) => {
   return [
     [/^\/panel\/v1\/site$/, { data: site }],
     [/^\/panel\/v1\/person$/, { data: person }],
+    [/^\/panel\/v1\/top-ups$/, { data: { bounds: count ? { least: 5, most: 1000 } : null, top_ups: many(Math.min(count, 25), topUp) } }],
     [/^\/panel\/v1\/sign-up$/, { data: { mode: "open", terms_version: "2026-06" } }],
     [/^\/panel\/v1\/sign-ins$/, list(signIn)],
     [/^\/panel\/v1\/second-factor$/, { data: { on: count > 0, since: count ? at(9000) : null, recovery_codes_left: count ? 8 : 0 } }],

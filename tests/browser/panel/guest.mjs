@@ -30,6 +30,24 @@ function lengthOf(bytes) {
   throw new Error(`message ${bytes[0]} is not known here`);
 }
 
+/** noVNC looks for a socket's parts on the object and its own class; the driver's stand-in has them one class above. */
+function ownProperties() {
+  const StandIn = window.WebSocket;
+  const PARTS = ["send", "close", "binaryType", "onerror", "onmessage", "onopen", "protocol", "readyState"];
+  window.WebSocket = class extends StandIn {
+    constructor(...given) {
+      super(...given);
+      for (const part of PARTS.filter((name) => !Object.hasOwn(this, name))) {
+        const get = () => {
+          const value = Reflect.get(StandIn.prototype, part, this);
+          return ["send", "close"].includes(part) ? value.bind(this) : value;
+        };
+        Object.defineProperty(this, part, { get, set: (value) => Reflect.set(StandIn.prototype, part, value, this), configurable: true, enumerable: true });
+      }
+    }
+  };
+}
+
 export class Guest {
   /** Every key as it went down, by its symbol; what is held stands before it. */
   keys = [];
@@ -39,6 +57,7 @@ export class Guest {
   /** Takes every stream of a page. */
   async take(context) {
     await context.routeWebSocket(/\/console\/stream/, (socket) => this.#serve(socket));
+    await context.addInitScript(ownProperties);
   }
 
   /** Ends the stream under way. */

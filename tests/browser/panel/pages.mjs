@@ -39,14 +39,22 @@ async function judge(page, { name, state, look }) {
   assert.deepEqual(found, []);
   const bones = await page.locator("[data-loading]").count();
   if (state !== "loading") assert.equal(bones, 0, "something is still loading");
-  else assert.ok(bones > 0 || (await page.locator("form, .note").count()) > 0, "nothing says that it is loading");
+  else assert.ok(bones > 0 || (await page.locator("form, .note, .primary").count()) > 0, "nothing says that it is loading");
 }
 
-async function look(browser, job) {
+/** One browser for each look: what was loaded once is kept, as for people. */
+async function openBrowsers(browser) {
+  const opened = Object.entries(LOOKS).map(async ([name, options]) => {
+    const context = await browser.newContext({ ...options, timezoneId: "Europe/Berlin", locale: "en-GB", reducedMotion: "reduce" });
+    await context.clock.setFixedTime(NOW);
+    return [name, context];
+  });
+  return Object.fromEntries(await Promise.all(opened));
+}
+
+async function look(contexts, job) {
   const { name, state } = job;
-  const context = await browser.newContext({ ...LOOKS[job.look], timezoneId: "Europe/Berlin", locale: "en-GB", reducedMotion: "reduce" });
-  const page = await context.newPage();
-  await page.clock.setFixedTime(NOW);
+  const page = await contexts[job.look].newPage();
   const faults = faultsOf(page);
   await pretend(page, state, routes[name].door !== "out");
   await page.goto(address(name));
@@ -56,15 +64,16 @@ async function look(browser, job) {
   await page.screenshot({ path: `${folder}/${name}-${state}-${job.look}.png`, fullPage: state !== "thousand" || job.look === "light" });
   await judge(page, job);
   assert.deepEqual(faults, []);
-  await context.close();
+  await page.close();
 }
 
 const browser = await launch();
+const contexts = await openBrowsers(browser);
 const bad = [];
 const waiting = [...jobs];
 await Promise.all(Array.from({ length: WORKERS }, async () => {
   for (let job = waiting.shift(); job; job = waiting.shift()) {
-    await look(browser, job).catch((why) => bad.push(`${job.name}, ${job.state}, ${job.look}: ${why.message}`));
+    await look(contexts, job).catch((why) => bad.push(`${job.name}, ${job.state}, ${job.look}: ${why.message}`));
   }
 }));
 await browser.close();

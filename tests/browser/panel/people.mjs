@@ -5,11 +5,15 @@
 import assert from "node:assert/strict";
 import { faultsOf, launch } from "./browser.mjs";
 import { Control } from "./control.mjs";
+import { code } from "./totp.mjs";
 
 const [program, folder] = process.argv.slice(2);
 const EMAIL = "grace@example.com";
 const PASSWORD = "correct horse battery";
 const control = await Control.start(program);
+/** The clock of csp-test-control begins here. */
+const NOON_S = 1_781_092_800;
+const began = Date.now();
 const browser = await launch();
 const context = await browser.newContext({ viewport: { width: 1280, height: 860 } });
 context.setDefaultTimeout(20_000);
@@ -64,7 +68,7 @@ async function order() {
   await picture("order");
   await page.getByRole("button", { name: "Order and pay" }).dblclick();
   await heading("grace1.example.com");
-  await page.getByText("The root password").waitFor();
+  await page.getByText("The root password", { exact: true }).waitFor();
   await status("Online");
   const { total } = await page.evaluate(async () => (await fetch("/api/v1/servers")).json());
   assert.equal(total, 1, "a double click orders once");
@@ -134,6 +138,19 @@ async function destroyByKeyboard() {
   await page.getByText("No servers yet").waitFor();
 }
 
+/** Sets a second factor up; answers a recovery code. */
+async function secondFactor() {
+  await press("Set it up");
+  await dialog().getByLabel("Current password").fill(PASSWORD);
+  await press("Next", dialog());
+  const secret = await dialog().locator("code").textContent();
+  await picture("second-factor");
+  await dialog().getByLabel("Code of the app").fill(code(secret, NOON_S + (Date.now() - began) / 1000));
+  await press("Turn it on", dialog());
+  await page.getByText("Recovery codes", { exact: true }).waitFor();
+  return page.locator("section[role=status] li").first().textContent();
+}
+
 async function account() {
   await page.getByRole("link", { name: "API keys", exact: true }).click();
   await press("New key");
@@ -142,8 +159,22 @@ async function account() {
   await page.getByText(/^csp_live_/).first().waitFor();
   await page.getByRole("link", { name: "Account", exact: true }).click();
   await page.getByText("this one").waitFor();
+  const recovery = await secondFactor();
   await press("Sign out everywhere");
   await press("Sign out everywhere", dialog());
+  await heading("Sign in");
+  await page.getByLabel("Mail address").fill(EMAIL);
+  await page.getByLabel("Password", { exact: true }).fill(PASSWORD);
+  await press("Sign in");
+  await heading("One more step");
+  await page.getByLabel("Code").fill("000000");
+  await press("Sign in");
+  await page.locator(".fault").waitFor();
+  await page.getByLabel("Code").fill(recovery);
+  await press("Sign in");
+  await page.getByRole("link", { name: "Account", exact: true }).click();
+  await page.getByText("9 recovery codes left").waitFor();
+  await press("Sign out");
   await heading("Sign in");
   await page.goto(`${control.url}/panel/forgotten`);
   await page.getByLabel("Mail address").fill(EMAIL);
@@ -162,7 +193,7 @@ try {
   await destroyByKeyboard();
   await account();
   assert.deepEqual(faults.filter((fault) => !/status of (402|409|422)/.test(fault)), []);
-  console.log("panel: signed up, ordered once, used, destroyed by keyboard, signed out, password replaced");
+  console.log("panel: signed up, ordered once, used, destroyed by keyboard, signed in with a recovery code, password replaced");
 } catch (why) {
   await picture("failed");
   throw why;

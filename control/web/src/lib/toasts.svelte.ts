@@ -6,6 +6,7 @@ export interface Toast {
 }
 
 const SHOWN_MS = 6_000;
+const TOASTS_MAX = 3;
 let next = 1;
 const list = $state<Toast[]>([]);
 
@@ -18,6 +19,7 @@ export const toasts = {
 export function say(text: string, tone: Toast["tone"] = "good") {
   const id = next++;
   list.push({ id, text, tone });
+  if (list.length > TOASTS_MAX) list.shift();
   setTimeout(() => dismiss(id), SHOWN_MS);
 }
 

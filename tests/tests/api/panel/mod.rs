@@ -6,6 +6,7 @@ mod letters;
 mod second_factor;
 mod sessions;
 mod sign_up;
+mod site;
 mod top_ups;
 
 use std::sync::Mutex;

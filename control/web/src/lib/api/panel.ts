@@ -5,6 +5,8 @@ export interface Person {
   name: string;
   email: string;
   terms_version: string;
+  /** The version that is to be accepted before anything is changed. */
+  terms_to_accept?: string | null;
 }
 
 export interface SignUpRules {
@@ -62,4 +64,17 @@ export interface SecondFactorSecret {
   secret: string;
   uri: string;
   qr_svg: string;
+}
+
+export interface TopUp {
+  uuid: string;
+  amount: number | string;
+  state: "open" | "pending" | "paid" | "failed" | "expired";
+  created_at: string;
+}
+
+export interface TopUps {
+  /** Null where nothing can be paid here. */
+  bounds: { least: number | string; most: number | string } | null;
+  top_ups: TopUp[];
 }

@@ -2,14 +2,24 @@
 import { match, path, type Place, type RouteName } from "./paths";
 
 const here = () => ({ place: match(location.pathname), query: new URLSearchParams(location.search) });
-let current = $state.raw(here());
+let wanted = $state.raw(here());
+let shown = $state.raw(here());
 
 export const router = {
+  /** The page on show. Stays as it is until the next one is loaded: a page must not take the next one's address for its own. */
   get place(): Place | undefined {
-    return current.place;
+    return shown.place;
   },
   get query(): URLSearchParams {
-    return current.query;
+    return shown.query;
+  },
+  /** The page that the address names. */
+  get wanted(): Place | undefined {
+    return wanted.place;
+  },
+  /** The page that the address names is loaded. */
+  arrived() {
+    shown = wanted;
   },
 };
 
@@ -24,7 +34,7 @@ export function lead(address: string, how: "push" | "replace" = "push") {
 export const goto = (name: RouteName, params: Record<string, string> = {}) => lead(path(name, params));
 
 function arrive() {
-  current = here();
+  wanted = here();
 }
 
 addEventListener("popstate", arrive);

@@ -73,7 +73,7 @@ export const t = {
     asked: { start: "The server is told to start.", stop: "The server is told to shut down.", restart: "The server is told to restart." },
     stopTitle: (name: string) => `Shut down ${name}?`, stopText: "The guest is asked to shut down by itself. It stays paid for, and can be started at any time.",
     force: "Cut the power at once instead. What the guest has not written yet is lost.",
-    underWay: "Under way", progress: "Progress", steps: { asked: "Asked for", started: "Taken up", done: "Done", failed: "Failed" },
+    underWay: "Under way", progress: "Progress", steps: { asked: "Asked for", waits: "Waiting for its host", started: "Taken up", runs: "Being done", done: "Done", failed: "Failed" },
     about: "About this server", change: "Change", package: "Package", system: "System", location: "Location", address: "Address", extraAddress: "Extra address",
     made: "Made", seen: "Last heard of", id: "Its id", command: "the command", connect: "Connect",
     connectText: "With an SSH key of yours, or the root password that was shown when the server was ordered:",
@@ -147,9 +147,14 @@ export const t = {
   },
   wallet: {
     title: "Wallet", balance: "Balance", runsOut: "Runs out on", runsOutText: "Top up before, so that your servers are renewed.", lasts: "Does not run out", lastsText: "Nothing renews by itself that it would not cover.", owed: (sum: string) => `${sum} are owed`,
-    topUp: "Top up", topUpText: "Ask the provider how to pay money in.", toTopUp: "To the wallet", statements: "Statements", statementsLead: "One for each month, to print or to keep.", noStatements: "No statements yet",
+    toTopUp: "To the wallet", statements: "Statements", statementsLead: "One for each month, to print or to keep.", noStatements: "No statements yet",
     transactions: "Transactions", filter: "Which transactions", allCauses: "All", causes, none: "No transactions", noneText: "What comes into your wallet and what leaves it is listed here.",
     what: "What", when: "When", server: "Server", amount: "Amount", after: "Balance", month: "Month", opening: "Opening", credits: "In", debits: "Out", closing: "Closing", running: "not over", print: "Print",
+  },
+  topUp: {
+    title: "Top up", amount: "Amount in US dollars", bounds: (least: string, most: string) => `From ${least} to ${most}. You pay on the page of our payment provider.`, does: "Pay by card",
+    ask: "Ask the provider how to pay money in.", waits: "Your payment is on its way. This page follows it.", paid: (sum: string) => `${sum} are in your wallet.`, left: "Nothing was paid.",
+    states: { open: "Not paid yet", pending: "On its way", paid: "Paid", failed: "Failed", expired: "Not paid" },
   },
   sshKeys: {
     title: "SSH keys", lead: "Chosen when a server is ordered or reinstalled.", add: "Add a key", added: "The key is added.", label: "Label", fingerprint: "Fingerprint", made: "Added", none: "No SSH keys yet",
@@ -168,6 +173,15 @@ export const t = {
     ended: "That browser is signed out.", endTitle: "Sign this browser out?", endText: "Whoever uses it has to sign in again.", endAll: "Sign out everywhere", endAllText: "All browsers are signed out, this one too. API keys go on working.",
     limits: "What the account may have", ofMost: (used: number, most: number) => `${used} of ${most}`, id: "Account id",
     kinds: { servers: "Servers", private_networks: "Private networks", ssh_keys: "SSH keys", api_keys: "API keys", share_links: "Share links" },
+  },
+  terms: {
+    title: "Our terms have changed", lead: "Please read and accept them. Until then you can look at everything and change nothing; your servers run on.",
+    read: (version: string) => `Read the terms (version ${version})`, accept: (version: string) => `Accept version ${version}`, leave: "Or take your data along and close the account",
+  },
+  leaving: {
+    export: "Your data", exportLead: "All that is kept of you and your account, as one JSON file.", download: "Download", close: "Close the account", closeDoes: "Close for ever",
+    closeLead: "Ends the account. Servers and private networks must be gone before, and the wallet empty.", closeWarning: "You cannot sign in any more, and API keys end. It cannot be brought back.",
+    code: "Code, if you have a second factor", closed: "Your account is closed.",
   },
   factor: {
     title: "Second factor", on: "On", off: "Off", since: "Since", left: (count: number) => `${many(count, "recovery code", "recovery codes")} left.`,

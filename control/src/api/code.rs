@@ -74,6 +74,9 @@ registry! {
     CrossSite = "cross_site", FORBIDDEN, false,
         "A browser that is signed in sent a change that does not come from our own page, or is no JSON.",
         "Send changes from the panel, or with an API key and without the cookie.";
+    TermsNotAccepted = "terms_not_accepted", FORBIDDEN, false,
+        "The provider's terms are newer than those that whoever is signed in accepted.",
+        "Read and accept them in the panel. Looking at things, signing out and closing the account work without.";
     InsufficientBalance = "insufficient_balance", PAYMENT_REQUIRED, true,
         "The wallet holds less than the price. Nothing was charged.",
         "Top it up and send the request again.";

@@ -4,11 +4,13 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 
 use crate::domain::{
     billing::{destroy::DestroyCredit, extra_ip::ADDITIONS_A_DAY, life::GRACE_DAYS_MAX, rules::Rules},
-    time::DAY,
+    time::{DAY, YEAR},
 };
 
 /// Longest downtime, in hours, after which billing may be told to go on by itself: a month.
 const JUMP_HOURS_MAX: u32 = 24 * 31;
+
+const YEARS_MAX: u32 = 30;
 
 /// The section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -25,6 +27,9 @@ pub struct Billing {
     pub clock_jump_hours: u32,
     /// How many extra addresses an account adds in 24 hours; 0 sells none.
     pub extra_ips_a_day: usize,
+    /// For how many years the books need to know whose a closed account was; at most 30.
+    #[serde(deserialize_with = "years")]
+    pub books_kept_years: u32,
 }
 
 impl Default for Billing {
@@ -34,6 +39,7 @@ impl Default for Billing {
             destroy_credit: DestroyCredit::default(),
             clock_jump_hours: 72,
             extra_ips_a_day: ADDITIONS_A_DAY,
+            books_kept_years: 10,
         }
     }
 }
@@ -47,6 +53,7 @@ impl Billing {
             destroy_credit: self.destroy_credit,
             clock_jump_max: i64::from(self.clock_jump_hours) * 3600,
             extra_ips_a_day: self.extra_ips_a_day,
+            books_kept: i64::from(self.books_kept_years) * YEAR,
             has_mail,
         }
     }
@@ -56,6 +63,11 @@ fn bounded<'de, D: Deserializer<'de>>(deserializer: D, most: u32) -> Result<u32,
     let number = u32::deserialize(deserializer)?;
     let fits = (1..=most).contains(&number);
     if fits { Ok(number) } else { Err(D::Error::custom(format!("{number} is not between 1 and {most}"))) }
+}
+
+fn years<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let years = u32::deserialize(deserializer)?;
+    if years <= YEARS_MAX { Ok(years) } else { Err(D::Error::custom(format!("{years} is more than {YEARS_MAX}"))) }
 }
 
 fn grace<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {

@@ -13,3 +13,11 @@ pub struct SignUpRules {
     /// The version of the terms that are to be accepted; none where it is left out.
     pub terms_version: Option<String>,
 }
+
+impl SignUpRules {
+    /// The terms that somebody has to accept who accepted those.
+    #[must_use]
+    pub fn newer_than(&self, accepted: &str) -> Option<&str> {
+        self.terms_version.as_deref().filter(|version| *version != accepted)
+    }
+}

@@ -80,6 +80,9 @@ destroy_credit = "unstarted"
 clock_jump_hours = 72
 # How many extra addresses one account may add in 24 hours; what was removed again counts, too.
 extra_ips_a_day = 5
+# For how many years the books must say whose a closed account was: ask whoever does your taxes. Then its name and mail
+# address are forgotten, too.
+books_kept_years = 10
 
 # Letters to customers: reminders before their servers are suspended or deleted, and new prices. Without this section none
 # are written, and the event in a customer's account counts as the reminder.

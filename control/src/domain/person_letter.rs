@@ -137,6 +137,17 @@ pub fn codes_guessed() -> Letter {
     }
 }
 
+/// After somebody closed their account: the last letter.
+#[must_use]
+pub fn account_closed() -> Letter {
+    Letter {
+        subject: "Your account is closed".to_owned(),
+        body: "Your account was closed, as you asked for in the panel. What the law does not have us keep is deleted. If it was \
+               not you, tell us at once.\n"
+            .to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

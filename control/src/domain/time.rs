@@ -12,6 +12,8 @@ pub struct Time(pub i64);
 pub const MINUTE: i64 = 60;
 /// Seconds in a day without leap seconds.
 pub const DAY: i64 = 86_400;
+/// Seconds of 365 days and a quarter.
+pub const YEAR: i64 = 31_557_600;
 
 impl Time {
     /// This time and `seconds` more.

@@ -40,6 +40,7 @@ pub async fn tick(
             tx.network_free_rested(now)?;
             tx.idempotency_forget_old(now)?;
             tx.event_forget_old(now.plus(-EVENTS_KEPT_SECONDS))?;
+            tx.account_forget_due(now)?;
             tx.server_hide_failed(now.plus(-FAILED_VISIBLE_SECONDS), now)?;
             tx.traffic_forget_old(oldest_kept(now))?;
             tx.action_overdue(now)

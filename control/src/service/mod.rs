@@ -2,6 +2,7 @@
 //! written together or not at all. A use case asks the store, lets `domain` decide, and writes; it reads no clock and
 //! draws nothing at random. No use case calls another.
 
+pub mod accept_terms;
 pub mod add_extra_ip;
 pub mod add_host;
 pub mod add_ssh_key;
@@ -18,6 +19,7 @@ pub mod change_package;
 pub mod change_power;
 pub mod change_server;
 pub mod clear_address;
+pub mod close_account;
 pub mod close_dispute;
 pub mod correct_account;
 pub mod create_account;

@@ -36,6 +36,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0027_second_factor.sql"),
     include_str!("migrations/0028_top_ups.sql"),
     include_str!("migrations/0029_traffic.sql"),
+    include_str!("migrations/0030_closing.sql"),
 ];
 
 /// Statements kept prepared on a connection: an unprepared one costs half again as much (measured).

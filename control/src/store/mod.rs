@@ -11,11 +11,13 @@ mod billed;
 mod billed_due;
 mod catalog;
 mod catalog_apply;
+mod closing;
 mod connection;
 mod console_ticket;
 mod engine;
 mod event;
 mod explain;
+mod export;
 mod extra_ip;
 mod host;
 mod host_duty;
@@ -76,10 +78,12 @@ pub use self::{
     billed::Billed,
     catalog::{ImageRow, LocationRow, PackageRow, PoolRow},
     catalog_apply::{CatalogChange, ChangeKind},
+    closing::Remains,
     console_ticket::{ConsoleRight, ConsoleTicket, Credential},
     engine::Store,
     event::EventRow,
     explain::Whose,
+    export::{EXPORTED, NOT_EXPORTED},
     extra_ip::{ExtraIp, IpChange},
     host::{HostClass, HostRow, HostState, NewHost},
     host_duty::Loss,

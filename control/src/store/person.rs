@@ -149,6 +149,16 @@ impl Tx<'_> {
         self.run(sql, (id.to_string(), password.reveal())).map(drop)
     }
 
+    /// Notes which terms somebody accepted just now.
+    ///
+    /// # Errors
+    /// When the store cannot keep it.
+    pub fn person_accept_terms(&mut self, id: PersonId, version: &str, now: Time) -> Result<(), StoreError> {
+        let sql =
+            "UPDATE people SET terms_version = ?2, terms_accepted_at = ?3 WHERE uuid = ?1 AND terms_version <> ?2";
+        self.run(sql, (id.to_string(), version, now.0)).map(drop)
+    }
+
     /// Gives somebody another address to sign in with.
     ///
     /// # Errors

@@ -33,6 +33,8 @@ pub struct SignIn {
     pub from: String,
     /// What it says of itself.
     pub user_agent: String,
+    /// Which terms its owner accepted last.
+    pub terms_version: String,
 }
 
 /// A browser that signs in.
@@ -50,7 +52,7 @@ pub struct NewSignIn<'a> {
     pub user_agent: &'a str,
 }
 
-const ROWS: &str = "SELECT b.uuid, p.uuid, a.uuid, b.created_at, b.seen_at, b.ends_at, b.from_address, b.user_agent \
+const ROWS: &str = "SELECT b.uuid, p.uuid, a.uuid, b.created_at, b.seen_at, b.ends_at, b.from_address, b.user_agent, p.terms_version \
                     FROM sign_ins b JOIN people p ON p.id = b.person_id JOIN accounts a ON a.id = p.account_id";
 
 fn sign_in(r: &Row<'_>) -> Result<SignIn, StoreError> {
@@ -63,6 +65,7 @@ fn sign_in(r: &Row<'_>) -> Result<SignIn, StoreError> {
         ends_at: row::time(r, 5)?,
         from: r.get(6)?,
         user_agent: r.get(7)?,
+        terms_version: r.get(8)?,
     })
 }
 

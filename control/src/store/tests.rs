@@ -272,3 +272,16 @@ fn what_is_no_database_of_csp_is_not_opened() {
     let nowhere = fresh().path.join("missing/csp.sqlite");
     assert!(matches!(Store::open(&nowhere), Err(StoreError::Open { .. })));
 }
+
+/// Whoever adds a table says whether its owner gets a copy of it, and why not.
+#[test]
+fn every_table_is_part_of_an_accounts_copy_or_has_its_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let connection = super::connection::open(&folder.path().join("csp.sqlite")).unwrap();
+    let mut names = connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").unwrap();
+    let names: Vec<String> = names.query_map([], |r| r.get(0)).unwrap().collect::<Result<_, _>>().unwrap();
+    let names: Vec<&str> = names.iter().map(String::as_str).filter(|name| !name.starts_with("sqlite_")).collect();
+    let mut told: Vec<&str> = super::EXPORTED.iter().chain(super::NOT_EXPORTED).map(|(name, _)| *name).collect();
+    told.sort_unstable();
+    assert_eq!(names, told);
+}

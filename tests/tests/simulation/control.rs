@@ -55,6 +55,8 @@ pub const CREDIT: i64 = 20_000;
 /// None: an address that is given back without proof is then leased again while its old holder is still there.
 pub const QUARANTINE: i64 = 0;
 pub const PROVISION_TIMEOUT: i64 = 1800;
+/// What whoever signs up accepts.
+pub const TERMS: &str = "2026-06";
 
 /// A mail server that takes nothing for now: what is told is told by the operator. Letters with a link it hands on, all the
 /// same, and is asked again and again.
@@ -168,7 +170,7 @@ fn stand(store: &Store, clock: &Arc<SetClock>, entropy: &Arc<SeededEntropy>) -> 
         limits: AccountLimits::default().limits(),
         brand: Brand::default(),
         logo: None,
-        sign_up: SignUpRules { mode: SignUp::Approval, terms_version: None },
+        sign_up: SignUpRules { mode: SignUp::Approval, terms_version: Some(TERMS.to_owned()) },
         rate_limits: RateLimits::generous(),
         vault: Vault::new([7; 32]),
         stripe: Some(STRIPE.account()),

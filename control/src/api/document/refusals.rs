@@ -30,6 +30,7 @@ const REQUEST_ID: &str = "01975a3e-7c00-7b2a-9d6f-3a1c5e7f9b20";
 /// Codes that no operation lists, and why. Everything else must be in some operation.
 pub const NOT_LISTED: &[(Code, &str)] = &[
     (Code::MethodNotAllowed, "a method that a path does not have is no operation of it"),
+    (Code::TermsNotAccepted, "the document is for keys, and who sends one is never refused so"),
     (Code::CrossSite, "the document is for keys, and who sends one is never refused so"),
 ];
 

@@ -10,11 +10,13 @@
 //! keys       API keys
 //! pages      /panel: the pages that call this
 //! top_ups    paying in by card
+//! account    terms, a copy of all that is kept, and the end
 //! ```
 //!
 //! JSON in the envelope of the public API. A key opens nothing here (a key never makes keys or changes sign-in data), and
 //! every change must be JSON from a page of ours. The pages that call this come from the same origin.
 
+mod account;
 pub mod brand;
 mod keys;
 mod pages;
@@ -88,6 +90,9 @@ pub fn listed() -> Vec<Route> {
         route(&["GET", "DELETE"], "/sign-ins", SignedIn, get(sign_in::list).delete(sign_in::end_all)),
         route(&["DELETE"], "/sign-ins/{uuid}", SignedIn, delete(sign_in::end)),
         route(&["POST"], "/sign-out", SignedIn, post(sign_in::sign_out)),
+        route(&["POST"], "/terms", SignedIn, post(account::terms)),
+        route(&["GET"], "/export", SignedIn, get(account::export)),
+        route(&["POST"], "/account/close", SignedIn, post(account::close)),
         route(&["GET", "POST"], "/top-ups", SignedIn, get(top_ups::list).post(top_ups::ask)),
         route(&["GET", "POST"], "/keys", SignedIn, get(keys::list).post(keys::create)),
         route(&["DELETE"], "/keys/{uuid}", SignedIn, delete(keys::revoke)),

@@ -8,7 +8,7 @@ use csp_shared::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    session::SignedIn,
+    session::{AnyTerms, SignedIn},
     sign_up::{AskBody, ended, new_password},
 };
 use crate::{
@@ -36,13 +36,16 @@ pub struct Shown {
     name: String,
     email: String,
     terms_version: String,
+    /// Newer terms, which are to be accepted before anything is changed.
+    terms_to_accept: Option<String>,
 }
 
 /// `GET /person`
-pub async fn show(SignedIn { person, .. }: SignedIn) -> Answer<Shown> {
+pub async fn show(State(app): State<App>, SignedIn { person, .. }: SignedIn) -> Answer<Shown> {
+    let terms_to_accept = app.settings.sign_up.newer_than(&person.terms_version).map(str::to_owned);
     let (uuid, account, name) = (person.id, person.account, person.name);
     let (email, terms_version) = (person.email.to_string(), person.terms_version);
-    Answer::data(Shown { uuid, account, name, email, terms_version })
+    Answer::data(Shown { uuid, account, name, email, terms_version, terms_to_accept })
 }
 
 /// `POST /password/forgotten`: the same answer for every address.
@@ -101,7 +104,7 @@ pub struct PasswordBody {
 /// `POST /password`
 pub async fn change_password(
     State(app): State<App>,
-    signed_in: SignedIn,
+    AnyTerms(signed_in): AnyTerms,
     body: JsonBody<PasswordBody>,
 ) -> Result<Answer<()>, ApiError> {
     let mut faults = Faults::beginning_with(&body.value.unknown);

@@ -158,7 +158,8 @@ pub async fn turn_off(
     Ok(Answer::message("No code is asked for any more when you sign in."))
 }
 
-fn done<T>(end: CodeEnd<T>) -> Result<T, ApiError> {
+/// What came of a code, as an answer.
+pub(super) fn done<T>(end: CodeEnd<T>) -> Result<T, ApiError> {
     match end {
         CodeEnd::Done(done) => Ok(done),
         CodeEnd::Wrong => Err(wrong_code()),

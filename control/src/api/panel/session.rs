@@ -44,11 +44,26 @@ pub fn signed_out() -> ApiError {
     ApiError::new(Code::Unauthorized, "You are not signed in, or not any more.")
 }
 
-/// The browser that brings this cookie, in which somebody is signed in. A change must come from a page of ours.
+/// The refusal of a change while newer terms wait.
+fn terms_first(version: &str) -> ApiError {
+    let words = format!("Our terms are newer than those that you accepted. Read and accept `{version}` first.");
+    ApiError::new(Code::TermsNotAccepted, words)
+}
+
+/// The browser that brings this cookie, in which somebody is signed in. A change must come from a page of ours, and from
+/// somebody who accepted the terms of now.
 ///
 /// # Errors
-/// When nobody is, or the change may come from elsewhere.
+/// When nobody is, the change may come from elsewhere, or newer terms wait.
 pub async fn signed_in(parts: &Parts, app: &App, brought: &Secret, client: &Client) -> Result<SignIn, ApiError> {
+    let found = whose_browser(parts, app, brought, client).await?;
+    match app.settings.sign_up.newer_than(&found.terms_version).filter(|_| !parts.method.is_safe()) {
+        Some(version) => Err(terms_first(version)),
+        None => Ok(found),
+    }
+}
+
+async fn whose_browser(parts: &Parts, app: &App, brought: &Secret, client: &Client) -> Result<SignIn, ApiError> {
     check_change(&parts.method, &parts.headers, &app.settings.public_url)?;
     let (hash, now) = (token::hash(brought), app.now());
     let found = app.store.read::<_, StoreError>(move |read| read.sign_in_by_hash(hash, now)).await?;
@@ -69,16 +84,37 @@ async fn note(app: &App, found: &SignIn) {
     }
 }
 
+/// The same, also while newer terms wait: to accept them, or to leave.
+#[derive(Debug)]
+pub struct AnyTerms(pub SignedIn);
+
+impl FromRequestParts<App> for AnyTerms {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        SignedIn::of(parts, app, false).await.map(Self)
+    }
+}
+
 impl FromRequestParts<App> for SignedIn {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        Self::of(parts, app, true).await
+    }
+}
+
+impl SignedIn {
+    async fn of(parts: &Parts, app: &App, needs_terms: bool) -> Result<Self, ApiError> {
         let client = Client::of(parts);
         let brought = COOKIE.brought(&parts.headers, &app.settings.public_url);
         // A key opens nothing here, and who sends one is told so, whatever else comes with it.
         let brought = brought.filter(|_| !parts.headers.contains_key(header::AUTHORIZATION));
         let brought = brought.ok_or_else(|| app.throttle.failed(&client, signed_out()))?;
-        let browser = signed_in(parts, app, &brought, &client).await?;
+        let browser = match needs_terms {
+            true => signed_in(parts, app, &brought, &client).await?,
+            false => whose_browser(parts, app, &brought, &client).await?,
+        };
         let id = browser.person;
         let person = app.store.read::<_, StoreError>(move |read| read.person_get(id)).await?;
         Ok(Self { person: person.ok_or_else(signed_out)?, browser, client })

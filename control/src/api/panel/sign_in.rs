@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     second_factor::{too_many_codes, wrong_code},
-    session::{COOKIE, SignedIn},
+    session::{AnyTerms, COOKIE, SignedIn},
 };
 use crate::{
     api::{
@@ -184,14 +184,17 @@ fn shown(row: SignIn, asking: SignInId) -> Shown {
 /// `POST /sign-out`: this browser.
 pub async fn sign_out(
     State(app): State<App>,
-    SignedIn { person, browser, .. }: SignedIn,
+    AnyTerms(SignedIn { person, browser, .. }): AnyTerms,
 ) -> Result<Response, ApiError> {
     app.store.write::<_, StoreError>(move |tx| tx.sign_in_end(person.id, browser.id)).await?;
     Ok(out(&app, "You are signed out."))
 }
 
 /// `DELETE /sign-ins`: everywhere, here too.
-pub async fn end_all(State(app): State<App>, SignedIn { person, .. }: SignedIn) -> Result<Response, ApiError> {
+pub async fn end_all(
+    State(app): State<App>,
+    AnyTerms(SignedIn { person, .. }): AnyTerms,
+) -> Result<Response, ApiError> {
     app.store.write::<_, StoreError>(move |tx| tx.sign_in_end_all(person.id, None)).await?;
     Ok(out(&app, "You are signed out everywhere."))
 }
@@ -205,7 +208,7 @@ fn out(app: &App, words: &'static str) -> Response {
 /// `DELETE /sign-ins/{uuid}`: one of one's own browsers.
 pub async fn end(
     State(app): State<App>,
-    SignedIn { person, .. }: SignedIn,
+    AnyTerms(SignedIn { person, .. }): AnyTerms,
     mut parts: Parts,
 ) -> Result<Answer<()>, ApiError> {
     let missing = || ApiError::new(Code::NotFound, "There is no such sign-in.");

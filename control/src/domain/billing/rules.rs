@@ -1,7 +1,7 @@
 //! What the provider decided about the life of a service, from the configuration.
 
 use super::{destroy::DestroyCredit, extra_ip::ADDITIONS_A_DAY};
-use crate::domain::time::DAY;
+use crate::domain::time::{DAY, YEAR};
 
 /// What the provider decided.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -14,6 +14,8 @@ pub struct Rules {
     pub clock_jump_max: i64,
     /// How many extra addresses an account adds in 24 hours.
     pub extra_ips_a_day: usize,
+    /// How long, in seconds, the books need to know whose a closed account was.
+    pub books_kept: i64,
     /// Letters are sent: a reminder counts once a mail server took it. Without, its event counts at once.
     pub has_mail: bool,
 }
@@ -25,6 +27,7 @@ impl Default for Rules {
             destroy_credit: DestroyCredit::default(),
             clock_jump_max: 3 * DAY,
             extra_ips_a_day: ADDITIONS_A_DAY,
+            books_kept: 10 * YEAR,
             has_mail: false,
         }
     }

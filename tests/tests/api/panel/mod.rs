@@ -1,5 +1,6 @@
 //! People sign up, in and out, as the pages of the panel will have them do it.
 
+mod account;
 mod canary;
 mod guesses;
 mod letters;

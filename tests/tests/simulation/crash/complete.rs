@@ -10,19 +10,12 @@ use super::{play, scenarios};
 /// They hand a closure of their caller on, and are called after it.
 const WRAPPERS: [&str; 2] = ["api.idempotency.run", "fleet.store_hosts.write"];
 /// Not died at, and why.
-const EXEMPT: [(&str, &str); 7] = [
+const EXEMPT: [(&str, &str); 3] = [
     ("cli.watchdog.ask", "it writes nothing"),
     (
         "api.servers.reset_password.reset_password",
         "behind a guest; a password that was set and not told costs another reset",
     ),
-    ("api.manage.power.change", "behind a page; what it writes is what `api.servers.power` writes, and who did it"),
-    (
-        "api.manage.reinstall.erase",
-        "behind a page; what it writes is what `api.servers.reinstall` writes, and who did it",
-    ),
-    ("api.manage.console.ticket", "behind a page; what it writes is what `api.servers.console` writes, and who did it"),
-    ("api.manage.leave.leave", "behind a page; it deletes one row"),
     ("api.console.stream.admitted", "behind a websocket; a ticket that was used up in vain costs another request"),
 ];
 

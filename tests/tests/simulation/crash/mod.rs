@@ -141,3 +141,8 @@ fn codes_are_asked_for_and_not_any_more_whatever_dies() {
 fn money_comes_in_by_card_once_whatever_dies() {
     die_everywhere("card", scenarios::card);
 }
+
+#[test]
+fn who_holds_a_link_changes_a_server_once_whatever_dies() {
+    die_everywhere("visitor", scenarios::visitor);
+}

@@ -17,14 +17,14 @@ use csp_tests::{Op, test_control::OTHER_PUBLIC_KEY};
 use serde_json::{Value, json};
 
 use super::{
-    super::control::{PRICE, PROVISION_TIMEOUT},
+    super::control::{PRICE, PROVISION_TIMEOUT, TERMS},
     stage::Stage,
 };
 
 /// Every scenario, for those who want to know what all of them cross.
-pub const ALL: [super::Scenario; 19] = [
+pub const ALL: [super::Scenario; 20] = [
     set_up, belongings, payments, renting, expiring, life, networking, reshaping, spoilt, failing, late, power_cut,
-    unruly, losing, addresses, people, codes, card, traffic,
+    unruly, losing, addresses, people, codes, card, visitor, traffic,
 ];
 
 type Played<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
@@ -38,7 +38,7 @@ pub fn people(stage: &mut Stage) -> Played<'_> {
         for (email, verdict) in [("ada@example.com", "approve"), ("bob@example.com", "refuse")] {
             stage.browse("POST", "/sign-up", &json!({"email": email}), &[200]).await;
             let token = stage.letter().await;
-            let chosen = json!({"token": token, "name": "Ada", "password": old});
+            let chosen = json!({"token": token, "name": "Ada", "password": old, "terms_version": TERMS});
             stage.browse("POST", "/sign-up/finish", &chosen, &[200, 422]).await;
             let waiting = stage.look("/people").await["data"].clone();
             assert_eq!(waiting.as_array().unwrap().len(), 1, "{waiting}");
@@ -81,7 +81,7 @@ pub fn people(stage: &mut Stage) -> Played<'_> {
         stage.operate(&format!("/accounts/{account}/set"), &moved).await;
         stage.operate("/mails/retry", &json!({})).await;
         stage.operate("/people/invite", &json!({"email": "eve@example.com"})).await;
-        let chosen = json!({"token": stage.letter().await, "name": "Eve", "password": old});
+        let chosen = json!({"token": stage.letter().await, "name": "Eve", "password": old, "terms_version": TERMS});
         stage.browse("POST", "/sign-up/finish", &chosen, &[200, 422]).await;
         stage.browse("POST", "/sign-in", &sign_in("eve@example.com", old), &[200]).await;
     })
@@ -135,6 +135,32 @@ pub fn card(stage: &mut Stage) -> Played<'_> {
         let accounts = stage.look("/accounts").await["data"].clone();
         let hers = accounts.as_array().unwrap().iter().find(|one| one["uuid"] == account).unwrap().clone();
         assert_eq!((&hers["balance"], &hers["owed"]), (&json!("0.00"), &json!("0.00")), "{hers}");
+        // The terms that are in force already: accepted once more, which changes nothing.
+        stage.browse("POST", "/terms", &json!({"terms_version": TERMS}), &[200]).await;
+        let proof = json!({"current_password": "correct horse battery"});
+        stage.browse("POST", "/account/close", &proof, &[200, 401]).await;
+        stage.browse("GET", "/person", &Value::Null, &[401]).await;
+    })
+}
+
+/// Whoever holds a link restarts a server, opens its screen, has it installed anew, and leaves.
+pub fn visitor(stage: &mut Stage) -> Played<'_> {
+    Box::pin(async {
+        stage.furnished().await;
+        let server = stage.running().await;
+        let all = json!({"permissions": {"restart": true, "console": true, "reinstall": true}});
+        let made = stage.customer("POST", &format!("/servers/{server}/share-links"), Some(&all)).await;
+        let url = made["data"]["url"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned();
+        assert_eq!(stage.visit(&url).await, StatusCode::SEE_OTHER);
+        stage.send_form("restart", "", &[303]).await;
+        stage.until(server, "Online").await;
+        stage.send_form("console", "", &[303]).await;
+        let name = stage.show(server).await["data"]["hostname"].as_str().unwrap().to_owned();
+        // Asked for once more while it is under way, it is refused.
+        stage.send_form("reinstall", &format!("image=debian-12&confirm={name}"), &[200, 409]).await;
+        stage.until(server, "Online").await;
+        stage.send_form("leave", "", &[200, 404]).await;
+        stage.send_form("restart", "", &[404]).await;
     })
 }
 

@@ -32,7 +32,7 @@ use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-use super::super::{fuse::Fuse, history::History};
+use super::super::{control::TERMS, fuse::Fuse, history::History};
 
 /// What customers have, in dollars; [`super::super::control::CREDIT`] in cents.
 const DOLLARS: &str = "200.00";
@@ -57,6 +57,7 @@ pub struct Stage {
     ssh_key: Value,
     requests: u32,
     cookie: String,
+    word: String,
 }
 
 impl Stage {
@@ -65,7 +66,14 @@ impl Stage {
         let mut history = History::bare(1, false, Some(fuse));
         // Each commit is one more place to die at, and one scenario counts traffic.
         history.hosts.iter_mut().for_each(|host| host.cables.each = 0);
-        Self { history, key: String::new(), ssh_key: Value::Null, requests: 0, cookie: String::new() }
+        Self {
+            history,
+            key: String::new(),
+            ssh_key: Value::Null,
+            requests: 0,
+            cookie: String::new(),
+            word: String::new(),
+        }
     }
 
     /// Catalog, two hosts and a customer, by the operator's commands.
@@ -276,7 +284,7 @@ impl Stage {
     /// Somebody who was invited, and is signed in.
     pub async fn invited(&mut self, email: &str, password: &str) {
         self.operate("/people/invite", &json!({"email": email})).await;
-        let chosen = json!({"token": self.letter().await, "name": "Ada", "password": password});
+        let chosen = json!({"token": self.letter().await, "name": "Ada", "password": password, "terms_version": TERMS});
         self.browse("POST", "/sign-up/finish", &chosen, &[200, 422]).await;
         let first = json!({"email": email, "password": password});
         self.browse("POST", "/sign-in", &first, &[200]).await;
@@ -342,10 +350,42 @@ impl Stage {
             let request = Request::get(path).header(header::HOST, "cloud.example.com").body(Body::empty()).unwrap();
             let router = self.history.control.customers();
             if let Some((head, _)) = self.send(router, request).await {
+                if let Some(cookie) = head.headers.get(header::SET_COOKIE) {
+                    cookie.to_str().unwrap().split(';').next().unwrap().clone_into(&mut self.cookie);
+                    self.read_word().await;
+                }
                 return head.status;
             }
         }
         panic!("nobody answered a visit");
+    }
+
+    /// Reads the word that stands in the forms of a link's page.
+    async fn read_word(&mut self) {
+        let request = Request::get("/manage").header(header::HOST, "cloud.example.com");
+        let request = request.header(header::COOKIE, &self.cookie).body(Body::empty()).unwrap();
+        let router = self.history.control.customers();
+        let (_, page) = self.send(router, request).await.unwrap();
+        let page = String::from_utf8_lossy(&page).into_owned();
+        let word = page.split("name=\"check\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
+        self.word = word.unwrap_or_default().to_owned();
+    }
+
+    /// Sends a form of a link's page, again until there is an answer. What an unanswered one did stands.
+    pub async fn send_form(&mut self, what: &str, fields: &str, allowed: &[u16]) {
+        for _ in 0..TRIES {
+            let request = Request::post(format!("/manage/{what}")).header(header::HOST, "cloud.example.com");
+            let request =
+                request.header(header::ORIGIN, "https://cloud.example.com").header(header::COOKIE, &self.cookie);
+            let request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+            let request = request.body(Body::from(format!("check={}&{fields}", self.word))).unwrap();
+            let router = self.history.control.customers();
+            let Some((head, page)) = self.send(router, request).await else { continue };
+            let page = String::from_utf8_lossy(&page);
+            assert!(allowed.contains(&head.status.as_u16()), "{what}: {} {page}", head.status);
+            return;
+        }
+        panic!("nobody answered {what}");
     }
 
     /// An order, paid and placed.

@@ -188,8 +188,9 @@ fn move_action(
         Progress::Nothing => {}
         Progress::Running => tx.action_start(action.id, now)?,
         Progress::Done if action.command == Command::Create => begin_service(tx, action, now)?,
-        // A destroyed server is done when it is proved gone, which is more than having been reached.
-        Progress::Done if action.command == Command::Destroy => tx.action_start(action.id, now)?,
+        // A destroyed server is done when it is proved gone, which is more than having been reached; and whatever stands in
+        // the way, its host goes on trying. Were it given up, what it gives back would never be paid.
+        Progress::Done | Progress::Failed if action.command == Command::Destroy => tx.action_start(action.id, now)?,
         Progress::Done => tx.action_end(action.id, ActionStatus::Done, None, now)?,
         Progress::Failed => {
             let why = seen.fault.as_ref().map_or(FaultCode::Internal, |fault| fault.code);

@@ -189,6 +189,12 @@ impl TestHost {
         let _ = self.hosts.record_reports(self.host, self.session, vec![seen]).await.unwrap();
     }
 
+    /// Brings about what it was told of a server before, and reports that.
+    pub async fn obeys_late(&self, control: &TestControl, server: ServerId) {
+        let desired = control.app.store.read(move |read| read.spec_get(server)).await.unwrap().unwrap();
+        let _ = self.hosts.record_reports(self.host, self.session, vec![settled(&desired)]).await.unwrap();
+    }
+
     async fn report(&self, how: impl Fn(&Desired) -> Observed) {
         let wanted = self.hosts.unreported(self.host).await.unwrap();
         let reports = wanted.iter().map(how).collect();

@@ -8,7 +8,11 @@ use csp_control::{
     service::renew_service::{RenewalDue, up_to_date},
     store::Tx,
 };
-use csp_shared::{id::ServerId, spec::Desired};
+use csp_shared::{
+    id::ServerId,
+    observed::{Fault, FaultCode, Observed, Remains},
+    spec::Desired,
+};
 use csp_tests::test_control::{Reply, TestControl, TestCustomer, TestHost};
 use serde_json::{Value, json};
 
@@ -518,7 +522,12 @@ async fn a_destroyed_server_gives_back_what_the_provider_decided_once_it_is_gone
         let _ = world.post(server, "destroy", json!({})).await;
         assert_eq!(world.balance().await, json!(0.0), "when it is done, not before");
         world.verified().await;
-        world.host.obey().await;
+        let fault = Fault::new(FaultCode::HypervisorRefused, "for a test");
+        let cannot = |seen| Observed { reached: None, remains: Remains::UNPROVED, fault: Some(fault.clone()), ..seen };
+        world.host.says(cannot).await;
+        assert_eq!(world.balance().await, json!(0.0), "its host goes on trying, whatever stands in the way");
+        world.verified().await;
+        world.host.obeys_late(&world.control, server).await;
         assert_eq!(world.balance().await, json!(back), "{policy:?}");
         world.host.obey().await;
         assert_eq!(world.balance().await, json!(back), "once");

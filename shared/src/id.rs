@@ -7,6 +7,11 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+/// A text that is no id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("is no id: write one as 0192f0c1-2b3c-7d4e-8f50-112233445566, all of it")]
+pub struct NotAnId;
+
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
         $(#[$doc])*
@@ -27,10 +32,10 @@ macro_rules! ids {
         }
 
         impl FromStr for $name {
-            type Err = uuid::Error;
+            type Err = NotAnId;
             /// Accepts the hyphenated form alone: one id, one spelling.
-            fn from_str(text: &str) -> Result<Self, uuid::Error> {
-                uuid::fmt::Hyphenated::from_str(text).map(|id| Self(id.into_uuid()))
+            fn from_str(text: &str) -> Result<Self, NotAnId> {
+                uuid::fmt::Hyphenated::from_str(text).map(|id| Self(id.into_uuid())).map_err(|_| NotAnId)
             }
         }
     )*};

@@ -53,12 +53,24 @@ fn refusal(path: &str, error: &serde_json::Error) -> ApiError {
         ("." | "?", false) => {
             ApiError::new(Code::ValidationFailed, format!("The body is not understood as JSON: {what}."))
         }
+        (field, true) if is_number_for_text(&what) => {
+            let reason =
+                "is a number; a text is wanted, and an amount is one as well: write it in quotes, as \"25.00\"";
+            ApiError::field(Code::ValidationFailed, &inert(field), reason)
+        }
         (field, true) => ApiError::field(Code::ValidationFailed, &inert(field), what),
         (field, false) => {
             let reason = format!("is no JSON value ({what}); amounts and other texts stand in quotes, as \"25.00\"");
             ApiError::field(Code::ValidationFailed, &inert(field), reason)
         }
     }
+}
+
+/// An amount without its quotes, most likely.
+fn is_number_for_text(what: &str) -> bool {
+    let is_number =
+        ["invalid type: floating point", "invalid type: integer"].iter().any(|start| what.starts_with(start));
+    is_number && what.contains("expected a string")
 }
 
 #[cfg(test)]
@@ -89,7 +101,8 @@ mod tests {
             (r#"{"reference": "a"}"#, "amount", "is required"),
             (r#"{"amount": NaN, "reference": "a"}"#, "amount", "is no JSON value"),
             (r#"{"amount": Infinity, "reference": "a"}"#, "amount", "is no JSON value"),
-            (r#"{"amount": 25, "reference": "a"}"#, "amount", "expected a string"),
+            (r#"{"amount": 25, "reference": "a"}"#, "amount", "in quotes, as \"25.00\""),
+            (r#"{"amount": 5.00, "reference": "a"}"#, "amount", "in quotes, as \"25.00\""),
             (r#"{"amount": "1", "reference": null}"#, "reference", "expected a string"),
             (r#"{"amount": "1", "reference": "a", "colour": 1}"#, "colour", "unknown field"),
             (r#"{"amount": "1", "amount": "2", "reference": "a"}"#, "amount", "stands there twice"),

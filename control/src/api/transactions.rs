@@ -97,6 +97,9 @@ impl Filters {
             faults.optional(name, field).and_then(|text| faults.parsed(bad, name, text.parse::<Moment>()))
         };
         let (from, to) = (moment("from", self.from), moment("to", self.to));
+        if from.zip(to).is_some_and(|(from, to)| from.first >= to.after) {
+            faults.add(bad, "to", "is before from");
+        }
         let server = faults
             .optional("server_uuid", self.server_uuid)
             .and_then(|text| faults.parsed(bad, "server_uuid", text.parse::<ServerId>().map_err(|_| "is no UUID")));

@@ -9,8 +9,9 @@ use super::{
     client::{Client, ClientError},
     text::{or_dash, say, say_json, table},
 };
-use crate::operator::wire::billing::{
-    AnnouncePrice, Announced, FixPrice, LockServer, Locked, Mail, Scheduler, ServerPrice,
+use crate::{
+    domain::time::Time,
+    operator::wire::billing::{AnnouncePrice, Announced, FixPrice, LockServer, Locked, Mail, Scheduler, ServerPrice},
 };
 
 /// `scheduler`
@@ -87,7 +88,7 @@ pub(super) enum PriceCommand {
         ip: Option<LeaseId>,
         /// From when on, UTC: 2027-01-01 or "2027-01-01 12:00:00" [default: as soon as it may]
         #[arg(long = "from", value_name = "TIME")]
-        effective_at: Option<String>,
+        effective_at: Option<Time>,
     },
     /// Promise one server its price: announcements pass it by
     Fix {
@@ -155,6 +156,7 @@ pub(super) fn price(client: &Client<'_>, command: PriceCommand, json: bool) -> R
     let shown: ServerPrice = match command {
         PriceCommand::Announce { price, package, server, pool, ip, effective_at } => {
             let what = if pool.is_some() || ip.is_some() { "extra addresses" } else { "servers" };
+            let effective_at = effective_at.map(|at| at.to_string());
             let asked = AnnouncePrice { server_uuid: server, package, ip_uuid: ip, pool, price, effective_at };
             let done: Announced = client.post_patiently("/prices", &asked)?;
             return if json { say_json(&done) } else { say(&announced(&done, what)) };

@@ -1,7 +1,7 @@
 //! `csp-control ledger`: the wallets' movements recomputed, explained, and written out.
 
 use clap::{Subcommand, ValueEnum};
-use uuid::Uuid;
+use csp_shared::id::ServerId;
 
 use super::{
     CommandError,
@@ -19,9 +19,9 @@ pub(super) enum LedgerCommand {
     Verify,
     /// Say in words why each cent of an account or a server moved
     Explain {
-        /// An account's or a server's id
+        /// An account's or a server's id; both are written alike
         #[arg(value_name = "ACCOUNT|SERVER")]
-        id: Uuid,
+        id: ServerId,
     },
     /// Write the ledger out for another program
     Export {
@@ -70,10 +70,10 @@ fn escaped(text: &str) -> String {
 }
 
 /// Prints the list part by part: the longest history needs no more memory than a part of it. JSON is a list of parts.
-fn explain(client: &Client<'_>, id: Uuid, json: bool) -> Result<(), CommandError> {
+fn explain(client: &Client<'_>, id: ServerId, json: bool) -> Result<(), CommandError> {
     let (mut after, mut sums, mut parts) = (String::new(), Sums::default(), Vec::new());
     loop {
-        let part: Explained = client.get(&format!("/ledger/explain/{}{after}", id.hyphenated()))?;
+        let part: Explained = client.get(&format!("/ledger/explain/{id}{after}"))?;
         let (is_first, more) = (after.is_empty(), part.more);
         after = part.lines.last().map_or(after, |line| format!("?after={}", line.transfer));
         if json {
@@ -155,6 +155,7 @@ fn verified_text(verified: &Verified) -> String {
 #[cfg(test)]
 mod tests {
     use csp_shared::id::TransferId;
+    use uuid::Uuid;
 
     use super::*;
     use crate::operator::wire::ledger::BookSum;

@@ -160,6 +160,25 @@ fn a_mail_server_is_named_with_all_that_it_needs() {
     let _running = Running::start(&setup);
 }
 
+/// Before anybody is asked, so without a control plane.
+#[test]
+fn a_word_that_is_no_id_or_no_time_is_told_as_that() {
+    let setup = Setup::new();
+    let id = "0192f0c1-2b3c-7d4e-8f50-112233445566";
+    for (words, told) in [
+        (&["price", "fix", "abc"][..], "is no id: write one as 0192f0c1-"),
+        (&["ledger", "explain", "abc"], "is no id: write one as 0192f0c1-"),
+        (
+            &["price", "announce", "9", "--server", id, "--from", "2026-13-01"],
+            "'--from <TIME>': is no time: write 2026-06-10",
+        ),
+    ] {
+        let output = setup.ask(words);
+        let shown = text(&output.stderr);
+        assert!(!output.status.success() && shown.contains(told), "{words:?}: {shown}");
+    }
+}
+
 #[test]
 fn a_second_control_plane_on_the_same_database_does_not_start() {
     let setup = Setup::new();

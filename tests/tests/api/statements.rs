@@ -49,6 +49,7 @@ async fn transactions_are_found_by_time_cause_and_server() {
     for (query, field) in [
         ("from=yesterday", "from"),
         ("to=2026-02-30", "to"),
+        ("from=2026-06-13&to=2026-06-12", "to"),
         ("cause=theft", "cause"),
         ("server_uuid=1", "server_uuid"),
         ("cursor=1", "cursor"),

@@ -19,7 +19,12 @@ use crate::{
     domain::{
         action::Command,
         allowed::{Ask, Denied, allow, allow_erasing_change},
-        billing::{bill::Bill, package, quote::Quote, rules::Rules},
+        billing::{
+            bill::Bill,
+            package,
+            quote::{Basis, Quote},
+            rules::Rules,
+        },
         catalog::ServiceType,
         draw::Draw,
         ledger::Cause,
@@ -282,5 +287,5 @@ fn charge(
 ) -> Result<(), StoreError> {
     let what = format!("{} to {} for {}", service.package, package.name, service.hostname);
     charge_quote(tx, service, (action, Cause::Change(action), what), quote, draw, now)?;
-    tx.credit_promise(action, &quote.credits, now)
+    tx.credit_promise(action, &quote.credits, Basis::Time, now)
 }

@@ -75,15 +75,7 @@ fn line(read: &Read<'_>, entry: Entry, hostname: Option<&str>) -> Result<Line, S
         Some((server, _)) => read.ledger_around(server, entry.transfer)?,
         None => Around::default(),
     };
-    if let Ok(
-        Cause::DestroyCredit(action)
-        | Cause::ExtraIp(action)
-        | Cause::ExtraIpReversal(action)
-        | Cause::ExtraIpCredit(action)
-        | Cause::ExtraIpSetOff(action)
-        | Cause::ExtraIpSetOffReversal(action),
-    ) = entry.key.parse()
-    {
+    if let Some(action) = entry.key.parse::<Cause>().ok().and_then(|cause| cause.action()) {
         around.asked = read.ledger_asked(&action.to_string())?;
     }
     let mut told: Vec<String> = payment(read, &entry)?.into_iter().collect();

@@ -22,7 +22,7 @@ use crate::{
     domain::{
         action::{Command, Progress, Status as ActionStatus, progress},
         adapter,
-        billing::extra_ip,
+        billing::{extra_ip, quote::Basis},
         draw::Draw,
         failure,
         ledger::Cause,
@@ -257,8 +257,8 @@ fn refund(
     tx.period_reverse(action.id, now)?;
     let took = tx.transfer_amount(&Cause::ExtraIp(action.id))?.unwrap_or_default();
     let quote = extra_ip::withdraw(&tx.period_list(payer, now)?, change.lease, now);
-    tx.credit_promise(action.id, &quote.credits, now)?;
-    tx.credit_keep(action.id)?;
+    tx.credit_promise(action.id, &quote.credits, Basis::Time, now)?;
+    tx.credit_keep(action.id, now)?;
     let amount = took.plus(quote.credited()).unwrap_or(took);
     let description = "Refund of an extra address that did not come".to_owned();
     Ok(Back { server: payer, amount, cause: Cause::ExtraIpReversal(action.id), description })

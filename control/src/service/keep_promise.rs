@@ -8,7 +8,7 @@ use crate::{
     store::{StoreError, Tx},
 };
 
-/// Pays what a removal or a cheaper package gives back. Doing it again pays nothing: the promise is gone with its payment.
+/// Pays what a removal or a cheaper package gives back. Doing it again pays nothing: a promise is kept once.
 pub(super) fn keep_promise(
     tx: &mut Tx<'_>,
     server: ServerId,
@@ -16,7 +16,7 @@ pub(super) fn keep_promise(
     draw: &mut Draw,
     now: Time,
 ) -> Result<(), StoreError> {
-    let sum = tx.credit_keep(action)?;
+    let sum = tx.credit_keep(action, now)?;
     let amount =
         Cents::new(sum).map_err(|why| StoreError::Damaged(format!("action {action} gives back {sum}: {why}")))?;
     let (cause, description) = match command {

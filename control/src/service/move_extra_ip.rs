@@ -20,7 +20,7 @@ use crate::{
         action::Command,
         adapter::TooManyAdapters,
         allowed::{Ask, Denied, allow},
-        billing::{bill::Bill, extra_ip, rules::Rules},
+        billing::{bill::Bill, extra_ip, quote::Basis, rules::Rules},
         draw::Draw,
         ledger::Cause,
         money::Cents,
@@ -140,7 +140,7 @@ pub fn move_extra_ip(
     tx.action_insert(&NewAction { id: action, account, server: source, command, wanted: version, deadline_at }, now)?;
     tx.ip_change_insert(action, lease, Some(target))?;
     let what = format!("Extra IPv4 {} moved to {}", ip.address, service.hostname);
-    tx.credit_promise(action, &moved.source.credits, now)?;
+    tx.credit_promise(action, &moved.source.credits, Basis::Time, now)?;
     let amount = moved.target.charged().min(moved.source.credited());
     tx.credit_set_off(action, amount)?;
     let description = format!("Unused time of extra IPv4 {}, which moves", ip.address);

@@ -11,7 +11,11 @@ use crate::{
     domain::{
         action::Command,
         allowed::{Ask, Denied, allow},
-        billing::{extra_ip, quote::Quote, rules::Rules},
+        billing::{
+            extra_ip,
+            quote::{Basis, Quote},
+            rules::Rules,
+        },
         draw::Draw,
         money::Cents,
         server::ServiceStatus,
@@ -93,7 +97,8 @@ pub fn remove_extra_ip(
     let record = NewAction { id: action, account, server, command: Command::RemoveExtraIp, wanted, deadline_at: None };
     tx.action_insert(&record, now)?;
     tx.ip_change_insert(action, lease, None)?;
-    tx.credit_promise(action, &quote.credits, now)?;
+    let basis = if is_suspended { Basis::Locked } else { Basis::Time };
+    tx.credit_promise(action, &quote.credits, basis, now)?;
     Ok(IpRemoving { action, host: Some(host), credit: quote.credited() })
 }
 

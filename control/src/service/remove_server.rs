@@ -13,7 +13,10 @@ use super::{
 use crate::{
     domain::{
         action::{Command, Status as ActionStatus},
-        billing::destroy::{DestroyCredit, credit},
+        billing::{
+            destroy::{DestroyCredit, EndCredit},
+            quote::Basis,
+        },
         draw::Draw,
         failure::HOST_LOST,
         server::ServiceStatus,
@@ -75,13 +78,13 @@ pub(super) fn remove(
     let record = NewAction { id: action, account, server: server.id, command, wanted, deadline_at: None };
     tx.action_insert(&record, now)?;
     if server.anchor_at.is_some() {
-        // That an address costs a day at least is the price of giving it up, which its owner did not.
-        let added = match ending {
-            Ending::Proved => tx.lease_extra_since(server.id)?,
-            Ending::HostLost => Vec::new(),
+        let by = match ending {
+            Ending::Proved => EndCredit::Chosen(policy),
+            Ending::HostLost => EndCredit::Lost,
         };
-        let quote = credit(&tx.period_list(server.id, now)?, policy, &added, now);
-        tx.credit_promise(action, &quote.credits, now)?;
+        let quote = by.credit(&tx.period_list(server.id, now)?, &tx.lease_extra_since(server.id)?, now);
+        tx.end_credit_note(server.id, by)?;
+        tx.credit_promise(action, &quote.credits, Basis::Time, now)?;
     }
     // A failed order's host may have proved before that nothing is left.
     let is_proved = tx.placement_get(server.id)?.is_some_and(|place| place.state == PlacementState::Released);

@@ -20,7 +20,11 @@ use super::{
 use crate::{
     domain::{
         action::{Command, Progress, Status as ActionStatus, progress},
-        billing::{line::Period, package, quote::Quote},
+        billing::{
+            line::Period,
+            package,
+            quote::{Basis, Quote},
+        },
         draw::Draw,
         failure,
         ledger::Cause,
@@ -220,7 +224,7 @@ fn reverse(
     let renewed = tx.period_list(action.server, now)?.into_iter().filter(|period| period.ordinal > row.period);
     let renewed: Vec<Period> = renewed.collect();
     let Quote { credits, .. } = package::change(&renewed, cents(&row.after), cents(&row.before), now);
-    tx.credit_promise(action.id, &credits, now)?;
+    tx.credit_promise(action.id, &credits, Basis::Time, now)?;
     keep_promise(tx, action.server, (action.id, action.command), draw, now)
 }
 

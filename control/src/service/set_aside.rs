@@ -17,7 +17,14 @@ use super::{
     next_spec::next_spec,
 };
 use crate::{
-    domain::{action::Command, billing::extra_ip, draw::Draw, event::Event, server::ServiceStatus, time::Time},
+    domain::{
+        action::Command,
+        billing::{extra_ip, quote::Basis},
+        draw::Draw,
+        event::Event,
+        server::ServiceStatus,
+        time::Time,
+    },
     store::{LeaseRole, NewAction, OpenAction, StoreError, Tx},
 };
 
@@ -106,6 +113,6 @@ fn relieve(tx: &mut Tx<'_>, server: ServerId, lease: LeaseId, draw: &mut Draw, n
     let (id, command) = (ActionId(draw.uuid(now)), Command::RemoveExtraIp);
     tx.action_insert(&NewAction { id, account: owner.account, server, command, wanted, deadline_at: None }, now)?;
     tx.ip_change_insert(id, lease, None)?;
-    tx.credit_promise(id, &quote.credits, now)?;
+    tx.credit_promise(id, &quote.credits, Basis::Relief, now)?;
     Ok(Aside::Replaced(host))
 }

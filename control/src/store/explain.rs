@@ -98,12 +98,7 @@ impl Read<'_> {
         let sql = "SELECT c.code FROM promo_uses u JOIN promo_codes c ON c.id = u.promo_id \
                    WHERE u.server_id = (SELECT id FROM servers WHERE uuid = ?1)";
         let promo = self.maybe(sql, [server.to_string()], |r| Ok(r.get(0)?))?;
-        // Lines name the change that they were bought by; what an order or a renewal paid names none.
-        let sql = "SELECT DISTINCT x.uuid, x.command, x.status, x.created_at FROM paid_lines l \
-                   JOIN actions x ON x.id = l.action_id JOIN servers s ON s.id = x.server_id \
-                   WHERE s.uuid = ?1 AND l.transfer_id = (SELECT id FROM transfers WHERE uuid = ?2) LIMIT 1";
-        let asked = self.maybe(sql, (server.to_string(), transfer.to_string()), asked)?;
-        Ok(Around { lines, promo, asked })
+        Ok(Around { lines, promo, asked: None })
     }
 
     /// What was asked for, for an action's id.

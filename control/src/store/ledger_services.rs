@@ -10,10 +10,10 @@ use crate::domain::ledger::verify::{LineRow, PeriodRow, Posting, PromoRow, Servi
 
 /// A place among the services.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ServicePlace(i64);
+pub struct ServicePlace(pub(super) i64);
 
 /// By the key of their rows.
-type Services = BTreeMap<i64, (ServerId, ServiceRows)>;
+pub(super) type Services = BTreeMap<i64, (ServerId, ServiceRows)>;
 
 impl Read<'_> {
     /// The next services after a place with all that was paid for them, and the place of the last of them.
@@ -25,15 +25,13 @@ impl Read<'_> {
         after: ServicePlace,
         limit: u32,
     ) -> Result<(Vec<(ServerId, ServiceRows)>, ServicePlace), StoreError> {
-        let sql = "SELECT s.id, s.uuid, s.paid_until, s.service_status IN ('failed', 'destroyed'), \
-                   coalesce((SELECT sum(c.amount_cents) FROM actions x JOIN action_credits c ON c.action_id = x.id \
-                   WHERE x.server_id = s.id AND x.status IN ('queued', 'running')), 0), s.anchor_at \
-                   FROM servers s WHERE s.id > ?1 ORDER BY s.id LIMIT ?2";
+        let sql = "SELECT s.id, s.uuid, s.paid_until, s.service_status IN ('failed', 'destroyed'), s.end_credit, \
+                   s.anchor_at FROM servers s WHERE s.id > ?1 ORDER BY s.id LIMIT ?2";
         let services = self.many(sql, (after.0, limit), |r| {
             let rows = ServiceRows {
                 paid_until: row::time_maybe(r, 2)?,
                 has_ended: r.get(3)?,
-                pending: r.get(4)?,
+                end_credit: r.get(4)?,
                 anchor: row::time_maybe(r, 5)?,
                 ..ServiceRows::default()
             };
@@ -45,7 +43,8 @@ impl Read<'_> {
         self.ledger_postings(after, last, &mut services)?;
         self.ledger_prices(after, last, &mut services)?;
         self.ledger_promos(after, last, &mut services)?;
-        self.ledger_moments(after, last, &mut services)?;
+        self.ledger_credits(after, last, &mut services)?;
+        self.ledger_actions(after, last, &mut services)?;
         Ok((services.into_values().collect(), last))
     }
 
@@ -57,11 +56,9 @@ impl Read<'_> {
     ) -> Result<(), StoreError> {
         let sql = "SELECT p.server_id, p.ordinal, p.starts_at, p.ends_at, l.thing, l.list_cents, l.net_cents, \
                    l.credited_cents, t.uuid, e.uuid, l.price_cents, l.net_price_cents, l.kept_cents, l.from_at, l.ended_at, \
-                   l.created_at, l.action_id IS NOT NULL, \
-                   coalesce((SELECT sum(set_off_cents) FROM action_credits WHERE line_id = l.id), 0) \
-                   FROM periods p LEFT JOIN paid_lines l ON l.period_id = p.id \
+                   l.created_at, x.uuid, l.id, e.created_at FROM periods p LEFT JOIN paid_lines l ON l.period_id = p.id \
                    LEFT JOIN transfers t ON t.id = l.transfer_id LEFT JOIN leases e ON e.id = l.lease_id \
-                   WHERE p.server_id > ?1 AND p.server_id <= ?2 ORDER BY p.server_id, p.ordinal, l.id";
+                   LEFT JOIN actions x ON x.id = l.action_id WHERE p.server_id > ?1 AND p.server_id <= ?2 ORDER BY p.server_id, p.ordinal, l.id";
         let rows = self.many(sql, (after.0, last.0), |r| {
             let span = row::time_maybe(r, 2)?.zip(row::time_maybe(r, 3)?);
             let line = match r.get::<_, Option<String>>(4)? {
@@ -78,8 +75,10 @@ impl Read<'_> {
                     from: row::time_maybe(r, 13)?,
                     ended: row::time_maybe(r, 14)?,
                     at: row::time(r, 15)?,
-                    by_action: r.get(16)?,
-                    set_off: r.get(17)?,
+                    action: row::parsed_maybe(r, 16)?,
+                    id: r.get(17)?,
+                    added: row::time_maybe(r, 18)?,
+                    credits: Vec::new(),
                 }),
                 None => None,
             };
@@ -161,36 +160,6 @@ impl Read<'_> {
         for (server, promo) in rows {
             if let Some((_, service)) = services.get_mut(&server) {
                 service.promo = Some(promo);
-            }
-        }
-        Ok(())
-    }
-
-    /// When something was asked for that can end a paid line, and when that ended; also what moves an address here.
-    fn ledger_moments(
-        &self,
-        after: ServicePlace,
-        last: ServicePlace,
-        services: &mut Services,
-    ) -> Result<(), StoreError> {
-        let sql = "SELECT server_id, command, status, created_at, finished_at FROM actions \
-                   WHERE server_id > ?1 AND server_id <= ?2 AND command NOT IN ('start', 'stop', 'restart', 'reinstall') \
-                   UNION ALL SELECT c.target_id, x.command, x.status, x.created_at, x.finished_at FROM ip_changes c \
-                   JOIN actions x ON x.id = c.action_id WHERE c.target_id > ?1 AND c.target_id <= ?2 \
-                   UNION ALL SELECT id, '', '', ended_at, NULL FROM servers \
-                   WHERE id > ?1 AND id <= ?2 AND ended_at IS NOT NULL";
-        let rows = self.many(sql, (after.0, last.0), |r| {
-            let (command, status): (String, String) = (r.get(1)?, r.get(2)?);
-            Ok((r.get::<_, i64>(0)?, command, status, row::time(r, 3)?, row::time_maybe(r, 4)?))
-        })?;
-        for (server, command, status, asked, finished) in rows {
-            let Some((_, service)) = services.get_mut(&server) else { continue };
-            service.moments.insert(asked);
-            service.moments.extend(finished);
-            if command == "change_package" {
-                service.resized.insert(asked);
-                // One that was not done took back what was renewed at its price.
-                service.resized.extend(finished.filter(|_| status != "done"));
             }
         }
         Ok(())

@@ -26,6 +26,7 @@ mod host_status;
 mod idempotency;
 mod lease;
 mod ledger;
+mod ledger_requests;
 mod ledger_services;
 mod mail;
 mod mail_link;

@@ -6,9 +6,10 @@ use rusqlite::Row;
 use super::{Read, StoreError, Tx, row};
 use crate::domain::{
     billing::{
+        destroy::EndCredit,
         line::{Line, LineId, Period, Thing},
         proration::Span,
-        quote::{Charge, Credit},
+        quote::{Basis, Charge, Credit},
     },
     money::Cents,
     time::Time,
@@ -119,26 +120,51 @@ impl Tx<'_> {
         self.run(sql, (server.to_string(), anchor.0, paid_until.0)).map(drop)
     }
 
-    /// Notes that all lines of a service's periods were given back.
+    /// Gives back all lines of a server that never ran, each whole.
     ///
     /// # Errors
     /// When the store cannot keep it.
     pub fn period_credit_all(&mut self, server: ServerId, now: Time) -> Result<(), StoreError> {
-        let sql = "UPDATE paid_lines SET credited_cents = net_cents, kept_cents = 0, ended_at = ?2 WHERE period_id IN \
-                   (SELECT p.id FROM periods p JOIN servers s ON s.id = p.server_id WHERE s.uuid = ?1)";
-        self.run(sql, (server.to_string(), now.0)).map(drop)
+        let sql = "SELECT l.id, l.net_cents - l.credited_cents, x.id FROM servers s JOIN periods p ON p.server_id = s.id \
+                   JOIN paid_lines l ON l.period_id = p.id JOIN actions x ON x.server_id = s.id AND x.command = 'create' \
+                   WHERE s.uuid = ?1 AND l.ended_at IS NULL ORDER BY l.id";
+        let lines = self.many(sql, [server.to_string()], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?;
+        lines.into_iter().try_for_each(|(line, left, action)| self.give_back_whole(line, left, action, now))
+    }
+
+    fn give_back_whole(&mut self, line: i64, left: i64, action: i64, now: Time) -> Result<(), StoreError> {
+        let sql = "INSERT INTO line_credits (line_id, action_id, basis, amount_cents, kept_cents, fixed_at, paid_at) \
+                   VALUES (?1, ?2, 'whole', ?3, 0, ?4, ?4)";
+        self.insert(sql, (line, action, left, now.0))?;
+        let sql = "UPDATE paid_lines SET credited_cents = net_cents, kept_cents = 0, ended_at = ?2 WHERE id = ?1";
+        self.run(sql, (line, now.0)).map(drop)
+    }
+
+    /// Notes by what a destroyed server's time is given back.
+    ///
+    /// # Errors
+    /// When the store cannot keep it.
+    pub fn end_credit_note(&mut self, server: ServerId, by: EndCredit) -> Result<(), StoreError> {
+        self.run("UPDATE servers SET end_credit = ?2 WHERE uuid = ?1", (server.to_string(), by.as_str())).map(drop)
     }
 
     /// Fixes what an action gives back when it is done.
     ///
     /// # Errors
     /// When the store cannot keep it.
-    pub fn credit_promise(&mut self, action: ActionId, credits: &[Credit], now: Time) -> Result<(), StoreError> {
+    pub fn credit_promise(
+        &mut self,
+        action: ActionId,
+        credits: &[Credit],
+        basis: Basis,
+        now: Time,
+    ) -> Result<(), StoreError> {
         let action = self.key_of("actions", &action.to_string())?;
-        let sql = "INSERT INTO action_credits (action_id, line_id, amount_cents, kept_cents, ends_at) \
-                   VALUES (?1, ?2, ?3, ?4, ?5)";
+        let sql = "INSERT INTO line_credits (action_id, line_id, basis, amount_cents, kept_cents, fixed_at) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         for credit in credits {
-            self.insert(sql, (action, credit.line.0, credit.amount.get(), credit.kept.get(), now.0))?;
+            let params = (action, credit.line.0, basis.as_str(), credit.amount.get(), credit.kept.get(), now.0);
+            self.insert(sql, params)?;
         }
         Ok(())
     }
@@ -149,13 +175,13 @@ impl Tx<'_> {
     /// When the store cannot keep it.
     pub fn credit_set_off(&mut self, action: ActionId, amount: Cents) -> Result<(), StoreError> {
         let action = self.key_of("actions", &action.to_string())?;
-        let sql = "SELECT line_id, amount_cents FROM action_credits WHERE action_id = ?1 ORDER BY line_id";
+        let sql = "SELECT line_id, amount_cents FROM line_credits WHERE action_id = ?1 ORDER BY line_id";
         let promised = self.many(sql, [action], |r| Ok((r.get::<_, i64>(0)?, r.get::<_, i64>(1)?)))?;
         let mut left = amount.get();
         for (line, promised) in promised {
             let part = promised.min(left);
             left -= part;
-            let sql = "UPDATE action_credits SET amount_cents = amount_cents - ?3, set_off_cents = ?3 \
+            let sql = "UPDATE line_credits SET amount_cents = amount_cents - ?3, set_off_cents = ?3 \
                        WHERE action_id = ?1 AND line_id = ?2";
             self.run(sql, (action, line, part))?;
             self.run("UPDATE paid_lines SET credited_cents = credited_cents + ?2 WHERE id = ?1", (line, part))?;
@@ -163,41 +189,43 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Forgets what an action promised, and what of it was set off: it will not be done. Lines that it paid for are given
-    /// back, each whole.
+    /// Forgets what an action promised and did not pay, and what of it was set off: it will not be done. Lines that it paid
+    /// for are given back, each whole.
     ///
     /// # Errors
     /// When the store cannot keep it.
     pub fn period_reverse(&mut self, action: ActionId, now: Time) -> Result<(), StoreError> {
         let action = self.key_of("actions", &action.to_string())?;
-        let sql = "SELECT line_id, set_off_cents FROM action_credits WHERE action_id = ?1 AND set_off_cents > 0";
+        let sql = "SELECT line_id, set_off_cents FROM line_credits \
+                   WHERE action_id = ?1 AND paid_at IS NULL AND set_off_cents > 0";
         for (line, part) in self.many(sql, [action], |r| Ok((r.get::<_, i64>(0)?, r.get::<_, i64>(1)?)))? {
             self.run("UPDATE paid_lines SET credited_cents = credited_cents - ?2 WHERE id = ?1", (line, part))?;
         }
-        self.run("DELETE FROM action_credits WHERE action_id = ?1", [action])?;
-        let sql =
-            "UPDATE paid_lines SET credited_cents = net_cents, kept_cents = 0, ended_at = ?2 WHERE action_id = ?1";
-        self.run(sql, (action, now.0)).map(drop)
+        self.run("DELETE FROM line_credits WHERE action_id = ?1 AND paid_at IS NULL", [action])?;
+        let sql = "SELECT id, net_cents - credited_cents FROM paid_lines WHERE action_id = ?1 AND ended_at IS NULL \
+                   ORDER BY id";
+        let lines = self.many(sql, [action], |r| Ok((r.get(0)?, r.get(1)?)))?;
+        lines.into_iter().try_for_each(|(line, left)| self.give_back_whole(line, left, action, now))
     }
 
-    /// Takes what an action promised off its lines; answers the sum, in cents. Doing it again changes nothing.
+    /// Pays what an action promised: takes it off its lines, and answers the sum, in cents. Doing it again changes nothing.
     ///
     /// # Errors
     /// When the store cannot keep it.
-    pub fn credit_keep(&mut self, action: ActionId) -> Result<i64, StoreError> {
-        let sql = "SELECT c.line_id, c.amount_cents, c.kept_cents, c.ends_at FROM action_credits c \
-                   JOIN actions a ON a.id = c.action_id WHERE a.uuid = ?1 ORDER BY c.line_id";
-        let read =
-            |r: &Row<'_>| Ok((r.get::<_, i64>(0)?, r.get::<_, i64>(1)?, r.get::<_, i64>(2)?, r.get::<_, i64>(3)?));
+    pub fn credit_keep(&mut self, action: ActionId, now: Time) -> Result<i64, StoreError> {
+        let sql = "SELECT c.id, c.line_id, c.amount_cents, c.kept_cents, c.fixed_at FROM line_credits c \
+                   JOIN actions a ON a.id = c.action_id WHERE a.uuid = ?1 AND c.paid_at IS NULL ORDER BY c.line_id";
+        let read = |r: &Row<'_>| -> Result<[i64; 5], StoreError> {
+            Ok([r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?])
+        };
         let mut sum = 0;
-        for (line, amount, kept, ends_at) in self.many(sql, [action.to_string()], read)? {
+        for [credit, line, amount, kept, fixed_at] in self.many(sql, [action.to_string()], read)? {
             let sql = "UPDATE paid_lines SET credited_cents = credited_cents + ?2, kept_cents = ?3, \
                        ended_at = CASE WHEN ?3 = 0 THEN ?4 END WHERE id = ?1";
-            self.run(sql, (line, amount, kept, ends_at))?;
+            self.run(sql, (line, amount, kept, fixed_at))?;
+            self.run("UPDATE line_credits SET paid_at = ?2 WHERE id = ?1", (credit, now.0))?;
             sum += amount;
         }
-        let sql = "DELETE FROM action_credits WHERE action_id = (SELECT id FROM actions WHERE uuid = ?1)";
-        self.run(sql, [action.to_string()])?;
         Ok(sum)
     }
 }

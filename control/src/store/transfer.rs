@@ -197,7 +197,25 @@ impl Tx<'_> {
             now.0,
             BACK_SECONDS_MAX
         ];
-        if self.run(sql, params)? == 0 { Err(twice(transfer)) } else { Ok(()) }
+        if self.run(sql, params)? == 0 {
+            return Err(twice(transfer));
+        }
+        if transfer.cause.is_told() { self.told(&transfer.cause) } else { Ok(()) }
+    }
+
+    /// Keeps what was told from outside in a second place: a payment whose transfer bears another key by now is not credited
+    /// again.
+    fn told(&self, cause: &Cause) -> Result<(), PostError> {
+        let key = cause.to_string();
+        let sql = "INSERT INTO told_causes (transfer_id, cause_key) SELECT id, cause_key FROM transfers WHERE cause_key = ?1 \
+                   ON CONFLICT (cause_key) DO NOTHING";
+        if self.run(sql, [&key])? == 1 {
+            return Ok(());
+        }
+        let what = format!(
+            "`{key}` was told before, and its transfer is of another cause now: run `csp-control ledger verify`"
+        );
+        Err(StoreError::Damaged(what).into())
     }
 }
 

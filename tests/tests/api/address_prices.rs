@@ -1,13 +1,10 @@
 //! Prices of extra addresses: announced as those of packages are, one by one or for a whole pool.
 
 use csp_control::{
-    domain::{money::Cents, time::DAY},
-    store::{LeaseRole, NewLease, StoreError, Tx},
+    domain::time::DAY,
+    store::{StoreError, Tx},
 };
-use csp_shared::{
-    id::{LeaseId, ServerId},
-    mac::Mac,
-};
+use csp_shared::id::{LeaseId, ServerId};
 use csp_tests::test_control::{Reply, TestControl, TestCustomer, TestHost};
 use serde_json::{Value, json};
 
@@ -32,26 +29,11 @@ impl World {
         reply.data()["uuid"].as_str().unwrap().parse().unwrap()
     }
 
-    /// An address beside the package, at 2.00 a month, as its row says.
-    async fn address(&self, server: ServerId, last: u8) -> LeaseId {
-        let (id, now) = (LeaseId(uuid::Uuid::from_u128(last.into())), self.control.app.now());
-        let write = move |tx: &mut Tx<'_>| {
-            let lease = NewLease {
-                id,
-                server,
-                pool: "public-1",
-                address: [203, 0, 113, last].into(),
-                prefix_len: 24,
-                gateway: [203, 0, 113, 1].into(),
-                role: LeaseRole::Extra,
-                monthly: Cents::new(200).unwrap(),
-                adapter: &format!("net{last}"),
-                mac: Mac::for_guest([1, 2, 3, last]),
-            };
-            tx.lease_insert(&lease, now)
-        };
-        self.control.app.store.write::<_, StoreError>(write).await.unwrap();
-        id
+    /// An address beside the package, at 2.00 a month.
+    async fn address(&self, server: ServerId) -> LeaseId {
+        let reply = self.control.api("POST", &format!("/servers/{server}/extra-ips")).by(&self.ada).send().await;
+        self.host.obey().await;
+        reply.data()["uuid"].as_str().unwrap().parse().unwrap()
     }
 
     async fn announce(&self, body: Value) -> Reply {
@@ -72,7 +54,7 @@ impl World {
 async fn a_rise_for_a_pool_waits_for_its_notice_address_by_address() {
     let world = World::new().await;
     let (one, two) = (world.server("web1").await, world.server("web2").await);
-    let (a, _) = (world.address(one, 201).await, world.address(two, 202).await);
+    let (a, _) = (world.address(one).await, world.address(two).await);
     // This one falls at once, so the rise for the pool is a rise for it, too.
     let fall = world.announce(json!({"ip_uuid": a, "price": "1.00"})).await;
     let at = "2026-06-10 12:00:00";
@@ -90,13 +72,13 @@ async fn a_rise_for_a_pool_waits_for_its_notice_address_by_address() {
     assert_eq!(
         notices[1],
         &json!({"amount": 3.0, "previous_amount": 1.0, "effective_at": "2026-07-10 12:00:00",
-                                   "address": "203.0.113.201"})
+                                   "address": "203.0.113.12"})
     );
     // The renewal at which it begins costs it, and not what is paid until then.
     let before = world.balance().await;
-    assert_eq!((before, world.renewal(one).await), (json!(86.1), json!(3.0)));
+    assert_eq!((before, world.renewal(one).await), (json!(82.1), json!(3.0)));
     world.control.pass(31 * DAY, DAY).await;
-    assert_eq!(world.balance().await, json!(66.2), "86.10 less twice 6.95 and 3.00");
+    assert_eq!(world.balance().await, json!(62.2), "82.10 less twice 6.95 and 3.00");
     let verified = csp_control::service::verify_ledger::verify_ledger(&world.control.app.store).await.unwrap();
     assert_eq!(verified.differences, []);
 }
@@ -105,7 +87,7 @@ async fn a_rise_for_a_pool_waits_for_its_notice_address_by_address() {
 async fn who_names_no_price_that_can_be_is_told_why() {
     let world = World::new().await;
     let server = world.server("web1").await;
-    let ip = world.address(server, 201).await;
+    let ip = world.address(server).await;
     for body in [
         json!({"price": "3.00"}),
         json!({"price": "3.00", "pool": "public-1", "ip_uuid": ip}),
@@ -128,7 +110,7 @@ async fn who_names_no_price_that_can_be_is_told_why() {
 async fn what_was_announced_follows_its_address_and_every_addition_of_a_day_counts() {
     let world = World::new().await;
     let (one, two) = (world.server("web1").await, world.server("web2").await);
-    let ip = world.address(one, 201).await;
+    let ip = world.address(one).await;
     let _ = world.announce(json!({"ip_uuid": ip, "price": "3.00"})).await.data();
     let follow = move |tx: &mut Tx<'_>| tx.price_changes_follow(ip, one, two);
     world.control.app.store.write::<_, StoreError>(follow).await.unwrap();
@@ -139,7 +121,7 @@ async fn what_was_announced_follows_its_address_and_every_addition_of_a_day_coun
 
     let (account, begun) = (world.ada.account, world.control.app.now());
     world.control.clock.advance(3_600);
-    let _ = world.address(two, 202).await;
+    let _ = world.address(two).await;
     let added = move |since| {
         let store = world.control.app.store.clone();
         async move { store.read::<_, StoreError>(move |read| read.lease_additions(account, since)).await.unwrap() }

@@ -1,7 +1,12 @@
 //! `ledger verify` over the real store: what the product wrote agrees with itself, and what somebody else wrote is found.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+#[path = "../simulation/chance.rs"]
+mod chance;
+mod credited;
+mod random;
 mod tampered;
+mod trade;
 
 use csp_tests::test_control::{TestControl, TestCustomer, TestHost};
 use rusqlite::Connection;
@@ -151,24 +156,15 @@ async fn what_somebody_changed_behind_its_back_is_found() {
         ("UPDATE transfers SET server_id = NULL WHERE id = 2", "cause_misfit"),
         ("UPDATE paid_lines SET net_cents = net_cents - 1 WHERE id = 1", "charge_lines"),
         ("UPDATE paid_lines SET transfer_id = NULL WHERE id = 1", "line_transfer"),
-        ("UPDATE paid_lines SET credited_cents = 5 WHERE id = 1", "credits"),
+        ("UPDATE paid_lines SET credited_cents = 5 WHERE id = 1", "line_use"),
         ("DELETE FROM paid_lines WHERE id = 1", "period_unpaid"),
         ("UPDATE servers SET paid_until = paid_until + 1 WHERE id = 1", "period_order"),
     ];
     let (control, _host, _) = traded().await;
-    let database = Connection::open(control.folder().join("control.db")).unwrap();
-    database.execute_batch("DROP TRIGGER transfers_are_final; DROP TRIGGER transfers_stay").unwrap();
-    let whole = control.folder().join("whole.db");
-    database.execute("VACUUM INTO ?1", [whole.to_str().unwrap()]).unwrap();
+    let whole = trade::Whole::of(&control);
     for (spoil, kind) in table {
-        let folder = tempfile::tempdir().unwrap();
-        let spoilt = folder.path().join("control.db");
-        std::fs::copy(&whole, &spoilt).unwrap();
-        Connection::open(&spoilt).unwrap().execute_batch(spoil).unwrap();
-        let store = csp_control::store::Store::open(&spoilt).unwrap();
-        let verified = csp_control::service::verify_ledger::verify_ledger(&store).await.unwrap();
-        let kinds: Vec<&str> = verified.differences.iter().map(|found| found.kind.as_str()).collect();
-        assert!(kinds.contains(&kind), "{spoil}: {kinds:?}");
+        let found = whole.spoilt(spoil).await;
+        assert!(found.iter().any(|found| found.0 == kind), "{spoil}: {found:?}");
     }
 }
 

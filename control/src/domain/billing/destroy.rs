@@ -34,6 +34,41 @@ impl DestroyCredit {
     }
 }
 
+/// By what the time of a server that ended was given back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum EndCredit {
+    /// By the provider's choice.
+    Chosen(DestroyCredit),
+    /// Its host was given up: all unused time, and no address costs a day at least, since its owner did not give it up.
+    Lost,
+}
+
+impl EndCredit {
+    /// As it is stored.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Chosen(chosen) => chosen.as_str(),
+            Self::Lost => "lost",
+        }
+    }
+
+    /// Reads what [`Self::as_str`] wrote.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut all = DestroyCredit::ALL.into_iter().map(Self::Chosen).chain([Self::Lost]);
+        all.find(|by| by.as_str() == text)
+    }
+
+    /// What comes back. `ips` tells when each address was added.
+    pub fn credit(self, paid: &Paid, ips: &[AddedAt], now: Time) -> Quote {
+        match self {
+            Self::Chosen(chosen) => credit(paid, chosen, ips, now),
+            Self::Lost => credit(paid, DestroyCredit::Prorata, &[], now),
+        }
+    }
+}
+
 /// An address on the server, and when it was added.
 pub type AddedAt = (csp_shared::id::LeaseId, Time);
 

@@ -58,6 +58,38 @@ pub struct Credit {
     pub kept: Cents,
 }
 
+/// How the amount of a credit comes about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Basis {
+    /// Unused time; of an address that is removed, beyond the day that it costs at least.
+    Time,
+    /// Unused time of an address that the provider took back: without that day.
+    Relief,
+    /// Nothing: its service was suspended or locked (BILLING 9).
+    Locked,
+    /// All that was paid: what it was paid for did not come about.
+    Whole,
+}
+
+impl Basis {
+    /// As it is stored.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Time => "time",
+            Self::Relief => "relief",
+            Self::Locked => "locked",
+            Self::Whole => "whole",
+        }
+    }
+
+    /// Reads what [`Self::as_str`] wrote.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Time, Self::Relief, Self::Locked, Self::Whole].into_iter().find(|basis| basis.as_str() == text)
+    }
+}
+
 /// What a request costs and gives back.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[must_use = "a quote that is not posted charges nothing"]

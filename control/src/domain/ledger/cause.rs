@@ -210,6 +210,30 @@ impl Cause {
         }
     }
 
+    /// Whether it was told from outside, by a reference that can come again, and has no row of its own: a dispute has one.
+    #[must_use]
+    pub fn is_told(&self) -> bool {
+        use Cause::{Correction, Goodwill, Refund, TopUp};
+        matches!(self, TopUp { .. } | Refund { .. } | Goodwill { .. } | Correction { .. })
+    }
+
+    /// The action that it belongs to.
+    #[must_use]
+    pub fn action(&self) -> Option<ActionId> {
+        match self {
+            Self::Change(action)
+            | Self::ChangeReversal(action)
+            | Self::ChangeCredit(action)
+            | Self::ExtraIp(action)
+            | Self::ExtraIpReversal(action)
+            | Self::ExtraIpCredit(action)
+            | Self::ExtraIpSetOff(action)
+            | Self::ExtraIpSetOffReversal(action)
+            | Self::DestroyCredit(action) => Some(*action),
+            _ => None,
+        }
+    }
+
     /// Which service it is about.
     #[must_use]
     pub fn subject(&self) -> Subject {

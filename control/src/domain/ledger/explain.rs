@@ -187,6 +187,7 @@ mod tests {
             server: Some((server, account)),
             balance_after: Some(100),
             description: "VPS Starter for web".to_owned(),
+            told: None,
             at: Time(1_781_092_800),
         };
         let month = Some((Time(1_781_092_800), Time(1_783_684_800)));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use csp_shared::id::ServerId;
 
-use super::{Difference, DifferenceKind, cents, services::ServiceRows};
+use super::{Difference, DifferenceKind, cents, rows::ServiceRows};
 use crate::domain::ledger::Cause;
 
 /// Each period's discount is what its lines cost less than their list price. It goes back with an order that did not run,

@@ -1,18 +1,17 @@
-//! One paid line by itself, and what else the books know of it: the time that it is for, the price that was known then, the
-//! promo code, and the requests by which something of it was given up.
+//! One paid line by itself, and what else the books know of it: the time that it is for, the price that was known then, and
+//! the promo code.
 
 use super::{
     DifferenceKind, cents,
-    services::{LineRow, PeriodRow, PromoRow, ServiceRows},
+    rows::{LineRow, PeriodRow, PromoRow, ServiceRows},
     time::drawn_at,
 };
 use crate::domain::{
     billing::{
         promo::{Discount, Duration, Terms},
-        proration::{Span, rest, rest_of_part},
+        proration::{Span, rest},
     },
     money::Cents,
-    time::Time,
 };
 
 /// What is wrong, by kind.
@@ -23,15 +22,14 @@ pub(super) fn check_line(line: &LineRow, period: &PeriodRow, rows: &ServiceRows)
     let mut told = Vec::new();
     share(line, period, &mut told);
     begins(line, period, &mut told);
-    in_use(line, period, rows, &mut told);
-    if !line.by_action {
+    if line.action.is_none() {
         price(line, rows, &mut told);
     }
     promotion(line, period, rows, &mut told);
     told
 }
 
-fn amount(cents: i64) -> Cents {
+pub(super) fn amount(cents: i64) -> Cents {
     // What no amount can be is told of elsewhere.
     Cents::new(cents).unwrap_or_default()
 }
@@ -66,7 +64,7 @@ fn begins(line: &LineRow, period: &PeriodRow, told: &mut Told) {
             tell(format!("it is for the time from {from} on, and was written at {}", line.at));
         }
         (Some(from), None) => tell(format!("it is for the time from {from} on, and its period has not begun")),
-        (None, Some(span)) if line.by_action && line.at > span.from() => {
+        (None, Some(span)) if line.action.is_some() && line.at > span.from() => {
             tell(format!("it is for its whole period, which had begun when it was written at {}", line.at));
         }
         _ => {}
@@ -76,56 +74,11 @@ fn begins(line: &LineRow, period: &PeriodRow, told: &mut Told) {
     }
 }
 
-/// What of it is in use, and what came back for the rest.
-fn in_use(line: &LineRow, period: &PeriodRow, rows: &ServiceRows, told: &mut Told) {
-    let (kept, price) = (cents(line.kept.into()), cents(line.price.into()));
-    let mut tell = |what: String| told.push((DifferenceKind::LineUse, what));
-    let is_over = line.kept == 0 && line.price > 0;
-    if line.kept < 0 || line.kept > line.price || (line.ended.is_some() && line.kept != 0) {
-        return tell(format!("{kept} of its price {price} are in use"));
-    }
-    match line.ended {
-        None if is_over => return tell("nothing of it is in use, and it has not ended".to_owned()),
-        Some(ended) if !rows.moments.contains(&ended) => {
-            return tell(format!("it ended at {ended}, and nothing was asked for or done then"));
-        }
-        _ => {}
-    }
-    if line.ended.is_some() || is_over {
-        return;
-    }
-    if line.kept == line.price {
-        if line.credited != line.set_off {
-            let back = cents(line.credited.into());
-            tell(format!("all of its price {price} is in use, and {back} were given back"));
-        }
-        return;
-    }
-    // A part was given up: by another package, in some of the changes since it was paid.
-    let mut changes = rows.resized.iter().copied().filter(|at| *at >= line.at);
-    let (first, others) = (changes.next().filter(|_| line.thing == "package"), changes.collect::<Vec<Time>>());
-    let Some(first) = first else {
-        return tell(format!("{kept} of its price {price} are in use, and no other package was asked for since"));
-    };
-    let worth = |at: Time| {
-        let at = line.from.map_or(at, |from| from.max(at));
-        let gone = amount(line.price - line.kept);
-        span(period).map_or(0, |span| rest_of_part(amount(line.net_price), gone, amount(line.price), span, at).get())
-    };
-    let last = others.last().copied().unwrap_or(first);
-    // Each of several changes was rounded by itself.
-    let rounded = i64::try_from(others.len()).unwrap_or(i64::MAX);
-    let (least, most) = (worth(last).saturating_sub(rounded), worth(first).saturating_add(rounded));
-    if !(least..=most).contains(&line.credited) {
-        let [back, least, most] = [line.credited, least.max(0), most].map(|amount| cents(amount.into()));
-        tell(format!("{kept} of its price {price} are in use, for which {least} to {most} came back, and not {back}"));
-    }
-}
-
 /// A whole period costs what the books knew as the price of that thing at some time.
 fn price(line: &LineRow, rows: &ServiceRows, told: &mut Told) {
     let by_lines = rows.periods.iter().flat_map(|period| &period.lines);
-    let mut by_lines = by_lines.filter(|other| other.by_action && line.lease.is_some() && other.lease == line.lease);
+    let mut by_lines =
+        by_lines.filter(|other| other.action.is_some() && line.lease.is_some() && other.lease == line.lease);
     let is_known = rows.prices.contains(&(line.lease, line.price));
     if !is_known && !by_lines.any(|other| other.price == line.price) {
         let what = format!("its price {} was never sold or announced", cents(line.price.into()));
@@ -135,7 +88,7 @@ fn price(line: &LineRow, rows: &ServiceRows, told: &mut Told) {
 
 /// What was taken off is what the code gave, and only off a whole period of the package.
 fn promotion(line: &LineRow, period: &PeriodRow, rows: &ServiceRows, told: &mut Told) {
-    let is_for = line.thing == "package" && !line.by_action;
+    let is_for = line.thing == "package" && line.action.is_none();
     let terms = rows.promo.as_ref().filter(|_| is_for).and_then(terms);
     let ordinal = u32::try_from(period.ordinal).unwrap_or(u32::MAX);
     let gives = terms.map_or(0, |terms| terms.off(amount(line.price), ordinal).get());

@@ -8,13 +8,20 @@
 //! ```text
 //! wallets   transfers in the order in which they were posted: balances after each, causes, sums at the end
 //! keys      cause keys in their own order: none twice
-//! services  periods, paid lines and the transfers that they stand for; each line by itself, and what promotions paid
+//! services  periods, paid lines and the transfers that they stand for; each line by itself, what of it was given back, and
+//!           what promotions paid
+//! promises  what each request was to charge and to give back, worked out again from the lines as they were then
+//! addresses which addresses a renewal was to pay
 //! went_back refunds and disputes: rows and transfers
 //! ```
 
+mod addresses;
+mod credits;
 mod discounts;
 mod keys;
 mod lines;
+mod promises;
+mod rows;
 mod services;
 mod time;
 mod wallets;
@@ -24,7 +31,8 @@ use std::fmt;
 
 pub use self::{
     keys::Keys,
-    services::{LineRow, PeriodRow, Posting, PromoRow, ServiceRows, check_service},
+    rows::{ActionRow, CreditRow, LineRow, PeriodRow, Posting, PromoRow, ServiceRows},
+    services::check_service,
     wallets::{Entry, Side, Sums, Wallets},
     went_back::{DisputeRow, PaidIn, PaymentRows, RefundRow, WentBack},
 };
@@ -96,8 +104,12 @@ kinds! {
     LinePrice = "line_price";
     /// A line that is for another time than the one at which it was bought.
     LineTime = "line_time";
-    /// A line of which something was given up and nothing came back, or the other way round.
+    /// A line of which other things are in use, or came back, than its credits come to.
     LineUse = "line_use";
+    /// A line that belongs to another address or request than the books know.
+    LineCause = "line_cause";
+    /// What a request charges or gives back is not what the lines of then come to.
+    Promise = "promise";
     /// A period that was paid at a price which was never sold or announced.
     Price = "price";
     /// What a promotion paid of a period is not what its lines say.

@@ -1,7 +1,5 @@
 //! Rows as they should be, then each of them wrong in one way: the difference must be told, at its place, once.
 
-use std::collections::BTreeSet;
-
 use csp_shared::id::{AccountId, ActionId, LeaseId, ServerId, TransferId};
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -16,6 +14,7 @@ use crate::domain::{
 const ADA: AccountId = AccountId(Uuid::from_u128(1));
 const EVE: AccountId = AccountId(Uuid::from_u128(2));
 const LEASE: LeaseId = LeaseId(Uuid::from_u128(20));
+const OTHER: LeaseId = LeaseId(Uuid::from_u128(21));
 const WEB: ServerId = ServerId(Uuid::from_u128(10));
 
 fn id(number: u128) -> TransferId {
@@ -38,6 +37,7 @@ fn entry(number: u128, from: Side, to: Side, amount: i64, cause: &Cause, after: 
         server: about_server.then_some((WEB, ADA)),
         balance_after: Some(after),
         description: String::new(),
+        told: cause.is_told().then(|| cause.to_string()),
         at: Time(1_781_092_800),
     }
 }
@@ -130,49 +130,79 @@ fn month(ordinal: i64) -> (Time, Time) {
     (months_after(Time(0), ordinal), months_after(Time(0), ordinal + 1))
 }
 
+const CHANGE: ActionId = ActionId(Uuid::from_u128(5));
+
+fn action(id: u128, command: &str, at: Time) -> ActionRow {
+    ActionRow {
+        id: ActionId(Uuid::from_u128(id)),
+        command: command.to_owned(),
+        status: "done".to_owned(),
+        asked: at,
+        finished: Some(at),
+        is_own: true,
+        lease: None,
+        let_go: None,
+        prices: None,
+        period: None,
+    }
+}
+
+/// Two periods with an address; in the first second of the first one the package became 0.45 cheaper.
 fn service() -> ServiceRows {
-    let line = |thing: &str, net: i64, credited: i64, transfer| LineRow {
+    let line = |line, thing: &str, net: i64, transfer| LineRow {
+        id: line,
         thing: thing.to_owned(),
         lease: (thing == "extra_ip").then_some(LEASE),
         price: net,
         net_price: net,
-        kept: net - credited,
+        kept: net,
         from: None,
         ended: None,
         at: Time(0),
-        by_action: false,
-        set_off: 0,
+        action: None,
+        added: Some(Time(-1)),
+        credits: Vec::new(),
         list: net,
         net,
-        credited,
+        credited: 0,
         transfer,
     };
     let posting =
         |number, key: &str, is_debit, amount| Posting { transfer: id(number), key: key.to_owned(), is_debit, amount };
-    let credit = Cause::DestroyCredit(ActionId(Uuid::from_u128(5))).to_string();
+    let credit = CreditRow {
+        action: Some(CHANGE),
+        basis: "time".to_owned(),
+        amount: 45,
+        set_off: 0,
+        kept: 650,
+        at: Time(0),
+        paid: Some(Time(0)),
+    };
+    let less = LineRow { kept: 650, credited: 45, credits: vec![credit], ..line(1, "package", 695, Some(id(1))) };
     let period = |ordinal: i64, lines| PeriodRow { ordinal, span: Some(month(ordinal)), lines };
     ServiceRows {
         anchor: Some(Time(0)),
         paid_until: Some(month(1).1),
         has_ended: false,
         periods: vec![
-            period(0, vec![line("package", 695, 0, Some(id(1))), line("extra_ip", 0, 0, None)]),
-            period(1, vec![line("package", 600, 300, Some(id(2))), line("extra_ip", 95, 0, Some(id(2)))]),
+            period(0, vec![less, line(2, "extra_ip", 0, None)]),
+            period(1, vec![line(3, "package", 600, Some(id(2))), line(4, "extra_ip", 95, Some(id(2)))]),
         ],
         postings: vec![
             posting(1, &Cause::Order(WEB).to_string(), true, 695),
             posting(2, &Cause::Order(WEB).to_string(), true, 695),
-            posting(3, &credit, false, 300),
+            posting(3, &Cause::ChangeCredit(CHANGE).to_string(), false, 45),
             posting(4, "correction/ticket-1", false, 77),
             posting(5, "goodwill/ticket-2", false, 50),
         ],
         inside: Vec::new(),
-        pending: 0,
         prices: [(None, 695), (None, 600), (Some(LEASE), 0), (Some(LEASE), 95)].into(),
         promo: None,
-        moments: BTreeSet::new(),
-        // A part of the second period was given up before it began.
-        resized: [Time(5)].into(),
+        actions: vec![
+            ActionRow { lease: Some(LEASE), ..action(4, "add_extra_ip", Time(-1)) },
+            ActionRow { prices: Some((695, 650)), period: Some(1), ..action(5, "change_package", Time(0)) },
+        ],
+        end_credit: None,
     }
 }
 
@@ -188,22 +218,24 @@ fn a_service_whose_lines_and_transfers_agree_has_no_difference() {
         ..service()
     };
     assert_eq!(check_service(WEB, &left_out), [], "months in which nothing was owed");
-    let unstarted = ServiceRows {
-        anchor: None,
-        paid_until: None,
-        periods: vec![PeriodRow { span: None, ..service().periods.remove(0) }],
-        postings: service().postings[..1].to_vec(),
-        ..service()
-    };
+    let mut waiting = ServiceRows { postings: service().postings[..2].to_vec(), ..service() };
+    (waiting.actions[1].status, waiting.actions[1].finished) = ("running".to_owned(), None);
+    let line = &mut waiting.periods[0].lines[0];
+    (line.kept, line.credited, line.credits[0].paid) = (695, 0, None);
+    let mut unstarted = ServiceRows { anchor: None, paid_until: None, ..waiting.clone() };
+    unstarted.postings.truncate(1);
+    unstarted.actions.truncate(1);
+    unstarted.periods.truncate(1);
+    unstarted.periods[0].span = None;
+    unstarted.periods[0].lines[0].credits.clear();
     assert_eq!(check_service(WEB, &unstarted), []);
-    let waiting = ServiceRows { pending: 300, postings: service().postings[..2].to_vec(), ..service() };
     assert_eq!(check_service(WEB, &waiting), [], "a credit that is fixed comes when its action is done");
 }
 
 #[test]
 fn each_wrong_line_or_period_is_told_with_its_place() {
     type Spoil = fn(&mut ServiceRows);
-    let table: [(&str, Spoil, Kind, &str); 13] = [
+    let table: [(&str, Spoil, Kind, &str); 19] = [
         ("no package", |s| drop(s.periods[0].lines.remove(0)), Kind::PeriodUnpaid, "period 0"),
         ("no line", |s| s.periods[1].lines.clear(), Kind::PeriodUnpaid, "period 1"),
         (
@@ -226,7 +258,18 @@ fn each_wrong_line_or_period_is_told_with_its_place() {
         ("a credit as payment", |s| s.periods[0].lines[0].transfer = Some(id(3)), Kind::LineTransfer, "period 0"),
         ("more back than paid", |s| s.periods[1].lines[0].credited = 601, Kind::LineCredit, "period 1, package"),
         ("a cent too much", |s| s.periods[1].lines[1].net = 96, Kind::ChargeLines, "transfer"),
-        ("a cent not given", |s| s.postings[2].amount = 299, Kind::Credits, "server"),
+        ("a cent not given", |s| s.postings[2].amount = 44, Kind::Credits, "action"),
+        ("a credit changed", |s| s.periods[0].lines[0].credits[0].amount = 44, Kind::Promise, "change_package"),
+        ("a credit gone", |s| s.periods[0].lines[0].credits.clear(), Kind::Promise, "change_package"),
+        ("more in use", |s| s.periods[0].lines[0].kept = 651, Kind::LineUse, "period 0, package"),
+        ("an address of another", |s| s.periods[1].lines[1].lease = Some(OTHER), Kind::LineCause, "period 1"),
+        ("an address not paid", |s| drop(s.periods[1].lines.pop()), Kind::LineCause, "period 1"),
+        (
+            "a request of another",
+            |s| s.periods[1].lines[1].action = Some(ActionId(Uuid::max())),
+            Kind::LineCause,
+            "period 1",
+        ),
     ];
     for (name, spoil, kind, place) in table {
         let mut rows = service();

@@ -40,6 +40,8 @@ pub struct Entry {
     pub balance_after: Option<i64>,
     /// For the customer's list.
     pub description: String,
+    /// Its cause's key once more, where that was told from outside.
+    pub told: Option<String>,
     /// When.
     pub at: Time,
 }
@@ -157,6 +159,10 @@ impl Wallets {
         let Ok(cause) = entry.key.parse::<Cause>() else {
             return self.tell(DifferenceKind::CauseKey, entry, "no cause has such a key");
         };
+        if entry.told.as_ref() != Some(&entry.key).filter(|_| cause.is_told()) {
+            let told = entry.told.as_deref().unwrap_or("nothing");
+            self.tell(DifferenceKind::CauseKey, entry, format!("what was told from outside was {told}"));
+        }
         let mut misfits = Vec::new();
         if entry.kind != cause.kind().as_str() {
             misfits.push(format!("its kind is `{}`, its cause's is `{}`", entry.kind, cause.kind().as_str()));

@@ -160,7 +160,9 @@ fn refused(about: About, why: &smtp::Error) -> Delivery {
     let mut text = why.to_string();
     let mut cause = std::error::Error::source(why);
     while let Some(next) = cause {
-        text = format!("{text}: {next}");
+        // Some say what their cause says, others do not.
+        let next_text = next.to_string();
+        text = if text.ends_with(&next_text) { text } else { format!("{text}: {next_text}") };
         cause = next.source();
     }
     // A server's words, into the log and before an operator: bounded, and on one line.

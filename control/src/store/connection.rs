@@ -37,7 +37,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0028_top_ups.sql"),
     include_str!("migrations/0029_traffic.sql"),
     include_str!("migrations/0030_closing.sql"),
-    include_str!("migrations/0025_line_credits.sql"),
+    include_str!("migrations/0031_line_credits.sql"),
 ];
 
 /// Statements kept prepared on a connection: an unprepared one costs half again as much (measured).

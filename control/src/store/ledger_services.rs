@@ -150,11 +150,13 @@ impl Read<'_> {
         services: &mut Services,
     ) -> Result<(), StoreError> {
         let sql = "SELECT server_id, percent, amount_cents, duration, released_at IS NOT NULL, packages <> '' \
-                   AND EXISTS (SELECT 1 FROM reshapes r WHERE r.server_id = promo_uses.server_id) FROM promo_uses \
+                   AND EXISTS (SELECT 1 FROM reshapes r WHERE r.server_id = promo_uses.server_id), \
+                   account_id = (SELECT account_id FROM servers s WHERE s.id = promo_uses.server_id) FROM promo_uses \
                    WHERE server_id > ?1 AND server_id <= ?2";
         let rows = self.many(sql, (after.0, last.0), |r| {
             let (percent, amount) = (r.get(1)?, r.get(2)?);
-            let promo = PromoRow { percent, amount, duration: r.get(3)?, is_released: r.get(4)?, may_lapse: r.get(5)? };
+            let (duration, is_released, may_lapse) = (r.get(3)?, r.get(4)?, r.get(5)?);
+            let promo = PromoRow { percent, amount, duration, is_released, may_lapse, is_owners: r.get(6)? };
             Ok((r.get::<_, i64>(0)?, promo))
         })?;
         for (server, promo) in rows {

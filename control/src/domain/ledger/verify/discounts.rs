@@ -42,6 +42,10 @@ pub(super) fn check_discounts(server: ServerId, rows: &ServiceRows, found: &mut 
         let what = format!("{} of its discount came back, and {} were to", cents(back), cents(due));
         tell(DifferenceKind::Discount, format!("server {server}"), what);
     }
+    if rows.promo.as_ref().is_some_and(|promo| !promo.is_owners) {
+        let what = "the use of its promo code counts as another account's".to_owned();
+        tell(DifferenceKind::PromoUse, format!("server {server}"), what);
+    }
     if rows.promo.as_ref().is_some_and(|promo| promo.is_released != never_ran) {
         let what = match never_ran {
             true => "its order did not run, and the use of its promo code did not come back",

@@ -96,6 +96,8 @@ kinds! {
     PeriodUnpaid = "period_unpaid";
     /// Periods of a service that leave a gap, overlap, or do not end when it is paid until.
     PeriodOrder = "period_order";
+    /// A service that is over and was not ended, or the other way round.
+    Service = "service";
     /// A line without its transfer, or with one that is not its own.
     LineTransfer = "line_transfer";
     /// A line that gave back more than was paid for it.

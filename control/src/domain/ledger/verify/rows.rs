@@ -44,6 +44,8 @@ pub struct PromoRow {
     /// It is for some packages, and the server had more than one: it is not given on all of its periods, and the books do
     /// not tell on which.
     pub may_lapse: bool,
+    /// It counts as a use by the owner of the server.
+    pub is_owners: bool,
     /// The order gave its use back.
     pub is_released: bool,
 }

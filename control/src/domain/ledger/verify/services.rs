@@ -110,6 +110,12 @@ fn periods(server: ServerId, rows: &ServiceRows, found: &mut Vec<Difference>) {
             tell(format!("it is {}, and by the server's anchor it is {}", shown(period.span), shown(month)));
         }
     }
+    // What never ran needs nobody to end it.
+    let was_ended = rows.actions.iter().any(|action| action.command == "destroy");
+    if rows.has_ended != was_ended && (rows.anchor.is_some() || !rows.has_ended) {
+        let what = if was_ended { "it was destroyed, and is in service" } else { "it is over, and nobody ended it" };
+        found.push(Difference::new(DifferenceKind::Service, format!("server {server}"), what));
+    }
     let end = rows.periods.last().and_then(|period| period.span).map(|(_, to)| to);
     if !rows.has_ended && end != rows.paid_until {
         let shown = |at: Option<Time>| at.map_or_else(|| "no time yet".to_owned(), |at| at.to_string());

@@ -278,7 +278,10 @@ fn each_wrong_line_or_period_is_told_with_its_place() {
         let one = told.iter().find(|difference| difference.kind == kind);
         assert!(one.is_some_and(|difference| difference.place.contains(place)), "{name}: {told:?}");
     }
-    let ended = ServiceRows { has_ended: true, paid_until: None, ..service() };
+    let mut ended = ServiceRows { has_ended: true, paid_until: None, ..service() };
+    assert_eq!(check_service(WEB, &ended).first().map(|found| found.kind), Some(Kind::Service));
+    ended.actions.push(action(6, "destroy", Time(9)));
+    ended.end_credit = Some("none".to_owned());
     assert_eq!(check_service(WEB, &ended), [], "what is over is paid until whenever it was");
 }
 

@@ -167,7 +167,6 @@ pub const EXPORTED: &[(&str, &str)] = &[
 
 /// Tables that are left out, and why.
 pub const NOT_EXPORTED: &[(&str, &str)] = &[
-    ("action_credits", "how a promised credit is worked out; what came of it is in transfers"),
     ("action_links", "which link asked is told with each action"),
     ("address_pools", "the provider's"),
     ("addresses_aside", "the provider's"),
@@ -179,6 +178,7 @@ pub const NOT_EXPORTED: &[(&str, &str)] = &[
     ("ip_changes", "what an action is about; told with it"),
     ("join_tokens", "the provider's"),
     ("letter_requests", "hashes, for an hour"),
+    ("line_credits", "how a credit comes about; what came of it is in transfers"),
     ("link_sessions", "hashes of secrets"),
     ("locations", "the provider's"),
     ("mail_link_tokens", "hashes of secrets"),
@@ -199,6 +199,7 @@ pub const NOT_EXPORTED: &[(&str, &str)] = &[
     ("scheduler", "the provider's"),
     ("specs", "what hosts are told, with a password's hash"),
     ("store_state", "the provider's"),
+    ("told_causes", "a second copy of what is in transfers"),
     ("traffic_counts", "what hosts count; what came of it is in traffic_months"),
 ];
 

@@ -203,11 +203,11 @@ impl Tx<'_> {
         if transfer.cause.is_told() { self.told(&transfer.cause) } else { Ok(()) }
     }
 
-    /// Keeps what was told from outside in a second place: a payment whose transfer bears another key by now is not credited
+    /// Keeps what the transfer that was just inserted was told by, from outside, in a second place: a payment whose transfer bears another key by now is not credited
     /// again.
     fn told(&self, cause: &Cause) -> Result<(), PostError> {
         let key = cause.to_string();
-        let sql = "INSERT INTO told_causes (transfer_id, cause_key) SELECT id, cause_key FROM transfers WHERE cause_key = ?1 \
+        let sql = "INSERT INTO told_causes (transfer_id, cause_key) VALUES (last_insert_rowid(), ?1) \
                    ON CONFLICT (cause_key) DO NOTHING";
         if self.run(sql, [&key])? == 1 {
             return Ok(());

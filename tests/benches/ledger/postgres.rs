@@ -28,6 +28,7 @@ CREATE INDEX ON transfers (to_account_id, id);
 CREATE INDEX ON transfers (server_id);
 CREATE INDEX ON transfers (from_account_id, created_at, amount_cents) WHERE from_account_id IS NOT NULL;
 CREATE INDEX ON transfers (to_account_id, created_at, amount_cents) WHERE to_account_id IS NOT NULL;
+CREATE TABLE told_causes (transfer_id bigint PRIMARY KEY REFERENCES transfers (id), cause_key text NOT NULL UNIQUE);
 CREATE TABLE events (
     account_id bigint NOT NULL REFERENCES accounts (id), position bigint NOT NULL, kind text NOT NULL,
     data text NOT NULL, created_at bigint NOT NULL, PRIMARY KEY (account_id, position));
@@ -37,7 +38,8 @@ CREATE INDEX ON events (created_at);
 const POSTING: &str = r#"\set wallet random(1, :wallets)
 BEGIN;
 UPDATE accounts SET balance_cents = balance_cents + 100, events_written = events_written + 1 WHERE id = :wallet RETURNING balance_cents AS balance, events_written AS position \gset
-INSERT INTO transfers (uuid, from_book, to_account_id, amount_cents, cause, cause_key, description, balance_after_cents, created_at) VALUES (gen_random_uuid()::text, 'topups', :wallet, 100, 'topup', 'topup/' || gen_random_uuid()::text, 'Wallet top-up', :balance, 1781092800);
+INSERT INTO transfers (uuid, from_book, to_account_id, amount_cents, cause, cause_key, description, balance_after_cents, created_at) VALUES (gen_random_uuid()::text, 'topups', :wallet, 100, 'topup', 'topup/' || gen_random_uuid()::text, 'Wallet top-up', :balance, 1781092800) RETURNING id AS transfer, cause_key AS key \gset
+INSERT INTO told_causes (transfer_id, cause_key) VALUES (:transfer, :key);
 INSERT INTO events (account_id, position, kind, data, created_at) VALUES (:wallet, :position, 'balance.credited', '{"amount":1.00,"balance":50.00,"description":"Wallet top-up"}', 1781092800);
 COMMIT;
 "#;

@@ -16,7 +16,7 @@ use super::{Copied, WALLETS};
 /// The engine puts no more into a transaction.
 const BATCH_MAX: usize = 256;
 /// Of a posting.
-pub const STATEMENTS: usize = 3;
+pub const STATEMENTS: usize = 4;
 
 pub fn postings(copied: &Copied, clients: usize, length: Duration) -> f64 {
     let database = open(copied);
@@ -60,8 +60,10 @@ fn post(database: &Connection, number: usize) {
     let uuid = SystemEntropy.draw().uuid(now).to_string();
     let insert = "INSERT INTO transfers (uuid, from_book, to_account_id, amount_cents, cause, cause_key, description, \
                   balance_after_cents, created_at) VALUES (?1, 'topups', ?2, 100, 'topup', ?3, 'Wallet top-up', ?4, ?5)";
-    let row = params![uuid, wallet, format!("topup/bench:{number}"), balance, now.0];
-    database.prepare_cached(insert).unwrap().execute(row).unwrap();
+    let key = format!("topup/bench:{number}");
+    database.prepare_cached(insert).unwrap().execute(params![uuid, wallet, key, balance, now.0]).unwrap();
+    let told = "INSERT INTO told_causes (transfer_id, cause_key) VALUES (last_insert_rowid(), ?1)";
+    database.prepare_cached(told).unwrap().execute([key]).unwrap();
     let event = "INSERT INTO events (account_id, position, kind, data, created_at) \
                  VALUES (?1, ?2, 'balance.credited', ?3, ?4)";
     let (whole, cents) = (balance / 100, balance % 100);

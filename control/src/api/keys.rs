@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     account::missing,
+    denied::sentence,
     error::{ApiError, Code},
     field::Faults,
 };
@@ -160,6 +161,7 @@ impl From<CreateKeyError> for ApiError {
         let reason = error.to_string();
         match error {
             CreateKeyError::NoAccount(account) => missing(account),
+            CreateKeyError::Closed(_) => Self::new(Code::Conflict, sentence(&reason)),
             CreateKeyError::Expired => Self::field(Code::ValidationFailed, "expires_at", reason),
             CreateKeyError::Limit(reached) => reached.into(),
             CreateKeyError::Store(error) => error.into(),

@@ -115,6 +115,9 @@ pub enum AccountLock {
     /// Until every dispute is closed.
     #[error("a payment is disputed")]
     Dispute,
+    /// For good.
+    #[error("its owner closed it")]
+    Closed,
     /// Until it is paid.
     #[error("{0} USD are owed for a disputed payment; a top-up pays them first")]
     Debt(Cents),
@@ -126,6 +129,7 @@ impl AccountLock {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Dispute => "dispute",
+            Self::Closed => "closed",
             Self::Debt(_) => "debt",
         }
     }

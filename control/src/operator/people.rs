@@ -85,6 +85,7 @@ impl From<InviteError> for ApiError {
             InviteError::Known(_) => Self::field(Code::AlreadyExists, "email", reason),
             InviteError::Taken(_) => Self::field(Code::AlreadyExists, "account", reason),
             InviteError::NoAccount(account) => missing(account),
+            InviteError::Closed(_) => Self::field(Code::Conflict, "account", reason),
             InviteError::Store(error) => error.into(),
         }
     }

@@ -104,7 +104,7 @@ pub struct Account {
     pub balance: String,
     /// What is owed for disputed payments, USD.
     pub owed: String,
-    /// Why it may not order: `dispute`, `debt`.
+    /// Why it may not order: `closed`, `dispute`, `debt`.
     pub locks: Vec<String>,
     /// UTC.
     pub created_at: String,

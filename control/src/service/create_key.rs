@@ -46,6 +46,9 @@ pub enum CreateKeyError {
     /// Unknown account.
     #[error("there is no account {0}")]
     NoAccount(AccountId),
+    /// Nothing opens it any more.
+    #[error("its owner closed the account {0}")]
+    Closed(AccountId),
     /// It would never open anything.
     #[error("is not in the future")]
     Expired,
@@ -64,8 +67,9 @@ pub enum CreateKeyError {
 pub fn create_key(tx: &mut Tx<'_>, wanted: &CreateKey, draw: Draw, now: Time) -> Result<KeyCreated, CreateKeyError> {
     let mut draw = draw;
     let account = wanted.account;
-    if tx.account_get(account)?.is_none() {
-        return Err(CreateKeyError::NoAccount(account));
+    let found = tx.account_get(account)?.ok_or(CreateKeyError::NoAccount(account))?;
+    if found.closed_at.is_some() {
+        return Err(CreateKeyError::Closed(account));
     }
     if wanted.terms.expires_at.is_some_and(|end| end <= now) {
         return Err(CreateKeyError::Expired);

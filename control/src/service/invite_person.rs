@@ -17,6 +17,9 @@ pub enum InviteError {
     /// Unknown account.
     #[error("there is no account {0}")]
     NoAccount(AccountId),
+    /// Nothing opens it any more.
+    #[error("its owner closed the account {0}")]
+    Closed(AccountId),
     /// One sign-in an account, for now.
     #[error("somebody signs in for the account {0} already")]
     Taken(AccountId),
@@ -42,8 +45,9 @@ pub fn invite_person(
         return Err(InviteError::Known(email.clone()));
     }
     if let Some(account) = account {
-        if tx.account_get(account)?.is_none() {
-            return Err(InviteError::NoAccount(account));
+        let found = tx.account_get(account)?.ok_or(InviteError::NoAccount(account))?;
+        if found.closed_at.is_some() {
+            return Err(InviteError::Closed(account));
         }
         if tx.person_count(account)? > 0 {
             return Err(InviteError::Taken(account));

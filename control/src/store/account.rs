@@ -29,16 +29,19 @@ pub struct Account {
     pub is_disputed: bool,
     /// When it was opened.
     pub created_at: Time,
+    /// When its owner closed it.
+    pub closed_at: Option<Time>,
 }
 
 const COLUMNS: &str = "SELECT uuid, name, email, balance_cents, created_at, owed_cents, EXISTS (SELECT 1 FROM disputes d \
-                       WHERE d.account_id = accounts.id AND d.closed_at IS NULL) FROM accounts";
+                       WHERE d.account_id = accounts.id AND d.closed_at IS NULL), closed_at FROM accounts";
 
 impl Account {
     /// Why it may not order; empty when it may.
     #[must_use]
     pub fn locks(&self) -> Vec<AccountLock> {
-        account_locks(self.owed, self.is_disputed)
+        let closed = self.closed_at.map(|_| AccountLock::Closed);
+        closed.into_iter().chain(account_locks(self.owed, self.is_disputed)).collect()
     }
 }
 
@@ -51,6 +54,7 @@ fn read(row: &Row<'_>) -> Result<Account, StoreError> {
         created_at: row::time(row, 4)?,
         owed: row::cents(row, 5)?,
         is_disputed: row.get(6)?,
+        closed_at: row::time_maybe(row, 7)?,
     })
 }
 

@@ -174,6 +174,14 @@ async fn a_closed_account_opens_to_nobody_and_only_its_books_are_left() {
     let verified = world.control.operator("GET", "/ledger/verify").send().await;
     assert_eq!(verified.data()["differences"], json!([]), "{}", verified.text);
 
+    let accounts = world.control.operator("GET", "/accounts").send().await;
+    assert_eq!(accounts.data()[0]["locks"], json!(["closed"]));
+    let key = world.control.operator("POST", &format!("/accounts/{account}/keys")).json(&json!({})).send().await;
+    assert_eq!(key.code(), "conflict");
+    let invited = json!({"email": "eve@example.com", "account": account});
+    let invited = world.control.operator("POST", "/people/invite").json(&invited).send().await;
+    assert_eq!((invited.code(), invited.fields()), ("conflict", vec!["account"]));
+
     // Whose it was is known while the books need it, and not after.
     let shown = async || world.control.operator("GET", "/accounts").send().await.data()[0].clone();
     let tick = async || {

@@ -35,7 +35,7 @@ export const server = (number = 0, extra = {}) => ({
 });
 
 const pkg = (slug, name, cpu, ram_mb, disk_gb, monthly_price, available = ["first"]) => ({
-  uuid: uuid(5, cpu * 100 + disk_gb), slug, type: slug === "metal" ? "dedicated" : "vps", name, monthly_price, resources: { cpu, ram_mb, disk_gb }, max_extra_ips: 5, available,
+  uuid: uuid(5, cpu * 100 + disk_gb), slug, type: slug === "metal" ? "dedicated" : "vps", name, monthly_price, resources: { cpu, ram_mb, disk_gb }, max_extra_ips: 5, traffic: cpu > 4 ? { bytes: 5e12, shape_mbit_per_second: 10 } : null, available,
 });
 const packages = [
   pkg("starter", "Starter", 2, 1024, 20, 6.95), pkg("edge", "Edge", 4, 4096, 60, 14.95), pkg("performance", "Performance", 8, 16384, 160, 42.95),
@@ -93,6 +93,10 @@ const metrics = (isEmpty) => {
     },
   };
 };
+const month = (number) => ({ month: `2026-0${6 - Math.min(number, 5)}`, received_bytes: 4e11 / (number + 1), received_packets: 9, sent_bytes: 9e11 / (number + 2), sent_packets: 9, total_bytes: 8.5e11 / (number + 1) });
+const traffic = (count) => ({
+  ...month(0), counted_at: at(1), resets_at: "2026-07-01 00:00:00", quota: count ? { bytes: 1e12, shape_mbit_per_second: 10, used_percent: 85 } : null, held_mbit_per_second: null, months: many(Math.min(count, 6), month),
+});
 const most = (used, max) => ({ used, max });
 const account = {
   uuid: uuid(2, 0), name: "Ada", balance: 42.5, currency: "USD", limits: { servers: most(3, 25), share_links: most(1, 250), private_networks: most(2, 25), ssh_keys: most(1, 100), api_keys: most(4, 50) },
@@ -120,10 +124,11 @@ export const answers = (count) => {
     [/^\/panel\/v1\/keys$/, list(apiKey)],
     [/^\/api\/v1\/balance$/, { data: { balance: count ? 42.5 : 0, currency: "USD", owed: 0, runs_out_on: count ? at(-60 * 24 * 31) : null } }],
     [/^\/api\/v1\/account$/, { data: account }],
-    [/^\/api\/v1\/servers\?dry_run/, { data: quote }],
+    [/\?dry_run$/, { data: quote }],
     [/^\/api\/v1\/servers$/, list(server)],
     [/^\/api\/v1\/servers\/[\w-]+$/, { data: server(0) }],
     [/\/metrics$/, { data: metrics(count === 0) }],
+    [/\/traffic$/, { data: traffic(Math.min(count, 12)) }],
     [/\/actions$/, paged((number) => action(number, ["done", "done", "failed", "superseded"][number % 4], ["restart", "start", "reinstall", "stop"][number % 4]))],
     [/\/extra-ips$/, { ...list(extraIp, 5), limits: { max_extra_ips: 5 } }],
     [/\/share-links$/, list(link)],

@@ -1,7 +1,7 @@
 // Opens every page of the panel, from the router's own list, in each state, in light, dark and at 360 px; takes pictures, and
 // holds each against: nothing that the browser finds fault with, no wider than the window, and no fault by axe.
 //
-//   node pages.mjs URL FOLDER [--few]    pictures go to FOLDER; --few: each page once in each state, looks taken in turn
+//   node pages.mjs URL FOLDER [--few]    pictures go to FOLDER; --few: each page once in each state, looks taken in turn; dialogs are always opened once
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { faultsOf, launch, NOW, pretend } from "./browser.mjs";
@@ -18,6 +18,11 @@ const LOOKS = {
 };
 /** Pages of letters have their token behind `#`. */
 const TOKENS = { reset: "#csp_ml_0", confirmEmail: "#csp_ml_0", signUp: "#csp_ml_0" };
+/** Dialogs, by the page and the button that opens them. */
+const DIALOGS = [
+  ["server", "Shut down"], ["server", "Pay ahead"], ["serverNetwork", "Move 203.0.113.100"], ["serverLinks", "New link"], ["serverSettings", "Change the package"],
+  ["serverSettings", "Reinstall"], ["networks", "New private network"], ["sshKeys", "Add a key"], ["apiKeys", "New key"], ["account", "Sign out everywhere"],
+];
 const WORKERS = 2;
 
 const address = (name) => url + routes[name].path.replace(":uuid", uuid(name === "network" ? 8 : 1, 0)) + (TOKENS[name] ?? "");
@@ -26,7 +31,7 @@ const jobs = Object.keys(routes).flatMap((name, row) =>
     const looks = Object.keys(LOOKS);
     return (few === "--few" ? [looks[(row + column) % looks.length]] : looks).map((look) => ({ name, state, look }));
   }),
-).filter((job) => !only || job.name === only);
+).concat(DIALOGS.map(([name, opens], row) => ({ name, state: "thousand", look: ["phone", "dark"][row % 2], opens }))).filter((job) => !only || job.name === only);
 
 async function judge(page, { name, state, look }) {
   const wide = await page.evaluate(() => document.documentElement.scrollWidth);
@@ -61,7 +66,13 @@ async function look(contexts, job) {
   await page.waitForSelector("h1, [data-loading], [role=alert] h2", { timeout: 15_000 });
   if (state !== "loading") await page.waitForFunction(() => !document.querySelector("[data-loading], .price[aria-busy=true]"), null, { timeout: 15_000 });
   await page.waitForTimeout(150);
-  await page.screenshot({ path: `${folder}/${name}-${state}-${job.look}.png`, fullPage: state !== "thousand" || job.look === "light" });
+  if (job.opens) {
+    await page.getByRole("button", { name: job.opens, exact: true }).click();
+    await page.waitForFunction(() => document.querySelector("dialog[open]")?.contains(document.activeElement), null, { timeout: 5_000 });
+    await page.waitForTimeout(400); // a price may be asked
+  }
+  const what = job.opens ? job.opens.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-") : state;
+  await page.screenshot({ path: `${folder}/${name}-${what}-${job.look}.png`, fullPage: !job.opens && (state !== "thousand" || job.look === "light") });
   await judge(page, job);
   assert.deepEqual(faults, []);
   await page.close();
@@ -73,7 +84,7 @@ const bad = [];
 const waiting = [...jobs];
 await Promise.all(Array.from({ length: WORKERS }, async () => {
   for (let job = waiting.shift(); job; job = waiting.shift()) {
-    await look(contexts, job).catch((why) => bad.push(`${job.name}, ${job.state}, ${job.look}: ${why.message}`));
+    await look(contexts, job).catch((why) => bad.push(`${job.name}, ${job.opens ?? job.state}, ${job.look}: ${why.message}`));
   }
 }));
 await browser.close();

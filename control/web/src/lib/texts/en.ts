@@ -86,6 +86,10 @@ export const t = {
     traffic: "Network", disk: "Disk", reads: "Read", writes: "Written", requests: "Disk requests", packets: "Packets", range: "Time",
     ranges: { "1h": "1 hour", "24h": "24 hours", "7d": "7 days", "30d": "30 days" }, none: "Nothing was measured yet", noneText: "Curves begin when the server runs.",
   },
+  traffic: {
+    title: "Traffic this month", resets: "Counted anew from", of: (quota: string) => `of ${quota}`, split: (received: string, sent: string) => `${received} received, ${sent} sent`,
+    held: (rate: number) => `What the package allows is used up: until the month ends the server is held to ${rate} Mbit/s.`, allows: (quota: string) => `${quota} traffic a month`,
+  },
   renewal: {
     title: "Renewal", extend: "Pay ahead", next: "Next renewal", ofThis: "Of this", notYet: "not yet, it is being set up", auto: "Renew by itself from the wallet",
     addresses: (price: string) => `${price} for extra addresses`, extendTitle: (name: string) => `Pay ahead for ${name}`, months: "For how long",

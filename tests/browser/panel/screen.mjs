@@ -42,6 +42,9 @@ try {
   assert.deepEqual(guest.tickets, ["ticket1"]);
   assert.ok(!page.url().includes("ticket"), "the ticket is out of the address bar");
   await page.waitForTimeout(300);
+  await page.keyboard.type("k");
+  await page.waitForTimeout(100);
+  assert.deepEqual(guest.keys, ["k"], "the screen has the keys at once");
   await judged("connected");
 
   await page.getByRole("button", { name: "Type text" }).click();
@@ -75,6 +78,10 @@ try {
   guest.close(); // a network that broke
   await inState("connected");
   assert.deepEqual(guest.tickets, ["ticket1", "ticket2"]);
+  await page.waitForTimeout(300);
+  await page.keyboard.type("y");
+  await page.waitForTimeout(100);
+  assert.deepEqual(guest.keys, ["x", "y"], "as before the break");
 
   isOn = false;
   guest.close("ended");

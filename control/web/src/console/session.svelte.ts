@@ -1,5 +1,6 @@
 // One screen: connected, or on the way to it, or why not. It comes back by itself where it can get new tickets.
 import RFB from "@novnc/novnc";
+import { tick } from "svelte";
 import { renew } from "./ticket";
 import { t, wordsOf } from "./texts";
 
@@ -45,7 +46,8 @@ export class Session {
         this.attempts = 0;
         this.state = "connected";
         this.screen = screen;
-        screen.focus({ preventScroll: true });
+        // Not before the page shows it: what is hidden takes no focus, and keys would go nowhere.
+        void tick().then(() => screen.focus({ preventScroll: true }));
       }));
       screen.addEventListener("securityfailure", () => mine.close());
       mine.send(ticket);

@@ -1,6 +1,6 @@
 // The browser, and a control plane that says what a test wants.
 import { chromium } from "playwright-core";
-import { answers } from "./fixtures.mjs";
+import { answers, person } from "./fixtures.mjs";
 
 export const launch = () =>
   chromium.launch({
@@ -19,7 +19,7 @@ const SIGNED_OUT = { ok: false, error: { code: "unauthorized", message: "You are
 /** What a page needs to be there at all; answered in every state. */
 const ALWAYS = [/^\/panel\/v1\/site$/, /^\/panel\/v1\/person$/];
 
-/** Answers what a page asks, as `state` says: `loading` (never), `error`, `empty` or `thousand`. */
+/** Answers what a page asks, as `state` says: `loading` (never), `error`, `empty`, `thousand`, or `terms` (that are new). */
 export async function pretend(page, state, isIn) {
   const known = answers(state === "thousand" ? 1000 : 0);
   await page.route(/\/(api\/v1|panel\/v1)\//, async (route) => {
@@ -27,6 +27,7 @@ export async function pretend(page, state, isIn) {
     const json = (status, body) => route.fulfill({ status, contentType: "application/json", body: JSON.stringify(body) });
     if (url.pathname === "/api/v1/events") return undefined; // nothing happens
     if (url.pathname === "/panel/v1/person" && !isIn) return json(401, SIGNED_OUT);
+    if (url.pathname === "/panel/v1/person" && state === "terms") return json(200, { ok: true, data: { ...person, terms_to_accept: "2026-11" } });
     const isAlways = ALWAYS.some((form) => form.test(url.pathname));
     if (!isAlways && state === "loading") return undefined;
     if (!isAlways && state === "error") return json(503, REFUSAL);

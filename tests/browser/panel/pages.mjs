@@ -31,7 +31,9 @@ const jobs = Object.keys(routes).flatMap((name, row) =>
     const looks = Object.keys(LOOKS);
     return (few === "--few" ? [looks[(row + column) % looks.length]] : looks).map((look) => ({ name, state, look }));
   }),
-).concat(DIALOGS.map(([name, opens], row) => ({ name, state: "thousand", look: ["phone", "dark"][row % 2], opens }))).filter((job) => !only || job.name === only);
+).concat(DIALOGS.map(([name, opens], row) => ({ name, state: "thousand", look: ["phone", "dark"][row % 2], opens })))
+  .concat({ name: "servers", state: "terms", look: "phone" })
+  .filter((job) => !only || job.name === only);
 
 async function judge(page, { name, state, look }) {
   const wide = await page.evaluate(() => document.documentElement.scrollWidth);

@@ -138,7 +138,7 @@ async function destroyByKeyboard() {
   await page.getByText("No servers yet").waitFor();
 }
 
-/** Sets a second factor up; answers a recovery code. */
+/** Sets a second factor up; answers its recovery codes. */
 async function secondFactor() {
   await press("Set it up");
   await dialog().getByLabel("Current password").fill(PASSWORD);
@@ -148,7 +148,7 @@ async function secondFactor() {
   await dialog().getByLabel("Code of the app").fill(code(secret, NOON_S + (Date.now() - began) / 1000));
   await press("Turn it on", dialog());
   await page.getByText("Recovery codes", { exact: true }).waitFor();
-  return page.locator("section[role=status] li").first().textContent();
+  return page.locator("section[role=status] li").allTextContents();
 }
 
 async function account() {
@@ -159,7 +159,7 @@ async function account() {
   await page.getByText(/^csp_live_/).first().waitFor();
   await page.getByRole("link", { name: "Account", exact: true }).click();
   await page.getByText("this one").waitFor();
-  const recovery = await secondFactor();
+  const [recovery, more] = await secondFactor();
   await press("Sign out everywhere");
   await press("Sign out everywhere", dialog());
   await heading("Sign in");
@@ -174,6 +174,15 @@ async function account() {
   await press("Sign in");
   await page.getByRole("link", { name: "Account", exact: true }).click();
   await page.getByText("9 recovery codes left").waitFor();
+  const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "Download" }).click()]);
+  assert.ok(file.suggestedFilename().endsWith(".json"), file.suggestedFilename());
+  await press("Close the account");
+  await dialog().getByLabel(/^Type grace@/).fill(EMAIL);
+  await dialog().getByLabel("Current password").fill(PASSWORD);
+  await dialog().getByLabel(/^Code/).fill(more);
+  await press("Close for ever", dialog());
+  await dialog().getByText(/USD in its wallet/).first().waitFor(); // what is still there is said, and nothing is closed
+  await page.keyboard.press("Escape");
   await press("Sign out");
   await heading("Sign in");
   await page.goto(`${control.url}/panel/forgotten`);

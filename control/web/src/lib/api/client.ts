@@ -21,10 +21,11 @@ export class Failure extends Error {
     return this.detail?.details.fields.find((fault) => fault.field === name)?.reason;
   }
 
-  /** Faults of fields that the form does not have; of a state that does not allow it, what stands in the way. */
+  /** Faults of fields that the form does not have, unless the message says them already. */
   others(names: readonly string[]): string[] {
     const fields = this.detail?.details.fields ?? [];
-    return fields.filter((fault) => !names.includes(fault.field)).map((fault) => (this.code === "conflict" ? fault.reason : `${fault.field}: ${fault.reason}`));
+    const untold = fields.filter((fault) => !names.includes(fault.field) && !this.message.includes(fault.reason));
+    return untold.map((fault) => `${fault.field}: ${fault.reason}`);
   }
 }
 

@@ -1,7 +1,8 @@
 // Opens every page of the panel, from the router's own list, in each state, in light, dark and at 360 px; takes pictures, and
 // holds each against: nothing that the browser finds fault with, no wider than the window, and no fault by axe.
 //
-//   node pages.mjs URL FOLDER [--few]    pictures go to FOLDER; --few: each page once in each state, looks taken in turn; dialogs are always opened once
+//   node pages.mjs URL FOLDER [--few]    pictures go to FOLDER; --few: each page with a thousand rows and in one
+//   other state, looks taken in turn; dialogs are always opened once
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { faultsOf, launch, NOW, pretend } from "./browser.mjs";
@@ -27,7 +28,7 @@ const WORKERS = 2;
 
 const address = (name) => url + routes[name].path.replace(":uuid", uuid(name === "network" ? 8 : 1, 0)) + (TOKENS[name] ?? "");
 const jobs = Object.keys(routes).flatMap((name, row) =>
-  STATES.flatMap((state, column) => {
+  (few === "--few" ? [STATES[0], STATES[1 + (row % 3)]] : STATES).flatMap((state, column) => {
     const looks = Object.keys(LOOKS);
     return (few === "--few" ? [looks[(row + column) % looks.length]] : looks).map((look) => ({ name, state, look }));
   }),

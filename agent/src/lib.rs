@@ -23,6 +23,7 @@ pub mod network;
 pub mod networks;
 pub mod newest;
 pub mod plan;
+pub mod shared_look;
 pub mod spec_file;
 pub mod storage;
 pub mod telemetry;

@@ -8,7 +8,6 @@ pub mod fault;
 mod networking;
 mod orphans;
 pub mod setup;
-pub mod shared_look;
 mod storing;
 mod surplus;
 mod upkeep;
@@ -39,7 +38,6 @@ use self::{
     fault::{Coded, story},
     networking::{AllNetworks, Networking},
     setup::VncFolder,
-    shared_look::SharedLook,
     storing::Storing,
     upkeep::Bounds,
     watched::Watched,
@@ -52,6 +50,7 @@ use crate::{
     },
     machine::{BootId, HostEvent, HostFacts, Machine, Mark, OffCause, Promised, Seen, SeenState, Stamp},
     network::{filter_rules, segment::Segments},
+    shared_look::SharedLook,
     storage::{seed::SeedFiles, trash_clock::TrashClock},
     traffic::Meter,
 };

@@ -22,6 +22,7 @@ use crate::{
         NetworkError,
         dhcp::responder::Responders,
         filter::{self, AllFilters, Before, FilterLooks},
+        filter_loads::FilterLoads,
         filter_rules::{PrivateTap, ServerFilters},
         links::{Link, Links},
         segment::{Ready, Segments, name::VLAN_BRIDGE, vlan::PortTags},
@@ -41,6 +42,7 @@ pub(super) struct Networking {
     shaping: Shaping,
     dhcp: Responders,
     looks: Arc<FilterLooks>,
+    loads: Arc<FilterLoads>,
     meter: Arc<Meter>,
 }
 
@@ -80,6 +82,7 @@ impl Networking {
             links,
             dhcp: Responders::default(),
             looks: Arc::default(),
+            loads: Arc::default(),
         })
     }
 
@@ -170,7 +173,8 @@ impl Networking {
         let is_held = gates.is_some();
         let own = mark::public_addresses(spec).into_iter().collect();
         let filters = ServerFilters { server, own, macs, private, smtp_open: spec.smtp_open, gates, mark };
-        if blocking(move || filter::load(&filters)).await? == Before::Altered {
+        let loads = Arc::clone(&self.loads);
+        if blocking(move || loads.load(filters)).await? == Before::Altered {
             tracing::warn!(%server, "the server's filters were changed behind csp's back; they were set anew");
         }
         if is_held { Ok(()) } else { told(self.shaping.release(server).await) }

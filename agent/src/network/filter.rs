@@ -25,6 +25,8 @@ use crate::machine::Mark;
 /// Of a table that is there but not as it was loaded. No value has this mark but by a chance of 2^-64.
 pub const BROKEN: Mark = Mark(0);
 const LOAD: &str = "put the server's filters in place";
+/// Programs that read tables at once.
+const LANES: usize = 4;
 
 /// The netdev tables of the host that have chains, and whether the guard stands.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -185,13 +187,8 @@ pub fn read(table: &str) -> Result<FilterTable, NetworkError> {
 /// When nftables refuses, and then what was there before still holds; or when somebody else changes them at the same time.
 pub fn load(filters: &ServerFilters) -> Result<Before, NetworkError> {
     let name = filter_rules::table_of(filters.server);
-    let macs = filters.macs.iter().chain(filters.private.iter().map(|tap| &tap.mac));
-    let taps = macs.map(|mac| TapName::of(filters.server, *mac));
-    let wanted: BTreeSet<String> = taps.flat_map(|tap| chains_of(&tap)).collect();
     nft::apply(LOAD, filter_rules::open(filters.server))?;
-    let listed = nft::list_table(LOAD, &name)?;
-    let before = if FilterTable::read(&listed).is_altered() { Before::Altered } else { Before::AsLeft };
-    let stale: Vec<String> = nft::chains_in(&listed).into_iter().filter(|chain| !wanted.contains(chain)).collect();
+    let (before, stale) = found(filters)?;
     let commands = filter_rules::load(filters, &stale);
     nft::apply(LOAD, commands.clone())?;
     let table = read(&name)?;
@@ -200,6 +197,65 @@ pub fn load(filters: &ServerFilters) -> Result<Before, NetworkError> {
     }
     nft::apply(LOAD, filter_rules::seal(filters.server, Seal { mark: filters.mark, content: table.content }))?;
     Ok(before)
+}
+
+/// How a server's table, which is there, is found, and what of it is no longer wanted.
+fn found(filters: &ServerFilters) -> Result<(Before, Vec<String>), NetworkError> {
+    let macs = filters.macs.iter().chain(filters.private.iter().map(|tap| &tap.mac));
+    let taps = macs.map(|mac| TapName::of(filters.server, *mac));
+    let wanted: BTreeSet<String> = taps.flat_map(|tap| chains_of(&tap)).collect();
+    let listed = nft::list_table(LOAD, &filter_rules::table_of(filters.server))?;
+    let before = if FilterTable::read(&listed).is_altered() { Before::Altered } else { Before::AsLeft };
+    let stale = nft::chains_in(&listed).into_iter().filter(|chain| !wanted.contains(chain)).collect();
+    Ok((before, stale))
+}
+
+/// Puts the filters of several servers in place, in one transaction for all of them, and then seals them. When nftables refuses
+/// that, each is loaded alone, so that only the server whose filters cannot be is told so. Blocks.
+#[must_use]
+pub fn load_all(all: &[ServerFilters]) -> Vec<Result<Before, NetworkError>> {
+    let servers: BTreeSet<ServerId> = all.iter().map(|filters| filters.server).collect();
+    let together = (all.len() > 1 && servers.len() == all.len()).then(|| load_together(all).ok()).flatten();
+    together.unwrap_or_else(|| all.iter().map(load).collect())
+}
+
+fn load_together(all: &[ServerFilters]) -> Result<Vec<Result<Before, NetworkError>>, NetworkError> {
+    // A table without any chain has nothing in it that could be altered or stale.
+    let there: BTreeSet<String> = nft::list_chains(LOAD)?.into_iter().map(|chain| chain.table).collect();
+    let (mut before, mut stale) = (Vec::new(), Vec::new());
+    for filters in all {
+        let is_there = there.contains(&filter_rules::table_of(filters.server));
+        let (was, no_longer) = if is_there { found(filters)? } else { (Before::AsLeft, Vec::new()) };
+        before.push(was);
+        stale.push(no_longer);
+    }
+    let with_stale: Vec<_> = all.iter().zip(stale).collect();
+    nft::apply(LOAD, filter_rules::load_all(&with_stale))?;
+    let (mut done, mut seals) = (Vec::new(), Vec::new());
+    for (((filters, stale), before), table) in with_stale.iter().zip(before).zip(read_all(all)) {
+        let (name, table) = (filter_rules::table_of(filters.server), table?);
+        if table.is_made_by(&filter_rules::load(filters, stale), &filters.own) {
+            seals.extend(filter_rules::seal(filters.server, Seal { mark: filters.mark, content: table.content }));
+            done.push(Ok(before));
+        } else {
+            done.push(Err(NetworkError::FilterRace(name)));
+        }
+    }
+    nft::apply(LOAD, seals)?;
+    Ok(done)
+}
+
+/// The tables of these servers. nft reads one at a time, so several of it run at once.
+fn read_all(all: &[ServerFilters]) -> Vec<Result<FilterTable, NetworkError>> {
+    let lane = |part: &[ServerFilters]| -> Vec<_> {
+        part.iter().map(|filters| read(&filter_rules::table_of(filters.server))).collect()
+    };
+    let parts = all.chunks(all.len().div_ceil(LANES).max(1));
+    std::thread::scope(|scope| {
+        let lanes: Vec<_> = parts.map(|part| (part, scope.spawn(move || lane(part)))).collect();
+        // A lane that could not be read to its end is read here.
+        lanes.into_iter().flat_map(|(part, read)| read.join().unwrap_or_else(|_| lane(part))).collect()
+    })
 }
 
 /// Removes the server's filters; done when there are none. Blocks.

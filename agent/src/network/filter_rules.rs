@@ -143,12 +143,21 @@ pub fn is_label(chain: &str) -> bool {
 /// no longer wanted.
 #[must_use]
 pub fn load(filters: &ServerFilters, stale: &[String]) -> Vec<Value> {
+    guard().into_iter().chain(table(filters, stale)).collect()
+}
+
+/// The same for many servers at once, each with what is stale in its table.
+#[must_use]
+pub fn load_all(all: &[(&ServerFilters, Vec<String>)]) -> Vec<Value> {
+    guard().into_iter().chain(all.iter().flat_map(|(filters, stale)| table(filters, stale))).collect()
+}
+
+/// A server's own part of it.
+fn table(filters: &ServerFilters, stale: &[String]) -> Vec<Value> {
     let name = table_of(filters.server);
     let table = || json!({"family": FAMILY, "name": name});
     let set = || json!({"family": FAMILY, "table": name, "name": OWN, "type": "ipv4_addr"});
-    let mut commands = guard();
-    commands.push(json!({"add": {"table": table()}}));
-    commands.push(json!({"flush": {"table": table()}}));
+    let mut commands = vec![json!({"add": {"table": table()}}), json!({"flush": {"table": table()}})];
     commands.extend(
         stale.iter().map(|chain| json!({"delete": {"chain": {"family": FAMILY, "table": name, "name": chain}}})),
     );

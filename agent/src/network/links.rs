@@ -19,9 +19,11 @@ use rtnetlink::{
     },
 };
 
+use nix::errno::Errno;
 use tokio::sync::Mutex;
 
 use super::NetworkError;
+use crate::shared_look::SharedLook;
 
 /// The kernel's word for a dump during which something changed (linux/netlink.h).
 const NLM_F_DUMP_INTR: u16 = 0x10;
@@ -83,7 +85,14 @@ pub struct Links {
     handle: Handle,
     /// Held while a list is read: the kernel gives one at a time over a connection, and refuses a second one meanwhile.
     listing: Arc<Mutex<()>>,
+    /// Who asks for all interfaces while others do shares the next list.
+    looks: Arc<SharedLook<Listed>>,
 }
+
+/// A list that many share, or the kernel's number and words for why there is none.
+type Listed = Result<Arc<Vec<Link>>, (Option<i32>, String)>;
+
+const LIST: &str = "list the network interfaces";
 
 impl Links {
     /// Connects. Must be called inside a tokio runtime, which drives the connection until the value is dropped.
@@ -94,16 +103,25 @@ impl Links {
         let (connection, handle, _) =
             rtnetlink::new_connection().map_err(|error| failed("open a netlink socket", None, &error))?;
         tokio::spawn(connection);
-        Ok(Self { handle, listing: Arc::default() })
+        Ok(Self { handle, listing: Arc::default(), looks: Arc::default() })
     }
 
-    /// Every interface.
+    /// Every interface, in a list that began after this call. Those who ask at once share one: with a thousand interfaces it
+    /// takes long, and many workers ask.
     ///
     /// # Errors
     /// When the kernel gives no whole list.
     pub async fn list(&self) -> Result<Vec<Link>, NetworkError> {
-        const DOING: &str = "list the network interfaces";
-        let answers = self.dump(DOING, RouteNetlinkMessage::GetLink(LinkMessage::default())).await?;
+        let why = |error| match error {
+            NetworkError::Netlink { errno, reason, .. } => (errno, reason),
+            other => (None, other.to_string()),
+        };
+        let listed = self.looks.look(async || self.list_alone().await.map(Arc::new).map_err(why)).await;
+        listed.map(|links| links.to_vec()).map_err(|(errno, reason)| failed(LIST, errno, &reason))
+    }
+
+    async fn list_alone(&self) -> Result<Vec<Link>, NetworkError> {
+        let answers = self.dump(LIST, RouteNetlinkMessage::GetLink(LinkMessage::default())).await?;
         let read_link = |answer| match answer {
             RouteNetlinkMessage::NewLink(message) => Some(read(&message)),
             _ => None,
@@ -111,7 +129,7 @@ impl Links {
         let links: Vec<Link> = answers.into_iter().filter_map(read_link).collect();
         // Every network namespace has a loopback interface: an empty list is a connection that ended.
         if links.is_empty() {
-            return Err(failed(DOING, None, &"the kernel gave none"));
+            return Err(failed(LIST, None, &"the kernel gave none"));
         }
         Ok(links)
     }
@@ -234,9 +252,24 @@ impl Links {
     /// # Errors
     /// When there is none.
     pub(super) async fn index_of(&self, name: &str) -> Result<u32, NetworkError> {
-        let links = self.list().await?;
-        let found = links.iter().find(|link| link.name == name).map(|link| link.index);
+        let found = self.named(name).await?.map(|link| link.index);
         found.ok_or_else(|| failed(&format!("find {name}"), None, &"it is not there"))
+    }
+
+    /// The interface of that name, asked for alone.
+    ///
+    /// # Errors
+    /// When the kernel does not tell.
+    pub async fn named(&self, name: &str) -> Result<Option<Link>, NetworkError> {
+        let mut found = self.handle.link().get().match_name(name).execute();
+        match found.next().await {
+            Some(Ok(message)) => Ok(Some(read(&message))),
+            None => Ok(None),
+            Some(Err(error)) => match of_rtnetlink(&format!("find {name}"), error) {
+                gone if gone.is(Errno::ENODEV) => Ok(None),
+                error => Err(error),
+            },
+        }
     }
 
     /// Keeps an interface from speaking IPv6 by itself. A kernel that does not speak it refuses, and that is as well.

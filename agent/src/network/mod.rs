@@ -8,6 +8,7 @@ pub mod arp_probe;
 pub mod bridge;
 pub mod dhcp;
 pub mod filter;
+pub mod filter_loads;
 pub mod filter_rules;
 pub mod filter_table;
 pub mod links;

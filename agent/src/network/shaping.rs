@@ -84,9 +84,9 @@ impl Shaping {
     }
 
     async fn find(&self, mark: QueueMark, name: &str) -> Result<Option<u32>, NetworkError> {
-        let links = self.links.list().await?;
-        match queue::find(&links, mark.server, mark.direction) {
-            None if links.iter().any(|link| link.name == name) => Err(NetworkError::ForeignLink(name.to_owned())),
+        let Some(link) = self.links.named(name).await? else { return Ok(None) };
+        match queue::find(std::slice::from_ref(&link), mark.server, mark.direction) {
+            None => Err(NetworkError::ForeignLink(name.to_owned())),
             found => Ok(found.map(|link| link.index)),
         }
     }
@@ -97,8 +97,11 @@ impl Shaping {
     /// # Errors
     /// When the kernel refuses.
     pub async fn release(&self, server: ServerId) -> Result<(), NetworkError> {
-        let links = self.links.list().await?;
-        let queues: Vec<&Link> = Direction::BOTH.iter().filter_map(|way| queue::find(&links, server, *way)).collect();
+        let mut queues = Vec::new();
+        for direction in Direction::BOTH {
+            let link = self.links.named(&queue::name(server, direction)).await?;
+            queues.extend(link.filter(|link| queue::find(std::slice::from_ref(link), server, direction).is_some()));
+        }
         if queues.is_empty() {
             return Ok(());
         }
@@ -106,7 +109,7 @@ impl Shaping {
             traffic_control::set_rate(&self.links, queue.index, Rate::of_mbit(OPEN_MBIT)).await?;
         }
         sleep(EMPTIES).await;
-        for queue in queues {
+        for queue in &queues {
             self.links.delete(queue).await?;
         }
         Ok(())

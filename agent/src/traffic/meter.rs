@@ -81,7 +81,10 @@ impl Meter {
     }
 
     /// Counts, writes down, and has told what changed.
-    async fn settle(&self) -> Result<(), String> {
+    ///
+    /// # Errors
+    /// When the kernel does not tell, or the state folder cannot be written; for people.
+    pub async fn settle(&self) -> Result<(), String> {
         let mut count = self.count.lock().await;
         self.try_look(&mut count).await.map_err(|why| why.to_string())?;
         if *self.written.borrow() == *count {

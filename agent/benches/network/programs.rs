@@ -1,0 +1,132 @@
+//! The same by programs: in as few batches as can be, and one program a step.
+
+use std::{
+    io::Write as _,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use csp_agent::network::{
+    filter_rules,
+    queue::{Direction, QueueMark, Rate, name},
+    tap_name::{TapMark, TapName},
+};
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+
+use super::{Adapter, BRIDGE, MBIT};
+
+/// Runs a program to its end.
+pub fn run(program: &str, words: &[&str]) {
+    assert!(Command::new(program).args(words).status().unwrap().success(), "{program} {words:?}");
+}
+
+/// Runs a program that reads what it is to do.
+fn feed(program: &str, words: &[&str], input: &str) {
+    let mut child = Command::new(program).args(words).stdin(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success(), "{program} {words:?}");
+}
+
+/// What is to be done for one adapter, word by word.
+struct Words {
+    links: Vec<Vec<String>>,
+    rates: Vec<Vec<String>>,
+    up: Vec<String>,
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.split(' ').map(str::to_owned).collect()
+}
+
+impl Words {
+    fn of(adapter: &Adapter) -> Self {
+        let tap = TapName::of(adapter.server, adapter.mac).to_string();
+        let mark = TapMark { server: adapter.server, mac: adapter.mac, network: None }.to_string();
+        let with_alias = |text: String, alias: String| [words(&text), vec!["alias".to_owned(), alias]].concat();
+        let mut links = vec![
+            words(&format!("tuntap add dev {tap} mode tap vnet_hdr")),
+            with_alias(format!("link set dev {tap} address {} master {BRIDGE}", adapter.mac.of_tap()), mark),
+        ];
+        let (rate, mut rates) = (Rate::of_mbit(MBIT), Vec::new());
+        for direction in Direction::BOTH {
+            let queue = name(adapter.server, direction);
+            let mark = QueueMark { server: adapter.server, direction, mbit: MBIT }.to_string();
+            links.push(words(&format!("link add {queue} type ifb")));
+            links.push(with_alias(format!("link set dev {queue} up"), mark));
+            let (bits, burst, limit) = (rate.bytes_per_second * 8, rate.burst_bytes, rate.waiting_bytes);
+            let tbf =
+                format!("qdisc replace dev {queue} root handle 1: tbf rate {bits}bit burst {burst} limit {limit}");
+            rates.push(words(&tbf));
+        }
+        Self { links, rates, up: words(&format!("link set dev {tap} up")) }
+    }
+}
+
+/// A line of `ip -batch`: an alias has spaces.
+fn line(words: &[String]) -> String {
+    words
+        .iter()
+        .map(|word| if word.contains(' ') { format!("\"{word}\"") } else { word.clone() })
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn text(lines: Vec<String>) -> String {
+    lines.join("\n") + "\n"
+}
+
+fn ruleset(commands: Vec<Value>) -> String {
+    json!({ "nftables": commands }).to_string()
+}
+
+/// One `ip`, one `tc`, one `nft`, one `ip`.
+pub fn batch(_: &Runtime, adapters: &[Adapter]) -> Duration {
+    let all: Vec<Words> = adapters.iter().map(Words::of).collect();
+    let links = text(all.iter().flat_map(|words| words.links.iter().map(|words| line(words))).collect());
+    let rates = text(all.iter().flat_map(|words| words.rates.iter().map(|words| line(words))).collect());
+    let up = text(all.iter().map(|words| line(&words.up)).collect());
+    let filters = ruleset(adapters.iter().flat_map(|adapter| filter_rules::load(&adapter.filters(), &[])).collect());
+    let begun = Instant::now();
+    feed("ip", &["-batch", "-"], &links);
+    feed("tc", &["-batch", "-"], &rates);
+    feed("nft", &["-j", "-f", "-"], &filters);
+    feed("ip", &["-batch", "-"], &up);
+    begun.elapsed()
+}
+
+/// A program for each step of each adapter.
+pub fn steps(_: &Runtime, adapters: &[Adapter]) -> Duration {
+    let all: Vec<(Words, String)> = adapters
+        .iter()
+        .map(|adapter| (Words::of(adapter), ruleset(filter_rules::load(&adapter.filters(), &[]))))
+        .collect();
+    let one = |program: &str, words: &[String]| run(program, &words.iter().map(String::as_str).collect::<Vec<_>>());
+    let begun = Instant::now();
+    for (words, filters) in &all {
+        words.links.iter().for_each(|words| one("ip", words));
+        words.rates.iter().for_each(|words| one("tc", words));
+        feed("nft", &["-j", "-f", "-"], filters);
+        one("ip", &words.up);
+    }
+    begun.elapsed()
+}
+
+/// That all of it is there: nobody is fast by leaving something out.
+pub fn see(adapters: &[Adapter]) {
+    let said = |program: &str, words: &[&str]| {
+        String::from_utf8(Command::new(program).args(words).output().unwrap().stdout).unwrap()
+    };
+    let (links, queues) = (said("ip", &["link"]), said("tc", &["qdisc"]));
+    let chains = said("nft", &["-j", "list", "chains"]);
+    for adapter in adapters {
+        let tap = TapName::of(adapter.server, adapter.mac).to_string();
+        let is_up = |line: &&str| line.contains(&tap) && line.contains("UP") && line.contains(BRIDGE);
+        assert!(links.lines().any(|line| is_up(&line)), "{tap}: {links}");
+        assert!(chains.contains(&format!("from_{tap}")) && chains.contains(&format!("to_{tap}")), "{tap}");
+        for direction in Direction::BOTH {
+            let queue = name(adapter.server, direction);
+            assert!(queues.lines().any(|line| line.contains(&queue) && line.contains("tbf")), "{queue}");
+        }
+    }
+}

@@ -65,8 +65,7 @@ impl World {
 
     async fn ip_of(&mut self, server: &str) -> Option<String> {
         let ips = self.ask("GET", &format!("/servers/{server}/extra-ips"), json!({})).await;
-        let first = ips.data().as_array().and_then(|ips| ips.first()?["uuid"].as_str().map(str::to_owned));
-        first
+        ips.data().as_array().and_then(|ips| ips.first()?["uuid"].as_str().map(str::to_owned))
     }
 
     async fn step(&mut self) {

@@ -1,7 +1,9 @@
 //! What each request was to charge and to give back, worked out again: by the same rules, from the lines as they were when it
 //! was accepted, or when it was given up.
 
-use csp_shared::id::{LeaseId, ServerId};
+use std::{collections::BTreeMap, ops::Deref};
+
+use csp_shared::id::{ActionId, LeaseId, ServerId};
 
 use super::{
     Difference, DifferenceKind, cents,
@@ -31,8 +33,30 @@ struct Due {
     at: Option<Time>,
 }
 
+/// A service's rows, and the place of each request among the others.
+struct Known<'a> {
+    rows: &'a ServiceRows,
+    order: BTreeMap<ActionId, usize>,
+}
+
+impl Known<'_> {
+    fn order(&self, action: ActionId) -> Option<usize> {
+        self.order.get(&action).copied()
+    }
+}
+
+impl Deref for Known<'_> {
+    type Target = ServiceRows;
+
+    fn deref(&self) -> &ServiceRows {
+        self.rows
+    }
+}
+
 /// Holds all requests against their lines and credits.
 pub(super) fn check_promises(server: ServerId, rows: &ServiceRows, found: &mut Vec<Difference>) {
+    let order = rows.actions.iter().enumerate().map(|(place, action)| (action.id, place)).collect();
+    let rows = &Known { rows, order };
     let carried = rows.carried();
     let is_kept = |action: &&ActionRow| {
         let is_end = action.command == "destroy" && rows.end_credit.as_deref() == Some("carried");
@@ -64,7 +88,7 @@ pub(super) fn check_promises(server: ServerId, rows: &ServiceRows, found: &mut V
 }
 
 /// What a request is to charge and give back.
-fn due(action: &ActionRow, rows: &ServiceRows) -> Result<Due, String> {
+fn due(action: &ActionRow, rows: &Known<'_>) -> Result<Due, String> {
     let lease = || action.lease.ok_or_else(|| "nothing says which address it is about".to_owned());
     let is_undone = action.is_given_up();
     let withdrawn = |lease: LeaseId| match action.finished {
@@ -120,7 +144,7 @@ fn due(action: &ActionRow, rows: &ServiceRows) -> Result<Due, String> {
 }
 
 /// What the removal of an address gives back, by what it says of itself.
-fn removed(action: &ActionRow, lease: LeaseId, rows: &ServiceRows) -> Vec<Credit> {
+fn removed(action: &ActionRow, lease: LeaseId, rows: &Known<'_>) -> Vec<Credit> {
     let (paid, now) = (at_its_start(action, rows), action.asked);
     let lines = || rows.lines().filter(|(_, line)| line.lease == Some(lease));
     let added = lines().find_map(|(_, line)| line.added).unwrap_or(now);
@@ -137,21 +161,21 @@ fn removed(action: &ActionRow, lease: LeaseId, rows: &ServiceRows) -> Vec<Credit
 }
 
 /// A request's own lines.
-fn bought<'a>(action: &'a ActionRow, rows: &'a ServiceRows) -> impl Iterator<Item = (i64, &'a LineRow)> {
+fn bought<'a>(action: &'a ActionRow, rows: &'a Known<'_>) -> impl Iterator<Item = (i64, &'a LineRow)> {
     let mut lines: Vec<_> = rows.lines().map(|(period, line)| (period.ordinal, line)).collect();
     lines.sort_by_key(|(_, line)| line.id);
     lines.into_iter().filter(|(_, line)| line.action == Some(action.id))
 }
 
 /// A request's own credits, but for lines that came back whole.
-fn own<'a>(action: &'a ActionRow, rows: &'a ServiceRows) -> impl Iterator<Item = (&'a LineRow, &'a CreditRow)> {
+fn own<'a>(action: &'a ActionRow, rows: &'a Known<'_>) -> impl Iterator<Item = (&'a LineRow, &'a CreditRow)> {
     let all = rows.lines().flat_map(|(_, line)| line.credits.iter().map(move |credit| (line, credit)));
     all.filter(|(_, credit)| credit.action == Some(action.id) && credit.basis != Basis::Whole.as_str())
 }
 
 /// What an address costs stands in the lines alone: the charges at the price, among those that its lines name, at which they
 /// are what was charged; those at the first one where they are at none.
-fn at_a_price(action: &ActionRow, rows: &ServiceRows, charges: impl Fn(Cents) -> Vec<Charge>) -> Vec<Charge> {
+fn at_a_price(action: &ActionRow, rows: &Known<'_>, charges: impl Fn(Cents) -> Vec<Charge>) -> Vec<Charge> {
     let mut prices: Vec<i64> = bought(action, rows).map(|(_, line)| line.price).collect();
     prices.dedup();
     let all: Vec<Vec<Charge>> = prices.into_iter().map(|price| charges(amount(price))).collect();
@@ -160,7 +184,7 @@ fn at_a_price(action: &ActionRow, rows: &ServiceRows, charges: impl Fn(Cents) ->
     first.unwrap_or_else(|| charges(Cents::ZERO))
 }
 
-fn is_charged(action: &ActionRow, rows: &ServiceRows, charges: &[Charge]) -> bool {
+fn is_charged(action: &ActionRow, rows: &Known<'_>, charges: &[Charge]) -> bool {
     let charged = bought(action, rows)
         .map(|(ordinal, line)| (ordinal, thing(line), line.price, line.net_price, line.from, line.list, line.net));
     let due = charges.iter().map(|charge| {
@@ -171,7 +195,7 @@ fn is_charged(action: &ActionRow, rows: &ServiceRows, charges: &[Charge]) -> boo
     charged.eq(due)
 }
 
-fn charges(action: &ActionRow, rows: &ServiceRows, due: &[Charge], tell: &mut impl FnMut(String)) {
+fn charges(action: &ActionRow, rows: &Known<'_>, due: &[Charge], tell: &mut impl FnMut(String)) {
     if !is_charged(action, rows, due) {
         let sum: i128 = bought(action, rows).map(|(_, line)| i128::from(line.net)).sum();
         let due: i128 = due.iter().map(|charge| i128::from(charge.net.get())).sum();
@@ -179,7 +203,7 @@ fn charges(action: &ActionRow, rows: &ServiceRows, due: &[Charge], tell: &mut im
     }
 }
 
-fn credits(action: &ActionRow, rows: &ServiceRows, due: &Due, tell: &mut impl FnMut(String)) {
+fn credits(action: &ActionRow, rows: &Known<'_>, due: &Due, tell: &mut impl FnMut(String)) {
     let mut given: Vec<(i64, i64, i64)> =
         own(action, rows).map(|(line, credit)| (line.id, credit.amount + credit.set_off, credit.kept)).collect();
     let mut wanted: Vec<(i64, i64, i64)> =
@@ -208,7 +232,7 @@ fn credits(action: &ActionRow, rows: &ServiceRows, due: &Due, tell: &mut impl Fn
 }
 
 /// What was bought by a request comes back whole when that is given up, and only then.
-fn whole(action: &ActionRow, rows: &ServiceRows, tell: &mut impl FnMut(String)) {
+fn whole(action: &ActionRow, rows: &Known<'_>, tell: &mut impl FnMut(String)) {
     // A move whose target was removed after the address had come to it was done as far as money goes.
     let is_given_up = action.is_given_up() && (action.let_go.is_none() || came_back(action, rows));
     if bought(action, rows).any(|(_, line)| has_whole(line, Some(action.id)) != is_given_up) {
@@ -218,7 +242,7 @@ fn whole(action: &ActionRow, rows: &ServiceRows, tell: &mut impl FnMut(String)) 
     }
 }
 
-fn came_back(action: &ActionRow, rows: &ServiceRows) -> bool {
+fn came_back(action: &ActionRow, rows: &Known<'_>) -> bool {
     bought(action, rows).any(|(_, line)| has_whole(line, Some(action.id)))
 }
 
@@ -227,7 +251,7 @@ fn thing(line: &LineRow) -> Thing {
 }
 
 /// What was paid when a request was accepted.
-fn at_its_start(action: &ActionRow, rows: &ServiceRows) -> Vec<Period> {
+fn at_its_start(action: &ActionRow, rows: &Known<'_>) -> Vec<Period> {
     let (now, own) = (action.asked, rows.order(action.id));
     let first = bought(action, rows).map(|(_, line)| line.id).min().unwrap_or(i64::MAX);
     let was_there = |line: &LineRow| match line.action {
@@ -238,7 +262,7 @@ fn at_its_start(action: &ActionRow, rows: &ServiceRows) -> Vec<Period> {
 }
 
 /// What was paid when a request was given up, and its own lines had come back.
-fn at_its_end(action: &ActionRow, rows: &ServiceRows, ended: Time) -> Vec<Period> {
+fn at_its_end(action: &ActionRow, rows: &Known<'_>, ended: Time) -> Vec<Period> {
     let own = rows.order(action.id);
     let was_there = |line: &LineRow| match line.action {
         Some(by) => rows.order(by) <= own || line.at < ended,
@@ -254,7 +278,7 @@ fn at_its_end(action: &ActionRow, rows: &ServiceRows, ended: Time) -> Vec<Period
 
 /// The periods of a service as they were.
 fn paid(
-    rows: &ServiceRows,
+    rows: &Known<'_>,
     now: Time,
     was_there: impl Fn(&LineRow) -> bool,
     was_given: impl Fn(&CreditRow) -> bool,

@@ -181,10 +181,4 @@ impl ServiceRows {
         let credits = self.lines().flat_map(|(_, line)| &line.credits);
         credits.filter(|credit| credit.action.is_none()).map(|credit| credit.at).max()
     }
-
-    /// The place of a request among the others.
-    #[must_use]
-    pub fn order(&self, action: ActionId) -> Option<usize> {
-        self.actions.iter().position(|row| row.id == action)
-    }
 }

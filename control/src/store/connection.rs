@@ -38,6 +38,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0029_traffic.sql"),
     include_str!("migrations/0030_closing.sql"),
     include_str!("migrations/0031_line_credits.sql"),
+    include_str!("migrations/0032_carried.sql"),
 ];
 
 /// Statements kept prepared on a connection: an unprepared one costs half again as much (measured).

@@ -10,11 +10,12 @@ use crate::domain::ledger::verify::{DisputeRow, Entry, Keys, PaidIn, PaymentRows
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LedgerPlace(pub(super) i64);
 
-fn side(account: Option<AccountId>, book: Option<String>) -> Result<Side, StoreError> {
+fn side(account: Option<AccountId>, book: Option<String>) -> Side {
     match (account, book) {
-        (Some(account), None) => Ok(Side::Wallet(account)),
-        (None, Some(book)) => Ok(Side::Book(book)),
-        _ => Err(StoreError::Damaged("a transfer's side is neither a wallet nor a book, or both".to_owned())),
+        (Some(account), None) => Side::Wallet(account),
+        (None, Some(book)) => Side::Book(book),
+        (None, None) => Side::None,
+        (Some(_), Some(_)) => Side::Both,
     }
 }
 
@@ -29,8 +30,8 @@ pub(super) fn entry(r: &Row<'_>) -> Result<(LedgerPlace, Entry), StoreError> {
     let owner: Option<AccountId> = row::parsed_maybe(r, 10)?;
     let entry = Entry {
         transfer: row::parsed(r, 1)?,
-        from: side(row::parsed_maybe(r, 2)?, r.get(3)?)?,
-        to: side(row::parsed_maybe(r, 4)?, r.get(5)?)?,
+        from: side(row::parsed_maybe(r, 2)?, r.get(3)?),
+        to: side(row::parsed_maybe(r, 4)?, r.get(5)?),
         amount: r.get(6)?,
         kind: r.get(7)?,
         key: r.get(8)?,
@@ -119,6 +120,9 @@ impl Read<'_> {
                 payment: paid_in(r, 6)?,
             })
         })?;
-        Ok(PaymentRows { refunds, disputes })
+        let sql = "SELECT k.cause_key FROM told_causes k \
+                   WHERE NOT EXISTS (SELECT 1 FROM transfers t WHERE t.id = k.transfer_id) ORDER BY k.transfer_id";
+        let untold = self.many(sql, [], |r| Ok(r.get(0)?))?;
+        Ok(PaymentRows { refunds, disputes, untold })
     }
 }

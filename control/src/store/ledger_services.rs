@@ -25,6 +25,7 @@ impl Read<'_> {
         after: ServicePlace,
         limit: u32,
     ) -> Result<(Vec<(ServerId, ServiceRows)>, ServicePlace), StoreError> {
+        let carried = self.many("SELECT until FROM ledger_carried", [], |r| row::time(r, 0))?;
         let sql = "SELECT s.id, s.uuid, s.paid_until, s.service_status IN ('failed', 'destroyed'), s.end_credit, \
                    s.anchor_at FROM servers s WHERE s.id > ?1 ORDER BY s.id LIMIT ?2";
         let services = self.many(sql, (after.0, limit), |r| {
@@ -32,6 +33,7 @@ impl Read<'_> {
                 paid_until: row::time_maybe(r, 2)?,
                 has_ended: r.get(3)?,
                 end_credit: r.get(4)?,
+                carried_until: carried.first().copied(),
                 anchor: row::time_maybe(r, 5)?,
                 ..ServiceRows::default()
             };

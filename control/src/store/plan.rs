@@ -57,6 +57,8 @@ const WHOLE: &[(&str, &str)] = &[
     ("FROM disputes d JOIN accounts a", "the operator's list of disputes"),
     ("FROM disputes d JOIN accounts o", "the ledger's check"),
     ("FROM refunds r", "the ledger's check"),
+    ("FROM told_causes k WHERE NOT EXISTS", "the ledger's check"),
+    ("FROM ledger_carried", "one row at most"),
     ("WHERE n.state <> 'free' ORDER BY n.id", "the operator's list of private networks"),
     ("FROM network_objects o JOIN hosts h ON h.id = o.host_id ORDER BY o.host_id, o.id", "an audit's question"),
     ("ON l.id = n.location_id ORDER BY n.id DESC", "the operator's list of notices"),

@@ -104,6 +104,21 @@ async fn every_fact_that_has_a_second_witness_is_missed_when_it_is_changed() {
         ("UPDATE disputes SET opened_at = opened_at - 60", "dispute"),
         ("UPDATE disputes SET payment_id = (SELECT id FROM transfers WHERE cause_key = 'topup/second')", "dispute"),
         ("DELETE FROM transfers WHERE cause_key = 'dispute/dp_open'", "dispute"),
+        ("INSERT INTO told_causes VALUES (99999, 'topup/invented')", "cause_key"),
+        (
+            "UPDATE transfers SET balance_after_cents = balance_after_cents - 5000 WHERE balance_after_cents IS NOT NULL \
+             AND id > (SELECT id FROM transfers WHERE cause_key = 'topup/second'); \
+             DELETE FROM transfers WHERE cause_key = 'topup/second'; \
+             UPDATE accounts SET balance_cents = balance_cents - 5000",
+            "cause_key",
+        ),
+        ("PRAGMA ignore_check_constraints = ON; UPDATE transfers SET to_book = 'revenue' WHERE id = 1", "sides"),
+        (
+            "PRAGMA ignore_check_constraints = ON; UPDATE transfers SET from_book = NULL, from_account_id = NULL WHERE id = 1",
+            "sides",
+        ),
+        ("DELETE FROM accounts", "sides"),
+        ("DELETE FROM servers WHERE hostname = 'up'", "cause_misfit"),
         ("DELETE FROM refunds", "refund"),
         ("UPDATE refunds SET amount_cents = amount_cents + 1", "refund"),
         ("UPDATE refunds SET amount_cents = 100000", "refund"),

@@ -108,6 +108,8 @@ pub fn side(side: &Side) -> String {
     match side {
         Side::Wallet(account) => format!("the wallet of {account}"),
         Side::Book(name) => name.clone(),
+        Side::None => "nobody".to_owned(),
+        Side::Both => "a wallet and a book at once".to_owned(),
     }
 }
 

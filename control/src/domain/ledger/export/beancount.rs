@@ -119,6 +119,7 @@ fn name(side: &Side) -> String {
             // A book that was never there is told by Beancount as an account that was never opened.
             None => "Equity:Unknown".to_owned(),
         },
+        Side::None | Side::Both => "Equity:Unknown".to_owned(),
     }
 }
 

@@ -23,6 +23,8 @@ pub(super) fn line(entry: &Entry) -> String {
     let side = |side: &Side| match side {
         Side::Wallet(account) => format!("wallet:{account}"),
         Side::Book(name) => format!("book:{name}"),
+        Side::None => "nobody".to_owned(),
+        Side::Both => "both".to_owned(),
     };
     let plain = |text: String| Cell::Plain(text);
     csv::line(&[

@@ -60,6 +60,7 @@ pub(super) fn check_promises(server: ServerId, rows: &ServiceRows, found: &mut V
     let carried = rows.carried();
     let is_kept = |action: &&ActionRow| {
         let is_end = action.command == "destroy" && rows.end_credit.as_deref() == Some("carried");
+        let is_end = is_end && rows.may_carry(action.asked);
         carried.is_none_or(|until| action.asked > until) && !is_end
     };
     for action in rows.actions.iter().filter(is_kept) {
@@ -79,6 +80,10 @@ pub(super) fn check_promises(server: ServerId, rows: &ServiceRows, found: &mut V
         if line.action.is_some_and(|action| rows.order(action).is_none()) {
             let what = "the request that it was bought by is none of this server's";
             found.push(Difference::new(DifferenceKind::LineCause, place(), what));
+        }
+        if line.credits.iter().any(|credit| credit.action.is_none() && !rows.may_carry(credit.at)) {
+            let what = "something came back for it that no request explains, later than the books may hold such";
+            found.push(Difference::new(DifferenceKind::Promise, place(), what));
         }
         if line.credits.iter().filter_map(|credit| credit.action).any(|action| rows.order(action).is_none()) {
             let what = "something came back for it by a request that is none of this server's";

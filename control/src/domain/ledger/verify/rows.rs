@@ -30,6 +30,8 @@ pub struct ServiceRows {
     pub actions: Vec<ActionRow>,
     /// By what the time of a server that ended was given back.
     pub end_credit: Option<String>,
+    /// Until when the books may hold credits that nothing explains; none where they were explained from the first one on.
+    pub carried_until: Option<Time>,
 }
 
 /// The use of a promo code, as it is stored.
@@ -175,10 +177,16 @@ impl ServiceRows {
         self.periods.iter().flat_map(|period| period.lines.iter().map(move |line| (period, line)))
     }
 
-    /// Until when nothing was kept that tells how credits came about.
+    /// Until when nothing was kept that tells how this service's credits came about. A credit of later has no such excuse.
     #[must_use]
     pub fn carried(&self) -> Option<Time> {
         let credits = self.lines().flat_map(|(_, line)| &line.credits);
-        credits.filter(|credit| credit.action.is_none()).map(|credit| credit.at).max()
+        credits.filter(|credit| credit.action.is_none() && self.may_carry(credit.at)).map(|credit| credit.at).max()
+    }
+
+    /// Whether what was fixed at that time may be unexplained.
+    #[must_use]
+    pub fn may_carry(&self, at: Time) -> bool {
+        self.carried_until.is_some_and(|until| at <= until)
     }
 }

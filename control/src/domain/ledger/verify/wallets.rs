@@ -17,6 +17,10 @@ pub enum Side {
     Wallet(AccountId),
     /// A book of the provider, by its name.
     Book(String),
+    /// Nobody, or an account that is not there: no such row can be written, so somebody changed it.
+    None,
+    /// A wallet and a book at once; likewise.
+    Both,
 }
 
 /// A transfer, as it is stored.
@@ -52,8 +56,8 @@ impl Entry {
     pub fn movement(&self) -> Option<(AccountId, i128)> {
         match (&self.from, &self.to) {
             (_, Side::Wallet(account)) => Some((*account, self.amount.into())),
-            (Side::Wallet(account), Side::Book(_)) => Some((*account, -i128::from(self.amount))),
-            (Side::Book(_), Side::Book(_)) => None,
+            (Side::Wallet(account), _) => Some((*account, -i128::from(self.amount))),
+            _ => None,
         }
     }
 }
@@ -114,6 +118,8 @@ impl Wallets {
             match side {
                 Side::Book(name) => *self.books.entry(name.clone()).or_default() += moved,
                 Side::Wallet(account) => self.move_wallet(*account, moved, entry),
+                Side::None => self.tell(DifferenceKind::Sides, entry, "a side of it is nobody's"),
+                Side::Both => self.tell(DifferenceKind::Sides, entry, "a side of it is a wallet and a book at once"),
             }
         }
         match (&entry.from, &entry.to) {
@@ -239,7 +245,7 @@ fn receivables() -> Side {
 fn wallet_of(entry: &Entry) -> Option<AccountId> {
     [&entry.from, &entry.to].into_iter().find_map(|side| match side {
         Side::Wallet(account) => Some(*account),
-        Side::Book(_) => None,
+        Side::Book(_) | Side::None | Side::Both => None,
     })
 }
 
@@ -257,5 +263,7 @@ fn named(side: &Side) -> String {
     match side {
         Side::Wallet(_) => "the wallet".to_owned(),
         Side::Book(name) => name.clone(),
+        Side::None => "nobody".to_owned(),
+        Side::Both => "a wallet and a book".to_owned(),
     }
 }

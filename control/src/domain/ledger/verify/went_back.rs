@@ -14,6 +14,8 @@ pub struct PaymentRows {
     pub refunds: Vec<RefundRow>,
     /// All disputes.
     pub disputes: Vec<DisputeRow>,
+    /// Keys that were told from outside and whose transfer is not there.
+    pub untold: Vec<String>,
 }
 
 /// The transfer that a row calls its payment.
@@ -94,6 +96,10 @@ impl WentBack {
     #[must_use]
     pub fn end(mut self, rows: &PaymentRows) -> Vec<Difference> {
         let (mut found, mut back) = (Vec::new(), BTreeMap::new());
+        for key in &rows.untold {
+            let what = "it was told from outside, and its transfer is not there";
+            found.push(Difference::new(DifferenceKind::CauseKey, key, what));
+        }
         for row in &rows.refunds {
             let place = format!("refund by transfer {}", row.transfer);
             let mut tell = |what: String| found.push(Difference::new(DifferenceKind::Refund, &place, what));

@@ -203,6 +203,12 @@ impl SimHost {
         self.process.as_ref().map(|process| process.host.specs.servers()).unwrap_or_default()
     }
 
+    /// Whether it was told that the server cannot be brought about, and is tried no more until something else is wanted.
+    pub fn gave_up(&self, server: ServerId) -> bool {
+        let told = self.process.as_ref().and_then(|process| process.told.get(&server));
+        told.and_then(|observed| observed.fault.as_ref()).is_some_and(|fault| fault.lasting)
+    }
+
     /// One look at a server and at most one step: a crash can come between any two of them. `true` when it did a step.
     pub async fn step(&mut self, server: ServerId, now_ms: u64) -> bool {
         let Some(process) = &mut self.process else { return false };

@@ -143,7 +143,8 @@ impl History {
             74..80 => self.reshape().await,
             80..260 => self.hosts[host].hear().await,
             260..440 => self.deliver(host).await,
-            440..840 => self.work(host).await,
+            440..810 => self.work(host).await,
+            810..840 => self.extra_ip().await,
             840..855 => self.control.tell(host, &mut self.hosts[host].wire).await,
             855..865 => self.count.frames_lost += u32::from(self.hosts[host].wire.lose(&mut self.chance)),
             865..875 => self.count.frames_repeated += u32::from(self.hosts[host].wire.repeat(&mut self.chance)),
@@ -154,7 +155,6 @@ impl History {
             940..943 => self.reboot(host).await,
             943..953 => self.mishap(host),
             953..963 => self.guest(host),
-            963..990 => self.extra_ip().await,
             _ => self.pass_time().await,
         }
     }
@@ -262,7 +262,7 @@ impl History {
             self.count.ips_added += u32::from(done);
             return self.told(&format!("another address for {server}: {done}"));
         };
-        if self.chance.below(2) == 0 {
+        if self.chance.below(4) == 0 {
             let place = (server, ip.id);
             let remove = move |tx: &mut Tx<'_>| remove_extra_ip(tx, account, place, &rules, draw.clone(), now);
             let done = self.control.store.write(remove).await.is_ok();

@@ -203,6 +203,7 @@ fn service() -> ServiceRows {
             ActionRow { prices: Some((695, 650)), period: Some(1), ..action(5, "change_package", Time(0)) },
         ],
         end_credit: None,
+        carried_until: None,
     }
 }
 

@@ -16,13 +16,24 @@ use crate::{
 /// What came of a code. What it changed is to be kept in any case: wrong ones are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub enum Checked {
-    /// It was right, and is used up.
-    Right,
-    /// It was not.
+pub enum CodeEnd<T> {
+    /// It was right, and is used up; what came of that.
+    Done(T),
+    /// It was wrong; nothing else was changed.
     Wrong,
     /// There were so many wrong ones that no code of an authenticator is looked at for a while.
     TooMany,
+}
+
+impl<T> CodeEnd<T> {
+    /// What is done with a right one.
+    pub(super) fn then<U, E>(self, act: impl FnOnce(T) -> Result<U, E>) -> Result<CodeEnd<U>, E> {
+        match self {
+            Self::Done(done) => act(done).map(CodeEnd::Done),
+            Self::Wrong => Ok(CodeEnd::Wrong),
+            Self::TooMany => Ok(CodeEnd::TooMany),
+        }
+    }
 }
 
 /// Looks at a code of somebody's.
@@ -34,22 +45,22 @@ pub(super) fn check_factor(
     given: &SecondFactor,
     draw: &mut Draw,
     now: Time,
-) -> Result<Checked, StoreError> {
+) -> Result<CodeEnd<()>, StoreError> {
     let wrong = factor.wrong.at(now);
     match given {
         SecondFactor::Recovery(code) => {
             if tx.recovery_code_use(person.id, recovery_hash(person.id, code))? {
                 let left = tx.recovery_code_count(person.id)?;
                 write_to_person(tx, &person.email, &recovery_code_used(left), draw, now)?;
-                return Ok(Checked::Right);
+                return Ok(CodeEnd::Done(()));
             }
         }
-        SecondFactor::Code(_) if wrong.is_too_many() => return Ok(Checked::TooMany),
+        SecondFactor::Code(_) if wrong.is_too_many() => return Ok(CodeEnd::TooMany),
         SecondFactor::Code(code) => {
             let secret = vault.open(&person.id.to_string(), &factor.secret).map(TotpSecret::of);
             if let Some(step) = secret.and_then(|secret| secret.accepts(*code, factor.last_step, now)) {
                 tx.second_factor_note(person.id, step, Default::default())?;
-                return Ok(Checked::Right);
+                return Ok(CodeEnd::Done(()));
             }
         }
     }
@@ -59,5 +70,5 @@ pub(super) fn check_factor(
     if more.is_too_many() && more != wrong {
         write_to_person(tx, &person.email, &codes_guessed(), draw, now)?;
     }
-    Ok(Checked::Wrong)
+    Ok(CodeEnd::Wrong)
 }

@@ -3,8 +3,7 @@
 use csp_shared::id::{AccountId, PersonId};
 
 use super::{
-    check_factor::{Checked, check_factor},
-    second_factor::CodeEnd,
+    check_factor::{CodeEnd, check_factor},
     write_to_person::write_to_person,
 };
 use crate::{
@@ -68,9 +67,8 @@ pub fn close_account(
     if let Some(factor) = tx.second_factor_get(person.id)?.filter(|factor| factor.confirmed_at.is_some()) {
         let code = wanted.code.as_ref().ok_or(CloseError::NoCode)?;
         match check_factor(tx, vault, &person, &factor, code, &mut draw, now)? {
-            Checked::Wrong => return Ok(CodeEnd::Wrong),
-            Checked::TooMany => return Ok(CodeEnd::TooMany),
-            Checked::Right => {}
+            CodeEnd::Done(()) => {}
+            refused => return Ok(refused),
         }
     }
     tx.account_close(wanted.account, wanted.forget_at, now)?;

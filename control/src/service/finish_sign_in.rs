@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use csp_shared::secret::Secret;
 
 use super::{
-    check_factor::{Checked, check_factor},
+    check_factor::{CodeEnd, check_factor},
     sign_in::{Browser, keep_browser},
 };
 use crate::{
@@ -57,9 +57,9 @@ pub fn finish_sign_in(
         return Ok(SecondStepEnd::Ended);
     };
     match check_factor(tx, vault, &person, &factor, &step.given, &mut draw, now)? {
-        Checked::Wrong => return Ok(SecondStepEnd::Wrong),
-        Checked::TooMany => return Ok(SecondStepEnd::TooMany),
-        Checked::Right => tx.half_sign_in_end(hash)?,
+        CodeEnd::Wrong => return Ok(SecondStepEnd::Wrong),
+        CodeEnd::TooMany => return Ok(SecondStepEnd::TooMany),
+        CodeEnd::Done(()) => tx.half_sign_in_end(hash)?,
     }
     let browser = Browser { person: person.id, from: step.from, user_agent: &step.user_agent };
     keep_browser(tx, &browser, &mut draw, now).map(SecondStepEnd::SignedIn)

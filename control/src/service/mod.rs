@@ -87,7 +87,7 @@ pub mod watch_clock;
 
 pub mod carry_network;
 mod charge_quote;
-mod check_factor;
+pub mod check_factor;
 mod check_limit;
 mod extra_ips;
 mod fail_order;

@@ -6,7 +6,7 @@ use csp_shared::{
 };
 
 use super::{
-    check_factor::{Checked, check_factor},
+    check_factor::{CodeEnd, check_factor},
     write_to_person::write_to_person,
 };
 use crate::{
@@ -46,17 +46,6 @@ pub enum SecondFactorError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-/// What came of a code that was to change something.
-#[derive(Clone, Debug)]
-pub enum CodeEnd<T> {
-    /// It was right.
-    Done(T),
-    /// It was wrong; nothing was changed.
-    Wrong,
-    /// No code is looked at for a while.
-    TooMany,
 }
 
 /// Who gave their password, and what it was compared with.
@@ -112,16 +101,27 @@ pub fn confirm_factor(
     if is_on(&factor) {
         return Err(SecondFactorError::On);
     }
-    match check_factor(tx, vault, &person, &factor, code, &mut draw, now)? {
-        Checked::Wrong => return Ok(CodeEnd::Wrong),
-        Checked::TooMany => return Ok(CodeEnd::TooMany),
-        Checked::Right => {}
-    }
-    tx.second_factor_confirm(id, now)?;
-    tx.sign_in_end_all(id, Some(browser))?;
-    let codes = new_codes(tx, id, &mut draw)?;
-    write_to_person(tx, &person.email, &second_factor_on(), &mut draw, now)?;
-    Ok(CodeEnd::Done(codes))
+    check_factor(tx, vault, &person, &factor, code, &mut draw, now)?.then(|()| {
+        tx.second_factor_confirm(id, now)?;
+        tx.sign_in_end_all(id, Some(browser))?;
+        let codes = new_codes(tx, id, &mut draw)?;
+        write_to_person(tx, &person.email, &second_factor_on(), &mut draw, now)?;
+        Ok(codes)
+    })
+}
+
+/// Who gave their password and a code, where one is asked for.
+fn proved_by_code(
+    tx: &mut Tx<'_>,
+    vault: &Vault,
+    who: Proved<'_>,
+    code: &SecondFactor,
+    draw: &mut Draw,
+    now: Time,
+) -> Result<CodeEnd<Person>, SecondFactorError> {
+    let person = proved(tx, who)?;
+    let factor = tx.second_factor_get(person.id)?.filter(is_on).ok_or(SecondFactorError::Off)?;
+    check_factor(tx, vault, &person, &factor, code, draw, now)?.then(|()| Ok(person))
 }
 
 fn new_codes(tx: &mut Tx<'_>, person: PersonId, draw: &mut Draw) -> Result<Vec<Secret>, StoreError> {
@@ -144,13 +144,7 @@ pub fn renew_recovery_codes(
     now: Time,
 ) -> Result<CodeEnd<Vec<Secret>>, SecondFactorError> {
     let mut draw = draw;
-    let person = proved(tx, who)?;
-    let factor = tx.second_factor_get(person.id)?.filter(is_on).ok_or(SecondFactorError::Off)?;
-    match check_factor(tx, vault, &person, &factor, code, &mut draw, now)? {
-        Checked::Wrong => Ok(CodeEnd::Wrong),
-        Checked::TooMany => Ok(CodeEnd::TooMany),
-        Checked::Right => Ok(CodeEnd::Done(new_codes(tx, person.id, &mut draw)?)),
-    }
+    proved_by_code(tx, vault, who, code, &mut draw, now)?.then(|person| Ok(new_codes(tx, person.id, &mut draw)?))
 }
 
 /// Turns it off, for password and code.
@@ -166,16 +160,11 @@ pub fn turn_off_factor(
     now: Time,
 ) -> Result<CodeEnd<()>, SecondFactorError> {
     let mut draw = draw;
-    let person = proved(tx, who)?;
-    let factor = tx.second_factor_get(person.id)?.filter(is_on).ok_or(SecondFactorError::Off)?;
-    match check_factor(tx, vault, &person, &factor, code, &mut draw, now)? {
-        Checked::Wrong => return Ok(CodeEnd::Wrong),
-        Checked::TooMany => return Ok(CodeEnd::TooMany),
-        Checked::Right => {}
-    }
-    tx.second_factor_delete(person.id)?;
-    write_to_person(tx, &person.email, &second_factor_off(false), &mut draw, now)?;
-    Ok(CodeEnd::Done(()))
+    proved_by_code(tx, vault, who, code, &mut draw, now)?.then(|person| {
+        tx.second_factor_delete(person.id)?;
+        write_to_person(tx, &person.email, &second_factor_off(false), &mut draw, now)?;
+        Ok(())
+    })
 }
 
 /// The operator turns it off for somebody who lost authenticator and recovery codes, and whom they know to be who they are.

@@ -14,8 +14,9 @@ use crate::{
         state::App,
     },
     domain::totp::{SecondFactor, WRONG_SECONDS},
-    service::second_factor::{
-        CodeEnd, SecondFactorError, confirm_factor, renew_recovery_codes, set_up_factor, turn_off_factor,
+    service::{
+        check_factor::CodeEnd,
+        second_factor::{SecondFactorError, confirm_factor, renew_recovery_codes, set_up_factor, turn_off_factor},
     },
     store::StoreError,
 };

@@ -36,7 +36,7 @@ use csp_control::{
     store::{Store, StoreError, TransferFilter, Tx},
 };
 use csp_shared::{
-    id::{AccountId, SshKeyId},
+    id::{AccountId, ServerId, SshKeyId},
     key_pin::KeyPin,
     secret::Secret,
 };
@@ -208,6 +208,13 @@ impl TestControl {
         let wanted = CreateKey { account, label, terms, limits };
         let made = self.app.store.write(move |tx| create_key(tx, &wanted, draw.clone(), now)).await.unwrap();
         TestCustomer { account, key: made.key }
+    }
+
+    /// Orders a virtual server of Debian 12, and answers which it is; its host has not heard of it yet.
+    pub async fn order(&self, by: &TestCustomer, package: &str, hostname: &str) -> ServerId {
+        let order = json!({"type": "vps", "package_slug": package, "os_image_key": "debian-12", "hostname": hostname});
+        let reply = self.api("POST", "/servers").by(by).json(&order).send().await;
+        reply.data()["uuid"].as_str().unwrap_or_else(|| panic!("{}", reply.text)).parse().unwrap()
     }
 
     /// A key as the operator makes it from `terms`, the body of `POST /accounts/{uuid}/keys`: its id, and the key.

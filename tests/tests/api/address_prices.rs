@@ -23,10 +23,9 @@ impl World {
     }
 
     async fn server(&self, name: &str) -> ServerId {
-        let body = json!({"type": "vps", "package_slug": "starter", "os_image_key": "debian-12", "hostname": name});
-        let reply = self.control.api("POST", "/servers").by(&self.ada).json(&body).send().await;
+        let server = self.control.order(&self.ada, "starter", name).await;
         self.host.obey().await;
-        reply.data()["uuid"].as_str().unwrap().parse().unwrap()
+        server
     }
 
     /// An address beside the package, at 2.00 a month.

@@ -98,10 +98,8 @@ async fn a_package_stands_only_on_processors_that_it_names() {
     assert!(!is_available(&control, &ada, "edge", "first").await);
     assert!(is_available(&control, &ada, "starter", "first").await, "it asks for none");
 
-    let order = json!({"type": "vps", "package_slug": "starter", "os_image_key": "debian-12", "hostname": "a"});
-    let ordered = control.api("POST", "/servers").by(&ada).json(&order).send().await;
+    let path = format!("/servers/{}/change-package", control.order(&ada, "starter", "a").await);
     host.obey().await;
-    let path = format!("/servers/{}/change-package", ordered.data()["uuid"].as_str().unwrap());
     let change = async || control.api("POST", &path).by(&ada).json(&json!({"package_slug": "edge"})).send().await;
     let refused = change().await;
     assert_eq!((refused.status.as_u16(), refused.code()), (409, "no_capacity"), "it would stay where it is");

@@ -376,10 +376,8 @@ async fn a_limit_beyond_any_number_is_cut_like_any_other_and_told_so() {
     let control = TestControl::start().await;
     let host = control.host("host-1").await;
     let customer = control.customer("ada", "50").await;
-    let order = json!({"type": "vps", "package_slug": "starter", "os_image_key": "debian-12", "hostname": "a"});
-    let ordered = control.api("POST", "/servers").by(&customer).json(&order).send().await;
+    let server = &control.order(&customer, "starter", "a").await.to_string();
     host.obey().await;
-    let server = ordered.data()["uuid"].as_str().unwrap();
     let lists: Vec<String> = operations()
         .into_iter()
         .filter(|(_, _, takes)| takes.iter().any(|name| name == "limit"))
@@ -447,9 +445,7 @@ async fn numbers_that_are_none_are_named_and_move_nothing() {
     let control = TestControl::start().await;
     let host = control.host("host-1").await;
     let customer = control.customer("ada", "50").await;
-    let order = json!({"type": "vps", "package_slug": "starter", "os_image_key": "debian-12", "hostname": "a"});
-    let ordered = control.api("POST", "/servers").by(&customer).json(&order).send().await;
-    let path = format!("/servers/{}/extend", ordered.data()["uuid"].as_str().unwrap());
+    let path = format!("/servers/{}/extend", control.order(&customer, "starter", "a").await);
     host.obey().await;
     let before = control.books().await;
     for number in ["0", "-1", "13", "1.0", "1.5", "1e0", "1e400", "18446744073709551616", "\"1\"", "true", "[1]", "{}"]

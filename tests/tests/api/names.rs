@@ -16,9 +16,7 @@ async fn world() -> World {
     let control = TestControl::start().await;
     let host = control.host("host-1").await;
     let ada = control.customer("ada", "100").await;
-    let order = json!({"type": "vps", "package_slug": "edge", "os_image_key": "debian-12", "hostname": "web1"});
-    let reply = control.api("POST", "/servers").by(&ada).json(&order).send().await;
-    let server = reply.data()["uuid"].as_str().unwrap().to_owned();
+    let server = control.order(&ada, "edge", "web1").await.to_string();
     host.obey().await;
     World { control, ada, server }
 }

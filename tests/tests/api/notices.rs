@@ -29,9 +29,7 @@ async fn a_notice_reaches_everybody_a_locations_customers_or_one_account() {
     let control = TestControl::with_catalog(&format!("{EXAMPLE_CATALOG}{second}")).await;
     let host = control.host("host-1").await;
     let (ada, eve) = (control.customer("ada", "50").await, control.customer("eve", "50").await);
-    let order = json!({"type": "vps", "package_slug": "starter", "os_image_key": "debian-12", "hostname": "a"});
-    let server = control.api("POST", "/servers").by(&ada).json(&order).send().await;
-    let server = server.data()["uuid"].as_str().unwrap().to_owned();
+    let server = control.order(&ada, "starter", "a").await.to_string();
     host.obey().await;
     publish(&control, "all", json!({})).await;
     publish(&control, "here", json!({"location": "first", "starts_at": "2026-06-20 02:00:00"})).await;

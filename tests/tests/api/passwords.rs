@@ -2,15 +2,12 @@
 
 use csp_shared::message::PasswordRefusal;
 use csp_tests::test_control::{Reply, TestControl, TestCustomer};
-use serde_json::json;
 
 async fn scene() -> (TestControl, TestCustomer, csp_tests::test_control::TestHost, String) {
     let control = TestControl::start().await;
     let host = control.host("host-1").await;
     let ada = control.customer("ada", "100").await;
-    let order = json!({"type": "vps", "package_slug": "starter", "os_image_key": "debian-12", "hostname": "web"});
-    let ordered = control.api("POST", "/servers").by(&ada).json(&order).send().await;
-    let path = format!("/servers/{}/reset-password", ordered.data()["uuid"].as_str().unwrap());
+    let path = format!("/servers/{}/reset-password", control.order(&ada, "starter", "web").await);
     host.obey().await;
     (control, ada, host, path)
 }

@@ -16,9 +16,7 @@ impl World {
         let control = TestControl::start().await;
         let host = control.host("host-1").await;
         let customer = control.customer("ada", "50").await;
-        let order = json!({"type": "vps", "package_slug": "starter", "os_image_key": "debian-12", "hostname": "web1"});
-        let reply = control.api("POST", "/servers").by(&customer).json(&order).send().await;
-        let server = reply.data()["uuid"].as_str().unwrap().parse().unwrap();
+        let server = control.order(&customer, "starter", "web1").await;
         Self { control, host, customer, server }
     }
 

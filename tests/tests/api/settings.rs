@@ -19,11 +19,9 @@ impl World {
 
     /// An order that runs; its path.
     async fn server(&self, customer: &TestCustomer, hostname: &str) -> String {
-        let order =
-            json!({"type": "vps", "package_slug": "starter", "os_image_key": "debian-12", "hostname": hostname});
-        let reply = self.control.api("POST", "/servers").by(customer).json(&order).send().await;
+        let server = self.control.order(customer, "starter", hostname).await;
         self.host.obey().await;
-        format!("/servers/{}", reply.data()["uuid"].as_str().unwrap())
+        format!("/servers/{server}")
     }
 
     async fn patch(&self, path: &str, body: Value) -> Reply {

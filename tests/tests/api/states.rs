@@ -66,9 +66,7 @@ impl World {
         let control = TestControl::start().await;
         let host = control.host("host-1").await;
         let ada = control.customer("ada", "100").await;
-        let order = json!({"type": "vps", "package_slug": "starter", "os_image_key": "debian-12", "hostname": "web1"});
-        let reply = control.api("POST", "/servers").by(&ada).json(&order).send().await;
-        let server = reply.data()["uuid"].as_str().unwrap().parse().unwrap();
+        let server = control.order(&ada, "starter", "web1").await;
         let absent = "0192f0c1-0000-7000-8000-000000000001".to_owned();
         let (ip, other, network) = (absent.clone(), absent, String::new());
         let mut world = Self { control, host, ada, server, network, member: None, ip, other };
@@ -91,10 +89,8 @@ impl World {
                 self.member = Some(format!("/private-networks/{}/members/{id}", self.network));
             }
         }
-        let text = |reply: &Reply| reply.data()["uuid"].as_str().unwrap().to_owned();
-        self.ip = text(&self.ask("POST", "/extra-ips").await);
-        let order = json!({"type": "vps", "package_slug": "starter", "os_image_key": "debian-12", "hostname": "web2"});
-        self.other = text(&self.control.api("POST", "/servers").by(&self.ada).json(&order).send().await);
+        self.ip = self.ask("POST", "/extra-ips").await.data()["uuid"].as_str().unwrap().to_owned();
+        self.other = self.control.order(&self.ada, "starter", "web2").await.to_string();
         self.host.obey().await;
         if matches!(state, State::Stopping | State::Offline | State::Starting | State::GivenUp) {
             self.ask("POST", "/stop").await;

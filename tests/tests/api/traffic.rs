@@ -30,9 +30,7 @@ impl World {
         let customer = control.customer("ada", "50").await;
         let email = json!({"email": "ada@example.com"});
         control.operator("POST", &format!("/accounts/{}/set", customer.account)).json(&email).send().await;
-        let order = json!({"type": "vps", "package_slug": "starter", "os_image_key": "debian-12", "hostname": "web1"});
-        let reply = control.api("POST", "/servers").by(&customer).json(&order).send().await;
-        let server = reply.data()["uuid"].as_str().unwrap().parse().unwrap();
+        let server = control.order(&customer, "starter", "web1").await;
         host.obey().await;
         Self { control, host, customer, server }
     }

@@ -47,9 +47,7 @@ async fn a_new_server_gets_another_first_address_and_without_one_its_order_fails
     let few = EXAMPLE_CATALOG.replace("last = \"203.0.113.250\"", "last = \"203.0.113.11\"");
     let control = TestControl::with_catalog(&few).await;
     let (host, ada) = (control.host("host-1").await, control.customer("ada", "10").await);
-    let body = json!({"type": "vps", "package_slug": "starter", "os_image_key": "debian-12", "hostname": "web1"});
-    let ordered = control.api("POST", "/servers").by(&ada).json(&body).send().await;
-    let path = format!("/servers/{}", ordered.data()["uuid"].as_str().unwrap());
+    let path = format!("/servers/{}", control.order(&ada, "starter", "web1").await);
     let show = async || control.api("GET", &path).by(&ada).send().await.data().clone();
     host.says(somebody_has("203.0.113.10")).await;
     let shown = show().await;

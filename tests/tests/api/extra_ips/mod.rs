@@ -37,9 +37,7 @@ impl World {
         let ada = control.customer("ada", "100").await;
         let mut servers = Vec::new();
         for name in ["web1", "web2"] {
-            let body = json!({"type": "vps", "package_slug": package, "os_image_key": "debian-12", "hostname": name});
-            let reply = control.api("POST", "/servers").by(&ada).json(&body).send().await;
-            servers.push(reply.data()["uuid"].as_str().unwrap().parse::<ServerId>().unwrap());
+            servers.push(control.order(&ada, package, name).await);
         }
         let servers: [ServerId; 2] = servers.try_into().unwrap();
         let first = servers[0];

@@ -38,7 +38,13 @@ impl Mark {
     #[must_use]
     pub fn of(value: &impl Serialize) -> Self {
         // Serializing plain data cannot fail.
-        let Sha256([a, b, c, d, e, f, g, h, ..]) = Sha256::of(&serde_json::to_vec(value).unwrap_or_default());
+        Self::of_bytes(&serde_json::to_vec(value).unwrap_or_default())
+    }
+
+    /// The mark of bytes.
+    #[must_use]
+    pub fn of_bytes(bytes: &[u8]) -> Self {
+        let Sha256([a, b, c, d, e, f, g, h, ..]) = Sha256::of(bytes);
         Self(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
     }
 }
@@ -146,6 +152,8 @@ pub struct Seen {
     pub networks: BTreeMap<NetworkId, u32>,
     /// Taps of the server under the names that csp gives them, by the guest's MAC address.
     pub taps: BTreeMap<Mac, SeenTap>,
+    /// Those of them that no program holds open.
+    pub idle_taps: BTreeSet<Mac>,
     /// Other interfaces that carry the server's mark, by their names: somebody made or renamed them by hand.
     pub strays: BTreeMap<String, SeenStray>,
     /// What holds the server to its rate, or a part of it, is there.

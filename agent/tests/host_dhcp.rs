@@ -12,6 +12,7 @@ use std::{
     net::Ipv4Addr,
     path::{Path, PathBuf},
     process::{Child, Command},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -83,7 +84,7 @@ impl Host {
         runtime.block_on(self.taps.set_up(SERVER, &[MAC])).unwrap();
     }
 
-    fn links(&self, runtime: &Runtime) -> Vec<Link> {
+    fn links(&self, runtime: &Runtime) -> Arc<[Link]> {
         runtime.block_on(async { Links::connect().unwrap().list().await.unwrap() })
     }
 

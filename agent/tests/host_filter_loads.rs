@@ -87,7 +87,7 @@ fn what_was_altered_or_is_too_much_is_told_of_its_own_server() {
         assert!(load_all(&all(7)).iter().all(Result::is_ok));
         let stale =
             json!({"add": {"chain": {"family": "netdev", "table": filter_rules::table_of(server(3)), "name": "mine"}}});
-        nft::apply("add a chain by hand", vec![stale]).unwrap();
+        nft::apply("add a chain by hand", &[stale]).unwrap();
         let done: Vec<Before> = load_all(&all(8)).into_iter().map(Result::unwrap).collect();
         let altered: Vec<usize> = (0..done.len()).filter(|at| done[*at] == Before::Altered).collect();
         assert_eq!(altered, [2]);

@@ -270,7 +270,7 @@ fn packets_are_taken_from_peers_alone_and_on_the_underlay_alone() {
     assert!(!tries(peer, aside), "a peer's address on another interface");
     hosts.0[0].does(|_| {
         let table = json!({"delete": {"table": {"family": "inet", "name": "csp_underlay"}}});
-        nft::apply("let everybody in", vec![table]).unwrap();
+        nft::apply("let everybody in", &[table]).unwrap();
     });
     assert!(tries(stranger, [192, 0, 2, 11]) && tries(peer, aside), "without the rules each would have arrived");
     let told = present(0, ONE, &[A, B], MTU);

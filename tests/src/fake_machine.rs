@@ -231,6 +231,7 @@ impl Machine for FakeMachine {
             seed: held.seed.filter(|_| pool),
             networks: host.networks.clone(),
             taps: held.taps,
+            idle_taps: BTreeSet::new(),
             strays: held.strays,
             queues: false,
             filters: held.filters,

@@ -27,7 +27,7 @@ pub struct Network {
 /// Lists the interfaces.
 pub async fn probe() -> Network {
     let list = async { Links::connect()?.list().await };
-    let links = list.await.map_err(|error: NetworkError| story(&error));
+    let links = list.await.map(|links| links.to_vec()).map_err(|error: NetworkError| story(&error));
     let host_filter = std::fs::read_to_string(NETFILTER); // not there while nobody loaded the module: then it is off
     Network { links, host_filter_on_bridges: host_filter.is_ok_and(|text| text.trim() == "1") }
 }

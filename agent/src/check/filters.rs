@@ -46,7 +46,7 @@ pub async fn probe() -> Filters {
             gates: None,
             mark: Mark(0),
         };
-        let rules = nft::try_out("try the filters of a server", filter_rules::load(&filters, &[]));
+        let rules = nft::try_out("try the filters of a server", &filter_rules::load(&filters, &[]));
         drop(tap);
         Filters { tap: Ok(()), rules: Some(rules.map_err(|error| story(&error))) }
     });

@@ -84,6 +84,8 @@ fn missing(error: &NetworkError) -> Finding {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::{
         check::Verdict,
@@ -95,7 +97,7 @@ mod tests {
         let link = |index, name: &str| Link { index, name: name.to_owned(), mtu: 9000, ..Link::default() };
         let tag = Link { lower: Some(2), vlan_tag: Some(7), ..link(4, "trunk.7") };
         let links = vec![link(1, "under"), link(2, "trunk"), link(3, VLAN_BRIDGE), tag];
-        let good = Found { links, addresses: [(1, [192, 0, 2, 11].into())].into() };
+        let good = Found { links: links.into(), addresses: [(1, [192, 0, 2, 11].into())].into() };
         let with = |change: fn(&mut Found)| {
             let mut found = good.clone();
             change(&mut found);
@@ -112,13 +114,13 @@ mod tests {
             (finding.verdict, finding.detail.as_str()),
             (Verdict::Ok, "VXLAN on under; VLANs on trunk, but for the host's own: 7")
         );
-        let small = judge(&both, &with(|found| found.links[0].mtu = 1500));
+        let small = judge(&both, &with(|found| Arc::make_mut(&mut found.links)[0].mtu = 1500));
         assert!(small.verdict == Verdict::Ok && small.detail.contains("leave guests 1450"), "{small}");
         for (name, private) in [
-            ("no underlay", with(|found| found.links[0].name = "eth9".to_owned())),
+            ("no underlay", with(|found| Arc::make_mut(&mut found.links)[0].name = "eth9".to_owned())),
             ("no address on it", with(|found| found.addresses.clear())),
-            ("no trunk", with(|found| found.links[1].name = "eth9".to_owned())),
-            ("a trunk of another bridge", with(|found| found.links[1].controller = Some(9))),
+            ("no trunk", with(|found| Arc::make_mut(&mut found.links)[1].name = "eth9".to_owned())),
+            ("a trunk of another bridge", with(|found| Arc::make_mut(&mut found.links)[1].controller = Some(9))),
             ("no VLAN filtering", Private { vlans: Some(Err("no".to_owned())), ..with(|_| {}) }),
             ("unreadable", Private { found: Err("no".to_owned()), ..with(|_| {}) }),
         ] {

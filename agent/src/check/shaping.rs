@@ -40,7 +40,7 @@ async fn try_it() -> Result<(), NetworkError> {
         mark: Mark(0),
     };
     // Done by this thread, so that the program looks at this network.
-    let tried = nft::try_out("try the filters of a server with a rate", filter_rules::load(&filters, &[]));
+    let tried = nft::try_out("try the filters of a server with a rate", &filter_rules::load(&filters, &[]));
     drop(device);
     tried
 }

@@ -262,6 +262,7 @@ impl Machine for HostMachine {
             seed: stored.seed,
             networks: network.networks,
             taps: network.taps,
+            idle_taps: network.idle_taps,
             strays: network.strays,
             queues: network.queues,
             filters: network.filters,

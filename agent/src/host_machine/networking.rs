@@ -49,7 +49,7 @@ pub(super) struct Networking {
 /// What one look shows of all servers' networks.
 #[derive(Debug)]
 pub(super) struct AllNetworks {
-    pub links: Vec<Link>,
+    pub links: Arc<[Link]>,
     pub filters: Arc<AllFilters>,
     rates: Rates,
     places: Places,
@@ -58,6 +58,7 @@ pub(super) struct AllNetworks {
 /// What it shows of one server's.
 pub(super) struct SeenNetwork {
     pub taps: BTreeMap<Mac, SeenTap>,
+    pub idle_taps: BTreeSet<Mac>,
     pub strays: BTreeMap<String, SeenStray>,
     pub queues: bool,
     pub filters: Option<Mark>,
@@ -117,6 +118,7 @@ impl Networking {
     pub async fn see(&self, all: &AllNetworks, server: ServerId) -> Result<SeenNetwork, Fault> {
         Ok(SeenNetwork {
             taps: self.taps.seen_in(&all.links, server, &all.places),
+            idle_taps: Taps::idle_in(&all.links, server),
             strays: Taps::strays_in(&all.links, server),
             queues: shaping::remains(&all.links, server),
             filters: self.see_filters(all, server).await?,
@@ -127,9 +129,8 @@ impl Networking {
 
     /// The server's filters, which are as they should be only with the queues that they hand frames to.
     async fn see_filters(&self, all: &AllNetworks, server: ServerId) -> Result<Option<Mark>, Fault> {
-        let numbers = shaping::numbers(&all.links, server);
         let (looks, listed) = (Arc::clone(&self.looks), Arc::clone(&all.filters));
-        let Some(seen) = blocking(move || looks.see(&listed, server, numbers)).await? else { return Ok(None) };
+        let Some(seen) = blocking(move || looks.see(&listed, server)).await? else { return Ok(None) };
         let is_whole = shaping::is_whole(&all.links, &all.rates, server, &seen.gates);
         Ok(Some(if is_whole { seen.mark } else { filter::BROKEN }))
     }
@@ -144,6 +145,7 @@ impl Networking {
     }
 
     pub async fn cut_off(&self, spec: &ServerSpec) -> Result<(), Fault> {
+        self.meter.look().await;
         told(self.taps.cut_off(spec.server, &mark::macs(spec)).await)
     }
 

@@ -67,13 +67,9 @@ fn tap(link: &Link, known: &BTreeSet<ServerId>) -> Option<Orphan> {
 fn filters(tables: &[String]) -> Result<Vec<Orphan>, NetworkError> {
     let mut found = Vec::new();
     for name in tables {
-        match filter::read(name) {
-            Ok(table) => {
-                let addresses = table.addresses.iter().copied().collect();
-                found.push(Orphan { addresses, ..orphan(OrphanKind::Filters, name) });
-            }
-            Err(error) if filter::AllFilters::list()?.tables.contains(name) => return Err(error),
-            Err(_) => {}
+        if let Some(table) = filter::read(name)? {
+            let addresses = table.addresses.iter().copied().collect();
+            found.push(Orphan { addresses, ..orphan(OrphanKind::Filters, name) });
         }
     }
     Ok(found)

@@ -1,9 +1,8 @@
 //! Servers' filters in the kernel: put in place, seen, removed.
 //!
-//! A look at all servers sees chains alone, since rules by the thousand would be slow to read; a look at one server reads
-//! its whole table, and a table that is not as it was loaded counts as broken, so that the worker loads it anew. The guard
-//! of the host's own addresses is one chain for all: its one rule is read too, and without it no server's filters count
-//! as whole.
+//! nft loads them; they are read back, sealed and looked at over netlink. A look at one server reads its whole table, and a
+//! table that is not as it was loaded counts as broken, so that the worker loads it anew. So does every table while the guard
+//! of the host's own addresses is not whole.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,9 +14,11 @@ use csp_shared::id::ServerId;
 
 use super::{
     NetworkError,
+    filter_guard::GuardLooks,
     filter_rules::{self, Seal, ServerFilters},
     filter_table::{self, FilterTable, chains_of},
-    nft, nft_generation,
+    nft,
+    nft_netlink::{self, NETDEV},
     tap_name::TapName,
 };
 use crate::machine::Mark;
@@ -25,10 +26,11 @@ use crate::machine::Mark;
 /// Of a table that is there but not as it was loaded. No value has this mark but by a chance of 2^-64.
 pub const BROKEN: Mark = Mark(0);
 const LOAD: &str = "put the server's filters in place";
-/// Programs that read tables at once.
-const LANES: usize = 4;
+const LIST: &str = "list the filters";
+/// Changes of others' filters that may come between reading what was loaded and sealing it.
+const SEAL_TRIES: u32 = 20;
 
-/// The netdev tables of the host that have chains, and whether the guard stands.
+/// The netdev tables of the host, and whether the guard stands.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AllFilters {
     /// Names of the tables, others' too.
@@ -37,25 +39,22 @@ pub struct AllFilters {
     pub is_guarded: bool,
 }
 
-/// Looks at filters again and again, and asks nft only when the kernel says that something has changed since. A number is
-/// always asked for before what is then kept under it: what changes meanwhile has another one at the next look.
+/// Looks at filters again and again, and reads them only when the kernel says that something has changed since. A generation
+/// is always asked for before what is then kept under it: what changes meanwhile has another one at the next look.
 #[derive(Debug, Default)]
 pub struct FilterLooks {
     all: Mutex<Option<(u32, Arc<AllFilters>)>>,
-    tables: Mutex<BTreeMap<ServerId, (Moment, Option<SeenFilters>)>>,
+    tables: Mutex<BTreeMap<ServerId, (u32, Option<SeenFilters>)>>,
+    guard: GuardLooks,
 }
-
-/// The kernel's number for all filters, and those of the queues that a server's frames go through: filters name a queue by
-/// its number, so one that was made anew under the same name is none for them.
-type Moment = (u32, [Option<u32>; 2]);
 
 /// One server's filters, as a look shows them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SeenFilters {
     /// What they were made from; a mark that nothing has when they are not as they were loaded, or the guard is gone.
     pub mark: Mark,
-    /// The queues that frames go through.
-    pub gates: BTreeSet<String>,
+    /// The numbers of the queues that frames go through.
+    pub gates: BTreeSet<u32>,
 }
 
 impl SeenFilters {
@@ -69,29 +68,23 @@ impl FilterLooks {
     /// # Errors
     /// When nftables does not answer: then nobody knows.
     pub fn list(&self) -> Result<Arc<AllFilters>, NetworkError> {
-        let generation = nft_generation::current();
+        let generation = nft_netlink::generation();
         let kept = lock(&self.all).clone().filter(|(kept, _)| Some(*kept) == generation);
         if let Some((_, all)) = kept {
             return Ok(all);
         }
-        let all = Arc::new(AllFilters::list()?);
+        let all = Arc::new(AllFilters::look(&self.guard)?);
         *lock(&self.all) = generation.map(|generation| (generation, Arc::clone(&all)));
         Ok(all)
     }
 
-    /// What [`AllFilters::see`] tells of a server, whose queues have these numbers. Blocks.
+    /// What [`AllFilters::see`] tells of a server. Blocks.
     ///
     /// # Errors
     /// When nftables does not answer: then nobody knows.
-    pub fn see(
-        &self,
-        all: &AllFilters,
-        server: ServerId,
-        queues: [Option<u32>; 2],
-    ) -> Result<Option<SeenFilters>, NetworkError> {
-        let generation = nft_generation::current();
-        let moment = generation.map(|generation| (generation, queues));
-        let kept = lock(&self.tables).get(&server).cloned().filter(|(kept, _)| Some(*kept) == moment);
+    pub fn see(&self, all: &AllFilters, server: ServerId) -> Result<Option<SeenFilters>, NetworkError> {
+        let generation = nft_netlink::generation();
+        let kept = lock(&self.tables).get(&server).cloned().filter(|(kept, _)| Some(*kept) == generation);
         if let Some((_, seen)) = kept {
             return Ok(seen);
         }
@@ -101,8 +94,8 @@ impl FilterLooks {
         }
         let mut tables = lock(&self.tables);
         // Of servers that are gone nothing is kept for long.
-        tables.retain(|_, ((kept, _), _)| Some(*kept) == generation);
-        tables.extend(moment.map(|moment| (server, (moment, seen.clone()))));
+        tables.retain(|_, (kept, _)| Some(*kept) == generation);
+        tables.extend(generation.map(|generation| (server, (generation, seen.clone()))));
         Ok(seen)
     }
 }
@@ -127,17 +120,11 @@ impl AllFilters {
     /// # Errors
     /// When nftables does not answer: then nobody knows.
     pub fn list() -> Result<Self, NetworkError> {
-        let (mut tables, mut guard) = (BTreeSet::new(), false);
-        for chain in nft::list_chains("list the filters")? {
-            if chain.family == filter_rules::FAMILY {
-                tables.insert(chain.table);
-            } else {
-                guard |= filter_rules::is_guard(&chain);
-            }
-        }
-        let is_guarded = guard
-            && nft::list_rules("list the guard's rules", &filter_rules::guard_chain())? == filter_rules::guard_rules();
-        Ok(Self { tables, is_guarded })
+        Self::look(&GuardLooks::default())
+    }
+
+    fn look(guard: &GuardLooks) -> Result<Self, NetworkError> {
+        Ok(Self { tables: nft_netlink::names(LIST, NETDEV)?, is_guarded: guard.stands()? })
     }
 
     /// The server's filters; `None` is the proof that there are none. Blocks.
@@ -152,8 +139,7 @@ impl AllFilters {
         if !self.is_guarded {
             return Ok(Some(SeenFilters::BROKEN));
         }
-        let table = read(&name)?;
-        let whole = table.mark().map(|mark| SeenFilters { mark, gates: table.gates });
+        let whole = read(&name)?.and_then(|table| Some(SeenFilters { mark: table.mark()?, gates: table.gates }));
         Ok(Some(whole.unwrap_or(SeenFilters::BROKEN)))
     }
 }
@@ -163,99 +149,87 @@ impl AllFilters {
 /// # Errors
 /// [`NetworkError::AddressInUse`] when some do; another one when nftables does not answer, and then nobody knows.
 pub fn ensure_unused(server: ServerId, addresses: &BTreeSet<Ipv4Addr>) -> Result<(), NetworkError> {
-    for set in nft::list_sets("look for an address in other servers' filters", filter_rules::FAMILY)? {
-        let Some(holder) = filter_rules::holder_of(&set).filter(|holder| *holder != server) else { continue };
-        if let Some(address) = filter_table::addresses_in(&set).find(|address| addresses.contains(address)) {
+    for element in nft_netlink::elements("look for an address in other servers' filters", NETDEV, filter_rules::OWN)? {
+        let holder = filter_rules::server_of(&element.table).filter(|holder| *holder != server);
+        let address = filter_table::address_of(&element).filter(|address| addresses.contains(address));
+        if let Some((holder, address)) = holder.zip(address) {
             return Err(NetworkError::AddressInUse { address, by: format!("server {holder} on this host") });
         }
     }
     Ok(())
 }
 
-/// One table, all of it. Blocks.
+/// One table, all of it; nothing when it is not there. Blocks.
 ///
 /// # Errors
-/// When there is no such table, or nftables does not answer.
-pub fn read(table: &str) -> Result<FilterTable, NetworkError> {
-    Ok(FilterTable::read(&nft::list_table("read a server's filters", table)?))
+/// When nftables does not answer: then nobody knows.
+pub fn read(table: &str) -> Result<Option<FilterTable>, NetworkError> {
+    Ok(read_all(&BTreeSet::from([table.to_owned()]))?.1.remove(table))
 }
 
-/// Puts the filters in place, in one transaction, and then seals them. What is not sealed, because the agent died in
-/// between, filters all the same and is loaded again. Blocks.
+/// Those of the tables that are there, and of which generation they are.
+fn read_all(names: &BTreeSet<String>) -> Result<(u32, BTreeMap<String, FilterTable>), NetworkError> {
+    let read = nft_netlink::read("read servers' filters", NETDEV, names)?;
+    let tables = read.tables.into_iter().map(|(name, things)| (name, FilterTable::read(&things)));
+    Ok((read.generation, tables.collect()))
+}
+
+/// Puts the filters of one server in place. Blocks.
 ///
 /// # Errors
 /// When nftables refuses, and then what was there before still holds; or when somebody else changes them at the same time.
 pub fn load(filters: &ServerFilters) -> Result<Before, NetworkError> {
-    let name = filter_rules::table_of(filters.server);
-    nft::apply(LOAD, filter_rules::open(filters.server))?;
-    let (before, stale) = found(filters)?;
-    let commands = filter_rules::load(filters, &stale);
-    nft::apply(LOAD, commands.clone())?;
-    let table = read(&name)?;
-    if !table.is_made_by(&commands, &filters.own) {
-        return Err(NetworkError::FilterRace(name));
-    }
-    nft::apply(LOAD, filter_rules::seal(filters.server, Seal { mark: filters.mark, content: table.content }))?;
-    Ok(before)
+    let done = load_together(std::slice::from_ref(filters))?.pop();
+    done.unwrap_or_else(|| Err(NetworkError::FilterRace(filter_rules::table_of(filters.server))))
 }
 
-/// How a server's table, which is there, is found, and what of it is no longer wanted.
-fn found(filters: &ServerFilters) -> Result<(Before, Vec<String>), NetworkError> {
-    let macs = filters.macs.iter().chain(filters.private.iter().map(|tap| &tap.mac));
-    let taps = macs.map(|mac| TapName::of(filters.server, *mac));
-    let wanted: BTreeSet<String> = taps.flat_map(|tap| chains_of(&tap)).collect();
-    let listed = nft::list_table(LOAD, &filter_rules::table_of(filters.server))?;
-    let before = if FilterTable::read(&listed).is_altered() { Before::Altered } else { Before::AsLeft };
-    let stale = nft::chains_in(&listed).into_iter().filter(|chain| !wanted.contains(chain)).collect();
-    Ok((before, stale))
-}
-
-/// Puts the filters of several servers in place, in one transaction for all of them, and then seals them. When nftables refuses
-/// that, each is loaded alone, so that only the server whose filters cannot be is told so. Blocks.
+/// Puts the filters of several servers in place, in one transaction. When nftables refuses that, each is loaded alone, so that
+/// only the server whose filters cannot be is told so. Blocks.
 #[must_use]
 pub fn load_all(all: &[ServerFilters]) -> Vec<Result<Before, NetworkError>> {
     let servers: BTreeSet<ServerId> = all.iter().map(|filters| filters.server).collect();
-    let together = (all.len() > 1 && servers.len() == all.len()).then(|| load_together(all).ok()).flatten();
+    let together = (servers.len() == all.len()).then(|| load_together(all).ok()).flatten();
     together.unwrap_or_else(|| all.iter().map(load).collect())
 }
 
+/// Loads the filters, reads them back, and seals what is as it should be. What is not sealed, because the agent died in
+/// between, filters all the same and is loaded again.
 fn load_together(all: &[ServerFilters]) -> Result<Vec<Result<Before, NetworkError>>, NetworkError> {
-    // A table without any chain has nothing in it that could be altered or stale.
-    let there: BTreeSet<String> = nft::list_chains(LOAD)?.into_iter().map(|chain| chain.table).collect();
-    let (mut before, mut stale) = (Vec::new(), Vec::new());
+    let names = all.iter().map(|filters| filter_rules::table_of(filters.server)).collect();
+    let (_, found) = read_all(&names)?;
+    let (mut before, mut commands) = (Vec::new(), Vec::new());
     for filters in all {
-        let is_there = there.contains(&filter_rules::table_of(filters.server));
-        let (was, no_longer) = if is_there { found(filters)? } else { (Before::AsLeft, Vec::new()) };
-        before.push(was);
-        stale.push(no_longer);
+        let table = found.get(&filter_rules::table_of(filters.server));
+        before.push(if table.is_some_and(FilterTable::is_altered) { Before::Altered } else { Before::AsLeft });
+        commands.push(filter_rules::table(filters, &table.map(|table| stale(table, filters)).unwrap_or_default()));
     }
-    let with_stale: Vec<_> = all.iter().zip(stale).collect();
-    nft::apply(LOAD, filter_rules::load_all(&with_stale))?;
-    let (mut done, mut seals) = (Vec::new(), Vec::new());
-    for (((filters, stale), before), table) in with_stale.iter().zip(before).zip(read_all(all)) {
-        let (name, table) = (filter_rules::table_of(filters.server), table?);
-        if table.is_made_by(&filter_rules::load(filters, stale), &filters.own) {
-            seals.extend(filter_rules::seal(filters.server, Seal { mark: filters.mark, content: table.content }));
-            done.push(Ok(before));
-        } else {
-            done.push(Err(NetworkError::FilterRace(name)));
+    nft::apply(LOAD, filter_rules::guard().iter().chain(commands.iter().flatten()))?;
+    for _ in 0..SEAL_TRIES {
+        let (generation, loaded) = read_all(&names)?;
+        let (mut done, mut seals) = (Vec::new(), Vec::new());
+        for ((filters, commands), before) in all.iter().zip(&commands).zip(&before) {
+            let name = filter_rules::table_of(filters.server);
+            match loaded.get(&name).filter(|table| table.is_made_by(commands, &filters.own)) {
+                Some(table) => {
+                    seals.push((name, Seal { mark: filters.mark, content: table.content }.chain()));
+                    done.push(Ok(*before));
+                }
+                None => done.push(Err(NetworkError::FilterRace(name))),
+            }
+        }
+        if nft_netlink::add_chains(LOAD, NETDEV, &seals, generation)? {
+            return Ok(done);
         }
     }
-    nft::apply(LOAD, seals)?;
-    Ok(done)
+    Err(NetworkError::FilterRace("the host's nftables".to_owned()))
 }
 
-/// The tables of these servers. nft reads one at a time, so several of it run at once.
-fn read_all(all: &[ServerFilters]) -> Vec<Result<FilterTable, NetworkError>> {
-    let lane = |part: &[ServerFilters]| -> Vec<_> {
-        part.iter().map(|filters| read(&filter_rules::table_of(filters.server))).collect()
-    };
-    let parts = all.chunks(all.len().div_ceil(LANES).max(1));
-    std::thread::scope(|scope| {
-        let lanes: Vec<_> = parts.map(|part| (part, scope.spawn(move || lane(part)))).collect();
-        // A lane that could not be read to its end is read here.
-        lanes.into_iter().flat_map(|(part, read)| read.join().unwrap_or_else(|_| lane(part))).collect()
-    })
+/// What is in a server's table and no longer wanted.
+fn stale(table: &FilterTable, filters: &ServerFilters) -> Vec<String> {
+    let macs = filters.macs.iter().chain(filters.private.iter().map(|tap| &tap.mac));
+    let wanted: BTreeSet<String> = macs.flat_map(|mac| chains_of(&TapName::of(filters.server, *mac))).collect();
+    let chains = table.chains.keys().filter(|chain| !wanted.contains(*chain));
+    chains.chain(&table.labels).cloned().collect()
 }
 
 /// Removes the server's filters; done when there are none. Blocks.
@@ -263,5 +237,5 @@ fn read_all(all: &[ServerFilters]) -> Vec<Result<FilterTable, NetworkError>> {
 /// # Errors
 /// When nftables refuses.
 pub fn remove(server: ServerId) -> Result<(), NetworkError> {
-    nft::apply("remove the server's filters", filter_rules::remove(server))
+    nft::apply("remove the server's filters", &filter_rules::remove(server))
 }

@@ -20,7 +20,7 @@ use csp_shared::{id::ServerId, mac::Mac};
 use serde_json::{Value, json};
 
 use super::{
-    nft::Chain,
+    nft_netlink::thing::{Kind, Thing},
     queue::Gates,
     segment::name::DEVICE_PREFIX,
     tap_name::{PREFIX, TapName},
@@ -36,10 +36,13 @@ pub const TABLES: &str = "csp_";
 pub(super) const FAMILY: &str = "netdev";
 pub(super) const OWN: &str = "own4";
 const GUARD_FAMILY: &str = "bridge";
-const GUARD_TABLE: &str = "csp_guard";
+pub(super) const GUARD_TABLE: &str = "csp_guard";
 const GUARD_CHAIN: &str = "to_host";
 const GUARD_HOOK: &str = "input";
-const SEAL_PREFIX: &str = "mark_";
+const GUARD_HOOK_NUMBER: u32 = 1;
+const SEAL_PREFIX: &str = "seal_";
+/// As older agents wrote seals, about what nft listed.
+const OLDER_SEAL_PREFIX: &str = "mark_";
 
 /// All that a server's filters are made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,13 +92,6 @@ pub fn server_of(table: &str) -> Option<ServerId> {
     (table_of(server) == table).then_some(server)
 }
 
-/// Whose own addresses a set has, as it is listed; nothing when it is another set.
-#[must_use]
-pub fn holder_of(set: &Value) -> Option<ServerId> {
-    let text = |field| set.get(field).and_then(Value::as_str);
-    (text("name") == Some(OWN)).then(|| server_of(text("table")?)).flatten()
-}
-
 /// The chain of frames that come from the guest.
 #[must_use]
 pub fn from_guest(tap: &TapName) -> String {
@@ -108,7 +104,7 @@ pub fn to_guest(tap: &TapName) -> String {
     format!("to_{tap}")
 }
 
-/// Stands in a table as the name of an empty chain: what the table was made from, and what the kernel listed of it right
+/// Stands in a table as the name of an empty chain: what the table was made from, and what the kernel told of it right
 /// after it was loaded. So one look tells whether it still is what was loaded, also after a restart of the agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seal {
@@ -136,7 +132,7 @@ impl Seal {
 /// Whether a chain only says something about its table: a seal, or the mark of an older agent.
 #[must_use]
 pub fn is_label(chain: &str) -> bool {
-    chain.starts_with(SEAL_PREFIX)
+    chain.starts_with(SEAL_PREFIX) || chain.starts_with(OLDER_SEAL_PREFIX)
 }
 
 /// The transaction that puts the filters in place, whatever was there. `stale` are chains of the table that are
@@ -146,14 +142,9 @@ pub fn load(filters: &ServerFilters, stale: &[String]) -> Vec<Value> {
     guard().into_iter().chain(table(filters, stale)).collect()
 }
 
-/// The same for many servers at once, each with what is stale in its table.
-#[must_use]
-pub fn load_all(all: &[(&ServerFilters, Vec<String>)]) -> Vec<Value> {
-    guard().into_iter().chain(all.iter().flat_map(|(filters, stale)| table(filters, stale))).collect()
-}
-
 /// A server's own part of it.
-fn table(filters: &ServerFilters, stale: &[String]) -> Vec<Value> {
+#[must_use]
+pub fn table(filters: &ServerFilters, stale: &[String]) -> Vec<Value> {
     let name = table_of(filters.server);
     let table = || json!({"family": FAMILY, "name": name});
     let set = || json!({"family": FAMILY, "table": name, "name": OWN, "type": "ipv4_addr"});
@@ -178,28 +169,17 @@ fn table(filters: &ServerFilters, stale: &[String]) -> Vec<Value> {
     commands
 }
 
-/// The transaction that makes sure that a server's table is there.
-#[must_use]
-pub fn open(server: ServerId) -> Vec<Value> {
-    vec![json!({"add": {"table": {"family": FAMILY, "name": table_of(server)}}})]
-}
-
-/// The transaction that seals a table, after everything else in it was found to be as it was loaded.
-#[must_use]
-pub fn seal(server: ServerId, seal: Seal) -> Vec<Value> {
-    vec![json!({"add": {"chain": {"family": FAMILY, "table": table_of(server), "name": seal.chain()}}})]
-}
-
 /// The transaction that removes a server's table, which need not be there.
 #[must_use]
 pub fn remove(server: ServerId) -> Vec<Value> {
-    let delete = json!({"delete": {"table": {"family": FAMILY, "name": table_of(server)}}});
-    open(server).into_iter().chain([delete]).collect()
+    let table = || json!({"table": {"family": FAMILY, "name": table_of(server)}});
+    vec![json!({"add": table()}), json!({"delete": table()})]
 }
 
 /// Drops what a guest sends to the host itself: frames for the bridge's own address or that of any of its ports, and
 /// broadcasts as far as the host would take them in. One rule for all taps, since their names begin alike.
-fn guard() -> Vec<Value> {
+#[must_use]
+pub fn guard() -> Vec<Value> {
     let rule = |expr| json!({"add": {"rule": {"family": GUARD_FAMILY, "table": GUARD_TABLE, "chain": GUARD_CHAIN, "expr": expr}}});
     let chain = vec![
         json!({"add": {"table": {"family": GUARD_FAMILY, "name": GUARD_TABLE}}}),
@@ -216,12 +196,12 @@ pub fn guard_chain() -> Value {
     json!({"family": GUARD_FAMILY, "table": GUARD_TABLE, "name": GUARD_CHAIN})
 }
 
-/// Whether a chain is the guard's, and in its place.
+/// Whether the guard's chain is in its place, among all that is in its table.
 #[must_use]
-pub fn is_guard(chain: &Chain) -> bool {
-    let Chain { family, table, name, hook } = chain;
-    (family.as_str(), table.as_str(), name.as_str()) == (GUARD_FAMILY, GUARD_TABLE, GUARD_CHAIN)
-        && hook.as_deref() == Some(GUARD_HOOK)
+pub fn is_guard_in_place(things: &[Thing]) -> bool {
+    let is_chain = |thing: &Thing| thing.kind == Kind::Chain && thing.name == GUARD_CHAIN;
+    things.iter().any(|thing| is_chain(thing) && thing.hook() == Some(GUARD_HOOK_NUMBER))
+        && !things.iter().any(|thing| thing.kind == Kind::Table && thing.is_dormant())
 }
 
 /// All that the guard says, as nft lists it too.

@@ -1,7 +1,7 @@
-//! One server's table as the kernel has it: read from nft's listing into plain data, and judged. Pure.
+//! One server's table as the kernel has it, judged. Pure.
 //!
-//! nft writes a rule its own way, and another release another way, so what it lists is never compared with what was
-//! sent. It is compared with what it listed right after the rules were loaded: that is kept in the table's seal.
+//! What the kernel made of a rule is for nft to say, so it is never compared with what was sent. It is compared with what
+//! was there right after the rules were loaded: that is kept in the table's seal.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,14 +12,10 @@ use serde_json::Value;
 
 use super::{
     filter_rules::{self, Seal},
+    nft_netlink::thing::{Kind, Thing},
     tap_name::TapName,
 };
 use crate::machine::Mark;
-
-/// Where the kernel keeps an object; another one after each load.
-const HANDLE: &str = "handle";
-/// What nft tells of itself.
-const META: &str = "metainfo";
 
 /// All that is in a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,51 +24,55 @@ pub struct FilterTable {
     pub chains: BTreeMap<String, usize>,
     /// Addresses that its guest may use.
     pub addresses: BTreeSet<Ipv4Addr>,
-    /// Queues that frames are handed to.
-    pub gates: BTreeSet<String>,
-    /// A mark of everything but the seals, as nft lists it.
+    /// The numbers of the queues that frames are handed to.
+    pub gates: BTreeSet<u32>,
+    /// A mark of everything but the seals.
     pub content: Mark,
-    seals: Vec<Seal>,
+    /// Chains that say something about the table.
+    pub labels: Vec<String>,
 }
 
 impl FilterTable {
-    /// Reads nft's listing of one table.
+    /// Reads all that is in one table.
     #[must_use]
-    pub fn read(listed: &[Value]) -> Self {
-        let (chains, addresses, gates) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
-        let mut table = Self { chains, addresses, gates, content: Mark(0), seals: Vec::new() };
-        // Rules mean something by their order, all else does not.
-        let (mut things, mut rules) = (BTreeSet::new(), Vec::new());
-        for object in listed.iter().filter_map(Value::as_object) {
-            for (kind, thing) in object.iter().filter(|(kind, _)| *kind != META) {
-                let name = text(thing, "name").unwrap_or_default();
-                match kind.as_str() {
-                    "chain" if filter_rules::is_label(name) => {
-                        table.seals.extend(Seal::parse(name));
-                        continue;
-                    }
-                    "chain" => drop(table.chains.entry(name.to_owned()).or_default()),
-                    "rule" => {
-                        let chain = text(thing, "chain").unwrap_or_default();
-                        *table.chains.entry(chain.to_owned()).or_default() += 1;
-                        table.gates.extend(gate(thing));
-                        rules.push(normal(kind, thing));
-                        continue;
-                    }
-                    "set" if name == filter_rules::OWN => table.addresses.extend(addresses_in(thing)),
-                    _ => {}
+    pub fn read(things: &[Thing]) -> Self {
+        let (mut chains, mut addresses, mut gates) =
+            (BTreeMap::<String, usize>::new(), BTreeSet::new(), BTreeSet::new());
+        // Rules of one chain mean something by their order, all else does not.
+        let (mut rules, mut others, mut labels) = (BTreeMap::<&str, Vec<&[u8]>>::new(), BTreeSet::new(), Vec::new());
+        for thing in things {
+            match thing.kind {
+                Kind::Chain if filter_rules::is_label(&thing.name) => {
+                    labels.push(thing.name.clone());
+                    continue;
                 }
-                things.insert(normal(kind, thing));
+                Kind::Chain => drop(chains.entry(thing.name.clone()).or_default()),
+                Kind::Rule => {
+                    *chains.entry(thing.name.clone()).or_default() += 1;
+                    gates.extend(thing.gate());
+                    rules.entry(thing.name.as_str()).or_default().push(&thing.content);
+                    continue;
+                }
+                Kind::Element if thing.name == filter_rules::OWN => addresses.extend(address_of(thing)),
+                Kind::Element | Kind::Table | Kind::Set | Kind::Other(_) => {}
             }
+            others.insert((thing.kind, thing.name.as_str(), thing.content.as_slice()));
         }
-        table.content = Mark::of(&(things, rules));
-        table
+        let mut content = Words::default();
+        for (kind, name, told) in others {
+            [format!("{kind:?}").as_bytes(), name.as_bytes(), told].into_iter().for_each(|word| content.add(word));
+        }
+        for (chain, rules) in rules {
+            content.add(chain.as_bytes());
+            rules.into_iter().for_each(|rule| content.add(rule));
+        }
+        Self { chains, addresses, gates, content: content.mark(), labels }
     }
 
     /// What it was made from, if it still is as it was loaded.
     #[must_use]
     pub fn mark(&self) -> Option<Mark> {
-        match self.seals.as_slice() {
+        match self.seals().as_slice() {
             [seal] if seal.content == self.content => Some(seal.mark),
             _ => None,
         }
@@ -81,7 +81,11 @@ impl FilterTable {
     /// Whether it was whole once and somebody changed it since. One whose loading was broken off was never whole.
     #[must_use]
     pub fn is_altered(&self) -> bool {
-        !self.seals.is_empty() && self.mark().is_none()
+        !self.seals().is_empty() && self.mark().is_none()
+    }
+
+    fn seals(&self) -> Vec<Seal> {
+        self.labels.iter().filter_map(|label| Seal::parse(label)).collect()
     }
 
     /// Taps with a chain for each direction, with or without rules in it: its policy drops.
@@ -97,15 +101,29 @@ impl FilterTable {
     pub fn is_made_by(&self, commands: &[Value], addresses: &[Ipv4Addr]) -> bool {
         let mut wanted: BTreeMap<String, usize> = BTreeMap::new();
         for added in commands.iter().filter_map(|command| command.get("add")) {
-            let is_ours = |thing: &&Value| text(thing, "family") == Some(filter_rules::FAMILY);
-            if let Some(chain) = added.get("chain").filter(is_ours) {
-                wanted.entry(text(chain, "name").unwrap_or_default().to_owned()).or_default();
+            if let Some(chain) = added.get("chain") {
+                wanted.entry(text(chain, "name")).or_default();
             }
-            if let Some(rule) = added.get("rule").filter(is_ours) {
-                *wanted.entry(text(rule, "chain").unwrap_or_default().to_owned()).or_default() += 1;
+            if let Some(rule) = added.get("rule") {
+                *wanted.entry(text(rule, "chain")).or_default() += 1;
             }
         }
-        self.chains == wanted && self.addresses == addresses.iter().copied().collect() && self.seals.is_empty()
+        self.chains == wanted && self.addresses == addresses.iter().copied().collect() && self.labels.is_empty()
+    }
+}
+
+/// Words one after the other, each with its length, so that none can be taken for two.
+#[derive(Default)]
+struct Words(Vec<u8>);
+
+impl Words {
+    fn add(&mut self, word: &[u8]) {
+        self.0.extend(word.len().to_le_bytes());
+        self.0.extend(word);
+    }
+
+    fn mark(&self) -> Mark {
+        Mark::of_bytes(&self.0)
     }
 }
 
@@ -115,47 +133,33 @@ pub fn chains_of(tap: &TapName) -> [String; 2] {
     [filter_rules::from_guest(tap), filter_rules::to_guest(tap)]
 }
 
-/// An object without what the kernel chose, and with its elements in order.
-fn normal(kind: &str, thing: &Value) -> String {
-    let mut thing = thing.clone();
-    if let Some(fields) = thing.as_object_mut() {
-        fields.remove(HANDLE);
-        if let Some(elements) = fields.get_mut("elem").and_then(Value::as_array_mut) {
-            elements.sort_by_key(Value::to_string);
-        }
-    }
-    format!("{kind} {thing}")
+/// The address that an element of a set stands for.
+pub(super) fn address_of(element: &Thing) -> Option<Ipv4Addr> {
+    let octets: [u8; 4] = element.key()?.try_into().ok()?;
+    Some(octets.into())
 }
 
-/// The queue that a rule hands frames to.
-fn gate(rule: &Value) -> Option<String> {
-    let queue = rule.get("expr")?.as_array()?.iter().find_map(|statement| statement.get("fwd")?.get("dev"))?;
-    // One that is gone has a number in place of a name.
-    Some(queue.as_str().map_or_else(|| queue.to_string(), str::to_owned))
-}
-
-/// Ranges and prefixes are not ours, and no address.
-pub(super) fn addresses_in(set: &Value) -> impl Iterator<Item = Ipv4Addr> {
-    let elements = set.get("elem").and_then(Value::as_array).into_iter().flatten();
-    elements.filter_map(|element| element.as_str()?.parse().ok())
-}
-
-fn text<'a>(thing: &'a Value, field: &str) -> Option<&'a str> {
-    thing.get(field).and_then(Value::as_str)
+fn text(thing: &Value, field: &str) -> String {
+    thing.get(field).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use csp_shared::mac::Mac;
-    use serde_json::json;
 
     use super::*;
     use crate::{
-        network::{filter_rules::ServerFilters, queue::Gates},
+        network::{
+            filter_rules::ServerFilters,
+            nft_netlink::thing::tests::{forward, key},
+            queue::Gates,
+        },
         plan::fixture::server,
     };
 
     pub(crate) const ADDRESS: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 10);
+    /// Numbers of the queues.
+    const QUEUES: [u32; 2] = [17, 18];
 
     pub(crate) fn tap() -> TapName {
         TapName::of(server(), mac())
@@ -165,10 +169,6 @@ pub(crate) mod tests {
         Mac::for_guest([1, 2, 3, 4])
     }
 
-    fn gates() -> Gates {
-        Gates { from_guest: "cspqfrom".to_owned(), to_guest: "cspqto".to_owned() }
-    }
-
     fn commands() -> Vec<Value> {
         let filters = ServerFilters {
             server: server(),
@@ -176,103 +176,106 @@ pub(crate) mod tests {
             macs: vec![mac()],
             smtp_open: false,
             private: Vec::new(),
-            gates: Some(gates()),
+            gates: Some(Gates { from_guest: "cspqfrom".to_owned(), to_guest: "cspqto".to_owned() }),
             mark: Mark(7),
         };
-        filter_rules::load(&filters, &[])
+        filter_rules::table(&filters, &[])
     }
 
-    /// What the kernel lists after it was given our own transactions: `add` is taken off each command, handles are put
-    /// on, and the seal is there.
-    pub(crate) fn loaded() -> Vec<Value> {
-        let mut listed: Vec<Value> = commands().iter().filter_map(|command| command.get("add").cloned()).collect();
-        listed.retain(|object| !object.to_string().contains("csp_guard"));
-        let elements = listed.iter().find_map(|object| object.get("element").cloned()).unwrap();
-        listed.retain(|object| object.get("element").is_none());
-        for (handle, object) in listed.iter_mut().enumerate() {
-            let thing = object.as_object_mut().unwrap().values_mut().next().unwrap();
-            thing[HANDLE] = json!(handle);
-        }
-        for set in listed.iter_mut().filter_map(|object| object.get_mut("set")) {
-            set["elem"] = elements["elem"].clone();
-        }
-        listed.push(json!({"metainfo": {"version": "1.0.6"}}));
-        let seal = Seal { mark: Mark(7), content: FilterTable::read(&listed).content };
-        listed.extend(filter_rules::seal(server(), seal).iter().filter_map(|command| command.get("add").cloned()));
-        listed
+    fn thing(kind: Kind, name: &str, content: Vec<u8>) -> Thing {
+        Thing { table: filter_rules::table_of(server()), kind, name: name.to_owned(), content }
     }
 
-    fn rules(listed: &mut [Value]) -> Vec<&mut Value> {
-        listed.iter_mut().filter_map(|object| object.get_mut("rule")).collect()
+    fn chain(name: &str) -> Thing {
+        thing(Kind::Chain, name, vec![0])
+    }
+
+    /// What the kernel tells after it was given our own transaction: things of the same kinds and number, in the kernel's
+    /// words, and the seal.
+    pub(crate) fn loaded() -> Vec<Thing> {
+        let mut things = vec![thing(Kind::Table, &filter_rules::table_of(server()), Vec::new())];
+        for (number, added) in commands().iter().filter_map(|command| command.get("add")).enumerate() {
+            if let Some(added) = added.get("chain") {
+                things.push(chain(&text(added, "name")));
+            } else if let Some(rule) = added.get("rule") {
+                let queue = QUEUES[usize::from(text(rule, "chain").starts_with("to_"))];
+                let is_gate = rule["expr"].to_string().contains("fwd");
+                let content = if is_gate { forward(queue) } else { vec![u8::try_from(number).unwrap()] };
+                things.push(thing(Kind::Rule, &text(rule, "chain"), content));
+            } else if added.get("set").is_some() {
+                things.push(thing(Kind::Set, filter_rules::OWN, Vec::new()));
+            } else if added.get("element").is_some() {
+                things.push(thing(Kind::Element, filter_rules::OWN, key(&ADDRESS.octets())));
+            }
+        }
+        let seal = Seal { mark: Mark(7), content: FilterTable::read(&things).content };
+        things.push(thing(Kind::Chain, &seal.chain(), Vec::new()));
+        things
     }
 
     #[test]
-    fn a_table_is_known_by_its_seal_whatever_the_kernels_numbers_and_order_are() {
-        let mut listed = loaded();
-        let table = FilterTable::read(&listed);
+    fn a_table_is_known_by_its_seal_whatever_the_kernels_order_of_unordered_things_is() {
+        let things = loaded();
+        let table = FilterTable::read(&things);
         assert_eq!((table.mark(), table.is_altered(), table.taps()), (Some(Mark(7)), false, vec![tap().to_string()]));
         assert_eq!(table.addresses, BTreeSet::from([ADDRESS]));
-        assert_eq!(table.gates, BTreeSet::from(["cspqfrom".to_owned(), "cspqto".to_owned()]));
-        rules(&mut listed).into_iter().for_each(|rule| rule[HANDLE] = json!(1000));
-        let (mut last, rest): (Vec<Value>, Vec<Value>) =
-            listed.into_iter().partition(|object| object.get("rule").is_none());
+        assert_eq!(table.gates, BTreeSet::from(QUEUES));
+        let (mut last, rules): (Vec<Thing>, Vec<Thing>) =
+            things.into_iter().partition(|thing| thing.kind != Kind::Rule);
         last.reverse();
-        last.extend(rest);
+        last.extend(rules);
         assert_eq!(FilterTable::read(&last).mark(), Some(Mark(7)));
     }
 
     #[test]
     fn whatever_is_changed_by_hand_breaks_the_seal() {
-        type Harm = fn(&mut Vec<Value>);
-        let harms: [(&str, Harm); 8] = [
-            ("a rule that lets all through", |listed| {
-                let rule = json!({"rule": {"chain": filter_rules::from_guest(&tap()), "expr": [{"accept": null}]}});
-                let first = listed.iter().position(|object| object.get("rule").is_some()).unwrap();
-                listed.insert(first, rule);
+        type Harm = fn(&mut Vec<Thing>);
+        let harms: [(&str, Harm); 9] = [
+            ("a rule that lets all through", |things| {
+                let first = things.iter().position(|thing| thing.kind == Kind::Rule).unwrap();
+                things.insert(first, thing(Kind::Rule, &filter_rules::from_guest(&tap()), Vec::new()));
             }),
-            ("another order of rules", |listed| {
-                let mut rules = rules(listed);
-                let (first, rest) = rules.split_at_mut(1);
-                std::mem::swap(first[0], rest[0]);
+            ("another order of rules", |things| {
+                let first = things.iter().position(|thing| thing.kind == Kind::Rule).unwrap();
+                things.swap(first, first + 1);
             }),
-            ("a chain without rules", |listed| {
-                listed.retain(|object| object["rule"]["chain"] != filter_rules::to_guest(&tap()).as_str())
+            ("a chain without rules", |things| {
+                things.retain(|thing| thing.kind != Kind::Rule || thing.name != filter_rules::to_guest(&tap()));
             }),
-            ("another policy", |listed| {
-                listed
-                    .iter_mut()
-                    .filter_map(|o| o.get_mut("chain"))
-                    .for_each(|chain| chain["policy"] = json!("accept"));
+            ("another policy", |things| {
+                let chains = things.iter_mut().filter(|thing| thing.kind == Kind::Chain);
+                chains.for_each(|chain| chain.content = vec![1]);
             }),
-            ("one more address", |listed| {
-                for set in listed.iter_mut().filter_map(|object| object.get_mut("set")) {
-                    set["elem"] = json!(["203.0.113.10", "203.0.113.11"]);
-                }
+            ("a table whose chains are not asked", |things| things[0].content = vec![1]),
+            ("one more address", |things| {
+                things.push(thing(Kind::Element, filter_rules::OWN, key(&[203, 0, 113, 11])));
             }),
-            ("one more chain", |listed| listed.push(json!({"chain": {"name": "from_other"}}))),
-            ("two seals", |listed| {
-                listed.push(json!({"chain": {"name": Seal { mark: Mark(8), content: Mark(8) }.chain()}}))
-            }),
-            ("a thing that csp does not know", |listed| listed.push(json!({"flowtable": {"name": "f"}}))),
+            ("one more chain", |things| things.push(chain("from_other"))),
+            ("two seals", |things| things.push(chain(&Seal { mark: Mark(8), content: Mark(8) }.chain()))),
+            ("a thing that csp does not know", |things| things.push(thing(Kind::Other(22), "f", Vec::new()))),
         ];
         for (name, harm) in harms {
-            let mut listed = loaded();
-            harm(&mut listed);
-            let table = FilterTable::read(&listed);
+            let mut things = loaded();
+            harm(&mut things);
+            let table = FilterTable::read(&things);
             assert!(table.mark().is_none() && table.is_altered(), "{name}");
         }
     }
 
     #[test]
     fn a_table_that_was_never_sealed_is_not_whole_and_not_called_altered() {
-        let mut listed = loaded();
-        listed.retain(|object| Seal::parse(object["chain"]["name"].as_str().unwrap_or_default()).is_none());
-        listed.push(json!({"chain": {"name": "mark_0000000000000007"}})); // as an older agent wrote it
-        let table = FilterTable::read(&listed);
+        let mut things = loaded();
+        things.retain(|thing| Seal::parse(&thing.name).is_none());
+        let table = FilterTable::read(&things);
         assert_eq!((table.mark(), table.is_altered()), (None, false));
         assert!(table.is_made_by(&commands(), &[ADDRESS]), "and this is when it may be sealed");
         assert!(!table.is_made_by(&commands(), &[]), "an address more");
-        rules(&mut listed)[0]["chain"] = json!("from_other");
-        assert!(!FilterTable::read(&listed).is_made_by(&commands(), &[ADDRESS]));
+        let mut elsewhere = things.clone();
+        elsewhere.iter_mut().find(|thing| thing.kind == Kind::Rule).unwrap().name = "from_other".to_owned();
+        assert!(!FilterTable::read(&elsewhere).is_made_by(&commands(), &[ADDRESS]));
+        things.push(chain("mark_0000000000000007_0000000000000008")); // as an older agent sealed it, in other words
+        let older = FilterTable::read(&things);
+        assert_eq!((older.mark(), older.is_altered()), (None, false));
+        assert!(!older.is_made_by(&commands(), &[ADDRESS]));
     }
 }

@@ -90,7 +90,7 @@ pub struct Links {
 }
 
 /// A list that many share, or the kernel's number and words for why there is none.
-type Listed = Result<Arc<Vec<Link>>, (Option<i32>, String)>;
+type Listed = Result<Arc<[Link]>, (Option<i32>, String)>;
 
 const LIST: &str = "list the network interfaces";
 
@@ -111,13 +111,13 @@ impl Links {
     ///
     /// # Errors
     /// When the kernel gives no whole list.
-    pub async fn list(&self) -> Result<Vec<Link>, NetworkError> {
+    pub async fn list(&self) -> Result<Arc<[Link]>, NetworkError> {
         let why = |error| match error {
             NetworkError::Netlink { errno, reason, .. } => (errno, reason),
             other => (None, other.to_string()),
         };
-        let listed = self.looks.look(async || self.list_alone().await.map(Arc::new).map_err(why)).await;
-        listed.map(|links| links.to_vec()).map_err(|(errno, reason)| failed(LIST, errno, &reason))
+        let listed = self.looks.look(async || self.list_alone().await.map(Arc::from).map_err(why)).await;
+        listed.map_err(|(errno, reason)| failed(LIST, errno, &reason))
     }
 
     async fn list_alone(&self) -> Result<Vec<Link>, NetworkError> {

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::NetworkError;
@@ -17,7 +17,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 ///
 /// # Errors
 /// When nft refuses them; then nothing changed.
-pub fn apply(doing: &'static str, commands: Vec<Value>) -> Result<(), NetworkError> {
+pub fn apply<'a>(doing: &'static str, commands: impl IntoIterator<Item = &'a Value>) -> Result<(), NetworkError> {
     run(doing, &["-j", "-f", "-"], commands).map(drop)
 }
 
@@ -25,40 +25,8 @@ pub fn apply(doing: &'static str, commands: Vec<Value>) -> Result<(), NetworkErr
 ///
 /// # Errors
 /// When nft would refuse them.
-pub fn try_out(doing: &'static str, commands: Vec<Value>) -> Result<(), NetworkError> {
+pub fn try_out(doing: &'static str, commands: &[Value]) -> Result<(), NetworkError> {
     run(doing, &["-c", "-j", "-f", "-"], commands).map(drop)
-}
-
-/// The chains of the netdev and the bridge family. Tables are not asked for: to list their names, nft (1.0.6) reads all
-/// of their rules, which takes seconds where there are a hundred, and its chains in milliseconds. Blocks.
-///
-/// # Errors
-/// When nft does not answer or its answer cannot be read.
-pub fn list_chains(doing: &'static str) -> Result<Vec<Chain>, NetworkError> {
-    let of = |family: &str| json!({"list": {"chains": {"family": family}}});
-    let printed = run(doing, &["-j", "-f", "-"], vec![of("netdev"), of("bridge")])?;
-    let mut all = Vec::new();
-    // One document for each question.
-    for listing in serde_json::Deserializer::from_slice(&printed).into_iter::<Listing>() {
-        let listing = listing.map_err(NetworkError::FilterListing)?;
-        all.extend(listing.nftables.into_iter().filter_map(|listed| listed.chain));
-    }
-    Ok(all)
-}
-
-/// Everything in one table of the netdev family. Blocks.
-///
-/// # Errors
-/// When there is no such table, nft does not answer or its answer cannot be read.
-pub fn list_table(doing: &'static str, table: &str) -> Result<Vec<Value>, NetworkError> {
-    #[derive(Deserialize)]
-    struct Everything {
-        nftables: Vec<Value>,
-    }
-    let question = vec![json!({"list": {"table": {"family": "netdev", "name": table}}})];
-    let printed = run(doing, &["-j", "-f", "-"], question)?;
-    let listing: Everything = serde_json::from_slice(&printed).map_err(NetworkError::FilterListing)?;
-    Ok(listing.nftables)
 }
 
 /// What the rules of a chain say, in their order. Blocks.
@@ -66,31 +34,25 @@ pub fn list_table(doing: &'static str, table: &str) -> Result<Vec<Value>, Networ
 /// # Errors
 /// When there is no such chain, nft does not answer or its answer cannot be read.
 pub fn list_rules(doing: &'static str, chain: &Value) -> Result<Vec<Value>, NetworkError> {
-    let printed = run(doing, &["-j", "-f", "-"], vec![json!({"list": {"chain": chain}})])?;
+    let printed = run(doing, &["-j", "-f", "-"], &[json!({"list": {"chain": chain}})])?;
     let listing: Listing = serde_json::from_slice(&printed).map_err(NetworkError::FilterListing)?;
     Ok(listing.nftables.into_iter().filter_map(|listed| Some(listed.rule?.expr)).collect())
 }
 
-/// Every named set of a family, with its table and its elements. One question: nft 1.0.6 does not find the sets of two tables
-/// that are asked for one by one at once. Blocks.
-///
-/// # Errors
-/// When nft does not answer or its answer cannot be read.
-pub fn list_sets(doing: &'static str, family: &str) -> Result<Vec<Value>, NetworkError> {
-    let printed = run(doing, &["-j", "-f", "-"], vec![json!({"list": {"sets": {"family": family}}})])?;
-    let listing: Listing = serde_json::from_slice(&printed).map_err(NetworkError::FilterListing)?;
-    Ok(listing.nftables.into_iter().filter_map(|listed| listed.set).collect())
-}
-
-/// Names of the chains in a listing.
-#[must_use]
-pub fn chains_in(listed: &[Value]) -> Vec<String> {
-    listed.iter().filter_map(|object| object.get("chain")?.get("name")?.as_str()).map(str::to_owned).collect()
-}
-
-fn run(doing: &'static str, args: &[&str], commands: Vec<Value>) -> Result<Vec<u8>, NetworkError> {
-    let input = json!({ "nftables": commands }).to_string().into_bytes();
+fn run<'a>(
+    doing: &'static str,
+    args: &[&str],
+    commands: impl IntoIterator<Item = &'a Value>,
+) -> Result<Vec<u8>, NetworkError> {
+    // Plain data always becomes text.
+    let ruleset = Ruleset { nftables: commands.into_iter().collect() };
+    let input = serde_json::to_vec(&ruleset).unwrap_or_default();
     Tool::new("nft", LIMIT).args(args).input(input).run().map_err(|source| NetworkError::Filter { doing, source })
+}
+
+#[derive(Serialize)]
+struct Ruleset<'a> {
+    nftables: Vec<&'a Value>,
 }
 
 #[derive(Deserialize)]
@@ -98,25 +60,10 @@ struct Listing {
     nftables: Vec<Listed>,
 }
 
-/// One object of a listing, as far as csp reads it; all else leaves every field empty.
+/// One object of a listing, as far as csp reads it; all else leaves it empty.
 #[derive(Deserialize)]
 struct Listed {
-    chain: Option<Chain>,
     rule: Option<Rule>,
-    set: Option<Value>,
-}
-
-/// A chain.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Chain {
-    /// `netdev` or `bridge`.
-    pub family: String,
-    /// Name of its table.
-    pub table: String,
-    /// Its own name.
-    pub name: String,
-    /// Where the kernel asks it; `None` for one that only other chains ask.
-    pub hook: Option<String>,
 }
 
 /// A rule.

@@ -116,29 +116,23 @@ impl Shaping {
     }
 }
 
-/// Whether the server's queues are as its filters need them. `gates` are those that frames are handed to; with none there are
-/// to be no queues.
+/// Whether the server's queues are as its filters need them. `gates` are the numbers of those that frames are
+/// handed to; with none there are to be no queues.
 #[must_use]
-pub fn is_whole(links: &[Link], rates: &Rates, server: ServerId, gates: &BTreeSet<String>) -> bool {
+pub fn is_whole(links: &[Link], rates: &Rates, server: ServerId, gates: &BTreeSet<u32>) -> bool {
     let found = Direction::BOTH.map(|direction| queue::find(links, server, direction));
     let [Some(from), Some(to)] = found else { return found == [None, None] && gates.is_empty() };
     let made_for = |link: &Link| QueueMark::parse(&link.alias).map(|mark| mark.mbit);
     let Some(mbit) = made_for(from).filter(|mbit| made_for(to) == Some(*mbit)) else { return false };
     let rate = Rate::of_mbit(mbit);
     let holds = |link: &Link| link.up && rates.0.get(&link.index).is_some_and(|held| held.is(rate));
-    holds(from) && holds(to) && *gates == BTreeSet::from([from.name.clone(), to.name.clone()])
-}
-
-/// The numbers of a server's queues, as filters name them.
-#[must_use]
-pub fn numbers(links: &[Link], server: ServerId) -> [Option<u32>; 2] {
-    Direction::BOTH.map(|direction| queue::find(links, server, direction).map(|link| link.index))
+    holds(from) && holds(to) && *gates == BTreeSet::from([from.index, to.index])
 }
 
 /// Whether anything that holds the server to a rate is there.
 #[must_use]
 pub fn remains(links: &[Link], server: ServerId) -> bool {
-    numbers(links, server) != [None, None]
+    Direction::BOTH.iter().any(|direction| queue::find(links, server, *direction).is_some())
 }
 
 /// The kernel says so when it knows no such kind of interface or queue.

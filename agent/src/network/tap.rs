@@ -71,6 +71,13 @@ impl Taps {
         .collect()
     }
 
+    /// Those of the server's taps in a listing that no program holds open.
+    #[must_use]
+    pub fn idle_in(links: &[Link], server: ServerId) -> BTreeSet<Mac> {
+        let taps = of_server(links, server).filter(|(mark, link)| is_own_name(*mark, link) && is_removable(link));
+        taps.map(|(mark, _)| mark.mac).collect()
+    }
+
     fn is_plugged(&self, links: &[Link], mark: TapMark, link: &Link, places: &Places) -> bool {
         let place = match mark.network {
             None => (self.bridge.as_str(), None),

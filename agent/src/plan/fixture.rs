@@ -79,6 +79,7 @@ pub(crate) fn bare() -> Seen {
         seed: None,
         networks: BTreeMap::new(),
         taps: BTreeMap::new(),
+        idle_taps: BTreeSet::new(),
         strays: BTreeMap::new(),
         queues: false,
         filters: None,
@@ -224,6 +225,7 @@ impl World {
         self.crash_agent();
         self.seen.host_boot = BootId(format!("{}+", self.seen.host_boot.0));
         self.seen.taps.clear();
+        self.seen.idle_taps.clear();
         self.seen.strays.clear();
         self.seen.filters = None;
         self.seen.dhcp = None;
@@ -303,7 +305,8 @@ impl World {
             Step::CutOff => {
                 // A running guest may hold the tap of an adapter that it was started with.
                 let is_held = self.seen.is_up();
-                self.seen.taps.retain(|mac, _| is_held || macs.contains(mac));
+                let idle = std::mem::take(&mut self.seen.idle_taps);
+                self.seen.taps.retain(|mac, _| (is_held && !idle.contains(mac)) || macs.contains(mac));
                 let others = self.seen.taps.iter_mut().filter(|(mac, _)| !macs.contains(mac));
                 others.for_each(|(_, tap)| *tap = SeenTap { plugged: false, up: false });
                 self.seen.strays.retain(|_, stray| !stray.removable);
@@ -387,6 +390,7 @@ impl World {
             Step::RemoveTaps => {
                 self.seen.dhcp = None;
                 self.seen.taps.clear();
+                self.seen.idle_taps.clear();
                 self.seen.strays.clear();
             }
             Step::RemoveFilters => {

@@ -67,11 +67,13 @@ fn first_use(spec: &ServerSpec, notes: &Notes) -> Option<Step> {
 
 /// Disconnects what carries the server's mark and is none of its adapters: a tap that somebody made by hand, or that of
 /// an adapter which the spec no longer has. A tap without an adapter has no filters. What is off every bridge and held
-/// open is left: the running guest was started with it.
+/// open is left, since the running guest was started with it, and goes as soon as the guest lets go.
 #[must_use]
 pub fn cut_off(spec: &ServerSpec, seen: &Seen) -> Option<Step> {
     let wanted = mark::macs(spec);
-    let other = seen.taps.iter().any(|(mac, tap)| !wanted.contains(mac) && (tap.plugged || tap.up));
+    let is_idle = |mac: &Mac| seen.idle_taps.contains(mac) && !seen.adapters.contains(mac);
+    let is_left = |mac: &Mac, tap: &SeenTap| tap.plugged || tap.up || is_idle(mac);
+    let other = seen.taps.iter().any(|(mac, tap)| !wanted.contains(mac) && is_left(mac, tap));
     let stray = seen.strays.values().any(|stray| stray.connected || stray.removable);
     (other || stray).then_some(Step::CutOff)
 }

@@ -80,6 +80,7 @@ prop_compose! {
         flags in any::<[bool; 8]>(),
         gone in proptest::bool::weighted(0.2),
         pool in proptest::bool::weighted(0.9),
+        idle in collection::btree_set((1u8..5).prop_map(mac), 0..3),
         strays in collection::btree_map("cspt[a-c]", (any::<bool>(), any::<bool>()), 0..2),
         adapters in collection::btree_set((1u8..5).prop_map(mac), 0..5),
         spec in Just(spec),
@@ -101,6 +102,7 @@ prop_compose! {
         world.seen.process = world.seen.is_up() || stray;
         world.seen.taps =
             taps.into_iter().map(|(mac, (plugged, up))| (mac, SeenTap { plugged, up: up && filters })).collect();
+        world.seen.idle_taps = idle.into_iter().filter(|mac| world.seen.taps.contains_key(mac)).collect();
         let stray = |(name, (connected, removable))| (name, SeenStray { connected, removable });
         world.seen.strays = strays.into_iter().map(stray).collect();
         let current = mark::filters(&spec, &mark::macs_with_tap(&spec, &world.seen), Mark(7));
@@ -329,7 +331,10 @@ proptest! {
         };
         prop_assert!(world.seen.strays.values().all(|stray| !stray.connected && !stray.removable));
         let others = world.seen.taps.iter().filter(|(mac, _)| !macs.contains(mac));
-        prop_assert!(others.map(|(_, tap)| tap).all(|tap| !tap.plugged && !tap.up));
+        for (mac, tap) in others {
+            prop_assert!(!tap.plugged && !tap.up);
+            prop_assert!(!world.seen.idle_taps.contains(mac) || world.seen.adapters.contains(mac), "nobody holds it");
+        }
     }
 
 }

@@ -114,7 +114,7 @@ impl Stage {
         filter::remove(SERVER).unwrap();
         filter::remove(OTHER).unwrap();
         let guard = json!({"delete": {"table": {"family": "bridge", "name": "csp_guard"}}});
-        nft::apply("take the guard away", vec![guard]).unwrap();
+        nft::apply("take the guard away", &[guard]).unwrap();
     }
 
     /// How often a shape arrived where, after it was sent so many times.

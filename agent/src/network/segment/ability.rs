@@ -1,7 +1,7 @@
 //! Whether this host has what private networks need: one judgement for what is made, for what the control plane is told, and
 //! for `csp-agent check`.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
 use csp_shared::network::HostNetworks;
 use rtnetlink::packet_route::{
@@ -31,7 +31,7 @@ pub struct Abilities {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
     /// All interfaces.
-    pub links: Vec<Link>,
+    pub links: Arc<[Link]>,
     /// Addresses that others can reach, each with the number of its interface.
     pub addresses: BTreeSet<(u32, IpAddr)>,
 }

@@ -9,7 +9,7 @@ pub mod vxlan;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use csp_shared::{
@@ -221,7 +221,7 @@ fn admitted(desired: &DesiredNetwork) -> Option<Admitted> {
 /// What one look shows after all was done that could be.
 #[derive(Debug)]
 struct Look {
-    links: Vec<Link>,
+    links: Arc<[Link]>,
     /// The trunk lets out a tag that no network of this host has.
     has_stale_tags: bool,
 }

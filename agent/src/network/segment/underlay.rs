@@ -66,7 +66,7 @@ pub fn rules(interface: &str, admitted: &[Admitted]) -> Vec<Value> {
 /// # Errors
 /// When nftables refuses; then what was admitted before still is.
 pub fn admit(interface: &str, admitted: &[Admitted]) -> Result<(), NetworkError> {
-    nft::apply("admit the peers of private networks", rules(interface, admitted))
+    nft::apply("admit the peers of private networks", &rules(interface, admitted))
 }
 
 /// What is there now, as nft lists it; for telling whether somebody changed it. Blocks.

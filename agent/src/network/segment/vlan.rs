@@ -113,7 +113,7 @@ async fn make_bridge(links: &Links, found: &[Link], uplink: &Link) -> Result<u32
             let bridge = bridge.address(mac).down();
             links.add(&format!("make the bridge {VLAN_BRIDGE}"), bridge.build()).await?;
             links.keep_quiet(VLAN_BRIDGE).await;
-            let made = links.list().await?.into_iter().find(|link| link.name == VLAN_BRIDGE);
+            let made = links.named(VLAN_BRIDGE).await?;
             made.ok_or_else(|| NetworkError::ForeignLink(VLAN_BRIDGE.to_owned()))?
         }
     };

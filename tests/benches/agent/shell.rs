@@ -140,7 +140,7 @@ impl Shell {
             gates: None,
             mark: Mark(1),
         };
-        let rules = [filter_rules::open(spec.server), filter_rules::load(&filters, &[])].concat();
+        let rules = filter_rules::load(&filters, &[]);
         fs::write(folder.join("filters.json"), json!({ "nftables": rules }).to_string()).unwrap();
         let remove = filter_rules::remove(spec.server);
         fs::write(folder.join("remove.json"), json!({ "nftables": remove }).to_string()).unwrap();

@@ -325,6 +325,25 @@ impl TestControl {
         files.iter().flat_map(|file| std::fs::read(file).unwrap()).collect()
     }
 
+    /// A backup of each database, as it is made of one in use: the bytes of the files.
+    #[must_use]
+    pub fn back_up(&self) -> Vec<Vec<u8>> {
+        let folder = tempfile::tempdir().unwrap();
+        let copy = |name: &str| {
+            let copied = folder.path().join(name);
+            let database = rusqlite::Connection::open(self.folder().join(name)).unwrap();
+            database.execute("VACUUM INTO ?1", [copied.to_str().unwrap()]).unwrap();
+            std::fs::read(copied).unwrap()
+        };
+        ["control.db", "metrics.db"].map(copy).to_vec()
+    }
+
+    /// Has everybody have accepted this version of the terms, as if others had come since.
+    pub fn terms_accepted_before(&self, version: &str) {
+        let database = rusqlite::Connection::open(self.folder().join("control.db")).unwrap();
+        database.execute("UPDATE people SET terms_version = ?1", [version]).unwrap();
+    }
+
     /// Where the database is.
     #[must_use]
     pub fn folder(&self) -> &Path {

@@ -1,7 +1,7 @@
 // The panel begins.
 import { mount } from "svelte";
 import App from "./App.svelte";
-import { choose, theme } from "./lib/theme";
+import { choose, theme } from "./lib/theme.svelte";
 import "./styles/tokens.css";
 import "./styles/base.css";
 import "./styles/controls.css";

@@ -3,49 +3,28 @@
 //
 //   node people.mjs PROGRAM FOLDER    PROGRAM is csp-test-control; pictures go to FOLDER
 import assert from "node:assert/strict";
-import { faultsOf, launch } from "./browser.mjs";
+import { launch } from "./browser.mjs";
+import { payByCard } from "./card.mjs";
 import { Control } from "./control.mjs";
+import { byKeyboard } from "./keyboard.mjs";
+import { leave } from "./leaving.mjs";
+import { PASSWORD, Person } from "./person.mjs";
 import { code } from "./totp.mjs";
 
 const [program, folder] = process.argv.slice(2);
-const EMAIL = "grace@example.com";
-const PASSWORD = "correct horse battery";
 const control = await Control.start(program);
 /** The clock of csp-test-control begins here. */
 const NOON_S = 1_781_092_800;
 const began = Date.now();
+const now = () => NOON_S + Math.floor((Date.now() - began) / 1000);
 const browser = await launch();
-const context = await browser.newContext({ viewport: { width: 1280, height: 860 } });
-context.setDefaultTimeout(20_000);
-const page = await context.newPage();
-const faults = faultsOf(page);
-const picture = (name) => page.screenshot({ path: `${folder}/real-${name}.png`, fullPage: true });
-const press = (name, where = page) => where.getByRole("button", { name, exact: true }).click();
-const heading = (name) => page.getByRole("heading", { level: 1, name }).waitFor();
-const dialog = () => page.locator("dialog[open]");
-const status = (word) => page.locator(`.status[data-status="${word}"]`).first().waitFor();
-
-async function signUp() {
-  await page.goto(`${control.url}/panel/sign-up`);
-  await page.getByLabel("Mail address").fill(EMAIL);
-  await press("Send the letter");
-  await page.getByText("A letter is on its way").waitFor();
-  await page.goto(await control.link(EMAIL));
-  await heading("Open your account");
-  assert.ok(!page.url().includes("csp_"), "the token is out of the address bar");
-  await page.getByLabel(/Your name/).fill("Grace");
-  await page.getByLabel("Password", { exact: true }).fill(PASSWORD);
-  await page.getByRole("checkbox").check();
-  await press("Open the account");
-  await page.getByText("Your account is open").waitFor();
-}
+const grace = await Person.come(browser, control, "grace@example.com", folder);
+const { page, picture, press, heading, dialog, status, part } = grace;
 
 async function signIn() {
   await page.goto(`${control.url}/panel/servers/01975a3e-7c00-7a51-8f3e-5b1d2c9e4f07`);
   await heading("Sign in");
-  await page.getByLabel("Mail address").fill(EMAIL);
-  await page.getByLabel("Password", { exact: true }).fill("not the password");
-  await press("Sign in");
+  await grace.signIn("not the password");
   await page.getByText("Mail address or password are wrong").waitFor();
   await page.getByLabel("Password", { exact: true }).fill(PASSWORD);
   await page.keyboard.press("Enter");
@@ -58,7 +37,7 @@ async function order() {
   await page.getByRole("link", { name: "Order a server" }).click();
   await heading("Order a server");
   await page.getByText("The balance").or(page.getByText("wallet holds")).first().waitFor(); // no money: said with the price
-  const { data } = await page.evaluate(async () => (await fetch("/panel/v1/person")).json());
+  const { data } = await grace.get("/panel/v1/person");
   const credited = await control.operator("POST", `/accounts/${data.account}/credits`, { amount: "100", reference: "test-1" });
   assert.ok(credited.ok, JSON.stringify(credited));
   await page.getByText("$100.00").waitFor(); // the balance follows by itself
@@ -81,7 +60,6 @@ async function use() {
   await status("Offline");
   await press("Start");
   await status("Online");
-  const part = (name) => page.getByRole("navigation", { name: "Parts of this server" }).getByRole("link", { name }).click();
   await part("Share links");
   await press("New link");
   await dialog().getByLabel(/^Label/).fill("Colleague");
@@ -110,32 +88,28 @@ async function use() {
   await page.getByText(/1 hour/).waitFor();
 }
 
-/** Without a mouse: from the list to the end of the server. */
-async function destroyByKeyboard() {
-  const focus = async (name, role) => {
-    for (let tries = 0; tries < 80; tries += 1) {
-      await page.keyboard.press("Tab");
-      const found = await page.evaluate(() => {
-        const element = document.activeElement;
-        return { text: (element?.getAttribute("aria-label") ?? element?.textContent ?? "").trim(), role: element?.tagName };
-      });
-      if (found.text === name && found.role === role) return;
-    }
-    throw new Error(`${name} is not reached by keyboard`);
-  };
-  await focus("Settings", "A");
-  await page.keyboard.press("Enter");
-  await page.getByText("Ends the service").waitFor();
-  await focus("Destroy", "BUTTON");
-  await page.keyboard.press("Enter");
-  await dialog().waitFor();
-  const inside = async () => page.evaluate(() => document.querySelector("dialog[open]")?.contains(document.activeElement));
-  assert.ok(await inside(), "the dialog has the focus");
-  await dialog().getByLabel(/^Type grace2/).focus();
-  await page.keyboard.type("grace2.example.com");
-  await page.keyboard.press("Enter");
+async function destroy() {
+  await part("Settings");
+  await press("Destroy");
+  await dialog().getByLabel(/^Type grace2/).fill("grace2.example.com");
+  await press("Destroy for ever", dialog());
   await heading("Servers");
   await page.getByText("No servers yet").waitFor();
+}
+
+/** What stands before everything until newer terms are accepted. */
+async function newerTerms() {
+  await control.operator("ACCEPTED", "2026-01");
+  await page.goto(`${control.url}/panel/ssh-keys`);
+  await heading("Our terms have changed");
+  await picture("terms");
+  const refused = await page.evaluate(async () => {
+    const headers = { "content-type": "application/json" };
+    return (await fetch("/api/v1/ssh-keys", { method: "POST", headers, body: "{}" })).status;
+  });
+  assert.equal(refused, 403, "nothing is changed before");
+  await press("Accept version 2026-06");
+  await heading("SSH keys");
 }
 
 /** Sets a second factor up; answers its recovery codes. */
@@ -145,7 +119,7 @@ async function secondFactor() {
   await press("Next", dialog());
   const secret = await dialog().locator("code").textContent();
   await picture("second-factor");
-  await dialog().getByLabel("Code of the app").fill(code(secret, NOON_S + (Date.now() - began) / 1000));
+  await dialog().getByLabel("Code of the app").fill(code(secret, now()));
   await press("Turn it on", dialog());
   await page.getByText("Recovery codes", { exact: true }).waitFor();
   return page.locator("section[role=status] li").allTextContents();
@@ -163,9 +137,7 @@ async function account() {
   await press("Sign out everywhere");
   await press("Sign out everywhere", dialog());
   await heading("Sign in");
-  await page.getByLabel("Mail address").fill(EMAIL);
-  await page.getByLabel("Password", { exact: true }).fill(PASSWORD);
-  await press("Sign in");
+  await grace.signIn();
   await heading("One more step");
   await page.getByLabel("Code").fill("000000");
   await press("Sign in");
@@ -177,7 +149,7 @@ async function account() {
   const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "Download" }).click()]);
   assert.ok(file.suggestedFilename().endsWith(".json"), file.suggestedFilename());
   await press("Close the account");
-  await dialog().getByLabel(/^Type grace@/).fill(EMAIL);
+  await dialog().getByLabel(/^Type grace@/).fill(grace.email);
   await dialog().getByLabel("Current password").fill(PASSWORD);
   await dialog().getByLabel(/^Code/).fill(more);
   await press("Close for ever", dialog());
@@ -186,25 +158,34 @@ async function account() {
   await press("Sign out");
   await heading("Sign in");
   await page.goto(`${control.url}/panel/forgotten`);
-  await page.getByLabel("Mail address").fill(EMAIL);
+  await page.getByLabel("Mail address").fill(grace.email);
   await press("Send the letter");
-  await page.goto(await control.link(EMAIL));
+  await page.goto(await control.link(grace.email));
   await page.getByLabel("New password").fill("another horse battery");
   await press("Save the password");
   await page.getByText("Your password is changed").waitFor();
 }
 
 try {
-  await signUp();
+  await grace.signUp("Grace");
   await signIn();
   await order();
   await use();
-  await destroyByKeyboard();
+  await destroy();
+  await newerTerms();
   await account();
-  assert.deepEqual(faults.filter((fault) => !/status of (402|409|422)/.test(fault)), []);
-  console.log("panel: signed up, ordered once, used, destroyed by keyboard, signed in with a recovery code, password replaced");
+  const [kay, bob, ada] = await Promise.all(["kay", "bob", "ada"].map((name) => Person.come(browser, control, `${name}@example.com`, folder)));
+  await byKeyboard(kay);
+  await leave(bob);
+  await ada.signUp("Ada");
+  await ada.page.goto(`${control.url}/panel`);
+  await ada.signIn();
+  await payByCard(ada, now);
+  const faults = [grace, kay, bob, ada].flatMap((person) => person.faults);
+  assert.deepEqual(faults.filter((fault) => !/status of (402|403|409|422)/.test(fault)), []);
+  console.log("panel: signed up, ordered once, used, newer terms accepted, signed in with a recovery code, password replaced; ordered and destroyed by keyboard; closed; paid by card");
 } catch (why) {
-  await picture("failed");
+  for (const [at, open] of browser.contexts().flatMap((context) => context.pages()).entries()) await open.screenshot({ path: `${folder}/real-failed-${at}.png` });
   throw why;
 } finally {
   await browser.close();

@@ -3,7 +3,9 @@
 //!
 //! Prints one line of JSON, `{"url", "key", "read_key"}`, serves until standard input ends, and then prints how many
 //! requests there were. With `--people`, strangers may sign up: each letter is printed as `{"letter": {"to", "text"}}`, and each
-//! line of standard input, `["METHOD", "PATH", {BODY}]`, is a request of the operator, whose answer is printed.
+//! line of standard input, `["METHOD", "PATH", {BODY}]`, is a request of the operator, whose answer is printed. `["ACCEPTED",
+//! "VERSION", {}]` has everybody have accepted that version of the terms. Cards are taken by a stand-in for Stripe, whose words
+//! are signed with `stripe_signing`.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::{
@@ -28,7 +30,10 @@ use csp_control::{
     mail::{Courier, outbox::send_due},
     store::MailRow,
 };
-use csp_tests::test_control::{NOON, TestControl};
+use csp_tests::{
+    fake_stripe::{FakeStripe, SIGNING},
+    test_control::{NOON, TestControl},
+};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
@@ -60,6 +65,7 @@ async fn main() {
         settings.public_url = public.try_into().unwrap();
         settings.billing.has_mail = has_people;
         if has_people {
+            settings.stripe = Some(FakeStripe::start().account());
             settings.sign_up = SignUpRules { mode: SignUp::Open, terms_version: Some("2026-06".to_owned()) };
         }
     };
@@ -87,7 +93,8 @@ async fn main() {
         let _ = stopped.await;
     });
     let serving = tokio::spawn(serving);
-    println!("{}", json!({"url": url, "key": customer.key.reveal(), "read_key": read_key}));
+    let key = customer.key.reveal();
+    println!("{}", json!({"url": url, "key": key, "read_key": read_key, "stripe_signing": SIGNING}));
 
     let hosts = async {
         let (began, mut tick) = (Instant::now(), interval(TICK));
@@ -105,6 +112,11 @@ async fn main() {
         let mut lines = BufReader::new(tokio::io::stdin()).lines();
         while let Some(line) = lines.next_line().await.unwrap() {
             let (method, path, body): (String, String, Value) = serde_json::from_str(&line).unwrap();
+            if method == "ACCEPTED" {
+                control.terms_accepted_before(&path);
+                println!("{}", json!({"ok": true}));
+                continue;
+            }
             println!("{}", control.operator(&method, &path).json(&body).send().await.text);
         }
     };

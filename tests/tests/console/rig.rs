@@ -2,7 +2,7 @@
 
 use std::{
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -26,6 +26,7 @@ use csp_shared::{
     audit::Holding,
     compat::PROTOCOL,
     id::{HostId, ServerId},
+    key_pin::KeyPin,
     message::{Capacity, Enrol, Hello, Orphan, Virt},
     observed::{DomainState, Observed, Remains},
     sha256::Sha256,
@@ -92,32 +93,28 @@ impl Rig {
 
     /// Runs the host's agent.
     pub fn connect(&mut self) {
-        let enrolment = Enrolment {
-            control: self.fleet.to_string(),
-            pins: vec![self.identity.pin()],
-            host: self.host,
-            joined_by: Sha256::of(b""),
-        };
-        let (own, screens) = (self.host_key.clone(), self.screens.clone());
-        self.tasks.spawn(async move {
-            let dial = TcpDial::new(enrolment.control.clone());
-            link::run(dial, &own, &enrolment, &hello(), &screens, Pace::default()).await;
-        });
+        let (fleet, pin) = (self.fleet.to_string(), self.identity.pin());
+        self.tasks.spawn(run_host(fleet, pin, self.host, self.host_key.clone(), self.screens.clone()));
     }
 
     /// Orders a server for Ada as soon as the host takes one, and waits until it is seen running.
     pub async fn order(&self) -> ServerId {
+        self.order_for(&self.ada).await
+    }
+
+    /// The same for another customer.
+    pub async fn order_for(&self, customer: &TestCustomer) -> ServerId {
         let order = json!({"type": "vps", "package_slug": "starter", "os_image_key": "debian-12", "hostname": "a"});
         let mut uuid = None;
         self.until("a host that takes an order", async || {
-            let reply = self.control.api("POST", "/servers").by(&self.ada).json(&order).send().await;
+            let reply = self.control.api("POST", "/servers").by(customer).json(&order).send().await;
             uuid = reply.json["data"]["uuid"].as_str().map(str::to_owned);
             uuid.is_some()
         })
         .await;
         let server = uuid.unwrap();
         self.until("the server to be Online", async || {
-            let shown = self.control.api("GET", &format!("/servers/{server}")).by(&self.ada).send().await;
+            let shown = self.control.api("GET", &format!("/servers/{server}")).by(customer).send().await;
             shown.data()["status"] == "Online"
         })
         .await;
@@ -126,7 +123,12 @@ impl Rig {
 
     /// A ticket for the server's console, as it stands in the URL.
     pub async fn ticket(&self, server: ServerId) -> String {
-        let reply = self.control.api("POST", &format!("/servers/{server}/console")).by(&self.ada).send().await;
+        self.ticket_for(&self.ada, server).await
+    }
+
+    /// The same for another customer.
+    pub async fn ticket_for(&self, customer: &TestCustomer, server: ServerId) -> String {
+        let reply = self.control.api("POST", &format!("/servers/{server}/console")).by(customer).send().await;
         assert_eq!(reply.status.as_u16(), 200, "{}", reply.text);
         reply.data()["url"].as_str().unwrap().split_once('#').unwrap().1.to_owned()
     }
@@ -169,6 +171,12 @@ impl Rig {
     }
 }
 
+/// A host's link with the control plane at `fleet`, for ever.
+pub async fn run_host(fleet: String, pin: KeyPin, host: HostId, own: Identity, screens: Screens) {
+    let enrolment = Enrolment { control: fleet.clone(), pins: vec![pin], host, joined_by: Sha256::of(b"") };
+    link::run(TcpDial::new(fleet), &own, &enrolment, &hello(), &screens, Pace::default()).await;
+}
+
 /// Lets a key in as a host.
 pub async fn add(control: &TestControl, hosts: &StoreHosts, name: &str, key: &Identity) -> HostId {
     let (name, location) = (Slug::parse(name).unwrap(), Slug::parse("first").unwrap());
@@ -199,7 +207,8 @@ async fn listen() -> TcpListener {
 /// What a host has behind its link: it brings everything about at once, and shows a screen for each server.
 #[derive(Clone)]
 pub struct Screens {
-    folder: Arc<tempfile::TempDir>,
+    folder: PathBuf,
+    _own: Option<Arc<tempfile::TempDir>>,
     reports: mpsc::UnboundedSender<Observed>,
     news: Arc<AsyncMutex<mpsc::UnboundedReceiver<Observed>>>,
     asked: Arc<Mutex<Vec<ServerId>>>,
@@ -207,13 +216,19 @@ pub struct Screens {
 
 impl Default for Screens {
     fn default() -> Self {
-        let (reports, news) = mpsc::unbounded_channel();
-        let (news, folder) = (Arc::new(AsyncMutex::new(news)), Arc::new(tempfile::tempdir().unwrap()));
-        Self { folder, reports, news, asked: Arc::default() }
+        let own = Arc::new(tempfile::tempdir().unwrap());
+        Self { _own: Some(own.clone()), ..Self::under(own.path()) }
     }
 }
 
 impl Screens {
+    /// Screens whose sockets are in `folder`.
+    pub fn under(folder: &Path) -> Self {
+        let (reports, news) = mpsc::unbounded_channel();
+        let news = Arc::new(AsyncMutex::new(news));
+        Self { folder: folder.to_owned(), _own: None, reports, news, asked: Arc::default() }
+    }
+
     /// Switches a server's screen on; each viewer is a stream.
     pub fn on(&self, server: ServerId) -> UnixListener {
         UnixListener::bind(self.path(server)).unwrap()
@@ -225,7 +240,7 @@ impl Screens {
     }
 
     fn path(&self, server: ServerId) -> PathBuf {
-        self.folder.path().join(format!("{server}.sock"))
+        self.folder.join(format!("{server}.sock"))
     }
 }
 

@@ -14,11 +14,17 @@ use crate::api::{
     throttle::Client,
 };
 
-const STYLE: &str = include_str!("view/manage.css");
+/// The panel's design, as far as a page without its components has it, and what is of this page alone.
+const STYLE: &str = concat!(
+    include_str!("../../../web/src/styles/tokens.css"),
+    include_str!("../../../web/src/styles/base.css"),
+    include_str!("../../../web/src/styles/controls.css"),
+    include_str!("view/manage.css")
+);
 const SCRIPT: &str = include_str!("view/manage.js");
 
 /// Style and script from here alone, none inline; forms go nowhere else. The empty icon keeps browsers from asking for one.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; \
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// What a browser tells of where it came from.
@@ -64,20 +70,20 @@ pub fn page(status: StatusCode, page: &Markup, referrer: Referrer) -> Response {
 /// sign-in, and beyond that allowance another page says so.
 pub fn closed(app: &App, client: &Client) -> Response {
     let refusal = app.throttle.failed(client, ApiError::plain(Code::NotFound));
-    too_many(&refusal).unwrap_or_else(nothing)
+    too_many(app, &refusal).unwrap_or_else(|| nothing(app))
 }
 
 /// The page in place of a refusal, where that is one of too many requests.
-pub fn too_many(refusal: &ApiError) -> Option<Response> {
+pub fn too_many(app: &App, refusal: &ApiError) -> Option<Response> {
     let wait_s = refusal.retry_after.filter(|_| refusal.code == Code::RateLimited)?;
-    let mut response = page(StatusCode::TOO_MANY_REQUESTS, &view::too_many(), Referrer::Nobody);
+    let mut response = page(StatusCode::TOO_MANY_REQUESTS, &view::too_many(&app.settings), Referrer::Nobody);
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait_s));
     Some(response)
 }
 
 /// The same where nothing was tried.
-pub fn nothing() -> Response {
-    page(StatusCode::NOT_FOUND, &view::closed(), Referrer::Nobody)
+pub fn nothing(app: &App) -> Response {
+    page(StatusCode::NOT_FOUND, &view::closed(&app.settings), Referrer::Nobody)
 }
 
 /// `GET /manage/manage.css`

@@ -31,7 +31,7 @@ pub async fn enter(State(app): State<App>, token: Result<Path<String>, PathRejec
     match open(&app, token, &client).await {
         Ok(Some(browser)) => entered(&app, &browser),
         Ok(None) => closed(&app, &client),
-        Err(error) => Refused::from(error).into_plain_page(),
+        Err(error) => Refused::from(error).into_plain_page(&app),
     }
 }
 

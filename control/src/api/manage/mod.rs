@@ -52,5 +52,6 @@ pub fn routes() -> Router<App> {
         .route("/manage/restart", post(power::restart).get(back))
         .route("/manage/reinstall", post(reinstall::reinstall).get(back))
         .route("/manage/console", post(console::console).get(back))
+        .route("/manage/ticket", post(console::ticket_again).get(back))
         .route("/manage/leave", post(leave::leave).get(back))
 }

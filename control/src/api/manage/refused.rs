@@ -41,7 +41,8 @@ pub enum Refused {
 }
 
 impl Refused {
-    fn status(&self) -> StatusCode {
+    /// The status of the answer.
+    pub fn status(&self) -> StatusCode {
         match self {
             Self::Ended => StatusCode::NOT_FOUND,
             Self::NotGranted(_) | Self::NotFromHere => StatusCode::FORBIDDEN,
@@ -59,18 +60,18 @@ impl Refused {
         match shown(app, browser).await {
             Ok(shown) => {
                 let notice = Notice::Refused(view::why(&self));
-                page(self.status(), &view::page(&shown, browser, Some(&notice)), Referrer::Ourselves)
+                page(self.status(), &view::page(&app.settings, &shown, browser, Some(&notice)), Referrer::Ourselves)
             }
             Err(Self::Ended) => answer::closed(app, &browser.client),
-            Err(worse) => worse.into_plain_page(),
+            Err(worse) => worse.into_plain_page(app),
         }
     }
 
     /// A page that shows nothing of the server.
-    pub fn into_plain_page(self) -> Response {
+    pub fn into_plain_page(self, app: &App) -> Response {
         match self {
-            Self::Ended => answer::nothing(),
-            other => page(other.status(), &view::plain(view::why(&other)), Referrer::Nobody),
+            Self::Ended => answer::nothing(app),
+            other => page(other.status(), &view::plain(&app.settings, view::why(&other)), Referrer::Nobody),
         }
     }
 }

@@ -67,7 +67,7 @@ async fn told(app: &App, browser: &Browser, password: Option<Secret>) -> Respons
     match shown(app, browser).await {
         Ok(shown) => {
             let notice = Notice::Reinstalling { password };
-            page(StatusCode::OK, &view::page(&shown, browser, Some(&notice)), Referrer::Ourselves)
+            page(StatusCode::OK, &view::page(&app.settings, &shown, browser, Some(&notice)), Referrer::Ourselves)
         }
         Err(refused) => refused.into_page(app, browser).await,
     }

@@ -64,7 +64,7 @@ impl FromRequestParts<App> for Browser {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
-        let session = COOKIE.brought(&parts.headers, &app.settings.public_url).ok_or_else(answer::nothing)?;
+        let session = COOKIE.brought(&parts.headers, &app.settings.public_url).ok_or_else(|| answer::nothing(app))?;
         Ok(Self::new(&session, Client::of(parts)))
     }
 }
@@ -84,7 +84,7 @@ impl FromRequest<App> for Sent {
     async fn from_request(request: Request, app: &App) -> Result<Self, Response> {
         let (mut parts, body) = request.into_parts();
         let browser = Browser::from_request_parts(&mut parts, app).await?;
-        let strange = || Refused::NotFromHere.into_plain_page();
+        let strange = || Refused::NotFromHere.into_plain_page(app);
         if !is_from_here(&parts.headers, &app.settings.public_url) {
             return Err(strange());
         }

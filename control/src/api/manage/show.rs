@@ -74,7 +74,11 @@ pub async fn page(State(app): State<App>, uri: Uri, browser: Browser) -> Respons
     match shown(&app, &browser).await {
         Ok(shown) => {
             let notice = told(&uri).map(Notice::Queued);
-            answer_page(StatusCode::OK, &view::page(&shown, &browser, notice.as_ref()), Referrer::Ourselves)
+            answer_page(
+                StatusCode::OK,
+                &view::page(&app.settings, &shown, &browser, notice.as_ref()),
+                Referrer::Ourselves,
+            )
         }
         Err(refused) => refused.into_page(&app, &browser).await,
     }

@@ -67,9 +67,9 @@ impl Client {
 }
 
 /// People who hold a link get a page, programs what they read.
-fn refused(path: &str, refusal: ApiError) -> Response {
+fn refused(app: &App, path: &str, refusal: ApiError) -> Response {
     let is_page = path == manage::PATH || path.starts_with("/manage/");
-    let page = is_page.then(|| manage::answer::too_many(&refusal)).flatten();
+    let page = is_page.then(|| manage::answer::too_many(app, &refusal)).flatten();
     page.unwrap_or_else(|| refusal.into_response())
 }
 
@@ -86,7 +86,7 @@ pub async fn count(State(app): State<App>, mut request: Request, next: Next) -> 
     request.extensions_mut().insert(client.clone());
     let mut response = match app.throttle.request(&client) {
         Ok(()) => next.run(request).await,
-        Err(refusal) => refused(request.uri().path(), refusal),
+        Err(refusal) => refused(&app, request.uri().path(), refusal),
     };
     if let Some(tally) = *client.tally.lock().unwrap_or_else(PoisonError::into_inner) {
         let headers = response.headers_mut();

@@ -1,6 +1,6 @@
 // The console's page begins.
 import { mount } from "svelte";
-import { choose, theme } from "../lib/theme";
+import { choose, theme } from "../lib/theme.svelte";
 import Console from "./Console.svelte";
 import "../styles/tokens.css";
 import "../styles/base.css";

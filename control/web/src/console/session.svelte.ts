@@ -1,7 +1,7 @@
 // One screen: connected, or on the way to it, or why not. It comes back by itself where it can get new tickets.
 import RFB from "@novnc/novnc";
 import { tick } from "svelte";
-import { renew } from "./ticket";
+import type { Renew } from "./ticket";
 import { t, wordsOf } from "./texts";
 
 export type State = keyof typeof t.states;
@@ -19,14 +19,19 @@ export class Session {
   screen = $state.raw<RFB>();
   #socket: WebSocket | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #renew: Renew | undefined;
 
-  constructor(
-    readonly place: () => HTMLElement | undefined,
-    readonly server: string | undefined,
-  ) {}
+  constructor(readonly place: () => HTMLElement | undefined) {}
 
-  /** Opens the screen with a ticket, in place of the one on show. */
-  open(ticket: string) {
+  /** Begins with a ticket, or without one by getting it; `renew` brings more, where they can be had. */
+  begin(ticket: string, renew: Renew | undefined) {
+    this.#renew = renew;
+    if (ticket) this.#open(ticket);
+    else void this.again();
+  }
+
+  /** Opens the screen, in place of the one on show. */
+  #open(ticket: string) {
     this.#leave();
     this.#connecting();
     const address = new URL("/console/stream", location.href);
@@ -62,11 +67,13 @@ export class Session {
   /** With a new ticket, where one can be had. */
   again = async () => {
     clearTimeout(this.#timer);
-    if (!this.server) return this.#ended("bad_ticket");
+    const renew = this.#renew;
+    if (!renew) return this.#ended("bad_ticket");
     if (this.state !== "waiting") this.#connecting();
     this.attempts += 1;
-    const answer = await renew(this.server);
-    if ("ticket" in answer) this.open(answer.ticket);
+    const answer = await renew();
+    if (renew !== this.#renew) return; // another ticket was opened in this tab meanwhile
+    if ("ticket" in answer) this.#open(answer.ticket);
     else this.#ended(answer.why);
   };
 
@@ -90,7 +97,7 @@ export class Session {
   #ended(reason: string) {
     const words = wordsOf(reason);
     this.title = words.title;
-    if (!this.server || !words.soon) {
+    if (!this.#renew || !words.soon) {
       this.state = words.state;
       this.text = words.text;
       return;

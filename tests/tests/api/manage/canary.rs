@@ -56,6 +56,7 @@ async fn no_secret_of_a_link_is_in_the_log_a_page_or_the_database() {
     let token = path.strip_prefix("/manage/").unwrap().to_owned();
     let session = browser.cookie.split_once('=').unwrap().1.to_owned();
     let mut pages = vec![world.get(&browser.cookie, "/manage").await.text];
+    let renewed = world.post(&browser, "ticket", "").await.json["ticket"].as_str().unwrap().to_owned();
     let opened = world.post(&browser, "console", "").await;
     let ticket = opened.header("location").split_once('#').unwrap().1.to_owned();
     assert!(ticket.starts_with("csp_con_") && opened.header("referrer-policy") == "no-referrer");
@@ -69,16 +70,37 @@ async fn no_secret_of_a_link_is_in_the_log_a_page_or_the_database() {
         pages.push(world.follow(&strange).await.text);
     }
     world.host.obey().await;
+    // What was measured, as the page and the API tell it.
+    let sample = csp_shared::sample::Sample {
+        server: world.server(),
+        over_ms: 15_000,
+        cpu_ns: Some(7_500_000_000),
+        memory: None,
+        disk: None,
+        network: None,
+    };
+    assert!(world.host.measured(vec![sample]).await);
+    let page = world.get(&browser.cookie, "/manage").await.text;
+    assert!(page.contains("50.0 %"), "it is shown: {page}");
+    pages.push(page);
+    for path in ["", "/metrics?range=1h"] {
+        let told = world.control.api("GET", &format!("/servers/{}{path}", world.server)).by(&world.ada).send().await;
+        assert_eq!(told.status.as_u16(), 200, "{}", told.text);
+        pages.push(told.text);
+    }
     world.revoke(&uuid).await;
     pages.push(world.follow(&path).await.text);
     pages.push(world.get(&browser.cookie, "/manage").await.text);
 
-    let (log, database) = (log.text(), world.control.database_bytes());
+    let (log, database, backups) = (log.text(), world.control.database_bytes(), world.control.back_up());
     assert!(log.contains("path=\"/manage/…\"") && log.contains("status=303"), "the log is heard: {log}");
     // Parts of a secret are looked for, so that one that is cut or spelled differently is found as well.
-    for secret in [&token[7..30], &session[7..30], &ticket[8..30], &password] {
+    for secret in [&token[7..30], &session[7..30], &ticket[8..30], &renewed[8..30], &password] {
         assert!(!log.contains(secret), "the log: {log}");
-        assert!(!database.windows(secret.len()).any(|part| part == secret.as_bytes()), "the database");
+        for (name, bytes) in std::iter::once(("the database", &database)).chain(backups.iter().map(|b| ("a backup", b)))
+        {
+            assert!(!bytes.windows(secret.len()).any(|part| part == secret.as_bytes()), "{name}");
+        }
         for page in &pages {
             assert!(!page.contains(secret), "{page}");
         }

@@ -106,19 +106,18 @@ async fn no_secret_of_a_person_is_in_the_log_an_answer_or_a_file() {
     // The database, what it has not written back yet, and what was measured: all that a copy of the folder holds.
     let files: Vec<_> = fs::read_dir(world.control.folder()).unwrap().map(|file| file.unwrap().path()).collect();
     assert!(files.iter().any(|file| file.ends_with("control.db-wal")), "{files:?}");
+    let backups = world.control.back_up();
     for secret in &secrets {
         assert!(!log.contains(secret), "the log has {secret}: {log}");
         for answer in &answers.0 {
             assert!(!answer.contains(secret), "{secret}: {answer}");
         }
         // The hash of a password is kept, and says what it is.
-        for file in files.iter().filter(|_| secret != "argon2id") {
-            let bytes = fs::read(file).unwrap();
-            assert!(
-                !bytes.windows(secret.len()).any(|part| part == secret.as_bytes()),
-                "{} has {secret}",
-                file.display()
-            );
+        let read = files.iter().map(|file| (file.display().to_string(), fs::read(file).unwrap()));
+        let copied = backups.iter().map(|bytes| ("a backup".to_owned(), bytes.clone()));
+        for (name, bytes) in read.chain(copied).filter(|_| secret != "argon2id") {
+            let is_there = bytes.windows(secret.len()).any(|part| part == secret.as_bytes());
+            assert!(!is_there, "{name} has {secret}");
         }
     }
 }

@@ -10,10 +10,13 @@ use super::{
     words::{action, denial, name},
 };
 use crate::{
-    api::manage::{
-        reinstall::{CONFIRM, IMAGE},
-        session::{Browser, CHECK},
-        show::{Shown, Used},
+    api::{
+        manage::{
+            reinstall::{CONFIRM, IMAGE},
+            session::{Browser, CHECK},
+            show::{Shown, Used},
+        },
+        state::Settings,
     },
     domain::{
         allowed::{Ask, allow},
@@ -48,7 +51,7 @@ fn hindrance(shown: &Shown, permission: Permission) -> Option<&'static str> {
 }
 
 /// The page.
-pub fn page(shown: &Shown, browser: &Browser, notice: Option<&Notice>) -> Markup {
+pub fn page(settings: &Settings, shown: &Shown, browser: &Browser, notice: Option<&Notice>) -> Markup {
     let (view, now) = (&shown.view, state(shown));
     let content = html! {
         header.card.server {
@@ -60,17 +63,17 @@ pub fn page(shown: &Shown, browser: &Browser, notice: Option<&Notice>) -> Markup
         (power(shown, browser))
         @if let Some(used) = &shown.used { (usage(used)) }
         @if shown.visit.permissions.grant(Permission::Reinstall) { (reinstall(shown, browser)) }
-        footer {
+        div.end.small.quiet {
             @if let Some(end) = shown.visit.expires_at { p { "This link works until " time { (end) " UTC" } "." } }
             form method="post" action="/manage/leave" {
                 (check(browser))
-                button.quiet type="submit" { "Leave this page on this device" }
+                button.plain-button.small type="submit" { "Leave this page on this device" }
             }
         }
     };
     // A password that is shown once must not be taken away by the page's script.
     let is_kept = matches!(notice, Some(Notice::Reinstalling { password: Some(_) }));
-    frame(&view.hostname, (!is_kept).then_some(now.state.as_str()), &content)
+    frame(settings, &view.hostname, (!is_kept).then_some(now.state.as_str()), &content)
 }
 
 fn check(browser: &Browser) -> Markup {
@@ -79,16 +82,16 @@ fn check(browser: &Browser) -> Markup {
 
 fn told(notice: &Notice) -> Markup {
     match notice {
-        Notice::Queued(asked) => html! { p.notice role="status" { (name(*asked)) " has been queued." } },
-        Notice::Refused(why) => html! { p.notice.bad role="alert" { (why) } },
+        Notice::Queued(asked) => html! { p.notice.note.good role="status" { (name(*asked)) " has been queued." } },
+        Notice::Refused(why) => html! { p.notice.note.bad role="alert" { (why) } },
         Notice::Reinstalling { password: None } => html! {
-            p.notice role="status" { "Reinstall has been queued. The keys that opened the server open it again." }
+            p.notice.note.good role="status" { "Reinstall has been queued. The keys that opened the server open it again." }
         },
         Notice::Reinstalling { password: Some(password) } => html! {
-            section.notice role="status" {
+            section.notice.note.good.stack role="status" {
                 p { "Reinstall has been queued. This is the new password of " strong { "root" } ". It is shown this once:" }
                 p { code.password { (password.reveal()) } }
-                p { a.button href="/manage" { "I have kept it" } }
+                p { a.button.primary href="/manage" { "I have kept it" } }
             }
         },
     }
@@ -125,7 +128,7 @@ fn button(browser: &Browser, permission: Permission, why: Option<&str>, is_said_
         form method="post" action={ "/manage/" (word) } target=[is_console.then_some("_blank")]
             rel=[is_console.then_some("noopener")] {
             (check(browser))
-            button type="submit" disabled[why.is_some()] aria-describedby=[why.map(|_| &described)] { (name(permission)) }
+            button.primary type="submit" disabled[why.is_some()] aria-describedby=[why.map(|_| &described)] { (name(permission)) }
             @if let (Some(why), false) = (why, is_said_below) { p.why id=(described) { (why) } }
         }
     }
@@ -198,16 +201,20 @@ fn reinstall(shown: &Shown, browser: &Browser) -> Markup {
                     summary { "Reinstall this server…" }
                     form.stack method="post" action="/manage/reinstall" {
                         (check(browser))
-                        label for="image" { "System" }
-                        select #image name=(IMAGE) required {
-                            @for image in &shown.images {
-                                option value=(image.key) selected[image.key == *current] { (image.name) " " (image.version) }
+                        div.field {
+                            label for="image" { "System" }
+                            select #image name=(IMAGE) required {
+                                @for image in &shown.images {
+                                    option value=(image.key) selected[image.key == *current] { (image.name) " " (image.version) }
+                                }
                             }
                         }
-                        label for="confirm" { "Type " code { (shown.view.hostname) } " to confirm" }
-                        input #confirm name=(CONFIRM) type="text" required autocomplete="off" autocapitalize="none"
-                            spellcheck="false";
-                        button.danger type="submit" { "Erase and reinstall" }
+                        div.field {
+                            label for="confirm" { "Type " code { (shown.view.hostname) } " to confirm" }
+                            input #confirm name=(CONFIRM) type="text" required autocomplete="off" autocapitalize="none"
+                                spellcheck="false";
+                        }
+                        button.danger.primary type="submit" { "Erase and reinstall" }
                     }
                 }
             }

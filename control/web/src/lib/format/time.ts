@@ -12,6 +12,18 @@ const minute = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short"
 export const onDay = (text: string) => day.format(parse(text));
 export const atMinute = (text: string) => minute.format(parse(text));
 
+// An axis is read at a glance, so its times are written as the reader's system writes them.
+const clockTime = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" });
+const shortDay = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
+const DAY_S = 86_400;
+
+/** A mark of a time axis whose marks are `step` seconds apart: the time of day, or the day where one begins. */
+export function onAxis(seconds: number, step: number): string {
+  const at = new Date(seconds * 1000);
+  const isMidnight = at.getHours() === 0 && at.getMinutes() === 0;
+  return (step >= DAY_S || isMidnight ? shortDay : clockTime).format(at);
+}
+
 const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
   ["year", 31_557_600], ["month", 2_629_800], ["day", 86_400], ["hour", 3600], ["minute", 60], ["second", 1],
 ];

@@ -2,6 +2,15 @@
 export type Theme = "system" | "light" | "dark";
 const KEY = "csp-theme";
 
+let changes = $state(0);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => (changes += 1));
+/** How often the colours have changed: for what is drawn in colours that were read off the page. */
+export const colours = {
+  get changes() {
+    return changes;
+  },
+};
+
 export function theme(): Theme {
   try {
     const kept = localStorage.getItem(KEY);
@@ -14,6 +23,7 @@ export function theme(): Theme {
 export function choose(theme: Theme) {
   if (theme === "system") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = theme;
+  changes += 1;
   try {
     if (theme === "system") localStorage.removeItem(KEY);
     else localStorage.setItem(KEY, theme);

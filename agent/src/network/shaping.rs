@@ -71,13 +71,11 @@ impl Shaping {
     async fn make(&self, mark: QueueMark) -> Result<(), NetworkError> {
         let name = queue::name(mark.server, mark.direction);
         let doing = format!("make the queue {name}");
-        let index = match self.find(mark, &name).await? {
-            Some(index) => index,
-            None => {
-                self.links.add(&doing, LinkIfb::new(&name).build()).await?;
-                self.find(mark, &name).await?.ok_or_else(|| NetworkError::ForeignLink(name.clone()))?
-            }
-        };
+        match self.links.add(&doing, LinkIfb::new(&name).build()).await {
+            Err(error) if !error.is(Errno::EEXIST) => return Err(error),
+            _ => {} // made, or there
+        }
+        let index = self.find(mark, &name).await?.ok_or_else(|| NetworkError::ForeignLink(name.clone()))?;
         traffic_control::set_rate(&self.links, index, Rate::of_mbit(mark.mbit)).await?;
         let alias = LinkAttribute::IfAlias(mark.to_string());
         self.links.change(&doing, LinkUnspec::new_with_index(index).append_extra_attribute(alias).up()).await

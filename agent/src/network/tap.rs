@@ -250,10 +250,14 @@ impl Taps {
             .address(mark.mac.of_tap().0.to_vec())
             // A port with a smaller MTU would lower the bridge's, and with it everybody's.
             .mtu(plug.private.as_ref().map_or(bridge.mtu, |(_, place)| place.mtu))
-            .append_extra_attribute(LinkAttribute::IfAlias(mark.to_string()));
-        self.links.change(&format!("mark {name}"), named).await?;
-        let index = self.links.index_of(name.as_str()).await?;
-        self.plug(&Link { index, name: name.to_string(), ..Link::default() }, plug, bridge).await?;
+            .append_extra_attribute(LinkAttribute::IfAlias(mark.to_string()))
+            .controller(bridge.index);
+        self.links.change(&format!("mark {name} and plug it into {}", bridge.name), named).await?;
+        if plug.private.as_ref().is_some_and(|(_, place)| place.tag.is_some()) {
+            let index = self.links.index_of(name.as_str()).await?;
+            let made = Link { index, name: name.to_string(), controller: Some(bridge.index), ..Link::default() };
+            self.plug(&made, plug, bridge).await?;
+        }
         tap.keep()
     }
 

@@ -25,8 +25,9 @@ const OUTPUT_BYTES_MAX: u64 = 16 * 1024 * 1024;
 const COMPLAINT_CHARS_MAX: usize = 300;
 /// How often it is asked whether somebody still waits for a tool.
 const CANCEL_PAUSE: Duration = Duration::from_millis(200);
-/// How often a tool that closed its output is asked whether it has ended.
-const REAP_PAUSE: Duration = Duration::from_millis(5);
+/// How often a tool that closed its output is asked whether it has ended: most are about to, a few take their time.
+const REAP_PAUSE_MIN: Duration = Duration::from_micros(100);
+const REAP_PAUSE_MAX: Duration = Duration::from_millis(5);
 
 /// Why a tool gave no result.
 #[derive(Debug, thiserror::Error)]
@@ -240,12 +241,14 @@ impl Patience {
     fn wait(&self, child: &mut Child, pipes: &Pipes) -> Result<Ended, ToolError> {
         let printed = self.take(&pipes.stdout)?;
         let complained = self.take(&pipes.stderr)?;
+        let mut pause = REAP_PAUSE_MIN;
         loop {
             if let Some(status) = child.try_wait().map_err(|source| self.lost(source))? {
                 return Ok(Ended { code: status.code(), printed, program: self.program, status, complained });
             }
             self.left()?;
-            thread::sleep(REAP_PAUSE);
+            thread::sleep(pause);
+            pause = (pause * 2).min(REAP_PAUSE_MAX);
         }
     }
 

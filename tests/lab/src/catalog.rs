@@ -20,7 +20,9 @@ pub const LOCATION: &str = "first";
 const FRACTIONS: [(&str, i64, i64); 4] =
     [("cpu", 4, 1), ("ram_mb", 4, 256), ("disk_gb", 10, 2), ("max_net_mbit_per_second", 100, 1)];
 
-/// The lab's own package with little traffic a month; else the first of the example.
+/// The lab's own packages, which are the first of the example but for this: rates in megabits, and little traffic a month.
+const RATED: [(&str, i64); 2] = [("rated-10", 10), ("rated-50", 50)];
+const RATED_EXTRA_IPS: i64 = 5;
 const METERED: &str = "metered";
 /// What it allows a month, in bytes, and the rate past it.
 const METERED_GB: f64 = 0.006;
@@ -77,21 +79,28 @@ pub fn render(mini: Image<'_>, debian: Option<Image<'_>>) -> Result<String> {
             }
         }
     }
-    meter(&mut catalog)?;
+    add_own(&mut catalog)?;
     toml::to_string(&catalog).map_err(wrong)
 }
 
-/// Adds the package with little traffic. Nothing of the others is used up by what tests send.
-fn meter(catalog: &mut Table) -> Result<()> {
+/// Adds the lab's own packages. Nothing of the others' traffic is used up by what tests send.
+fn add_own(catalog: &mut Table) -> Result<()> {
     let traffic = [("gb", Value::from(METERED_GB)), ("shape_mbit_per_second", Value::from(METERED_MBIT))];
     let traffic: Table = traffic.map(|(key, value)| (key.to_owned(), value)).into_iter().collect();
     let packages = catalog.get_mut("packages").and_then(Value::as_array_mut);
     let packages = packages.ok_or_else(|| wrong("the example has no packages"))?;
-    let mut metered = packages.first().and_then(Value::as_table).ok_or_else(|| wrong("no package"))?.clone();
-    metered.insert("slug".to_owned(), Value::from(METERED));
-    metered.insert("name".to_owned(), Value::from("Metered"));
-    metered.insert("traffic".to_owned(), Value::Table(traffic));
-    packages.push(Value::Table(metered));
+    let first = packages.first().and_then(Value::as_table).ok_or_else(|| wrong("no package"))?.clone();
+    let mut add = |slug: &str, differs: &[(&str, Value)]| {
+        let mut package = first.clone();
+        for (key, value) in [("slug", slug.into()), ("name", slug.into())].iter().chain(differs) {
+            package.insert((*key).to_owned(), value.clone());
+        }
+        packages.push(Value::Table(package));
+    };
+    add(METERED, &[("traffic", Value::Table(traffic))]);
+    for (slug, mbit) in RATED {
+        add(slug, &[("max_net_mbit_per_second", mbit.into()), ("max_extra_ips", RATED_EXTRA_IPS.into())]);
+    }
     Ok(())
 }
 

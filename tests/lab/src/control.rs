@@ -1,6 +1,7 @@
 //! The control plane under test: set up, started, killed, and spoken to with its own commands.
 
 use std::{
+    fs,
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::Path,
     process::Command,
@@ -21,6 +22,9 @@ use crate::{
 };
 
 const COMMAND_SECONDS: u32 = 60;
+/// Tests add more addresses in a day than customers do.
+const ADDED_A_DAY: &str = "extra_ips_a_day = 5\n";
+const ADDED_A_DAY_HERE: &str = "extra_ips_a_day = 100\n";
 const START_LIMIT: Duration = Duration::from_secs(20);
 
 /// A port of 127.0.0.1 that nobody listens on.
@@ -43,7 +47,14 @@ pub fn init(layout: &Layout, program: &Path, port: u16) -> Result<()> {
     command.args(["--api-listen", &format!("fd:{PASSED_NAME}")]);
     command.args(["--fleet-listen", &format!("{MANAGEMENT}:{FLEET_PORT}")]);
     command.args(["--advertise", &format!("{MANAGEMENT}:{FLEET_PORT}")]);
-    output(&mut command).map(drop)
+    output(&mut command)?;
+    let config = layout.control().join("control.toml");
+    let text = fs::read_to_string(&config).attempted(|| format!("reading {}", config.display()))?;
+    if !text.contains(ADDED_A_DAY) {
+        return Err(LabError::State(format!("{} does not say `{ADDED_A_DAY}`", config.display())));
+    }
+    let text = text.replace(ADDED_A_DAY, ADDED_A_DAY_HERE);
+    fs::write(&config, text).attempted(|| format!("writing {}", config.display()))
 }
 
 /// Starts it in the internet namespace and waits until it serves customers and operators. At `failpoint`, if there is

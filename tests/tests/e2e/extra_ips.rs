@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::rig::{Lab, Server, text};
 
 /// What a usual distribution does by itself: each adapter that appears is asked for its address by DHCP.
-const CONFIGURE: &str = r#"
+pub const CONFIGURE: &str = r#"
 mkdir -p /tmp
 printf '#!/bin/sh\n[ "$1" != bound ] || ip addr add $ip/$mask dev $interface\n' > /tmp/up
 chmod 755 /tmp/up
@@ -21,17 +21,17 @@ chmod 755 /tmp/up
 done) >/dev/null 2>&1 </dev/null &
 "#;
 
-struct Ip {
-    uuid: String,
-    address: String,
+pub struct Ip {
+    pub uuid: String,
+    pub address: String,
 }
 
-fn add(lab: &Lab, server: &Server) -> Ip {
+pub fn add(lab: &Lab, server: &Server) -> Ip {
     let answer = lab.must("POST", &format!("/servers/{}/extra-ips", server.uuid), &json!({}));
     Ip { uuid: text(&answer["data"]["uuid"]), address: text(&answer["data"]["address"]) }
 }
 
-fn answers(lab: &Lab, address: &str) -> bool {
+pub fn answers(lab: &Lab, address: &str) -> bool {
     lab.exec("internet", &["ping", "-c", "1", "-W", "1", address]).0
 }
 

@@ -1,6 +1,7 @@
 //! `/servers/{uuid}/extra-ips`: what comes and goes, what it costs and gives back, and what is left of it when it fails.
 
 mod aside;
+mod lost;
 mod moves;
 
 use csp_control::{

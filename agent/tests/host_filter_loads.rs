@@ -4,16 +4,24 @@
 
 mod host_support;
 
-use std::{net::Ipv4Addr, sync::Arc, thread};
+use std::{
+    net::Ipv4Addr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+};
 
 use csp_agent::{
     machine::Mark,
     network::{
         NetworkError,
-        filter::{AllFilters, Before, load_all},
+        filter::{self, AllFilters, Before, load_all},
         filter_loads::FilterLoads,
         filter_rules::{self, ServerFilters},
         nft,
+        nft_netlink::{self, NETDEV},
         queue::Gates,
         tap_name::TapName,
     },
@@ -92,6 +100,47 @@ fn what_was_altered_or_is_too_much_is_told_of_its_own_server() {
         let altered: Vec<usize> = (0..done.len()).filter(|at| done[*at] == Before::Altered).collect();
         assert_eq!(altered, [2]);
         assert_eq!(seen(), vec![Some(Mark(8)); SERVERS.into()], "and what was added is gone");
+    });
+}
+
+/// What was read holds for as long as nothing changes, whoever changes it.
+#[test]
+fn a_seal_is_refused_once_anything_has_changed() {
+    in_private_network(|_| {
+        plug_in();
+        assert!(load_all(&all(7)).iter().all(Result::is_ok));
+        let before = nft_netlink::generation().unwrap();
+        nft::apply("change something else", &[json!({"add": {"table": {"family": "netdev", "name": "mine"}}})])
+            .unwrap();
+        let second_seal = [(filter_rules::table_of(server(3)), "seal_mine".to_owned())];
+        let sealed = |generation| nft_netlink::add_chains("seal", NETDEV, &second_seal, generation).unwrap();
+        assert!(!sealed(before));
+        assert_eq!(seen(), vec![Some(Mark(7)); SERVERS.into()]);
+        assert!(sealed(nft_netlink::generation().unwrap()));
+        assert_eq!(filter::read(&second_seal[0].0).unwrap().unwrap().labels.len(), 2);
+    });
+}
+
+#[test]
+fn loads_and_looks_come_to_an_end_while_somebody_else_changes_his_own_filters() {
+    in_private_network(|_| {
+        plug_in();
+        let is_over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let table = || json!({"table": {"family": "netdev", "name": "mine"}});
+                // So often at most: a test that fails ends.
+                for _ in (0..1000).take_while(|_| !is_over.load(Ordering::Relaxed)) {
+                    nft::apply("change something else", &[json!({"add": table()}), json!({"delete": table()})])
+                        .unwrap();
+                }
+            });
+            for mark in 1..=10 {
+                assert!(load_all(&all(mark)).iter().all(Result::is_ok));
+                assert_eq!(seen(), vec![Some(Mark(mark)); SERVERS.into()]);
+            }
+            is_over.store(true, Ordering::Relaxed);
+        });
     });
 }
 

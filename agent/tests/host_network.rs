@@ -615,6 +615,34 @@ fn filters_that_somebody_opened_or_emptied_are_missed_and_put_back() {
     });
 }
 
+/// A dormant table has all its chains and rules, and the kernel asks none of them.
+#[test]
+fn filters_that_somebody_put_to_sleep_are_missed_and_woken() {
+    in_private_network(|runtime| {
+        let host = Host::new(runtime);
+        let mut guest = host.plug_in(runtime);
+        let mut segment = Wire::open("segment");
+        let forged = ethernet(GATEWAY_MAC, MAC.0, IPV4, &udp((OTHER, 1), (GATEWAY, 2), TRIED));
+        let mut passes = || {
+            guest.send(&forged);
+            guest.send(&good(LAST));
+            segment.saw_before(TRIED, LAST)
+        };
+        let table = filter_rules::table_of(SERVER);
+        for (table, before) in
+            [(format!("netdev {table}"), Before::Altered), ("bridge csp_guard".to_owned(), Before::AsLeft)]
+        {
+            let sleep = format!("add table {table} {{ flags dormant; }}").into_bytes();
+            Tool::new("nft", Duration::from_secs(20)).args(["-f", "-"]).input(sleep).run().unwrap();
+            assert_eq!(passes(), before == Before::Altered, "{table} sleeps");
+            assert!(see_filters(SERVER).unwrap().is_some_and(|mark| mark != MARK), "{table}: they count as broken");
+            assert_eq!(filter::load(&filters(MARK)).unwrap(), before, "{table}");
+            assert!(!passes(), "{table} is awake");
+            assert_eq!(see_filters(SERVER).unwrap(), Some(MARK), "{table}");
+        }
+    });
+}
+
 #[test]
 fn a_tap_that_only_carries_the_mark_is_disconnected_and_removed_unless_somebody_holds_it() {
     in_private_network(|runtime| {

@@ -262,6 +262,8 @@ fn what_the_host_uses_itself_is_left_alone_and_told() {
     hosts.0[0].ip("link add link trunk name trunk.100 type vlan id 100");
     let can = hosts.0[0].does(|runtime| runtime.block_on(async { segments().abilities().await.unwrap().can }));
     assert!(can.vlan && can.underlay.is_none());
+    let links = hosts.0[0].does(|runtime| runtime.block_on(async { Links::connect().unwrap().list().await.unwrap() }));
+    assert!(links.iter().all(|link| !link.name.starts_with("csp")), "what was tried is gone: {links:?}");
     assert_eq!(can.own_tags, [100.try_into().unwrap()]);
     let told = hosts.settle(0, both()).told;
     let fault = told[0].fault.as_ref().unwrap();

@@ -106,7 +106,7 @@ impl Segments {
             }
         }
         if let Some(trunk) = &self.trunk {
-            let kernel = self.kernel.get_or_init(vlan::try_kernel).await;
+            let kernel = self.kernel.get_or_init(|| vlan::try_kernel_here(&self.links)).await;
             match found.trunk(trunk).map_err(|error| error.to_string()).and_then(|_| kernel.clone()) {
                 Ok(()) => abilities.can.vlan = true,
                 Err(reason) => abilities.lacks.push(reason),

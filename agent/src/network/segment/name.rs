@@ -12,7 +12,9 @@ pub const BRIDGE_PREFIX: &str = "cspb";
 pub const DEVICE_PREFIX: &str = "cspx";
 /// The one bridge of all VLANs.
 pub const VLAN_BRIDGE: &str = "cspvlan";
-/// Its alias.
+/// One that is tried, and gone at once.
+pub const TRIAL_BRIDGE: &str = "cspvtrial";
+/// The alias of the bridge of all VLANs.
 pub const VLAN_ALIAS: &str = "csp vlans";
 
 /// Whose an interface is; stands in its alias.

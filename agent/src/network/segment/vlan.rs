@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use csp_shared::network::VlanTag;
+use nix::errno::Errno;
 use rtnetlink::{
     LinkBridge, LinkBridgeVlan, LinkUnspec,
     packet_route::{
@@ -14,12 +15,15 @@ use rtnetlink::{
 use super::{
     Place,
     ability::Found,
-    name::{self, VLAN_ALIAS, VLAN_BRIDGE},
+    name::{self, TRIAL_BRIDGE, VLAN_ALIAS, VLAN_BRIDGE},
 };
-use crate::network::{
-    NetworkError,
-    links::{Link, Links},
-    trial,
+use crate::{
+    host_machine::fault::story,
+    network::{
+        NetworkError,
+        links::{Link, Links},
+        trial,
+    },
 };
 
 /// Which tags each port of a filtering bridge lets through, and how.
@@ -185,17 +189,35 @@ pub fn own_tags(found: &[Link], trunk: &str) -> BTreeSet<VlanTag> {
     on_it.filter_map(|link| VlanTag::try_from(link.vlan_tag?).ok()).collect()
 }
 
-/// Whether a bridge of this kernel keeps tags apart, tried on one that vanishes with the trial.
+/// Whether a bridge of this kernel keeps tags apart, tried in a network that vanishes with the trial.
 ///
 /// # Errors
 /// Why it does not, or why that could not be tried.
 pub async fn try_kernel() -> Result<(), String> {
-    trial::in_own_network(try_bridge).await
+    trial::in_own_network(async || try_on(&Links::connect()?).await).await
 }
 
-async fn try_bridge() -> Result<(), NetworkError> {
-    let links = Links::connect()?;
-    links.add("try a bridge that keeps VLANs apart", LinkBridge::new("trial").vlan_filtering(true).build()).await?;
-    let keeps_apart = links.list().await?.iter().any(|link| link.filters_vlans);
-    if keeps_apart { Ok(()) } else { Err(NetworkError::NoVlanFiltering) }
+/// The same in the network of `links`: a service may have none of its own (`RestrictNamespaces` of systemd). The bridge of all
+/// VLANs shows it; where that is not made yet, one is tried that is down, has no port, and goes at once.
+///
+/// # Errors
+/// Why it does not, or why that could not be tried.
+pub async fn try_kernel_here(links: &Links) -> Result<(), String> {
+    try_on(links).await.map_err(|error| story(&error))
+}
+
+async fn try_on(links: &Links) -> Result<(), NetworkError> {
+    if links.named(VLAN_BRIDGE).await?.is_some_and(|bridge| bridge.filters_vlans) {
+        return Ok(());
+    }
+    let trial = LinkBridge::new(TRIAL_BRIDGE).vlan_filtering(true).down().build();
+    match links.add("try a bridge that keeps VLANs apart", trial).await {
+        Err(error) if error.is(Errno::EOPNOTSUPP) => return Err(NetworkError::NoVlanFiltering),
+        // Who tried before may have died.
+        Err(error) if !error.is(Errno::EEXIST) => return Err(error),
+        _ => {}
+    }
+    let made = links.named(TRIAL_BRIDGE).await?.ok_or(NetworkError::NoVlanFiltering)?;
+    links.delete(&made).await?;
+    if made.filters_vlans { Ok(()) } else { Err(NetworkError::NoVlanFiltering) }
 }

@@ -14,7 +14,7 @@ use crate::{
     error::{Attempted, LabError, Result},
     file_server, guest, host, host_init, internet,
     layout::{self, HostLayout, Layout},
-    lock,
+    lock, mail_server,
     state::State,
     traces, up,
 };
@@ -131,6 +131,8 @@ enum Cmd {
         #[arg(long, default_value_t = layout::IMAGE_PORT)]
         port: u16,
     },
+    #[command(hide = true)]
+    MailServer { letters: PathBuf },
 }
 
 /// Runs one command; a fault is one sentence on standard error.
@@ -148,6 +150,9 @@ pub fn run(cli: Cli) -> ExitCode {
 fn dispatch(cli: Cli) -> Result<()> {
     if let Cmd::FileServer { images, port } = &cli.command {
         return file_server::run(images, *port);
+    }
+    if let Cmd::MailServer { letters } = &cli.command {
+        return mail_server::run(letters);
     }
     let layout = layout_of(&cli.dir, matches!(cli.command, Cmd::Up { .. }))?;
     match cli.command {

@@ -14,7 +14,7 @@ use crate::{
     control_boot::PASSED_NAME,
     error::{Attempted, LabError, Result},
     internet,
-    layout::{FLEET_PORT, Layout, MANAGEMENT},
+    layout::{FLEET_PORT, Layout, MAIL_PORT, MANAGEMENT},
     process,
     state::State,
     tool::{bounded, detached, output},
@@ -25,6 +25,9 @@ const COMMAND_SECONDS: u32 = 60;
 /// Tests add more addresses in a day than customers do.
 const ADDED_A_DAY: &str = "extra_ips_a_day = 5\n";
 const ADDED_A_DAY_HERE: &str = "extra_ips_a_day = 100\n";
+/// Who may sign up, as `init` writes it and as a lab has it: whoever gets an invitation.
+const SIGN_UP: &str = "mode = \"closed\"";
+const SIGN_UP_HERE: &str = "mode = \"invitation\"";
 const START_LIMIT: Duration = Duration::from_secs(20);
 
 /// A port of 127.0.0.1 that nobody listens on.
@@ -49,11 +52,15 @@ pub fn init(layout: &Layout, program: &Path, port: u16) -> Result<()> {
     command.args(["--advertise", &format!("{MANAGEMENT}:{FLEET_PORT}")]);
     output(&mut command)?;
     let config = layout.control().join("control.toml");
-    let text = fs::read_to_string(&config).attempted(|| format!("reading {}", config.display()))?;
-    if !text.contains(ADDED_A_DAY) {
-        return Err(LabError::State(format!("{} does not say `{ADDED_A_DAY}`", config.display())));
+    let mut text = fs::read_to_string(&config).attempted(|| format!("reading {}", config.display()))?;
+    for (usual, here) in [(ADDED_A_DAY, ADDED_A_DAY_HERE), (SIGN_UP, SIGN_UP_HERE)] {
+        if !text.contains(usual) {
+            return Err(LabError::State(format!("{} does not say `{usual}`", config.display())));
+        }
+        text = text.replace(usual, here);
     }
-    let text = text.replace(ADDED_A_DAY, ADDED_A_DAY_HERE);
+    // A letter needs somebody who takes it.
+    text += &format!("\n[mail]\nserver = \"{MANAGEMENT}:{MAIL_PORT}\"\ntls = \"none\"\nfrom = \"lab@example.com\"\n");
     fs::write(&config, text).attempted(|| format!("writing {}", config.display()))
 }
 
@@ -169,17 +176,22 @@ pub fn answers(port: u16) -> bool {
     TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), Duration::from_secs(1)).is_ok()
 }
 
-/// Starts the server of image files in the internet namespace.
+/// Starts the server of image files and the one that takes letters, in the internet namespace.
 ///
 /// # Errors
-/// When it does not come up.
-pub fn start_file_server(layout: &Layout, images: &Path) -> Result<()> {
+/// When one does not come up.
+pub fn start_servers(layout: &Layout, images: &Path) -> Result<()> {
+    start_server(layout, "file-server", images, "images", crate::file_server::SERVING)?;
+    start_server(layout, "mail-server", &layout.mail(), "mail", crate::mail_server::SERVING)
+}
+
+fn start_server(layout: &Layout, command_word: &str, folder: &Path, log: &str, serving: &str) -> Result<()> {
     let own = std::env::current_exe().attempted(|| "finding the lab's own program".to_owned())?;
     let mut command = internet::enter(layout, None);
-    command.arg(own).arg("file-server").arg(images);
-    detached(&mut command, layout, "images")?;
-    let log = layout.log("images");
-    wait::until("the image files to be served", START_LIMIT, Some(log.clone()), || {
-        Ok(std::fs::read_to_string(&log).is_ok_and(|text| text.contains(crate::file_server::SERVING)).then_some(()))
+    command.arg(own).arg(command_word).arg(folder);
+    detached(&mut command, layout, log)?;
+    let log = layout.log(log);
+    wait::until(&format!("the lab's {command_word}"), START_LIMIT, Some(log.clone()), || {
+        Ok(std::fs::read_to_string(&log).is_ok_and(|text| text.contains(serving)).then_some(()))
     })
 }

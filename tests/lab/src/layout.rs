@@ -20,6 +20,8 @@ pub const GATEWAY: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
 pub const FLEET_PORT: u16 = 7443;
 /// Where hosts fetch images.
 pub const IMAGE_PORT: u16 = 8000;
+/// Where the control plane sends its letters.
+pub const MAIL_PORT: u16 = 2525;
 /// The bridge of a host that guests' public taps join.
 pub const PUBLIC_BRIDGE: &str = "br-public";
 /// A host's interface to the other hosts and the control plane.
@@ -107,6 +109,12 @@ impl Layout {
         self.dir.join("control")
     }
 
+    /// Every letter that the control plane sent, a file each.
+    #[must_use]
+    pub fn mail(&self) -> PathBuf {
+        self.dir.join("mail")
+    }
+
     /// The private half of the first account's SSH key.
     #[must_use]
     pub fn ssh_key(&self) -> PathBuf {
@@ -121,8 +129,8 @@ impl Layout {
 
     /// All that `up` makes in the folder, and so all that `down` removes.
     #[must_use]
-    pub fn made(&self) -> [PathBuf; 6] {
-        ["hosts", "log", "control", "ssh", "catalog.toml", "lab.json"].map(|name| self.dir.join(name))
+    pub fn made(&self) -> [PathBuf; 7] {
+        ["hosts", "log", "mail", "control", "ssh", "catalog.toml", "lab.json"].map(|name| self.dir.join(name))
     }
 }
 

@@ -35,6 +35,7 @@ pub mod host_init;
 pub mod internet;
 pub mod layout;
 pub mod lock;
+pub mod mail_server;
 pub mod process;
 pub mod state;
 pub mod tool;

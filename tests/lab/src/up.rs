@@ -136,7 +136,7 @@ fn image(plan: &Plan, name: &str) -> Result<(String, String)> {
 
 /// While the hosts' libvirt looks at QEMU, the control plane comes up.
 fn start_control(layout: &Layout, plan: &Plan, state: &mut State) -> Result<()> {
-    control::start_file_server(layout, &plan.images)?;
+    control::start_servers(layout, &plan.images)?;
     let (file, stanza) = image(plan, IMAGE)?;
     // The real Debian takes minutes to make, so it is offered only where somebody made it.
     let debian = plan.images.join(format!("{DEBIAN}.toml")).exists().then(|| image(plan, DEBIAN)).transpose()?;

@@ -10,6 +10,7 @@ mod adapters;
 mod audit;
 mod console;
 mod crash;
+mod customer;
 mod debian;
 mod drift;
 mod extra_ips;

@@ -17,7 +17,10 @@ mod text;
 mod tokens;
 mod watchdog;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Args, Parser, Subcommand};
 use csp_shared::id::{AccountId, ApiKeyId, ServerId};
@@ -358,6 +361,8 @@ pub fn main() -> ExitCode {
 fn run(arguments: Arguments) -> Result<(), CommandError> {
     let Arguments { config, json, command } = arguments;
     match command {
+        // It would write to the usual places, in spite of what was said.
+        Command::Init(_) if config != Path::new(DEFAULT_FILE) => Err(init::InitError::OtherFile(config))?,
         Command::Init(choices) => Ok(init::run(&choices)?),
         Command::Serve => Ok(serve::run(&config)?),
         command => operate::run(command, &Config::load(&config)?, json),

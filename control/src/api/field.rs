@@ -101,6 +101,9 @@ pub type Unknown = Map<String, Value>;
 /// Unknown fields that are named; who sends more of them is not helped by a longer list.
 const UNKNOWN_MAX: usize = 16;
 
+/// For whoever looked for it in the wrong place.
+const DRY_RUN: &str = "is unknown here; what can be tried out takes it in the address: ?dry_run=true";
+
 /// A stranger's text, cut, and without characters that act on whoever looks at it: controls and changes of direction.
 #[must_use]
 pub fn inert(text: &str) -> String {
@@ -117,7 +120,8 @@ impl Faults {
     pub fn beginning_with(unknown: &Unknown) -> Self {
         let mut faults = Self::default();
         for name in unknown.keys().take(UNKNOWN_MAX) {
-            faults.add(Code::ValidationFailed, &inert(name), "is unknown");
+            let what = if name == "dry_run" { DRY_RUN } else { "is unknown" };
+            faults.add(Code::ValidationFailed, &inert(name), what);
         }
         faults
     }

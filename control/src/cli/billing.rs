@@ -144,8 +144,10 @@ fn scheduler_text(shown: &Scheduler) -> String {
     let seen = or_dash(shown.seen_at.as_deref());
     let state = match (&shown.stopped_at, shown.jumped_seconds) {
         (Some(at), by) => format!(
-            "Stopped: the clock showed {at} UTC, {} s away from the last look at {seen} UTC.\n",
-            by.unwrap_or_default()
+            "Stopped: the clock showed {at} UTC, {} s away from the last look at {seen} UTC; the newest transfer is of {} UTC.\n\
+             Look at the clock, set it right, then: csp-control scheduler resume\n",
+            by.unwrap_or_default(),
+            or_dash(shown.ledger_at.as_deref())
         ),
         (None, _) => format!("Running; last look noted at {seen} UTC.\n"),
     };

@@ -20,6 +20,8 @@ use crate::{
 /// Why nothing was set up, or not all.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum InitError {
+    #[error("nothing was written: --config names a file that is there ({} here); to set up in a folder of your own, say --dir", .0.display())]
+    OtherFile(PathBuf),
     #[error("{} is there already, so this machine is set up: nothing was changed", .0.display())]
     Configured(PathBuf),
     #[error(

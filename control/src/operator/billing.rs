@@ -36,6 +36,7 @@ pub async fn scheduler(State(app): State<App>) -> Result<Answer<Scheduler>, ApiE
         seen_at: row.seen_at.map(|at| at.to_string()),
         stopped_at: row.stopped_at.map(|at| at.to_string()),
         jumped_seconds: row.jumped,
+        ledger_at: row.ledger_at.map(|at| at.to_string()),
         due,
         letters_waiting: letters.len() - letters_given_up,
         letters_given_up,

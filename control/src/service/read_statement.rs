@@ -2,7 +2,7 @@
 
 use crate::{
     domain::{money::Cents, month::Month, statement::Movement, time::Time},
-    store::{Account, Begin, Read, StoreError, TransferFilter, TransferRow},
+    store::{Account, LedgerPlace, Read, StoreError, TransferRow},
 };
 
 /// A month in figures.
@@ -29,6 +29,28 @@ pub struct Statement {
     pub lines: Vec<TransferRow>,
 }
 
+/// What a month's transfers are: those after the first place, up to the second. The order of the ledger decides, not the clock
+/// alone: what was posted by a clock that was far ahead, and was put right since, belongs where it was posted.
+struct Span {
+    after: LedgerPlace,
+    last: LedgerPlace,
+}
+
+impl Span {
+    /// The month that follows a place; the current one has all that is left.
+    fn following(
+        read: &Read<'_>,
+        account: &Account,
+        after: LedgerPlace,
+        (month, current): (Month, Month),
+    ) -> Result<Self, StoreError> {
+        let (from, until) = month.span();
+        let last =
+            if month == current { LedgerPlace::END } else { after.max(read.transfer_last(account.id, from, until)?) };
+        Ok(Self { after, last })
+    }
+}
+
 fn closing(opening: Cents, moved: &Movement, month: Month) -> Result<Cents, StoreError> {
     moved.after(opening).ok_or_else(|| StoreError::Damaged(format!("the transfers of {month} leave no balance")))
 }
@@ -39,14 +61,14 @@ fn closing(opening: Cents, moved: &Movement, month: Month) -> Result<Cents, Stor
 /// When the store cannot be read.
 pub fn list_statements(read: &Read<'_>, account: &Account, now: Time) -> Result<Vec<Summary>, StoreError> {
     let (first, current) = (Month::of(account.created_at), Month::of(now));
-    let mut opening = Cents::ZERO;
+    let (mut opening, mut place) = (Cents::ZERO, LedgerPlace::default());
     let mut all = Vec::new();
     for month in first.until(current).into_iter().rev() {
-        let (from, until) = month.span();
-        let moved = read.transfer_sums(account.id, from, until)?;
+        let span = Span::following(read, account, place, (month, current))?;
+        let moved = read.transfer_sums(account.id, span.after, span.last)?;
         let closing = closing(opening, &moved, month)?;
         all.push(Summary { month, opening, moved, closing, is_final: month < current });
-        opening = closing;
+        (opening, place) = (closing, span.last);
     }
     all.reverse();
     Ok(all)
@@ -66,12 +88,11 @@ pub fn read_statement(
     if month < first || month > current {
         return Ok(None);
     }
-    let (from, until) = month.span();
-    let opening = closing(Cents::ZERO, &read.transfer_sums(account.id, Time(i64::MIN), from)?, month)?;
-    let moved = read.transfer_sums(account.id, from, until)?;
+    let before = read.transfer_last(account.id, Time(i64::MIN), month.span().0)?;
+    let span = Span::following(read, account, before, (month, current))?;
+    let opening = closing(Cents::ZERO, &read.transfer_sums(account.id, LedgerPlace::default(), span.after)?, month)?;
+    let moved = read.transfer_sums(account.id, span.after, span.last)?;
     let closing = closing(opening, &moved, month)?;
-    let filter = TransferFilter { from: Some(from), until: Some(until), ..TransferFilter::default() };
-    let mut lines = read.transfer_list(account.id, &filter, Begin::Offset(0), u32::MAX)?;
-    lines.reverse();
+    let lines = read.transfer_span(account.id, span.after, span.last)?;
     Ok(Some(Statement { summary: Summary { month, opening, moved, closing, is_final: month < current }, lines }))
 }

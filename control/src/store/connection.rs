@@ -39,6 +39,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0030_closing.sql"),
     include_str!("migrations/0031_line_credits.sql"),
     include_str!("migrations/0032_carried.sql"),
+    include_str!("migrations/0033_ledger_time.sql"),
 ];
 
 /// Statements kept prepared on a connection: an unprepared one costs half again as much (measured).

@@ -7,8 +7,13 @@ use super::{Read, StoreError, row};
 use crate::domain::ledger::verify::{DisputeRow, Entry, Keys, PaidIn, PaymentRows, RefundRow, Side, Sums};
 
 /// A place among the transfers, in the order in which they were posted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LedgerPlace(pub(super) i64);
+
+impl LedgerPlace {
+    /// After every transfer.
+    pub const END: Self = Self(i64::MAX);
+}
 
 fn side(account: Option<AccountId>, book: Option<String>) -> Side {
     match (account, book) {

@@ -12,6 +12,8 @@ pub struct SchedulerRow {
     pub stopped_at: Option<Time>,
     /// By how many seconds that clock had jumped.
     pub jumped: Option<i64>,
+    /// When the newest transfer was posted.
+    pub ledger_at: Option<Time>,
 }
 
 impl Read<'_> {
@@ -20,8 +22,11 @@ impl Read<'_> {
     /// # Errors
     /// When the store cannot be read.
     pub fn scheduler_get(&self) -> Result<SchedulerRow, StoreError> {
-        self.one("SELECT seen_at, stopped_at, jumped_seconds FROM scheduler", [], |r| {
-            Ok(SchedulerRow { seen_at: row::time_maybe(r, 0)?, stopped_at: row::time_maybe(r, 1)?, jumped: r.get(2)? })
+        let sql = "SELECT seen_at, stopped_at, jumped_seconds, \
+                   (SELECT created_at FROM transfers WHERE id = (SELECT max(id) FROM transfers)) FROM scheduler";
+        self.one(sql, [], |r| {
+            let (seen_at, stopped_at) = (row::time_maybe(r, 0)?, row::time_maybe(r, 1)?);
+            Ok(SchedulerRow { seen_at, stopped_at, jumped: r.get(2)?, ledger_at: row::time_maybe(r, 3)? })
         })
     }
 }
@@ -44,11 +49,15 @@ impl Tx<'_> {
         self.run(sql, (now.0, jumped)).map(drop)
     }
 
-    /// Lets it go on from what the clock shows now.
+    /// Lets it go on from what the clock shows now. A newest transfer of more than `ahead` seconds later was posted by a
+    /// clock that was wrong, and the ledger follows this one from here.
     ///
     /// # Errors
     /// When the store cannot keep it.
-    pub fn scheduler_resume(&mut self, now: Time) -> Result<(), StoreError> {
-        self.run("UPDATE scheduler SET seen_at = ?1, stopped_at = NULL, jumped_seconds = NULL", [now.0]).map(drop)
+    pub fn scheduler_resume(&mut self, ahead: i64, now: Time) -> Result<(), StoreError> {
+        let sql = "UPDATE scheduler SET seen_at = ?1, stopped_at = NULL, jumped_seconds = NULL, unbelieved_transfer_id = \
+                   coalesce((SELECT id FROM transfers WHERE id = (SELECT max(id) FROM transfers) AND created_at > ?1 + ?2), \
+                   unbelieved_transfer_id)";
+        self.run(sql, (now.0, ahead)).map(drop)
     }
 }

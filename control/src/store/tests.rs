@@ -226,17 +226,25 @@ async fn the_ledger_takes_each_cause_once_and_never_overdraws() {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_set_back_a_little_makes_no_transfer_older_than_the_one_before() {
+async fn no_transfer_is_older_than_the_one_before_but_after_a_time_that_an_operator_did_not_believe() {
     let fresh = fresh();
     let store = Store::open_inline(&fresh.path).unwrap();
     store.write(|tx| open_account(tx, 1)).await.unwrap();
-    for (reference, after) in [("a", 0), ("ab", -599), ("abc", 5), ("abcd", 86_400), ("abcde", 0)] {
+    let day = 86_400;
+    for (reference, after) in [("a", 0), ("ab", -599), ("abc", 5), ("abcd", day), ("abcde", -400 * day), ("abcdef", 10)]
+    {
         store.write(move |tx| top_up_at(tx, 1, 100, reference, NOW.plus(after))).await.unwrap();
     }
-    let sql = "SELECT created_at FROM transfers WHERE id BETWEEN 1 AND 5 ORDER BY id";
+    // A day ahead: the clock gets there.
+    store.write(move |tx| tx.scheduler_resume(day, NOW)).await.unwrap();
+    store.write(|tx| top_up_at(tx, 1, 100, "abcdefg", NOW.plus(20))).await.unwrap();
+    store.write(move |tx| tx.scheduler_resume(day, NOW.plus(-1))).await.unwrap();
+    for (reference, after) in [("abcdefgh", 30), ("abcdefghi", 20)] {
+        store.write(move |tx| top_up_at(tx, 1, 100, reference, NOW.plus(after))).await.unwrap();
+    }
+    let sql = "SELECT created_at FROM transfers WHERE id BETWEEN 1 AND 9 ORDER BY id";
     let times = store.read(move |r| r.many(sql, [], |row| Ok(row.get::<_, i64>(0)?))).await.unwrap();
-    let wanted = [0, 0, 5, 86_400, 0].map(|after| NOW.plus(after).0);
-    assert_eq!(times, wanted, "a day ahead is not followed");
+    assert_eq!(times, [0, 0, 5, day, day, day, day, 30, 30].map(|after| NOW.plus(after).0));
 }
 
 #[tokio::test]

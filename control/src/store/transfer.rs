@@ -5,7 +5,6 @@ use csp_shared::id::{AccountId, TransferId};
 
 use super::{Read, StoreError, Tx, event::Place, row};
 use crate::domain::{
-    billing::clock::BACK_SECONDS_MAX,
     event::Event,
     ledger::{Book, Cause, CauseKind, Holder, Transfer},
     money::Cents,
@@ -175,12 +174,13 @@ impl Tx<'_> {
             Holder::Book(book) => (None, Some(book.as_str())),
         };
         let (from, to) = (side(transfer.from), side(transfer.to));
-        // A clock that was set back a little makes nothing older than what is already there: at a month's end each
-        // statement would have lines of the other one's balances. One that was far ahead is not followed.
+        // A clock that was set back makes nothing older than what is already there: at a month's end each statement would
+        // have lines of the other one's balances. What an operator called a wrong clock's time is not followed.
         let sql = "INSERT INTO transfers (uuid, from_account_id, from_book, to_account_id, to_book, amount_cents, cause, \
                    cause_key, server_id, description, balance_after_cents, created_at) \
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, coalesce((SELECT created_at FROM transfers \
-                   WHERE id = (SELECT max(id) FROM transfers) AND created_at BETWEEN ?12 AND ?12 + ?13), ?12)) \
+                   WHERE id = (SELECT max(id) FROM transfers) AND created_at > ?12 \
+                   AND id > (SELECT coalesce(unbelieved_transfer_id, 0) FROM scheduler)), ?12)) \
                    ON CONFLICT (cause_key) DO NOTHING";
         let params = rusqlite::params![
             id.to_string(),
@@ -194,8 +194,7 @@ impl Tx<'_> {
             server,
             transfer.description,
             after.map(Cents::get),
-            now.0,
-            BACK_SECONDS_MAX
+            now.0
         ];
         if self.run(sql, params)? == 0 {
             return Err(twice(transfer));

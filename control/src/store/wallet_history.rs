@@ -4,7 +4,7 @@
 use csp_shared::id::{AccountId, ServerId, TransferId};
 use rusqlite::Row;
 
-use super::{Read, StoreError, row};
+use super::{LedgerPlace, Read, StoreError, row};
 use crate::domain::{ledger::CauseKind, money::Cents, statement::Movement, time::Time};
 
 /// A movement as its wallet's owner sees it.
@@ -135,22 +135,63 @@ impl Read<'_> {
         Ok(self.count(sql, (account.to_string(), transfer.to_string()))? > 0)
     }
 
-    /// What moved in a wallet from one second on and before another.
+    /// The last movement of a wallet from one second on and before another; the beginning when there is none.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn transfer_sums(&self, account: AccountId, from: Time, until: Time) -> Result<Movement, StoreError> {
+    pub fn transfer_last(&self, account: AccountId, from: Time, until: Time) -> Result<LedgerPlace, StoreError> {
         let half = |column: &str| {
             format!(
-                "(SELECT coalesce(sum(amount_cents), 0) FROM transfers \
-                 WHERE {column} = a.id AND created_at >= ?2 AND created_at < ?3)"
+                "(SELECT coalesce(max(id), 0) FROM transfers WHERE {column} = a.id AND created_at >= ?2 AND created_at < ?3)"
+            )
+        };
+        let (took, gave) = (half("to_account_id"), half("from_account_id"));
+        let sql = format!("SELECT max({took}, {gave}) FROM accounts a WHERE a.uuid = ?1");
+        let found = self.maybe(&sql, (account.to_string(), from.0, until.0), |r| Ok(LedgerPlace(r.get(0)?)))?;
+        Ok(found.unwrap_or_default())
+    }
+
+    /// What moved in a wallet after one place in the ledger, up to another.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn transfer_sums(
+        &self,
+        account: AccountId,
+        after: LedgerPlace,
+        last: LedgerPlace,
+    ) -> Result<Movement, StoreError> {
+        let half = |column: &str| {
+            format!(
+                "(SELECT coalesce(sum(amount_cents), 0) FROM transfers WHERE {column} = a.id AND id > ?2 AND id <= ?3)"
             )
         };
         let sql =
             format!("SELECT {}, {} FROM accounts a WHERE a.uuid = ?1", half("to_account_id"), half("from_account_id"));
-        let found = self.maybe(&sql, (account.to_string(), from.0, until.0), |r| {
+        let found = self.maybe(&sql, (account.to_string(), after.0, last.0), |r| {
             Ok(Movement { credits: row::cents(r, 0)?, debits: row::cents(r, 1)? })
         })?;
         Ok(found.unwrap_or_default())
+    }
+
+    /// The movements of a wallet after one place in the ledger, up to another, oldest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn transfer_span(
+        &self,
+        account: AccountId,
+        after: LedgerPlace,
+        last: LedgerPlace,
+    ) -> Result<Vec<TransferRow>, StoreError> {
+        let half = |column: &str, is_credit| {
+            let columns = columns(is_credit);
+            format!(
+                "SELECT {columns} FROM transfers t JOIN accounts a ON a.uuid = ?1 \
+                 WHERE t.{column} = a.id AND t.id > ?2 AND t.id <= ?3"
+            )
+        };
+        let sql = format!("{} UNION ALL {} ORDER BY 1", half("to_account_id", 1), half("from_account_id", 0));
+        self.many(&sql, (account.to_string(), after.0, last.0), read)
     }
 }

@@ -67,6 +67,8 @@ fn init_overwrites_nothing_and_keeps_others_out() {
     let before = fs::read(setup.config()).unwrap();
     let again = setup.init(&[]);
     assert!(!again.status.success() && text(&again.stderr).contains("is there already"), "{}", text(&again.stderr));
+    let elsewhere = setup.ask(&["init"]);
+    assert!(!elsewhere.status.success() && text(&elsewhere.stderr).contains("--dir"), "{}", text(&elsewhere.stderr));
     assert_eq!(fs::read(setup.config()).unwrap(), before);
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&setup.dir().join("data")), 0o700);

@@ -22,7 +22,11 @@ async fn busy(control: &TestControl) -> TestCustomer {
 }
 
 fn amounts(reply: &Reply) -> Vec<f64> {
-    reply.data().as_array().unwrap().iter().map(|row| row["amount"].as_f64().unwrap()).collect()
+    amounts_of(reply, "amount")
+}
+
+fn amounts_of(reply: &Reply, field: &str) -> Vec<f64> {
+    reply.data().as_array().unwrap().iter().map(|row| row[field].as_f64().unwrap()).collect()
 }
 
 #[tokio::test]
@@ -144,4 +148,70 @@ async fn a_statement_to_print_runs_nothing_and_escapes_what_others_wrote() {
     assert!(policy.starts_with("default-src 'none'; style-src 'sha256-") && !policy.contains("unsafe"), "{policy}");
     assert!(page.text.contains("Ada &amp; &lt;b&gt;Sons&lt;/b&gt;") && !page.text.contains("<script"), "{}", page.text);
     assert!(page.text.contains("Opening balance") && page.text.contains("12.00"), "{}", page.text);
+}
+
+/// What the API says of a month that must not change any more.
+async fn month(control: &TestControl, customer: &TestCustomer, month: &str) -> Value {
+    let shown = get(control, customer, &format!("/statements/{month}")).await;
+    assert_eq!(shown.status, 200, "{}", shown.text);
+    let mut shown = shown.data().clone();
+    let _ = shown.as_object_mut().unwrap().remove("final");
+    shown
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_over_a_months_end_adds_nothing_to_the_month_that_was_over() {
+    let control = TestControl::start().await;
+    control.clock.set("2026-06-30 23:00:00".parse().unwrap());
+    let customer = control.customer("ada", "20").await;
+    control.bill().await;
+    control.clock.set("2026-07-01 00:05:00".parse().unwrap());
+    control.bill().await;
+    control.top_up(customer.account, "1", "bank/july").await;
+    let june = month(&control, &customer, "2026-06").await;
+    for back in ["2026-06-30 23:30:00", "2026-05-30 12:00:00"] {
+        control.clock.set(back.parse().unwrap());
+        assert!(control.bill().await.stopped.is_some(), "{back}");
+        control.top_up(customer.account, "2", &format!("bank/{back}")).await;
+    }
+    control.clock.set("2026-06-30 23:40:00".parse().unwrap());
+    // A day or less ahead: the clock catches up, so the ledger waits for it also after an operator's word.
+    let resumed = control.operator("POST", "/scheduler/resume").send().await;
+    assert_eq!(
+        (&resumed.data()["state"], &resumed.data()["ledger_at"]),
+        (&json!("running"), &json!("2026-07-01 00:05:00"))
+    );
+    control.top_up(customer.account, "3", "bank/resumed").await;
+    control.clock.set("2026-07-01 00:06:00".parse().unwrap());
+    control.top_up(customer.account, "4", "bank/later").await;
+    assert_eq!(month(&control, &customer, "2026-06").await, june);
+    let july = get(&control, &customer, "/transactions?from=2026-07-01").await;
+    assert_eq!(amounts(&july), [4.0, 3.0, 2.0, 2.0, 1.0]);
+    assert_eq!(control.operator("GET", "/ledger/verify").send().await.data()["differences"], json!([]));
+}
+
+#[tokio::test]
+async fn what_was_posted_by_a_clock_a_year_ahead_belongs_to_the_month_in_which_it_was_posted() {
+    let control = TestControl::start().await;
+    let customer = control.customer("ada", "0").await;
+    control.bill().await;
+    control.clock.advance(365 * DAY);
+    assert!(control.bill().await.stopped.is_some());
+    control.top_up(customer.account, "10", "bank/ahead").await;
+    control.clock.advance(-365 * DAY);
+    let _ = control.operator("POST", "/scheduler/resume").send().await.data();
+    let list = get(&control, &customer, "/statements").await;
+    assert_eq!(amounts_of(&list, "closing_balance"), [10.0], "what the wallet holds");
+    // Spent now, from money that came in next year by its time.
+    let _host = control.host("host-1").await;
+    let order = json!({"type": "vps", "package_slug": "starter", "os_image_key": "debian-12", "hostname": "a"});
+    assert_eq!(control.api("POST", "/servers").by(&customer).json(&order).send().await.status.as_u16(), 200);
+    let june = month(&control, &customer, "2026-06").await;
+    assert_eq!((&june["opening_balance"], &june["closing_balance"]), (&json!(0.0), &json!(3.05)));
+    control.clock.advance(25 * DAY);
+    control.bill().await;
+    let list = get(&control, &customer, "/statements").await;
+    assert_eq!(amounts_of(&list, "closing_balance"), [3.05, 3.05]);
+    assert_eq!(month(&control, &customer, "2026-06").await, june);
+    assert_eq!(control.operator("GET", "/ledger/verify").send().await.data()["differences"], json!([]));
 }

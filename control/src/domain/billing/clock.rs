@@ -1,10 +1,15 @@
 //! Whether the clock can be believed (BILLING 15). Months of rent are charged by it, so one that jumps is looked at by a
 //! person before it costs anybody money or data.
 
-use crate::domain::time::{MINUTE, Time};
+use crate::domain::time::{DAY, MINUTE, Time};
 
 /// A clock that is set right by a little is no alarm: what was done stands, and nothing is done twice.
 pub const BACK_SECONDS_MAX: i64 = 10 * MINUTE;
+
+/// The ledger never goes back: by a clock that was set back, what is posted bears the newest transfer's time until the clock
+/// has passed it. When that lies further ahead than this, an operator who believes the clock says that the transfer's time
+/// was wrong, and the ledger follows the clock from there.
+pub const LEDGER_AHEAD_SECONDS_MAX: i64 = DAY;
 
 /// What came of a look at the clock.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,7 +31,6 @@ pub fn look(seen: Option<Time>, now: Time, bound: i64) -> Clock {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::time::DAY;
 
     #[test]
     fn only_a_clock_that_goes_is_believed() {

@@ -14,6 +14,8 @@ pub struct Scheduler {
     pub stopped_at: Option<String>,
     /// By how many seconds the clock had jumped.
     pub jumped_seconds: Option<i64>,
+    /// When the ledger's newest transfer was posted, UTC; null before the first.
+    pub ledger_at: Option<String>,
     /// Services that wait for a look.
     pub due: usize,
     /// Letters that wait for a mail server.

@@ -3,7 +3,7 @@
 
 use csp_shared::id::TransferId;
 
-use crate::domain::{billing::clock::BACK_SECONDS_MAX, time::Time};
+use crate::domain::time::Time;
 
 /// When an id was drawn; nothing for one that does not say.
 pub(super) fn drawn_at(transfer: TransferId) -> Option<Time> {
@@ -11,8 +11,8 @@ pub(super) fn drawn_at(transfer: TransferId) -> Option<Time> {
     i64::try_from(seconds).ok().map(Time)
 }
 
-/// Whether a transfer can have been posted at a time. A clock that was set back a little makes none older than the one
-/// before, so the time can be that much later than the id says.
-pub(super) fn fits(transfer: TransferId, at: Time) -> bool {
-    drawn_at(transfer).is_none_or(|drawn| (drawn..=drawn.plus(BACK_SECONDS_MAX)).contains(&at))
+/// Whether a transfer can have been posted at a time. A clock that was set back makes none older than the one `before`, whose
+/// time it then has.
+pub(super) fn fits(transfer: TransferId, at: Time, before: Option<Time>) -> bool {
+    drawn_at(transfer).is_none_or(|drawn| at == drawn || (at > drawn && before == Some(at)))
 }

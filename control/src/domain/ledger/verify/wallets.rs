@@ -85,6 +85,8 @@ pub struct Wallets {
     /// What each book took, less what it gave.
     books: BTreeMap<String, i128>,
     entries: u64,
+    /// When the last one was posted.
+    before: Option<Time>,
     found: Vec<Difference>,
 }
 
@@ -131,7 +133,7 @@ impl Wallets {
             }
             _ => {}
         }
-        if !time::fits(entry.transfer, entry.at) {
+        if !time::fits(entry.transfer, entry.at, self.before.replace(entry.at)) {
             let drawn = time::drawn_at(entry.transfer).unwrap_or(entry.at);
             self.tell(DifferenceKind::Time, entry, format!("its id was drawn at {drawn}"));
         }

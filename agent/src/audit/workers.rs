@@ -157,4 +157,8 @@ impl Workers for HostWorkers {
     fn control_heard(&self) {
         self.supervisor.control_heard();
     }
+
+    fn control_refused(&self) {
+        self.supervisor.control_refused();
+    }
 }

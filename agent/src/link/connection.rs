@@ -80,6 +80,11 @@ async fn keep(
             told.clear();
         }
         let text = why.to_string();
+        if why.disowns() {
+            workers.control_refused();
+            warn!(why = %text, "the control plane knows this machine for none of its hosts: what runs goes on, and no guest is started");
+            return sleep(backoff.slow()).await;
+        }
         if why.needs_an_operator() {
             warn!(why = %text, "no connection to the control plane; guests go on");
             return sleep(backoff.slow()).await;
@@ -106,6 +111,12 @@ enum Lost {
 }
 
 impl Lost {
+    /// Whether the control plane said that this is none of its hosts: another machine joined with this key, or the host was
+    /// removed. What is stored here may run elsewhere.
+    fn disowns(&self) -> bool {
+        matches!(self, Self::Left(Left::Refused { reason: Refusal::UnknownKey | Refusal::OtherMachine, .. }))
+    }
+
     /// Whether trying again at once is pointless. A superseded session means a second agent with this host's key on
     /// this machine: two that hurry would only throw each other out.
     fn needs_an_operator(&self) -> bool {

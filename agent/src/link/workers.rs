@@ -99,4 +99,7 @@ pub trait Workers: Clone + Send + Sync + 'static {
 
     /// The control plane has sent all that it had to send.
     fn control_heard(&self);
+
+    /// The control plane knows this machine for none of its hosts.
+    fn control_refused(&self);
 }

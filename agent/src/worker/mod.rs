@@ -45,7 +45,7 @@ const CONTROL_WAIT: Duration = Duration::from_secs(60);
 pub struct Supervisor {
     orders: mpsc::Sender<Order>,
     reports: Arc<Reports>,
-    control_heard: watch::Sender<bool>,
+    control_heard: watch::Sender<Word>,
     room_changed: Arc<Notify>,
 }
 
@@ -66,6 +66,17 @@ enum Order {
     Ping(oneshot::Sender<()>),
 }
 
+/// Whether guests may be started, as far as the control plane has a word in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Word {
+    /// It was not heard yet: it may have tombstones.
+    Awaited,
+    /// They may: it was heard, or the wait for it is over.
+    Given,
+    /// It says that this is none of its hosts.
+    Refused,
+}
+
 impl Supervisor {
     /// Starts a worker for every server with a record. The task ends when every handle is dropped; guests are not
     /// touched then.
@@ -76,7 +87,7 @@ impl Supervisor {
     /// The same, with another time for which guests are held back while the control plane is not heard.
     pub fn start_with<M: Machine, B: Backing>(host: Host<M, B>, control_wait: Duration) -> (Self, JoinHandle<()>) {
         let (orders, queue) = mpsc::channel(ORDERS_MAX);
-        let (control_heard, heard) = watch::channel(false);
+        let (control_heard, heard) = watch::channel(Word::Awaited);
         let reports = Arc::<Reports>::default();
         let room_changed = Arc::<Notify>::default();
         let shared = task::Shared {
@@ -124,7 +135,13 @@ impl Supervisor {
     /// To be called after the first `Desired` of a session was accepted, or some seconds after the inventory was sent
     /// when none comes. Without it, starts begin a minute after the agent did.
     pub fn control_heard(&self) {
-        self.control_heard.send_replace(true);
+        self.control_heard.send_replace(Word::Given);
+    }
+
+    /// Tells that the control plane knows this machine for none of its hosts: a clone, or one that was given up. Nothing is
+    /// started then until it is heard, since the same servers may run elsewhere; what runs goes on.
+    pub fn control_refused(&self) {
+        self.control_heard.send_replace(Word::Refused);
     }
 
     /// The socket on which a server's screen is shown while it runs. None for a server that this host is not to have:

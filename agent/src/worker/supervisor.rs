@@ -22,7 +22,7 @@ use tokio::{
 use tracing::{error, info, warn};
 
 use super::{
-    Order,
+    Order, Word,
     converge::{self, Moment},
     task::{Shared, Wake, converge_for_ever},
 };
@@ -52,7 +52,7 @@ impl<M: Machine, B: Backing> Actor<M, B> {
     pub(super) async fn run(
         mut self,
         mut orders: mpsc::Receiver<Order>,
-        heard: watch::Sender<bool>,
+        heard: watch::Sender<Word>,
         control_wait: Duration,
     ) {
         for server in self.shared.host.specs.servers() {
@@ -62,7 +62,7 @@ impl<M: Machine, B: Backing> Actor<M, B> {
         let shared = Arc::clone(&self.shared);
         let mut event = Box::pin(shared.host.machine.event());
         loop {
-            let is_held = !*heard.borrow();
+            let is_awaited = *heard.borrow() == Word::Awaited;
             tokio::select! {
                 order = orders.recv() => match order {
                     Some(order) => self.obey(order).await,
@@ -73,7 +73,7 @@ impl<M: Machine, B: Backing> Actor<M, B> {
                     self.wake(happened);
                 }
                 Some(ended) = self.tasks.join_next_with_id() => self.ended(ended).await,
-                () = sleep_until(alone_at), if is_held => {
+                () = sleep_until(alone_at), if is_awaited => {
                     if goes_alone(&heard) {
                         info!("no word from the control plane; guests start as the stored specs say");
                     }
@@ -207,10 +207,16 @@ impl<M: Machine, B: Backing> Actor<M, B> {
     }
 }
 
-/// Lets guests start without the control plane, unless it was heard: it may have been since the wait for it began, and
+/// Lets guests start without the control plane, unless it was heard or said no: it may have since the wait for it began, and
 /// nothing wakes the actor for that.
-fn goes_alone(heard: &watch::Sender<bool>) -> bool {
-    heard.send_if_modified(|heard| !std::mem::replace(heard, true))
+fn goes_alone(heard: &watch::Sender<Word>) -> bool {
+    heard.send_if_modified(|word| {
+        let is_awaited = *word == Word::Awaited;
+        if is_awaited {
+            *word = Word::Given;
+        }
+        is_awaited
+    })
 }
 
 /// The newest report of every server, looked for where no worker has made one yet.
@@ -266,12 +272,13 @@ mod tests {
 
     #[test]
     fn a_host_goes_alone_only_if_nobody_was_heard() {
-        let (heard, watch) = watch::channel(false);
+        let (heard, watch) = watch::channel(Word::Awaited);
         assert!(goes_alone(&heard), "nobody was heard, and guests start");
-        assert!(*watch.borrow());
-        heard.send_replace(false);
-        heard.send_replace(true);
-        assert!(!goes_alone(&heard), "heard while the wait was running: there is nothing to tell");
-        assert!(*watch.borrow());
+        assert_eq!(*watch.borrow(), Word::Given);
+        for word in [Word::Given, Word::Refused] {
+            heard.send_replace(word);
+            assert!(!goes_alone(&heard), "heard while the wait was running: there is nothing to tell");
+            assert_eq!(*watch.borrow(), word);
+        }
     }
 }

@@ -15,7 +15,7 @@ use tokio::{
 use tracing::{info, warn};
 
 use super::{
-    Reports,
+    Reports, Word,
     converge::{self, Host, Look, Moment, Next},
 };
 use crate::{
@@ -42,7 +42,7 @@ const DISK_STEPS_MAX: usize = 2;
 pub(super) struct Shared<M, B> {
     pub host: Host<M, B>,
     pub reports: Arc<Reports>,
-    pub control_heard: watch::Receiver<bool>,
+    pub control_heard: watch::Receiver<Word>,
     /// A step made the pool's room another one.
     pub room_changed: Arc<Notify>,
     pub began: Instant,
@@ -75,7 +75,7 @@ impl Limits {
 
 impl<M, B> Shared<M, B> {
     pub(super) fn moment(&self) -> Moment {
-        Moment { now_ms: self.now_ms(), starts_held: !*self.control_heard.borrow() }
+        Moment { now_ms: self.now_ms(), starts_held: *self.control_heard.borrow() != Word::Given }
     }
 
     fn now_ms(&self) -> u64 {
@@ -124,7 +124,7 @@ pub(super) async fn converge_for_ever<M: Machine, B: Backing>(
 }
 
 /// Until the time is over or something happened.
-async fn wait_for(time: Duration, wake: &Wake, control_heard: &mut watch::Receiver<bool>) {
+async fn wait_for(time: Duration, wake: &Wake, control_heard: &mut watch::Receiver<Word>) {
     tokio::select! {
         () = sleep(time) => {}
         () = wake.look.notified() => {}

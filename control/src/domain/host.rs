@@ -5,7 +5,7 @@
 //! lost -> active: only when it came back and proved that nothing is left on it
 //! ```
 
-use super::placement::Trouble;
+use super::{placement::Trouble, time::MINUTE};
 
 /// Where a host stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +83,12 @@ pub struct Standing {
     pub held: u32,
     /// Things on it that no server explains.
     pub orphans: u32,
+    /// Another machine came with its key lately, and was refused.
+    pub has_stranger: bool,
 }
+
+/// For so long a machine that was refused counts as there: it tries again every few minutes.
+pub const STRANGER_SECONDS: i64 = 60 * MINUTE;
 
 /// Why it cannot be made so. Nothing was changed. Each says what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -172,6 +177,7 @@ pub fn alarms(host: &Standing, trouble: Option<Trouble>) -> Vec<&'static str> {
         (host.state == HostState::Fenced && host.is_heard, "speaks_though_fenced"),
         (host.state == HostState::Lost && host.is_heard, "came_back"),
         (host.orphans > 0, "orphans"),
+        (host.has_stranger && host.state != HostState::Removed, "other_machine"),
     ];
     let told = trouble.filter(|_| host.is_heard).map(Trouble::as_str);
     told.into_iter().chain(each.into_iter().filter_map(|(holds, name)| holds.then_some(name))).collect()
@@ -185,8 +191,15 @@ mod tests {
         *,
     };
 
-    const SILENT: Standing =
-        Standing { state: Active, is_heard: false, has_told: false, placed: 0, held: 0, orphans: 0 };
+    const SILENT: Standing = Standing {
+        state: Active,
+        is_heard: false,
+        has_told: false,
+        placed: 0,
+        held: 0,
+        orphans: 0,
+        has_stranger: false,
+    };
 
     #[test]
     fn what_is_so_already_changes_nothing() {
@@ -222,12 +235,13 @@ mod tests {
     #[test]
     fn alarms_are_what_an_operator_can_do_something_about() {
         let well = Standing { is_heard: true, has_told: true, placed: 3, ..SILENT };
-        let table: [(&str, Standing, Option<Trouble>, &[&str]); 6] = [
+        let table: [(&str, Standing, Option<Trouble>, &[&str]); 7] = [
             ("well", well, None, &[]),
             ("silent", SILENT, Some(Trouble::PoolFilling), &["silent"]),
             ("filling", well, Some(Trouble::PoolFilling), &["pool_filling"]),
             ("strangers", Standing { orphans: 2, ..well }, None, &["orphans"]),
             ("back", Standing { state: Lost, ..well }, None, &["came_back"]),
+            ("cloned", Standing { has_stranger: true, ..well }, None, &["other_machine"]),
             ("a ghost", Standing { state: Fenced, ..well }, None, &["speaks_though_fenced"]),
         ];
         for (name, host, trouble, want) in table {

@@ -132,6 +132,8 @@ pub struct Standing {
     pub settled: bool,
     /// Whether its host has given the newest spec up, until there is a newer one.
     pub stuck: bool,
+    /// Whether something stands in its way, as its host tells.
+    pub faulty: bool,
     /// Whether its host was heard of lately.
     pub host_heard: bool,
     /// The running action, if any.
@@ -158,6 +160,7 @@ impl Standing {
         domain: DomainState::Running,
         settled: true,
         stuck: false,
+        faulty: false,
         host_heard: true,
         running: None,
     };
@@ -279,6 +282,11 @@ pub fn decide(request: Request, standing: &Standing) -> Result<Change, Denied> {
         Request::Start if is_up => Change::Nothing,
         Request::Start => Change::PowerOn,
         Request::Stop { force } if is_up => Change::PowerOff(off(force)),
+        // A fault keeps it down for now, and what is wished would start it once that is mended. One that powered itself off
+        // stays off as it is.
+        Request::Stop { force } if standing.power == Power::On && (!standing.settled || standing.faulty) => {
+            Change::PowerOff(off(force))
+        }
         // A stop that the guest ignores can be hardened.
         Request::Stop { force: true } if standing.power == Power::Off && standing.domain != DomainState::Off => {
             Change::PowerOff(Power::ForcedOff)
@@ -329,6 +337,7 @@ mod tests {
         let stopping = Standing { power: Power::Off, settled: false, ..ONLINE };
         let offline = Standing { power: Power::Off, domain: DomainState::Off, ..ONLINE };
         let given_up = Standing { stuck: true, ..starting };
+        let brought_down = Standing { faulty: true, ..self_off };
         let not_stopped = Standing { stuck: true, ..stopping };
         let (soft, hard) = (PowerOff(Power::Off), PowerOff(Power::ForcedOff));
         //            state                start     stop     stop, force   restart
@@ -338,7 +347,8 @@ mod tests {
             ("powered itself off", self_off, PowerOn, Nothing, Nothing, None),
             ("stopping", stopping, PowerOn, Nothing, hard, None),
             ("offline", offline, PowerOn, Nothing, Nothing, None),
-            ("its start was given up", given_up, PowerOn, Nothing, Nothing, None),
+            ("its start was given up", given_up, PowerOn, soft, hard, None),
+            ("a fault brought it down", brought_down, PowerOn, soft, hard, None),
             ("its stop was given up", not_stopped, PowerOn, soft, hard, None),
         ];
         for (name, standing, start, stop, force, restart) in table {

@@ -153,7 +153,7 @@ impl Hosts for StoreHosts {
 
     async fn open_session(&self, hello: Hello, pin: KeyPin) -> Result<Opened, HostsError> {
         let now = self.clock.now();
-        let (host, session) = self.write(move |tx| open_session(tx, pin, &hello, now)).await?;
+        let (host, session) = self.write(move |tx| open_session(tx, pin, &hello, now)).await?.opened()?;
         Ok(Opened { host, session })
     }
 

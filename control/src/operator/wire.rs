@@ -251,7 +251,7 @@ pub struct HostShow {
     /// When, UTC.
     pub status_at: Option<String>,
     /// What an operator should see to: `pool_filling`, `pool_missing`, `network_missing`, `no_uplink`, `silent`,
-    /// `came_back`, `speaks_though_fenced`, `orphans`.
+    /// `came_back`, `speaks_though_fenced`, `orphans`, `other_machine`.
     pub alarms: Vec<String>,
 }
 

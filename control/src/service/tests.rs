@@ -22,7 +22,7 @@ use super::{
     expire_orders::expire_action,
     note_key_uses::KeyUses,
     open_console::{TicketError, issue_console_ticket},
-    open_session::open_session,
+    open_session::{Opening, open_session},
     order_server::{OrderError, OrderServer, Ordered, order_server},
     record_alive::record_alive,
     record_report::{Recorded, record_inventory, record_report},
@@ -154,7 +154,8 @@ impl World {
         self.session = self
             .store
             .write(move |tx| {
-                let (_, session) = open_session(tx, KeyPin::of(b"key"), &hello, now).map_err(|_| StoreError::Closed)?;
+                let opened = open_session(tx, KeyPin::of(b"key"), &hello, now).and_then(Opening::opened);
+                let (_, session) = opened.map_err(|_| StoreError::Closed)?;
                 tx.host_inventory(host)?;
                 Ok::<_, StoreError>(session)
             })

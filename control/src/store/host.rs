@@ -12,7 +12,7 @@ use rusqlite::Row;
 use super::{Read, StoreError, Tx, row};
 pub use crate::domain::host::HostState;
 use crate::domain::{
-    host::Standing,
+    host::{STRANGER_SECONDS, Standing},
     makeup::Makeup,
     placement::{HostLoad, PoolLoad, Promised, Trouble},
     slug::Slug,
@@ -87,6 +87,8 @@ pub struct HostRow {
     pub has_told: bool,
     /// When it was last heard of.
     pub seen_at: Option<Time>,
+    /// When another machine came with its key last.
+    pub stranger_at: Option<Time>,
 }
 
 impl HostRow {
@@ -94,7 +96,8 @@ impl HostRow {
     #[must_use]
     pub fn standing(&self, now: Time) -> Standing {
         let Self { state, has_told, placed, held, orphans, .. } = *self;
-        Standing { state, is_heard: self.is_heard(now), has_told, placed, held, orphans }
+        let has_stranger = self.stranger_at.is_some_and(|at| at.plus(STRANGER_SECONDS) >= now);
+        Standing { state, is_heard: self.is_heard(now), has_told, placed, held, orphans, has_stranger }
     }
 
     /// Whether it was heard of lately enough to be believed.
@@ -127,8 +130,8 @@ const HOSTS: &str = "SELECT h.uuid, h.name, l.slug, h.class, h.state, h.key_pin,
                      h.session > 0 AND h.inventory_session = h.session, h.cpu_overcommit, \
                      (SELECT coalesce(sum(p.cpus), 0) FROM placements p WHERE p.host_id = h.id AND p.state <> 'released'), \
                      (SELECT coalesce(sum(p.ram_mib), 0) FROM placements p WHERE p.host_id = h.id AND p.state <> 'released'), \
-                     (SELECT coalesce(sum(p.disk_gib), 0) FROM placements p WHERE p.host_id = h.id AND p.state <> 'released') \
-                     FROM hosts h JOIN locations l ON l.id = h.location_id";
+                     (SELECT coalesce(sum(p.disk_gib), 0) FROM placements p WHERE p.host_id = h.id AND p.state <> 'released'), \
+                     h.stranger_at FROM hosts h JOIN locations l ON l.id = h.location_id";
 
 fn host(r: &Row<'_>) -> Result<HostRow, StoreError> {
     let has: Option<i64> = r.get(8)?;
@@ -147,6 +150,7 @@ fn host(r: &Row<'_>) -> Result<HostRow, StoreError> {
         held: row::number(r, 12)?,
         orphans: row::number(r, 13)?,
         seen_at: row::time_maybe(r, 14)?,
+        stranger_at: row::time_maybe(r, 20)?,
         has_told: r.get(15)?,
         cpu_overcommit: row::number(r, 16)?,
         promised: (row::number(r, 17)?, row::number(r, 18)?, row::number(r, 19)?),

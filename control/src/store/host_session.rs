@@ -129,6 +129,14 @@ impl Tx<'_> {
         })
     }
 
+    /// Notes that another machine came with a host's key.
+    ///
+    /// # Errors
+    /// When the store cannot keep it.
+    pub fn host_stranger(&mut self, host: HostId, now: Time) -> Result<(), StoreError> {
+        self.run("UPDATE hosts SET stranger_at = ?2 WHERE uuid = ?1", (host.to_string(), now.0)).map(drop)
+    }
+
     /// Notes that a host was heard of.
     ///
     /// # Errors

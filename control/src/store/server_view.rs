@@ -181,6 +181,7 @@ fn base(r: &Row<'_>, now: Time) -> Result<Base, StoreError> {
         domain: observed.as_ref().map_or(DomainState::Unknown, |seen| seen.domain),
         settled,
         stuck: !settled && gave_up,
+        faulty: observed.as_ref().is_some_and(|seen| seen.fault.is_some()),
         host_heard: heard,
         running: None,
     };

@@ -1,6 +1,10 @@
 //! Start, stop, restart and destroy, in each state that a customer meets.
 
-use csp_shared::id::ServerId;
+use csp_shared::{
+    id::ServerId,
+    observed::FaultCode,
+    spec::{Desired, Power},
+};
 use csp_tests::test_control::{Reply, TestControl, TestCustomer, TestHost};
 use serde_json::{Value, json};
 
@@ -52,6 +56,22 @@ async fn a_server_is_stopped_started_and_restarted() {
     assert_eq!(world.post("restart", json!({})).await.json["message"], json!("Restart has been queued."));
     world.host.obey().await;
     assert_eq!(world.status().await, "Online");
+}
+
+#[tokio::test]
+async fn a_stop_counts_although_a_fault_keeps_the_server_down_already() {
+    let world = World::online().await;
+    assert_eq!(world.post("stop", json!({})).await.status, 200);
+    world.host.obey().await;
+    assert_eq!(world.post("start", json!({})).await.status, 200);
+    world.host.fail(FaultCode::DiskMissing).await;
+    assert_eq!(world.status().await, "Offline");
+    let stopped = world.post("stop", json!({})).await;
+    assert_eq!(stopped.json["action"]["command"], "stop", "{}", stopped.text);
+    let server = world.server;
+    let spec = world.control.app.store.read(move |read| read.spec_get(server)).await.unwrap().unwrap();
+    let Desired::Present(spec) = spec else { panic!("it is there") };
+    assert_eq!(spec.power, Power::Off, "or it would start when the fault is mended");
 }
 
 #[tokio::test]

@@ -270,6 +270,8 @@ impl Workers for Screens {
     }
 
     fn control_heard(&self) {}
+
+    fn control_refused(&self) {}
 }
 
 fn settled(desired: &Desired) -> Observed {

@@ -140,6 +140,7 @@ struct Held {
     orphans: Vec<Orphan>,
     news: Vec<Observed>,
     heard: usize,
+    refused: usize,
     audits_hang: bool,
     capacity: Option<Capacity>,
 }
@@ -202,6 +203,10 @@ impl Hands {
     /// How often the control plane said that it had said all.
     pub fn heard(&self) -> usize {
         self.held.lock().unwrap().heard
+    }
+
+    pub fn refused(&self) -> usize {
+        self.held.lock().unwrap().refused
     }
 }
 
@@ -301,6 +306,10 @@ impl Workers for Hands {
 
     fn control_heard(&self) {
         self.held.lock().unwrap().heard += 1;
+    }
+
+    fn control_refused(&self) {
+        self.held.lock().unwrap().refused += 1;
     }
 }
 

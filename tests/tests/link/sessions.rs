@@ -195,6 +195,8 @@ async fn a_cloned_disk_is_refused_and_the_host_goes_on() {
     control.wake.wake(host);
     until("the host works on", || control.book.seen(host).len() == 1).await;
     assert_eq!((first.hands.held(), clone.hands.held()), (1, 0));
+    until("the clone knows that it is to start nothing", || clone.hands.refused() > 0).await;
+    assert_eq!(first.hands.refused(), 0);
     assert!(clone.is_running(), "it keeps trying: the operator may put it right");
 }
 

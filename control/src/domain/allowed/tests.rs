@@ -171,6 +171,7 @@ fn any_standing() -> impl Strategy<Value = Standing> {
                 domain,
                 settled,
                 stuck: stuck && !settled,
+                faulty: stuck,
                 host_heard,
                 running: command.and_then(running),
             }

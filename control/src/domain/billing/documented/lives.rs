@@ -46,6 +46,7 @@ fn what_the_document_says_is_allowed_is_allowed() {
             domain: DomainState::Off,
             settled: true,
             stuck: false,
+            faulty: false,
             host_heard: true,
             running: None,
         };

@@ -166,6 +166,9 @@ pub struct Seen {
     pub dhcp: Option<Mark>,
     /// The domain, running or not; `None` when libvirt knows none of that name.
     pub domain: Option<SeenDomain>,
+    /// The file that the domain names as its guest's disk, if that is none of the server's disks by its place and name: a
+    /// snapshot's or a copy's, made by hand. What the guest wrote since lies there.
+    pub disk_elsewhere: Option<String>,
     /// Adapters that the running guest has, in the order of their addresses; none of one that is off.
     pub adapters: BTreeSet<Mac>,
     /// A QEMU process of the server, looked for in /proc since libvirt may forget one.
@@ -199,14 +202,31 @@ pub enum SeenDisk {
     Sound {
         /// The size that the guest sees, in bytes.
         bytes: u64,
-        /// The image that it stands on; `None` where the name of its base does not tell.
-        image: Option<Sha256>,
+        /// What it stands on.
+        base: SeenBase,
     },
     /// Anything else: whatever is in it cannot be reached through it.
     Damaged,
 }
 
+/// What a disk stands on, by the name in its header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SeenBase {
+    /// Nothing: it was flattened. What was never written in it reads as zeros, so it must be given no base.
+    Nothing,
+    /// An image of the cache.
+    Image(Sha256),
+    /// Something else.
+    Other,
+}
+
 impl SeenDisk {
+    /// Whether it needs no other file.
+    #[must_use]
+    pub fn is_flat(self) -> bool {
+        matches!(self, Self::Sound { base: SeenBase::Nothing, .. })
+    }
+
     /// The size that the guest sees, in bytes; a damaged disk has none.
     #[must_use]
     pub fn bytes(self) -> Option<u64> {

@@ -8,6 +8,8 @@
 
 #[path = "host_support/adapters.rs"]
 mod adapters;
+#[path = "host_support/by_hand.rs"]
+mod by_hand;
 mod host_support;
 #[path = "host_support/libvirt_host.rs"]
 mod libvirt_host;
@@ -103,6 +105,9 @@ fn a_server_lives_and_ends_on_a_real_host() {
             adapters::come_and_go_while_it_runs(&machine, &spec).await;
             ends_are_told_apart(&machine).await;
             its_disk_grows(&machine, &spec, 5).await;
+            by_hand::a_saved_memory_is_dropped_at_a_start(&machine).await;
+            by_hand::a_guest_on_another_file_is_seen(&machine, &spec, home.path()).await;
+            by_hand::a_disk_that_was_flattened_gets_no_base(&machine, &spec, home.path()).await;
             no_other_user_reads_it(home.path());
             a_guest_that_powers_off_is_seen_to(&machine).await;
             it_is_removed_without_a_trace(&machine, home.path()).await;

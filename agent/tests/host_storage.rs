@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, os::unix::fs::PermissionsExt, path::Path, time:
 
 use csp_agent::{
     host_machine::{self, fault::Coded},
-    machine::{Mark, SeenDisk},
+    machine::{Mark, SeenBase, SeenDisk},
     storage::{
         disk::{DiskError, Disks},
         image_cache::CachedImage,
@@ -35,9 +35,9 @@ fn pool(home: impl AsRef<Path>, reserve_bytes: u64) -> Pool {
     Pool::open(home.join("pool"), &home.join("note"), Uuid::from_u128(1), reserve_bytes).unwrap()
 }
 
-/// A cached raw image of 1 MiB.
+/// A cached raw image of 1 MiB, under a name of the cache.
 fn base(pool: &Pool) -> CachedImage {
-    let path = pool.images().join("base.raw");
+    let path = pool.images().join(format!("{}.raw", csp_shared::sha256::Sha256::of(b"base")));
     std::fs::write(&path, vec![0x42; 1 << 20]).unwrap();
     CachedImage { path, format: ImageFormat::Raw, virtual_bytes: 1 << 20 }
 }
@@ -94,7 +94,10 @@ fn a_disk_grows_within_the_pools_room_and_never_shrinks_whatever_its_guest_wrote
     assert_eq!(describe(&path)["virtual-size"], 3u64 << 30);
     let mut corrupt = std::fs::read(&path).unwrap();
     corrupt[79] |= 2; // as QEMU marks an image whose tables it found wrong
-    for damaged in [b"damaged".to_vec(), Vec::new(), corrupt] {
+    let cut = std::fs::read(&path).unwrap()[..70_000].to_vec();
+    let mut elsewhere = std::fs::read(&path).unwrap();
+    elsewhere[79] |= 4; // its data lies in another file
+    for damaged in [b"damaged".to_vec(), Vec::new(), corrupt, cut, elsewhere] {
         std::fs::write(&path, &damaged).unwrap();
         assert_eq!(disks.look(SERVER).unwrap(), [(ONE, SeenDisk::Damaged)].into());
         disks.grow(SERVER, ONE, 9 << 30).unwrap();
@@ -113,6 +116,57 @@ fn a_disk_that_a_crash_cut_off_is_begun_anew() {
     disks.create(SERVER, ONE, 1, &base).unwrap();
     assert_eq!(describe(&disks.path(SERVER, ONE))["virtual-size"], 1u64 << 30);
     assert!(!Path::new(&part).exists());
+}
+
+#[test]
+fn what_a_disk_stands_on_is_read_from_its_header() {
+    let home = tempfile::tempdir().unwrap();
+    let pool = pool(&home, 0);
+    let (base, disks) = (base(&pool), Disks::new(pool));
+    disks.create(SERVER, ONE, 1, &base).unwrap();
+    let path = disks.path(SERVER, ONE);
+    let stands_on = || match disks.look(SERVER).unwrap()[&ONE] {
+        SeenDisk::Sound { base, .. } => base,
+        SeenDisk::Damaged => panic!("it is sound"),
+    };
+    assert!(matches!(stands_on(), SeenBase::Image(_)));
+    let flat = home.path().join("flat");
+    let convert = Tool::new("qemu-img", LIMIT).args(["convert", "-f", "qcow2", "-O", "qcow2"]);
+    convert.arg(&path).arg(&flat).run().unwrap();
+    std::fs::rename(&flat, &path).unwrap();
+    assert_eq!(stands_on(), SeenBase::Nothing);
+    let other =
+        Tool::new("qemu-img", LIMIT).args(["rebase", "-q", "-u", "-f", "qcow2", "-F", "raw", "-b", "/etc/machine-id"]);
+    other.arg(&path).run().unwrap();
+    assert_eq!(stands_on(), SeenBase::Other);
+    for (file, is_own) in [
+        (path.clone(), true),
+        (disks.path(SERVER, DiskEpoch(2)), true),
+        (disks.path(OTHER, ONE), false),
+        (path.with_extension("snap1"), false),
+        (home.path().join(path.file_name().unwrap()), false),
+    ] {
+        assert_eq!(disks.is_place_of(SERVER, &file), is_own, "{}", file.display());
+    }
+}
+
+#[test]
+fn a_trash_that_somebody_removed_is_made_anew_and_no_disk_counts_as_moved_before() {
+    let home = tempfile::tempdir().unwrap();
+    let pool = pool(&home, 0);
+    let (base, disks) = (base(&pool), Disks::new(pool.clone()));
+    disks.create(SERVER, ONE, 1, &base).unwrap();
+    std::fs::remove_dir(pool.trash()).unwrap();
+    std::fs::write(pool.trash(), "in its way").unwrap();
+    disks.retire(SERVER, ONE, TrashTime(7)).unwrap_err();
+    assert_eq!(disks.list(SERVER).unwrap().len(), 1, "it is where it was");
+    std::fs::remove_file(pool.trash()).unwrap();
+    assert_eq!(Pool::missing_folders(pool.trash().parent().unwrap()), [pool.trash()]);
+    disks.retire(SERVER, ONE, TrashTime(7)).unwrap();
+    assert_eq!((disks.list(SERVER).unwrap().len(), trash(&pool).len()), (0, 1));
+    std::fs::remove_dir(pool.disks()).unwrap();
+    pool.make_up().unwrap();
+    assert!(disks.list(SERVER).is_err(), "an empty folder would say that there are no disks");
 }
 
 #[test]

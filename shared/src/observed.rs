@@ -78,7 +78,8 @@ pub struct Fault {
     pub code: FaultCode,
     /// For the operator; may name the host's things, so customers see the code's meaning alone.
     pub detail: String,
-    /// The host does not try again by itself: a new spec, image or disk is needed.
+    /// The host does not try again by itself: a new spec, image or disk is needed. Only what its hypervisor refuses to a
+    /// server that ran before is tried again, slowly.
     pub lasting: bool,
     /// The address that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -128,6 +129,8 @@ pub enum FaultCode {
     DiskMissing,
     /// The file of the server's disk is no disk any more, or one of another image than the spec's. Never replaced either.
     DiskDamaged,
+    /// Somebody moved the guest to another file by hand, a snapshot's or a copy's: the server's own disk is older.
+    DiskElsewhere,
     /// The image that the server's disk stands on is not in the pool and cannot be had again now.
     BaseMissing,
     /// The seed, from which a guest is set up, could not be written.
@@ -165,6 +168,7 @@ impl FaultCode {
             | Self::ImageInvalid
             | Self::DiskMissing
             | Self::DiskDamaged
+            | Self::DiskElsewhere
             | Self::HypervisorRefused
             | Self::AddressInUse
             | Self::CrashLoop => true,
@@ -197,6 +201,7 @@ impl FaultCode {
             Self::PoolReadOnly => "pool_read_only",
             Self::DiskMissing => "disk_missing",
             Self::DiskDamaged => "disk_damaged",
+            Self::DiskElsewhere => "disk_elsewhere",
             Self::BaseMissing => "base_missing",
             Self::SeedRefused => "seed_refused",
             Self::HypervisorRefused => "hypervisor_refused",

@@ -237,6 +237,7 @@ impl Machine for FakeMachine {
             filters: held.filters,
             dhcp: held.dhcp,
             domain: held.domain,
+            disk_elsewhere: None,
             adapters: held.adapters,
             process: held.process,
         };

@@ -211,6 +211,45 @@ async fn a_newer_spec_interrupts_a_download() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_guest_is_guarded_and_told_of_while_its_next_image_is_on_the_way() {
+    let (agent, spec) = (Agent::heard().await, server_spec(1));
+    agent.accept(present(&spec)).await;
+    agent.reached(&spec).await;
+    agent.machine.with(|host| {
+        host.images.clear();
+        host.downloads_hang = true;
+    });
+    agent.accept(present(&next(&spec, |spec| spec.disk_epoch = DiskEpoch(2)))).await;
+    agent.report("fetching", |report| report.activity == Some(Activity::FetchingImage)).await;
+    agent.machine.with(|host| host.servers.get_mut(&spec.server).unwrap().filters = None);
+    tokio::time::sleep(Duration::from_secs(45)).await;
+    assert!(agent.machine.server(spec.server).filters.is_some(), "flushed by hand, and loaded again");
+    agent.machine.guest_goes_off(spec.server, OffCause::Unknown);
+    let told = agent.report("off", |report| report.domain == DomainState::Off).await;
+    assert_eq!(told.activity, Some(Activity::FetchingImage));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_libvirt_refuses_is_tried_again_for_a_server_that_ran_and_not_for_an_order() {
+    let (agent, spec, order) = (Agent::heard().await, server_spec(1), server_spec(2));
+    agent.accept(present(&spec)).await;
+    agent.reached(&spec).await;
+    let refused = || Fault::new(FaultCode::HypervisorRefused, "the emulator cannot be run");
+    agent.machine.fail(Op::Start, 3, refused());
+    agent.machine.guest_goes_off(spec.server, OffCause::Unknown);
+    let told = agent.report("refused", |report| report.fault.is_some()).await;
+    assert!(told.fault.unwrap().lasting, "an action is not kept waiting for it");
+    agent.report("back", |report| report.domain == DomainState::Running && report.fault.is_none()).await;
+    assert_eq!(agent.machine.server(spec.server).starts, 2, "once somebody mended the host");
+
+    agent.machine.fail(Op::Start, 1, refused());
+    agent.accept(present(&order)).await;
+    agent.report("refused", |report| report.server == order.server && report.fault.is_some()).await;
+    tokio::time::sleep(Duration::from_secs(3_600)).await;
+    assert_eq!(agent.machine.server(order.server).starts, 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn servers_that_wait_for_a_download_delay_no_tombstone() {
     let agent = Agent::heard().await;
     agent.machine.with(|host| host.downloads_hang = true);

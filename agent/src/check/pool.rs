@@ -29,6 +29,8 @@ pub struct Facts {
     pub dir: PathBuf,
     /// It is this host's pool, or can become it; or why not.
     pub identity: Result<Preview, String>,
+    /// Folders of this host's pool that are not there.
+    pub missing: Vec<PathBuf>,
     /// A file could be made there; or why not.
     pub writable: Result<(), String>,
     /// A file could be opened for direct I/O.
@@ -50,6 +52,7 @@ pub async fn probe(config: &Config) -> Facts {
     looked.unwrap_or_else(|error| Facts {
         dir: given,
         identity: Err(error.to_string()),
+        missing: Vec::new(),
         writable: Ok(()),
         direct_io: true,
         closed: None,
@@ -67,9 +70,12 @@ fn look(dir: &Path, note: &Path, reserve_bytes: u64) -> Facts {
         let _ = std::fs::remove_file(&trial); // empty, and known by its name
     }
     let stat = nix::sys::statvfs::statvfs(there);
+    let identity = Pool::preview(dir, note).map_err(|error| story(&error));
+    let missing = if identity == Ok(Preview::Known) { Pool::missing_folders(dir) } else { Vec::new() };
     Facts {
         dir: dir.to_owned(),
-        identity: Pool::preview(dir, note).map_err(|error| story(&error)),
+        identity,
+        missing,
         writable: writable.map_err(|error| error.to_string()),
         direct_io,
         closed: closed_folder(dir),
@@ -102,6 +108,10 @@ pub fn judge(facts: &Facts) -> Finding {
             return Finding::fault(POOL, reason, cure);
         }
     };
+    if let Some(folder) = facts.missing.first() {
+        let cure = "put back what was in it (servers' disks never are made anew); csp-agent makes every other folder by itself";
+        return Finding::fault(POOL, format!("{} is not there", folder.display()), cure);
+    }
     if let Err(reason) = &facts.writable {
         return Finding::fault(POOL, format!("cannot write below {dir}: {reason}"), "run as root, mount it read-write");
     }
@@ -141,6 +151,7 @@ mod tests {
         Facts {
             dir: "/pool".into(),
             identity: Ok(Preview::New),
+            missing: Vec::new(),
             writable: Ok(()),
             direct_io: true,
             closed: None,
@@ -154,6 +165,7 @@ mod tests {
         let table = [
             ("as it should be", facts(), Verdict::Ok),
             ("not mounted", Facts { identity: Err("no pool.id".to_owned()), ..facts() }, Verdict::Fault),
+            ("without its trash", Facts { missing: vec!["/pool/trash".into()], ..facts() }, Verdict::Fault),
             ("read only", Facts { writable: Err("read-only".to_owned()), ..facts() }, Verdict::Fault),
             ("no direct I/O", Facts { direct_io: false, ..facts() }, Verdict::Fault),
             ("closed to QEMU", Facts { closed: Some("/pool".into()), ..facts() }, Verdict::Fault),

@@ -244,11 +244,12 @@ impl Machine for HostMachine {
         let virt = self.virt().await?;
         // The domain before the process: one that libvirt loses in between is still seen as a process.
         let seen = self.on_libvirt(move |libvirt| libvirt.see(server)).await?;
-        let (domain, adapters) = seen.map_or((None, BTreeSet::new()), |(domain, adapters)| (Some(domain), adapters));
+        let (domain, adapters, boots_from) =
+            seen.map_or((None, BTreeSet::new(), None), |seen| (Some(seen.domain), seen.adapters, seen.boots_from));
         let around = self.look_around().await?;
         let process = around.processes.contains_key(&server);
         let network = self.networking.see(&around.networks, server).await?;
-        let stored = self.storing.see(server, image).await?;
+        let stored = self.storing.see(server, image, boots_from).await?;
         let shut_down = domain.is_some_and(|domain| domain.state == SeenState::Off(OffCause::Shutdown));
         let host_stopping = shut_down && blocking(|| Ok::<_, HypervisorError>(setup::is_stopping())).await?;
         Ok(Seen {
@@ -268,6 +269,7 @@ impl Machine for HostMachine {
             filters: network.filters,
             dhcp: network.dhcp,
             domain,
+            disk_elsewhere: stored.disk_elsewhere,
             adapters,
             process,
         })
@@ -349,8 +351,8 @@ impl Machine for HostMachine {
     async fn make_taps(&self, spec: &ServerSpec) -> Result<(), Fault> {
         let server = spec.server;
         let seen = self.on_libvirt(move |libvirt| libvirt.see(server)).await?;
-        let up = seen.filter(|(domain, _)| !matches!(domain.state, SeenState::Off(_)));
-        self.networking.make_taps(spec, up.as_ref().map(|(_, held)| held)).await
+        let up = seen.filter(|seen| !matches!(seen.domain.state, SeenState::Off(_)));
+        self.networking.make_taps(spec, up.as_ref().map(|seen| &seen.adapters)).await
     }
 
     async fn cut_off(&self, spec: &ServerSpec) -> Result<(), Fault> {
@@ -408,7 +410,7 @@ impl Machine for HostMachine {
             metadata: Metadata { epochs: stamp.epochs, definition: Some(stamp.definition) },
             virt,
             disk: &place.disk,
-            base: &place.base,
+            base: place.base.as_ref(),
             seed: &place.seed,
             vnc_socket: &socket,
             serial_log: &place.serial_log,

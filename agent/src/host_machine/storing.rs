@@ -5,7 +5,7 @@
 
 use std::{
     collections::BTreeMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -22,7 +22,7 @@ use csp_shared::{
 use super::{blocking, fault, fault::Coded, setup};
 use crate::{
     config::Config,
-    machine::{Mark, SeenDisk, Stamp},
+    machine::{Mark, SeenBase, SeenDisk, Stamp},
     storage::{
         disk::{DiskError, Disks},
         image_cache::{CachedImage, ImageCache, ImageError},
@@ -50,6 +50,7 @@ pub(super) struct Stored {
     pub read_only: bool,
     pub image: bool,
     pub disks: BTreeMap<DiskEpoch, SeenDisk>,
+    pub disk_elsewhere: Option<String>,
     pub seed: Option<Mark>,
 }
 
@@ -57,7 +58,7 @@ pub(super) struct Stored {
 #[derive(Debug)]
 pub(super) struct Place {
     pub disk: PathBuf,
-    pub base: CachedImage,
+    pub base: Option<CachedImage>,
     pub seed: PathBuf,
     pub serial_log: PathBuf,
 }
@@ -86,6 +87,8 @@ pub(super) enum StoreError {
     Seed(#[from] SeedError),
     #[error("the image {0} that the server's disk stands on is not in the pool")]
     NoImage(csp_shared::sha256::Sha256),
+    #[error("the server's disk {} stands neither on its image nor on nothing", .0.display())]
+    OtherBase(PathBuf),
 }
 
 impl Coded for StoreError {
@@ -96,6 +99,7 @@ impl Coded for StoreError {
             Self::Disk(error) => error.code(),
             Self::Seed(error) => error.code(),
             Self::NoImage(_) => FaultCode::BaseMissing,
+            Self::OtherBase(_) => FaultCode::DiskDamaged,
         }
     }
 }
@@ -129,6 +133,7 @@ impl Storing {
         let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(store) = store.as_ref() {
             store.pool.check()?;
+            store.pool.make_up()?;
             return Ok(Arc::clone(store));
         }
         let fresh = setup::fresh_uuid().map_err(|source| PoolError::Io { path: self.dir.clone(), source })?;
@@ -156,8 +161,14 @@ impl Storing {
         self.on_store(|store| Ok(store.pool.room()?)).await
     }
 
-    /// A pool that is not there is a sight, not an error; a pool that cannot be read is an error.
-    pub async fn see(&self, server: ServerId, image: Option<&Image>) -> Result<Stored, Fault> {
+    /// A pool that is not there is a sight, not an error; a pool that cannot be read is an error. `boots_from`: what the
+    /// server's domain names as its disk.
+    pub async fn see(
+        &self,
+        server: ServerId,
+        image: Option<&Image>,
+        boots_from: Option<String>,
+    ) -> Result<Stored, Fault> {
         let image = image.cloned();
         let seen = self.on_store(move |store| {
             store.images.name(server, image.as_ref());
@@ -167,6 +178,7 @@ impl Storing {
                 read_only: false,
                 image: cached.is_some(),
                 disks: store.disks.look(server)?,
+                disk_elsewhere: boots_from.filter(|file| !store.disks.is_place_of(server, Path::new(file))),
                 seed: store.seeds.see(server)?,
             })
         });
@@ -202,12 +214,16 @@ impl Storing {
     pub async fn place(&self, spec: &ServerSpec, stamp: Stamp) -> Result<Place, Fault> {
         let (server, image) = (spec.server, spec.image.clone());
         self.on_store(move |store| {
-            Ok(Place {
-                disk: store.disks.path(server, stamp.epochs.disk),
-                base: base(store, &image)?,
-                seed: store.seeds.path(server, stamp.seed),
-                serial_log: serial_log(store, server),
-            })
+            let disk = store.disks.path(server, stamp.epochs.disk);
+            let base = match store.disks.look_at(server, stamp.epochs.disk)? {
+                SeenDisk::Sound { base: SeenBase::Nothing, .. } => None,
+                SeenDisk::Sound { base: SeenBase::Image(sha256), .. } if sha256 == image.sha256 => {
+                    Some(base(store, &image)?)
+                }
+                // The planner defines no such thing: it was put in place since it looked.
+                SeenDisk::Sound { .. } | SeenDisk::Damaged => return Err(StoreError::OtherBase(disk)),
+            };
+            Ok(Place { disk, base, seed: store.seeds.path(server, stamp.seed), serial_log: serial_log(store, server) })
         })
         .await
     }

@@ -6,6 +6,8 @@ use quick_xml::{
     events::{BytesStart, Event},
 };
 
+use super::domain_xml::DISK_TARGET;
+
 /// What a domain is made of. What its XML does not say, or not readably, is left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DomainFacts {
@@ -13,6 +15,15 @@ pub struct DomainFacts {
     pub macs: Vec<Mac>,
     /// What its disks lie in: files, devices and the like, as libvirt names them. Not what those are overlays on.
     pub disks: Vec<String>,
+    /// What of them is the disk that csp gives a guest, if the domain still has it.
+    pub boots_from: Option<String>,
+}
+
+/// What was read of a disk so far.
+#[derive(Default)]
+struct Disk {
+    source: Option<String>,
+    is_own: bool,
 }
 
 /// Attributes that name what a disk lies in.
@@ -23,15 +34,16 @@ impl DomainFacts {
     #[must_use]
     pub fn read(xml: &str) -> Self {
         let (mut reader, mut facts, mut path) = (Reader::from_str(xml), Self::default(), Vec::new());
+        let mut disk = Disk::default();
         loop {
             match reader.read_event() {
                 Ok(Event::Start(element)) => {
                     path.push(element.name().as_ref().to_owned());
-                    facts.take(&path, &element);
+                    facts.take(&path, &element, &mut disk);
                 }
                 Ok(Event::Empty(element)) => {
                     path.push(element.name().as_ref().to_owned());
-                    facts.take(&path, &element);
+                    facts.take(&path, &element, &mut disk);
                     path.pop();
                 }
                 Ok(Event::End(_)) => drop(path.pop()),
@@ -41,16 +53,24 @@ impl DomainFacts {
         }
     }
 
-    fn take(&mut self, path: &[String], element: &BytesStart<'_>) {
+    fn take(&mut self, path: &[String], element: &BytesStart<'_>, disk: &mut Disk) {
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
         match path.as_slice() {
             ["domain", "devices", "interface", "mac"] => {
                 self.macs.extend(attribute(element, "address").and_then(|text| text.parse::<Mac>().ok()));
             }
+            ["domain", "devices", "disk"] => *disk = Disk::default(),
             ["domain", "devices", "disk", "source"] => {
-                self.disks.extend(SOURCES.into_iter().find_map(|name| attribute(element, name)));
+                disk.source = SOURCES.into_iter().find_map(|name| attribute(element, name));
+                self.disks.extend(disk.source.clone());
             }
-            _ => {}
+            ["domain", "devices", "disk", "target"] => {
+                disk.is_own = attribute(element, "dev").as_deref() == Some(DISK_TARGET);
+            }
+            _ => return,
+        }
+        if disk.is_own {
+            self.boots_from.clone_from(&disk.source);
         }
     }
 }
@@ -79,6 +99,7 @@ mod tests {
             </devices></domain>";
         let facts = DomainFacts::read(xml);
         assert_eq!(facts.disks, ["/pool/disks/a&b.1.qcow2", "/dev/sdz"]);
+        assert_eq!(facts.boots_from.as_deref(), Some("/pool/disks/a&b.1.qcow2"));
         assert_eq!(facts.macs, ["52:54:00:01:02:03".parse::<Mac>().unwrap()]);
         assert_eq!(DomainFacts::read("domain <<<"), DomainFacts::default(), "what is no XML says nothing");
     }

@@ -43,8 +43,8 @@ pub struct DomainPlan<'a> {
     pub virt: Virt,
     /// The server's disk.
     pub disk: &'a Path,
-    /// What the disk is an overlay on.
-    pub base: &'a CachedImage,
+    /// What the disk is an overlay on; none of one that was flattened, which would show the image where it has nothing.
+    pub base: Option<&'a CachedImage>,
     /// The seed.
     pub seed: &'a Path,
     /// Where VNC listens.
@@ -109,11 +109,15 @@ impl DomainPlan<'_> {
     }
 
     fn disk(&self) -> Element {
-        let base = Element::new("backingStore")
-            .with("type", "file")
-            .child(Element::new("format").with("type", format_name(self.base.format)))
-            .child(file(&self.base.path).child(Element::new("seclabel").with("model", "dac").with("relabel", "no")))
-            .child(Element::new("backingStore"));
+        // An empty one ends the chain: QEMU looks for no further file, whatever the disk's header names.
+        let end = || Element::new("backingStore");
+        let base = self.base.map_or_else(end, |base| {
+            end()
+                .with("type", "file")
+                .child(Element::new("format").with("type", format_name(base.format)))
+                .child(file(&base.path).child(Element::new("seclabel").with("model", "dac").with("relabel", "no")))
+                .child(end())
+        });
         Element::new("disk")
             .with("type", "file")
             .with("device", "disk")
@@ -228,7 +232,7 @@ mod tests {
             metadata: Metadata { epochs, definition: Some(Mark(0xab)) },
             virt,
             disk: Path::new("/pool/disks/disk.qcow2"),
-            base: &base,
+            base: Some(&base),
             seed: Path::new("/pool/seeds/seed.iso"),
             vnc_socket: Path::new("/run/csp-agent/vnc/server.sock"),
             serial_log: Path::new("/pool/serial/server.log"),

@@ -49,6 +49,17 @@ pub struct Libvirt {
     ended_by_host: EndedByHost,
 }
 
+/// A server's domain, as libvirt tells it.
+#[derive(Debug)]
+pub struct SeenGuest {
+    /// Its state, and what it was defined from.
+    pub domain: SeenDomain,
+    /// The adapters that its guest has; none of one that is off.
+    pub adapters: BTreeSet<Mac>,
+    /// What its guest's own disk lies in: of what runs, or of the definition.
+    pub boots_from: Option<String>,
+}
+
 /// What a host offers to guests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Node {
@@ -85,22 +96,23 @@ impl Libvirt {
         Ok(Node { cpus: info.cpus, ram_mib: info.memory / 1024 })
     }
 
-    /// The server's domain, if there is one, and the adapters that its guest has.
+    /// The server's domain, if there is one.
     ///
     /// # Errors
     /// When libvirt does not answer: then nobody knows.
-    pub fn see(&self, server: ServerId) -> Result<Option<(SeenDomain, BTreeSet<Mac>)>, HypervisorError> {
+    pub fn see(&self, server: ServerId) -> Result<Option<SeenGuest>, HypervisorError> {
         let seen = self.on_domain(server, "look at the domain", |domain| {
             let (state, reason) = domain.get_state()?;
-            let adapters =
-                if domain.is_active()? { DomainFacts::read(&domain.get_xml_desc(0)?).macs } else { Vec::new() };
+            let facts = DomainFacts::read(&domain.get_xml_desc(0)?);
+            let adapters = if domain.is_active()? { facts.macs } else { Vec::new() };
             let kept = domain.is_persistent()? && !domain.get_autostart()?;
-            Ok((state, reason, read_metadata(domain)?, adapters, kept))
+            Ok((state, reason, read_metadata(domain)?, adapters, kept, facts.boots_from))
         })?;
         let ended = self.ended_by_host.lock().unwrap_or_else(PoisonError::into_inner).contains(&server);
-        Ok(seen.map(|(state, reason, Metadata { epochs, definition }, adapters, kept)| {
+        Ok(seen.map(|(state, reason, Metadata { epochs, definition }, adapters, kept, boots_from)| {
             let state = power_state::read(state, reason, ended);
-            (SeenDomain { state, epochs, definition, kept }, adapters.into_iter().collect())
+            let domain = SeenDomain { state, epochs, definition, kept };
+            SeenGuest { domain, adapters: adapters.into_iter().collect(), boots_from }
         }))
     }
 
@@ -134,14 +146,22 @@ impl Libvirt {
         })
     }
 
-    /// Starts the defined domain.
+    /// Starts the defined domain, as it is defined: a memory that somebody saved (`virsh managedsave`) is of another disk, or
+    /// names a seed that is gone, and libvirt would go on from it whatever was defined since.
     ///
     /// # Errors
     /// When there is none, or it does not start.
     pub fn start(&self, server: ServerId) -> Result<(), HypervisorError> {
         self.connection.with("start the domain", |connect| {
             let domain = Domain::lookup_by_name(connect, &server.to_string())?;
-            if domain.is_active()? { Ok(()) } else { domain.create().map(drop) }
+            if domain.is_active()? {
+                return Ok(());
+            }
+            if domain.has_managed_save(0)? {
+                tracing::warn!(%server, "the guest's memory was saved behind csp's back; it is dropped, and the guest boots");
+                domain.managed_save_remove(0)?;
+            }
+            domain.create().map(drop)
         })
     }
 

@@ -44,7 +44,7 @@ impl Libvirt {
 fn look(domain: &Domain) -> Result<HeldDomain, Error> {
     let (state, reason) = domain.get_state()?;
     let epochs = read_metadata(domain)?.epochs;
-    let (info, DomainFacts { macs, disks }) = (domain.get_info()?, DomainFacts::read(&domain.get_xml_desc(0)?));
+    let (info, DomainFacts { macs, disks, .. }) = (domain.get_info()?, DomainFacts::read(&domain.get_xml_desc(0)?));
     Ok(HeldDomain {
         name: domain.get_name()?,
         state: match power_state::read(state, reason, false) {

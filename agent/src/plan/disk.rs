@@ -14,7 +14,7 @@ use csp_shared::{
 };
 
 use super::{memory::Notes, step::Step};
-use crate::machine::{Seen, SeenDisk, SeenDomain};
+use crate::machine::{Seen, SeenBase, SeenDisk, SeenDomain};
 
 const GIB: u64 = 1 << 30;
 
@@ -35,6 +35,10 @@ pub enum DiskState {
     Damaged,
     /// It stands on another image than the spec names: a guest would find the one's files in the other's.
     OnAnotherImage,
+    /// It stands on a file that is no image of csp's.
+    OnAnotherFile,
+    /// The domain names another file: what is in the server's own is older.
+    Elsewhere,
 }
 
 /// Looks at the disk of the spec's epoch.
@@ -46,13 +50,18 @@ pub fn state(spec: &ServerSpec, seen: &Seen, notes: &Notes) -> DiskState {
         DiskState::PoolReadOnly
     } else if !seen.pool {
         DiskState::PoolMissing
+    } else if seen.disk_elsewhere.is_some() && !seen.domain.is_some_and(|domain| runs_on_older(spec, domain)) {
+        DiskState::Elsewhere
     } else if started > Some(spec.disk_epoch) {
         DiskState::Missing
     } else if let Some(disk) = seen.disks.get(&spec.disk_epoch) {
         match disk {
             SeenDisk::Damaged => DiskState::Damaged,
-            SeenDisk::Sound { image: Some(image), .. } if *image != spec.image.sha256 => DiskState::OnAnotherImage,
-            SeenDisk::Sound { .. } => DiskState::Ready,
+            SeenDisk::Sound { base: SeenBase::Image(image), .. } if *image != spec.image.sha256 => {
+                DiskState::OnAnotherImage
+            }
+            SeenDisk::Sound { base: SeenBase::Other, .. } => DiskState::OnAnotherFile,
+            SeenDisk::Sound { base: SeenBase::Image(_) | SeenBase::Nothing, .. } => DiskState::Ready,
         }
     } else if started.max(newest(seen)) < Some(spec.disk_epoch) {
         DiskState::ToMake
@@ -99,8 +108,14 @@ pub fn grow(spec: &ServerSpec, seen: &Seen) -> Option<Step> {
 
 /// Fetches the image again that the disk stands on, if it is not in the pool any more. It is named by its content, so what
 /// comes is what the disk was made on, or nothing.
-pub(super) fn base(seen: &Seen) -> Option<Step> {
-    (!seen.image).then_some(Step::FetchBase)
+pub(super) fn base(spec: &ServerSpec, seen: &Seen) -> Option<Step> {
+    (!seen.image && !is_flat(spec, seen)).then_some(Step::FetchBase)
+}
+
+/// Whether the disk of the spec's epoch needs no image.
+#[must_use]
+pub fn is_flat(spec: &ServerSpec, seen: &Seen) -> bool {
+    seen.disks.get(&spec.disk_epoch).is_some_and(|disk| disk.is_flat())
 }
 
 /// Moves disks to the trash: those older than `wanted`, or all.

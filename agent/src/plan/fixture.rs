@@ -19,7 +19,7 @@ use super::{
     plan,
     step::Step,
 };
-use crate::machine::{BootId, Epochs, Mark, OffCause, Seen, SeenDisk, SeenDomain, SeenState, SeenTap};
+use crate::machine::{BootId, Epochs, Mark, OffCause, Seen, SeenBase, SeenDisk, SeenDomain, SeenState, SeenTap};
 
 pub(crate) fn server() -> ServerId {
     "0198c0de-0000-7000-8000-00000000000a".parse().unwrap()
@@ -85,6 +85,7 @@ pub(crate) fn bare() -> Seen {
         filters: None,
         dhcp: None,
         domain: None,
+        disk_elsewhere: None,
         adapters: BTreeSet::new(),
         process: false,
     }
@@ -267,11 +268,12 @@ impl World {
                 assert!(made.is_none(), "a disk made over another one");
             }
             Step::GrowDisk => {
-                assert!(self.seen.image || self.seen.is_up(), "a disk grown without its base");
+                let has_base = self.seen.image || self.seen.is_up();
                 let grown = self.seen.disks.get_mut(&spec.disk_epoch).expect("a disk grown that is not there");
-                let bytes = grown.bytes().expect("a damaged disk touched");
+                let SeenDisk::Sound { bytes, base } = *grown else { panic!("a damaged disk touched") };
+                assert!(has_base || grown.is_flat(), "a disk grown without its base");
                 assert!(bytes < gib(spec.disk_gib), "a disk made smaller, or grown twice");
-                *grown = disk_of(spec.disk_gib);
+                *grown = SeenDisk::Sound { bytes: gib(spec.disk_gib), base };
             }
             Step::RetireDisk(epoch) => {
                 let runs_on = self.seen.domain.filter(|_| self.seen.is_up()).map(|domain| domain.epochs.disk);
@@ -334,6 +336,11 @@ impl World {
             }
             Step::Define(stamp) => {
                 self.defined = macs.iter().copied().collect();
+                // What a definition named before is not in it any more. A running guest's must not be lost.
+                assert!(
+                    self.seen.disk_elsewhere.take().is_none() || !self.seen.is_up(),
+                    "where its data is is forgotten"
+                );
                 let before = self.seen.domain;
                 let is_kept = before.is_none_or(|domain| domain.kept);
                 assert!(!self.seen.is_up() || !is_kept, "defined while running, and for nothing");
@@ -347,10 +354,14 @@ impl World {
             }
             Step::Start => {
                 let disk = self.seen.disks.get(&spec.disk_epoch).expect("started without its disk");
-                assert!(
-                    *disk != SeenDisk::Damaged && self.seen.image,
-                    "started on what is no disk, or without its base"
-                );
+                let SeenDisk::Sound { base, .. } = *disk else { panic!("started on what is no disk") };
+                assert_ne!(base, SeenBase::Other, "started on nobody knows what");
+                assert!(self.seen.image || disk.is_flat(), "started without its base");
+                let surroundings = mark::surroundings(spec, &self.seen);
+                let definition = mark::definition(spec, surroundings, disk.is_flat());
+                let domain = self.seen.domain.expect("started and not defined");
+                assert_eq!(domain.definition, Some(definition), "what is started names another base than its disk");
+                assert_eq!(self.seen.disk_elsewhere, None, "an older disk started");
                 assert!(self.notes.disk_started >= Some(spec.disk_epoch), "started without the note of its disk");
                 assert!(!self.seen.process, "started beside a process");
                 assert!(macs.iter().all(|mac| self.seen.taps.get(mac) == Some(&SeenTap::CONNECTED)), "not connected");
@@ -384,6 +395,7 @@ impl World {
             Step::ForceStop => self.state(SeenState::Off(OffCause::Unknown)),
             Step::KillProcess => self.seen.process = false,
             Step::Undefine => {
+                self.seen.disk_elsewhere = None;
                 assert!(!self.seen.is_up(), "undefined while running");
                 self.seen.domain = None;
             }
@@ -410,7 +422,7 @@ pub(crate) fn gib(gib: u32) -> u64 {
 
 /// A disk of that size.
 pub(crate) fn disk_of(size_gib: u32) -> SeenDisk {
-    SeenDisk::Sound { bytes: gib(size_gib), image: None }
+    SeenDisk::Sound { bytes: gib(size_gib), base: SeenBase::Image(spec().image.sha256) }
 }
 
 pub(crate) fn epochs(start: u32, boot: u32, disk: u32) -> Epochs {

@@ -68,16 +68,17 @@ pub fn surroundings(spec: &ServerSpec, seen: &Seen) -> Mark {
     if sizes.is_empty() { seen.setup } else { Mark::of(&(seen.setup, sizes)) }
 }
 
-/// Of the domain: everything that its XML says, the seed's name included.
+/// Of the domain: everything that its XML says, the seed's name included. `is_flat`: its disk stands on no image.
 #[must_use]
-pub fn definition(spec: &ServerSpec, setup: Mark) -> Mark {
+pub fn definition(spec: &ServerSpec, setup: Mark, is_flat: bool) -> Mark {
     let nics: Vec<_> = spec.nics.iter().map(|nic| (&nic.name, nic.mac, nic.network)).collect();
     let machine = (spec.cpus, spec.ram_mib, spec.cpu_use);
     let mark = Mark::of(&("definition", setup, spec.server, machine, nics, spec.disk_epoch, seed(spec, setup)));
     // As with user data: a server without bounds keeps the mark that it was defined with. The rate of its adapters is none
     // of its definition.
     let limits = GuestLimits { net_mbit_per_second_max: None, ..spec.limits };
-    if limits.is_none() { mark } else { Mark::of(&(mark, limits)) }
+    let mark = if limits.is_none() { mark } else { Mark::of(&(mark, limits)) };
+    if is_flat { Mark::of(&("flat", mark)) } else { mark }
 }
 
 /// The spec's adapters, in order.

@@ -51,6 +51,24 @@ pub(super) fn mend(s: Situation<'_>, spec: &ServerSpec) -> Vec<Step> {
     make.into_iter().chain(first_use(spec, notes)).chain(connect).chain(attach).chain(detach).chain(serve).collect()
 }
 
+/// What holds a guest within its bounds for as long as it still runs before it goes: filters that were flushed, a link or a
+/// bridge that was taken from it, an adapter that it was given by hand. Nothing new is plugged in, and no new address let
+/// through: that waits for its next boot.
+#[must_use]
+pub(super) fn guard(s: Situation<'_>, spec: &ServerSpec) -> Vec<Step> {
+    let is_new = |step: &Step| match step {
+        Step::ProbeAddresses { fresh, .. } => !fresh.is_empty(),
+        _ => false,
+    };
+    let mut steps = mend(s, spec);
+    if steps.iter().any(is_new) {
+        // Filters of new addresses are only loaded once these were asked for.
+        steps.retain(|step| matches!(step, Step::DetachNic(_)));
+    }
+    steps.retain(|step| !matches!(step, Step::AttachNic(_)));
+    steps
+}
+
 /// Last, since a guest without answers has its addresses from its seed.
 fn serve(spec: &ServerSpec, seen: &Seen, taps: &[Mac]) -> Option<Step> {
     let dhcp = mark::dhcp(spec, taps, seen.setup);

@@ -35,27 +35,29 @@ fn up(s: Situation<'_>, spec: &ServerSpec, domain: SeenDomain, disk: DiskState) 
     let is_held = (s.starts_held || s.seen.host_stopping) && spec.should_run();
     if disk == DiskState::ToMake {
         // Image and disk first, so that the old guest runs until its successor is there.
-        return swap(make(s), is_held);
+        return swap(nic::guard(s, spec).into_iter().chain(make(s)).collect(), is_held);
     }
     if disk == DiskState::Ready && disk::runs_on_older(spec, domain) {
-        return swap(disk::base(s.seen).into_iter().collect(), is_held);
+        let base = disk::base(spec, s.seen);
+        let guard = if base.is_some() || is_held { nic::guard(s, spec) } else { Vec::new() };
+        return swap(guard.into_iter().chain(base).collect(), is_held);
     }
     if !spec.should_run() {
         let is_hard = spec.power == Power::ForcedOff || is_paused;
-        return if is_hard { Plan::of(vec![Step::ForceStop]) } else { power::stop_softly(s) };
+        return if is_hard { Plan::of(vec![Step::ForceStop]) } else { stop(s, spec) };
     }
-    let standing = stands_in_the_way(disk);
+    let standing = stands_in_the_way(s, spec, disk);
     let growth = disk::grow(spec, s.seen).filter(|_| disk == DiskState::Ready);
     let is_old = domain.epochs.boot < spec.boot_epoch || domain.epochs.disk < spec.disk_epoch;
     if is_old && standing.is_none() {
-        if let Some(base) = disk::base(s.seen) {
+        if let Some(base) = disk::base(spec, s.seen) {
             // Its QEMU holds what it was started with. What stops now could not be started again.
             return Plan::of(nic::mend(s, spec).into_iter().chain([base]).collect());
         }
         let mut plan = match is_paused {
             _ if is_held => Plan::waiting(nic::mend(s, spec), Wait::Hold),
             true => Plan::of(vec![Step::ForceStop]),
-            false => power::stop_softly(s),
+            false => stop(s, spec),
         };
         // Before the stop: where the pool has no room, the guest runs on.
         plan.steps.splice(0..0, growth);
@@ -68,6 +70,16 @@ fn up(s: Situation<'_>, spec: &ServerSpec, domain: SeenDomain, disk: DiskState) 
         plan.steps.extend(disk::settle(spec, s.seen, s.notes));
     }
     plan.fault = standing.and_then(|fault| fault.fault).or(plan.fault);
+    plan
+}
+
+/// Stops a guest softly. It may take its time, and is guarded meanwhile; after the stop's own steps, since what cannot be
+/// mended must not keep it from going.
+fn stop(s: Situation<'_>, spec: &ServerSpec) -> Plan {
+    let mut plan = power::stop_softly(s);
+    if !plan.steps.contains(&Step::ForceStop) {
+        plan.steps.extend(nic::guard(s, spec));
+    }
     plan
 }
 
@@ -93,7 +105,7 @@ fn off(s: Situation<'_>, spec: &ServerSpec, disk: DiskState) -> Plan {
     if s.seen.process {
         return stray(s, spec);
     }
-    if let Some(fault) = stands_in_the_way(disk) {
+    if let Some(fault) = stands_in_the_way(s, spec, disk) {
         return fault;
     }
     let mut steps = Vec::new();
@@ -102,7 +114,7 @@ fn off(s: Situation<'_>, spec: &ServerSpec, disk: DiskState) -> Plan {
     } else {
         let growth = disk::grow(spec, s.seen);
         // Who makes a disk larger opens its base, too.
-        steps.extend(growth.as_ref().and_then(|_| disk::base(s.seen)));
+        steps.extend(growth.as_ref().and_then(|_| disk::base(spec, s.seen)));
         steps.extend(growth);
     }
     steps.extend(disk::settle(spec, s.seen, s.notes));
@@ -128,7 +140,7 @@ fn off(s: Situation<'_>, spec: &ServerSpec, disk: DiskState) -> Plan {
         OffAndWanted::NotBefore(at_ms) => Plan::waiting(steps, Wait::Until { at_ms, activity: None }),
         OffAndWanted::Start => {
             let is_fetched = steps.iter().any(|step| matches!(step, Step::FetchImage | Step::FetchBase));
-            steps.splice(0..0, disk::base(s.seen).filter(|_| !is_fetched));
+            steps.splice(0..0, disk::base(spec, s.seen).filter(|_| !is_fetched));
             start(s, spec, steps)
         }
     }
@@ -142,7 +154,7 @@ fn start(s: Situation<'_>, spec: &ServerSpec, mut steps: Vec<Step>) -> Plan {
     }
     let surroundings = mark::surroundings(spec, s.seen);
     let seed = mark::seed(spec, surroundings);
-    let definition = mark::definition(spec, surroundings);
+    let definition = mark::definition(spec, surroundings, disk::is_flat(spec, s.seen));
     steps.extend((s.seen.seed != Some(seed)).then_some(Step::WriteSeed(seed)));
     steps.extend(nic::prepare(spec, s.seen, s.notes));
     let epochs = s.seen.domain.map(|domain| domain.epochs).unwrap_or_default();
@@ -163,9 +175,10 @@ fn start(s: Situation<'_>, spec: &ServerSpec, mut steps: Vec<Step>) -> Plan {
 /// Defines anew what libvirt would forget once it is off, or start by itself: as the spec says, of the epochs that it has.
 /// Under a running guest, too, which does not notice. Without its base, the next start does it.
 fn keep(s: Situation<'_>, spec: &ServerSpec, domain: SeenDomain) -> Option<Step> {
-    let (definition, seed) = (mark::definition(spec, s.seen.setup), mark::seed(spec, s.seen.setup));
+    let definition = mark::definition(spec, s.seen.setup, disk::is_flat(spec, s.seen));
+    let seed = mark::seed(spec, s.seen.setup);
     let epochs = Epochs { disk: spec.disk_epoch, ..domain.epochs };
-    (!domain.kept && s.seen.image).then_some(Step::Define(Stamp { epochs, definition, seed }))
+    (!domain.kept && disk::base(spec, s.seen).is_none()).then_some(Step::Define(Stamp { epochs, definition, seed }))
 }
 
 /// libvirt says that the guest is off and a QEMU process of it is there. To start another one beside it would put two
@@ -195,7 +208,7 @@ fn swap(mut steps: Vec<Step>, is_held: bool) -> Plan {
 }
 
 /// The fault that forbids to start, or to stop for a restart.
-fn stands_in_the_way(disk: DiskState) -> Option<Plan> {
+fn stands_in_the_way(s: Situation<'_>, spec: &ServerSpec, disk: DiskState) -> Option<Plan> {
     match disk {
         DiskState::Ready | DiskState::ToMake => None,
         DiskState::PoolMissing => {
@@ -210,12 +223,45 @@ fn stands_in_the_way(disk: DiskState) -> Option<Plan> {
         }
         DiskState::Damaged => Some(Plan::faulty(
             FaultCode::DiskDamaged,
-            "the file of the server's disk is no qcow2 image, or one that QEMU marked as corrupt; put it right, or a copy \
-             of it in its place: it is never replaced or removed",
+            &format!(
+                "{} is no qcow2 image, or a shortened one, or one that QEMU marked as corrupt; put it right, or a copy of it in \
+                 its place: it is never replaced or removed",
+                file(spec)
+            ),
         )),
         DiskState::OnAnotherImage => Some(Plan::faulty(
             FaultCode::DiskDamaged,
             "the server's disk stands on another image than its spec names; it is neither started nor changed",
         )),
+        DiskState::OnAnotherFile => Some(Plan::faulty(
+            FaultCode::DiskDamaged,
+            &format!(
+                "{} names a backing file that is no image of csp's (`qemu-img info -U` on it tells which); it is neither \
+                 started nor changed. Put the server's own disk there, or a copy of it that stands on nothing",
+                file(spec)
+            ),
+        )),
+        DiskState::Elsewhere => Some(Plan::faulty(FaultCode::DiskElsewhere, &elsewhere(s, spec))),
     }
+}
+
+/// Where the server's disk is, in the pool.
+fn file(spec: &ServerSpec) -> String {
+    format!("disks/{}.{}.qcow2", spec.server, spec.disk_epoch)
+}
+
+/// What was done by hand, and how it is undone without losing what the guest wrote since. Without `--shallow` it would all be
+/// written into the image that others stand on.
+fn elsewhere(s: Situation<'_>, spec: &ServerSpec) -> String {
+    let (other, own, server) = (s.seen.disk_elsewhere.as_deref().unwrap_or_default(), file(spec), spec.server);
+    let cure = if s.seen.is_up() {
+        format!(
+            "a snapshot: `virsh blockcommit {server} vda --active --shallow --pivot`; a copy: have its owner stop the guest first"
+        )
+    } else {
+        format!("bring what it holds into {own} (a snapshot: `qemu-img commit`), then `virsh undefine {server}`")
+    };
+    format!(
+        "the domain's disk is {other}, and {own} lacks what was written since: it is neither started nor restarted; {cure}"
+    )
 }

@@ -8,12 +8,13 @@ use csp_shared::{
 use proptest::{collection, prelude::*};
 
 use super::{
+    disk,
     fixture::{World, disk_of, epochs, gib, mac, spec},
     mark,
     memory::PowerNote,
     step::Step,
 };
-use crate::machine::{BootId, Mark, OffCause, SeenDisk, SeenDomain, SeenState, SeenStray, SeenTap};
+use crate::machine::{BootId, Mark, OffCause, SeenBase, SeenDisk, SeenDomain, SeenState, SeenStray, SeenTap};
 
 fn any_power() -> impl Strategy<Value = Power> {
     prop_oneof![3 => Just(Power::On), 1 => Just(Power::Off), 1 => Just(Power::ForcedOff)]
@@ -66,13 +67,19 @@ fn any_note() -> impl Strategy<Value = PowerNote> {
 }
 
 fn any_disk() -> impl Strategy<Value = SeenDisk> {
-    prop_oneof![9 => (1u32..4).prop_map(disk_of), 1 => Just(SeenDisk::Damaged)]
+    let on = |base| (1u32..4).prop_map(move |size_gib| SeenDisk::Sound { bytes: gib(size_gib), base });
+    prop_oneof![
+        14 => (1u32..4).prop_map(disk_of),
+        4 => on(SeenBase::Nothing),
+        1 => on(SeenBase::Other),
+        1 => Just(SeenDisk::Damaged),
+    ]
 }
 
 prop_compose! {
     /// Any state of a host whose links are up only behind filters, and whose running guest has its process.
     fn any_world()(spec in any_spec())(
-        domain in any_domain(mark::definition(&spec, Mark(7))),
+        domain in any_domain(mark::definition(&spec, Mark(7), false)),
         taps in collection::btree_map((1u8..5).prop_map(mac), (any::<bool>(), any::<bool>()), 0..4),
         disks in collection::btree_map((1u32..5).prop_map(DiskEpoch), any_disk(), 0..3),
         started in proptest::option::of((1u32..5).prop_map(DiskEpoch)),
@@ -83,6 +90,7 @@ prop_compose! {
         idle in collection::btree_set((1u8..5).prop_map(mac), 0..3),
         strays in collection::btree_map("cspt[a-c]", (any::<bool>(), any::<bool>()), 0..2),
         adapters in collection::btree_set((1u8..5).prop_map(mac), 0..5),
+        elsewhere in proptest::bool::weighted(0.1),
         spec in Just(spec),
     ) -> World {
         let mut world = World::new(&spec);
@@ -96,6 +104,7 @@ prop_compose! {
         world.seen.image = pool && image;
         world.seen.seed = seed.then(|| mark::seed(&spec, Mark(7)));
         world.seen.domain = domain;
+        world.seen.disk_elsewhere = domain.filter(|_| elsewhere).map(|_| "/srv/copy".to_owned());
         // What was started as the spec says has its adapters, unless somebody else plugged and unplugged.
         world.defined = mark::macs(&spec).into_iter().collect();
         world.seen.adapters = if world.seen.is_up() { adapters } else { Default::default() };
@@ -117,8 +126,8 @@ prop_compose! {
 
 /// Where a world may come to rest with a fault: what no agent can mend by itself.
 fn is_excused(world: &World) -> bool {
-    use FaultCode::{CrashLoop, DiskDamaged, DiskMissing, NetworkRefused, PoolMissing, PoolReadOnly};
-    let codes = [PoolMissing, PoolReadOnly, DiskMissing, DiskDamaged, CrashLoop, NetworkRefused];
+    use FaultCode::{CrashLoop, DiskDamaged, DiskElsewhere, DiskMissing, NetworkRefused, PoolMissing, PoolReadOnly};
+    let codes = [PoolMissing, PoolReadOnly, DiskMissing, DiskDamaged, DiskElsewhere, CrashLoop, NetworkRefused];
     world.plan().fault.is_some_and(|fault| codes.contains(&fault.code) || world.has_stray())
 }
 
@@ -236,7 +245,11 @@ fn comes_about(mut world: World, mishaps: &[Mishap]) -> Result<(), TestCaseError
             |mac: &&csp_shared::mac::Mac| world.seen.taps.get(mac).is_some_and(|tap| tap.plugged || tap.up);
         prop_assert!(!foreign.iter().any(is_connected), "connected: {foreign:?}");
         let is_kept = world.seen.domain.is_none_or(|domain| domain.kept);
-        prop_assert!(is_kept || end.fault.is_some() || !world.seen.image, "libvirt would forget it: {:?}", world.seen);
+        prop_assert!(
+            is_kept || end.fault.is_some() || !(world.seen.image || disk::is_flat(spec, &world.seen)),
+            "libvirt would forget it: {:?}",
+            world.seen
+        );
         let stays_off = matches!(world.notes.power, PowerNote::SelfOff { .. });
         prop_assert!(
             end.fault.is_some() || world.seen.is_up() == (spec.should_run() && !stays_off),

@@ -168,12 +168,6 @@ impl Step {
         use Step::{CreateDisk, FetchBase, FetchImage, GrowDisk, RetireDisk};
         matches!(self, FetchImage | FetchBase | CreateDisk | GrowDisk | RetireDisk(_))
     }
-
-    /// Whether a newer spec may cut it off in its middle. What is fetched arrives bit by bit, and that is told.
-    #[must_use]
-    pub fn is_interruptible(&self) -> bool {
-        matches!(self, Self::FetchImage | Self::FetchBase)
-    }
 }
 
 /// How much of the host a step takes; only a few of the heavy ones run at once.
@@ -181,7 +175,7 @@ impl Step {
 pub enum Weight {
     /// Milliseconds.
     Light,
-    /// The host's line, for minutes.
+    /// The host's line, for minutes. A newer spec may cut it off in its middle; what arrived is kept, and how much is told.
     Download,
     /// The pool's bandwidth, for seconds.
     Disk,

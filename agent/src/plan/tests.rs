@@ -19,7 +19,7 @@ use super::{
     nic,
     step::Step,
 };
-use crate::machine::{Epochs, OffCause, SeenDisk, SeenState, SeenTap, Stamp};
+use crate::machine::{Epochs, OffCause, Seen, SeenBase, SeenDisk, SeenState, SeenTap, Stamp};
 
 fn running() -> World {
     World::running(&spec())
@@ -28,8 +28,11 @@ fn running() -> World {
 fn start_steps(world: &World) -> Vec<Step> {
     let csp_shared::spec::Desired::Present(spec) = &world.desired else { panic!("no spec") };
     let setup = world.seen.setup;
-    let stamp =
-        Stamp { epochs: Epochs::of(spec), definition: mark::definition(spec, setup), seed: mark::seed(spec, setup) };
+    let stamp = Stamp {
+        epochs: Epochs::of(spec),
+        definition: mark::definition(spec, setup, false),
+        seed: mark::seed(spec, setup),
+    };
     vec![
         Step::WriteSeed(stamp.seed),
         Step::MakeTaps,
@@ -363,8 +366,9 @@ fn a_lost_disk_is_reported_and_neither_replaced_nor_taken_from_a_running_guest()
 
 #[test]
 fn a_disk_that_is_damaged_or_of_another_image_is_told_and_never_touched() {
-    let other = SeenDisk::Sound { bytes: gib(4), image: Some(Sha256::of(b"another")) };
-    for bad in [SeenDisk::Damaged, other] {
+    let other = SeenDisk::Sound { bytes: gib(4), base: SeenBase::Image(Sha256::of(b"another")) };
+    let strange = SeenDisk::Sound { bytes: gib(4), base: SeenBase::Other };
+    for bad in [SeenDisk::Damaged, other, strange] {
         let harmed = running().sees(|seen| seen.disks.insert(DiskEpoch(1), bad));
         let told = |world: &World| {
             let plan = world.plan();
@@ -386,8 +390,58 @@ fn a_disk_that_is_damaged_or_of_another_image_is_told_and_never_touched() {
             "and it ends in the trash as any other"
         );
     }
-    let own = SeenDisk::Sound { bytes: gib(4), image: Some(spec().image.sha256) };
+    let own = SeenDisk::Sound { bytes: gib(4), base: SeenBase::Image(spec().image.sha256) };
     assert!(running().sees(|seen| seen.disks.insert(DiskEpoch(1), own)).plan().is_settled());
+}
+
+#[test]
+fn a_disk_that_was_made_flat_is_started_on_nothing_and_needs_no_image() {
+    let flat = SeenDisk::Sound { bytes: gib(4), base: SeenBase::Nothing };
+    let flatten = |seen: &mut Seen| (seen.image, seen.disks) = (false, [(DiskEpoch(1), flat)].into());
+    let mut fell = running().sees(flatten).falls(OffCause::Unknown).wants(|spec| spec.disk_gib = 8);
+    let steps = fell.steps_to_settle();
+    let definition = mark::definition(fell.desired_spec(), fell.seen.setup, true);
+    assert!(
+        steps.iter().any(|step| matches!(step, Step::Define(stamp) if stamp.definition == definition)),
+        "{steps:?}"
+    );
+    assert!(fell.seen.is_up() && !steps.contains(&Step::FetchBase), "{steps:?}");
+
+    // Put in place between a definition and its start: that definition names the image.
+    let off = || running().falls(OffCause::Unknown).wants(|spec| spec.boot_epoch = BootEpoch(2));
+    let mut held = off();
+    while let Some(step) = held.plan_with(true).steps.first().cloned() {
+        held.run(&step);
+    }
+    assert_eq!(held.plan().steps, [Step::Start]);
+    let swapped = held.sees(flatten);
+    assert!(matches!(swapped.plan().steps[..], [Step::Define(_), Step::Start]), "{:?}", swapped.plan());
+}
+
+#[test]
+fn a_guest_whose_disk_somebody_moved_by_hand_is_neither_restarted_nor_started_on_the_older_one() {
+    let snapshot = "/pool/disks/s.1.snap1";
+    let moved = || running().sees(|seen| seen.disk_elsewhere = Some(snapshot.to_owned()));
+    let told = |world: &World, steps: &[Step]| {
+        let plan = world.plan();
+        let fault = plan.fault.unwrap();
+        assert_eq!((plan.steps.as_slice(), fault.code), (steps, FaultCode::DiskElsewhere));
+        assert!(fault.detail.contains(snapshot), "{}", fault.detail);
+    };
+    told(&moved(), &[]);
+    told(&moved().wants(|spec| (spec.boot_epoch, spec.disk_gib) = (BootEpoch(2), 8)), &[]);
+    told(&moved().sees(|seen| seen.domain.as_mut().unwrap().kept = false), &[]);
+    told(&moved().falls(OffCause::Unknown), &[]);
+    told(&moved().falls(OffCause::Crashed).wants(|spec| spec.start_epoch = StartEpoch(2)), &[]);
+    let nobody_knows_which = moved().sees(|seen| seen.domain.as_mut().unwrap().epochs = Epochs::default());
+    told(&nobody_knows_which.wants(|spec| spec.disk_epoch = DiskEpoch(2)), &[Step::AdoptStart(StartEpoch(1))]);
+    // What its owner gives up is no loss, and what is brought back goes on.
+    let mut reinstalled = moved().wants(|spec| spec.disk_epoch = DiskEpoch(2));
+    assert!(reinstalled.settle().is_settled() && reinstalled.seen.is_up());
+    assert!(moved().wants(|spec| spec.power = Power::Off).plan().steps.contains(&Step::AskStop));
+    assert!(moved().sees(|seen| seen.disk_elsewhere = None).plan().is_settled());
+    let mut gone = moved().wants_gone();
+    assert!(gone.settle().is_settled());
 }
 
 #[test]
@@ -481,7 +535,7 @@ fn a_domain_that_somebody_undefined_under_its_guest_is_defined_again_and_the_gue
     let before = world.seen.clone();
     let stamp = Stamp {
         epochs: before.domain.unwrap().epochs,
-        definition: mark::definition(&spec(), before.setup),
+        definition: mark::definition(&spec(), before.setup, false),
         seed: mark::seed(&spec(), before.setup),
     };
     assert_eq!(world.steps_to_settle(), [Step::Define(stamp)]);

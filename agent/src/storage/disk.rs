@@ -92,6 +92,14 @@ impl Disks {
         self.pool.disks().join(format!("{server}.{epoch}.qcow2"))
     }
 
+    /// Whether a file, there or not, is by its place and name a disk of the server. Blocks.
+    #[must_use]
+    pub fn is_place_of(&self, server: ServerId, file: &Path) -> bool {
+        let folder = self.pool.disks();
+        let is_here = |found: &Path| found == folder || found.canonicalize().ok() == folder.canonicalize().ok();
+        parse_name(file).is_some_and(|(owner, _)| owner == server) && file.parent().is_some_and(is_here)
+    }
+
     /// Epochs of the server's disks that are there. Blocks.
     ///
     /// # Errors

@@ -8,11 +8,14 @@ use std::{
     io::{Read, Seek, SeekFrom, Write},
     path::Path,
     sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use ureq::http::{HeaderMap, HeaderValue, StatusCode, header};
 
+/// One that sends less than [`SLOW_BYTES`] within this time is given up likewise: others wait for the place.
+const SLOW_TIME: Duration = Duration::from_secs(60);
+const SLOW_BYTES: u64 = 600_000;
 const CHUNK_BYTES: usize = 256 * 1024;
 const CONNECT_LIMIT: Duration = Duration::from_secs(15);
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
@@ -150,12 +153,16 @@ fn receive(
     }
     let mut body = answer.body_mut().with_config().limit(u64::MAX).reader();
     let mut chunk = vec![0; CHUNK_BYTES];
+    let mut pace = Pace { since: Instant::now(), bytes: 0 };
     loop {
         if cancelled.load(Ordering::Relaxed) {
             return Err(DownloadError::Cancelled);
         }
         let count = body.read(&mut chunk).map_err(|error| unreachable(error.to_string()))?;
         have += count as u64;
+        if have < wanted && pace.is_slow(Instant::now(), count as u64) {
+            return Err(unreachable(format!("it sends less than {SLOW_BYTES} bytes in {} s", SLOW_TIME.as_secs())));
+        }
         if have > wanted {
             file.set_len(0).map_err(DownloadError::Write)?;
             return Err(other(Length::More));
@@ -167,6 +174,24 @@ fn receive(
             Some([]) | None => return Ok(()),
             Some(bytes) => file.write_all(bytes).map_err(DownloadError::Write)?,
         }
+    }
+}
+
+/// What came since when.
+struct Pace {
+    since: Instant,
+    bytes: u64,
+}
+
+impl Pace {
+    /// Takes note of what came, and tells whether a whole time brought too little.
+    fn is_slow(&mut self, now: Instant, bytes: u64) -> bool {
+        self.bytes += bytes;
+        if now.saturating_duration_since(self.since) < SLOW_TIME {
+            return false;
+        }
+        let came = std::mem::replace(self, Self { since: now, bytes: 0 });
+        came.bytes < SLOW_BYTES
     }
 }
 
@@ -199,4 +224,21 @@ fn agent() -> ureq::Agent {
         .proxy(None)
         .build();
     config.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_slow_when_a_whole_minute_brings_too_little() {
+        let begin = Instant::now();
+        let after = |seconds| begin + Duration::from_secs(seconds);
+        let mut pace = Pace { since: begin, bytes: 0 };
+        assert!(!pace.is_slow(after(59), 1), "it may begin slowly");
+        assert!(!pace.is_slow(after(60), SLOW_BYTES - 1));
+        assert!(!pace.is_slow(after(90), SLOW_BYTES), "what came in one minute is not counted in the next");
+        assert!(!pace.is_slow(after(121), 0));
+        assert!(pace.is_slow(after(181), SLOW_BYTES - 1));
+    }
 }

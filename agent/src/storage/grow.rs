@@ -11,7 +11,7 @@ use super::{
     qcow2,
     tool::Tool,
 };
-use crate::machine::SeenDisk;
+use crate::machine::{SeenBase, SeenDisk};
 
 /// Growing writes a header and a table.
 const GROW_LIMIT: Duration = Duration::from_secs(60);
@@ -26,15 +26,23 @@ impl Disks {
         there.map(|epoch| Ok((epoch, self.look_at(server, epoch)?))).collect()
     }
 
-    fn look_at(&self, server: ServerId, epoch: DiskEpoch) -> Result<SeenDisk, DiskError> {
+    /// One of them, by its header. Blocks.
+    ///
+    /// # Errors
+    /// When it is not there or cannot be read.
+    pub fn look_at(&self, server: ServerId, epoch: DiskEpoch) -> Result<SeenDisk, DiskError> {
         let path = self.path(server, epoch);
-        let mut header = Vec::new();
-        let read = File::open(&path).and_then(|file| file.take(qcow2::HEADER_BYTES as u64).read_to_end(&mut header));
+        let (mut header, mut length) = (Vec::new(), 0);
+        let read = File::open(&path).and_then(|mut file| {
+            file.by_ref().take(qcow2::HEADER_BYTES as u64).read_to_end(&mut header)?;
+            // After the header: QEMU writes behind a file's end before it tells of that in the header.
+            length = file.metadata()?.len();
+            Ok(())
+        });
         read.map_err(|source| DiskError::Io { path, source })?;
         Ok(match (qcow2::virtual_bytes(&header), qcow2::backing_name(&header)) {
-            (Some(bytes), Some(base)) if !qcow2::is_marked_corrupt(&header) => {
-                let image = Path::new(OsStr::from_bytes(base)).file_name().and_then(image_of);
-                SeenDisk::Sound { bytes, image }
+            (Some(bytes), Some(base)) if qcow2::is_disk(&header, length) => {
+                SeenDisk::Sound { bytes, base: base_of(base) }
             }
             _ => SeenDisk::Damaged,
         })
@@ -64,4 +72,12 @@ impl Disks {
         let grown = tool.arg(bytes.to_string()).run();
         grown.map(drop).map_err(|source| DiskError::Tool { path, source })
     }
+}
+
+fn base_of(name: &[u8]) -> SeenBase {
+    if name.is_empty() {
+        return SeenBase::Nothing;
+    }
+    let image = Path::new(OsStr::from_bytes(name)).file_name().and_then(image_of);
+    image.map_or(SeenBase::Other, SeenBase::Image)
 }

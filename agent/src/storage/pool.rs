@@ -285,18 +285,50 @@ impl Pool {
     }
 
     fn make_folders(&self) -> Result<(), PoolError> {
-        let passable = [self.images(), self.disks(), self.seeds(), self.consoles()];
-        let folders = passable.map(|folder| (folder, FOLDER_MODE)).into_iter().chain([(self.trash(), CLOSED_MODE)]);
-        for (folder, mode) in folders {
-            match DirBuilder::new().mode(CLOSED_MODE).create(&folder) {
-                Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(io_at(&folder, error)),
-                _ => {}
-            }
-            // Whatever the umask is, and whatever an older agent made.
-            set_mode(&folder, mode)?;
+        self.folders().into_iter().try_for_each(|(folder, mode)| make_folder(&folder, mode))
+    }
+
+    /// Makes the folders anew that somebody removed, with what was in them. Not that of disks: an empty one would say that
+    /// there are none.
+    ///
+    /// # Errors
+    /// When one cannot be made.
+    pub fn make_up(&self) -> Result<(), PoolError> {
+        for (folder, mode) in
+            self.folders().into_iter().filter(|(folder, _)| *folder != self.disks() && !folder.is_dir())
+        {
+            tracing::warn!(folder = %folder.display(), "a folder of the pool was removed; it is made anew");
+            make_folder(&folder, mode)?;
         }
         Ok(())
     }
+
+    /// Which of its folders are not there. Of a pool that is there.
+    #[must_use]
+    pub fn missing_folders(dir: &Path) -> Vec<PathBuf> {
+        let pool = Self { dir: dir.to_owned(), id: Uuid::nil(), reserve_bytes: 0, taking: Arc::default() };
+        pool.folders().into_iter().map(|(folder, _)| folder).filter(|folder| !folder.is_dir()).collect()
+    }
+
+    /// Its folders, each with its mode.
+    fn folders(&self) -> [(PathBuf, u32); 5] {
+        [
+            (self.images(), FOLDER_MODE),
+            (self.disks(), FOLDER_MODE),
+            (self.seeds(), FOLDER_MODE),
+            (self.consoles(), FOLDER_MODE),
+            (self.trash(), CLOSED_MODE),
+        ]
+    }
+}
+
+fn make_folder(folder: &Path, mode: u32) -> Result<(), PoolError> {
+    match DirBuilder::new().mode(CLOSED_MODE).create(folder) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(io_at(folder, error)),
+        _ => {}
+    }
+    // Whatever the umask is, and whatever an older agent made.
+    set_mode(folder, mode)
 }
 
 fn begin(dir: &Path, fresh: Uuid) -> Result<Uuid, PoolError> {

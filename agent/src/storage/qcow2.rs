@@ -197,11 +197,17 @@ pub fn virtual_bytes(bytes: &[u8]) -> Option<u64> {
     be64(bytes, 24).filter(|_| be32(bytes, 0) == Some(MAGIC))
 }
 
-/// Whether QEMU found a file's tables wrong and marked it: then it does not open it for a guest any more.
+/// Whether a file of our own making, of that length, is still a disk: QEMU did not find its tables wrong and mark it, its
+/// data lies in no other file, and the two tables that are read before anything else are within it.
 #[must_use]
-pub fn is_marked_corrupt(bytes: &[u8]) -> bool {
-    const CORRUPT: u64 = 0b10;
-    be32(bytes, 4) == Some(3) && be64(bytes, 72).is_some_and(|features| features & CORRUPT != 0)
+pub fn is_disk(bytes: &[u8], file_bytes: u64) -> bool {
+    const CORRUPT_OR_DATA_FILE: u64 = 0b110;
+    let is_refused = be32(bytes, 4) == Some(3) && be64(bytes, 72).is_none_or(|bits| bits & CORRUPT_OR_DATA_FILE != 0);
+    let bits = be32(bytes, 20).filter(|bits| !is_refused && CLUSTER_BITS.contains(bits));
+    let tables = bits
+        .zip(virtual_bytes(bytes))
+        .map(|(bits, virtual_bytes)| check_tables(bytes, Clusters { bytes: 1 << bits, file_bytes }, virtual_bytes));
+    tables.is_some_and(|tables| tables.is_ok())
 }
 
 /// Name of the file that one of our own making stands on; empty when it stands on none. `None`: it is cut off, or no such

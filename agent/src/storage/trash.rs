@@ -95,6 +95,7 @@ impl Disks {
     /// When it cannot be moved; it is then where it was.
     pub fn retire(&self, server: ServerId, epoch: DiskEpoch, now: TrashTime) -> Result<(), DiskError> {
         self.pool.check()?;
+        self.pool.make_up()?;
         let path = self.path(server, epoch);
         // libvirt gives a disk back to root with the mode that it had; one of an older agent was readable by all.
         match std::fs::set_permissions(&path, Permissions::from_mode(DISK_MODE)) {
@@ -136,7 +137,10 @@ impl Disks {
             // A hard link refuses to replace what is there; a rename would not.
             match std::fs::hard_link(from, &place) {
                 Ok(()) => return give_up(from, &place).map_err(io),
-                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+                // The disk is gone, or it is the trash that is not there.
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    return if from.try_exists().map_err(io)? { Err(io(error)) } else { Ok(()) };
+                }
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(io(error)),
             }

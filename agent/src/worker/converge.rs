@@ -103,18 +103,36 @@ pub async fn act<M: Machine, B: Backing>(
     course: &mut Course,
     now_ms: u64,
 ) -> Result<(), Fault> {
+    let done = perform(host, desired, step).await;
+    take_note(course, desired, step, &done, now_ms);
+    done
+}
+
+/// Runs a step.
+///
+/// # Errors
+/// Why it failed.
+pub(super) async fn perform<M: Machine, B: Backing>(
+    host: &Host<M, B>,
+    desired: &Desired,
+    step: &Step,
+) -> Result<(), Fault> {
     let place = failpoint::of_step(step);
     failpoint::cross(place, failpoint::BEFORE);
     let done = run(&host.machine, &host.specs, desired, step).await;
     failpoint::cross(place, failpoint::AFTER);
-    match &done {
+    done
+}
+
+/// Takes note of a step that was run.
+pub(super) fn take_note(course: &mut Course, desired: &Desired, step: &Step, done: &Result<(), Fault>, now_ms: u64) {
+    match done {
         Ok(()) => {
             course.done(step, now_ms);
             course.failure = None;
         }
         Err(fault) => retry::failed(course, desired.server(), desired.version(), fault.clone(), now_ms),
     }
-    done
 }
 
 /// Looks and runs steps until there is nothing to do now. For simulation, where nothing interrupts.
@@ -165,7 +183,7 @@ async fn decide<M: Machine, B: Backing>(
     }
     let failure = course.failure.as_ref();
     let next = match (failure, plan.steps.first()) {
-        (Some(failure), Some(_)) if failure.fault.lasting => Next::Idle,
+        (Some(failure), Some(_)) if failure.fault.lasting && !retry::may_pass(&record.notes, failure) => Next::Idle,
         (Some(failure), Some(_)) if moment.now_ms < failure.retry_at_ms => Next::At(failure.retry_at_ms),
         (_, Some(step)) => Next::Run(step.clone()),
         (_, None) => rest(&record.desired, &plan),

@@ -25,6 +25,8 @@ use crate::{
 };
 
 pub mod converge;
+mod fetch;
+mod limits;
 mod reports;
 mod retry;
 mod run;
@@ -96,7 +98,7 @@ impl Supervisor {
             control_heard: heard,
             room_changed: Arc::clone(&room_changed),
             began: Instant::now(),
-            limits: task::Limits::default(),
+            limits: limits::Limits::default(),
         };
         let actor = supervisor::Actor::new(shared).run(queue, control_heard.clone(), control_wait);
         (Self { orders, reports, control_heard, room_changed }, tokio::spawn(actor))

@@ -14,7 +14,7 @@ use csp_shared::{
 use crate::{
     machine::Mark,
     plan::{
-        memory::{Course, Failure},
+        memory::{Course, Failure, Notes},
         step::Step,
     },
 };
@@ -23,6 +23,8 @@ use crate::{
 const BASE_MS: u64 = 1_000;
 /// Bound of every wait: an operator who mended a host sees its servers come back within this time.
 const CAP_MS: u64 = 60_000;
+/// The least wait after a failure that lasts, see [`may_pass`]; the longest is twice that.
+const LASTING_MS: u64 = 60_000;
 /// No wait is shorter, so that a failing look cannot spin.
 const LEAST_MS: u64 = 100;
 
@@ -31,8 +33,16 @@ pub fn failed(course: &mut Course, server: ServerId, version: Version, fault: Fa
     let before =
         course.failure.as_ref().filter(|failure| failure.version == version).map_or(0, |failure| failure.times);
     let times = before.saturating_add(1);
-    let retry_at_ms = now_ms + wait_ms(times, Mark::of(&(server, now_ms)).0);
-    course.failure = Some(Failure { version, fault, times, retry_at_ms });
+    let random = Mark::of(&(server, now_ms)).0;
+    let wait_ms = if fault.lasting { LASTING_MS + random % LASTING_MS } else { wait_ms(times, random) };
+    course.failure = Some(Failure { version, fault, times, retry_at_ms: now_ms + wait_ms });
+}
+
+/// Whether a failure that lasts is tried again all the same, slowly. What libvirt refuses to an order it will go on refusing,
+/// and the order ends; a server that was there before is refused for what somebody did to its host, and comes back when
+/// that is mended.
+pub fn may_pass(notes: &Notes, failure: &Failure) -> bool {
+    failure.fault.code == FaultCode::HypervisorRefused && notes.reached.is_some()
 }
 
 /// So often a step may be done on the way to a server that has nothing to do. The most that any real way takes is twice.

@@ -1,15 +1,14 @@
 //! One server's task: what [`super::converge`] decides, with the waiting in between.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use csp_shared::{
     generation::Version,
     id::ServerId,
-    observed::{Fault, FaultCode, Observed},
-    spec::Desired,
+    observed::{Fault, FaultCode},
 };
 use tokio::{
-    sync::{Notify, Semaphore, SemaphorePermit, watch},
+    sync::{Notify, watch},
     time::{Instant, sleep},
 };
 use tracing::{info, warn};
@@ -17,6 +16,8 @@ use tracing::{info, warn};
 use super::{
     Reports, Word,
     converge::{self, Host, Look, Moment, Next},
+    fetch::fetch,
+    limits::Limits,
 };
 use crate::{
     machine::Machine,
@@ -28,16 +29,9 @@ use crate::{
 };
 
 /// Everything is looked at again after this long, so that drift is seen though no event told of it.
-const LOOK_AGAIN: Duration = Duration::from_secs(30);
-/// How often it is looked how much of an image has arrived.
-const ARRIVAL_AGAIN: Duration = Duration::from_secs(2);
+pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// Nothing tells of a mount, and guests wait for it.
 const POOL_AGAIN: Duration = Duration::from_secs(5);
-/// Downloads at once on one host.
-const DOWNLOADS_MAX: usize = 4;
-/// Copies on the pool at once on one host.
-const DISK_STEPS_MAX: usize = 2;
-
 /// What the workers of one host share.
 pub(super) struct Shared<M, B> {
     pub host: Host<M, B>,
@@ -49,36 +43,12 @@ pub(super) struct Shared<M, B> {
     pub limits: Limits,
 }
 
-/// Host-wide bounds on heavy steps.
-pub(super) struct Limits {
-    downloads: Semaphore,
-    disk_steps: Semaphore,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { downloads: Semaphore::new(DOWNLOADS_MAX), disk_steps: Semaphore::new(DISK_STEPS_MAX) }
-    }
-}
-
-impl Limits {
-    /// Waits for a place. `None` for what needs none.
-    async fn place(&self, weight: Weight) -> Option<SemaphorePermit<'_>> {
-        match weight {
-            Weight::Light => None,
-            // Nobody closes these semaphores.
-            Weight::Download => self.downloads.acquire().await.ok(),
-            Weight::Disk => self.disk_steps.acquire().await.ok(),
-        }
-    }
-}
-
 impl<M, B> Shared<M, B> {
     pub(super) fn moment(&self) -> Moment {
         Moment { now_ms: self.now_ms(), starts_held: *self.control_heard.borrow() != Word::Given }
     }
 
-    fn now_ms(&self) -> u64 {
+    pub(super) fn now_ms(&self) -> u64 {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 }
@@ -132,7 +102,7 @@ async fn wait_for(time: Duration, wake: &Wake, control_heard: &mut watch::Receiv
     }
 }
 
-/// Runs a step when there is a place for it. A newer spec ends the wait for one, and the step itself if it can be cut.
+/// Runs a step when there is a place for it. A newer spec ends the wait for one.
 async fn run_step<M: Machine, B: Backing>(
     shared: &Shared<M, B>,
     look: &Look,
@@ -140,41 +110,25 @@ async fn run_step<M: Machine, B: Backing>(
     course: &mut Course,
     wake: &Wake,
 ) {
-    let _place = tokio::select! {
-        biased;
-        place = shared.limits.place(step.weight()) => place,
-        () = wake.newer.notified() => return,
+    let _place = match step.weight() {
+        Weight::Light => None,
+        Weight::Download => return fetch(shared, look, step, course, wake).await,
+        Weight::Disk => tokio::select! {
+            biased;
+            place = shared.limits.disk_step() => place,
+            () = wake.newer.notified() => return,
+        },
     };
     let (began, server, now_ms) = (Instant::now(), look.observed.server, shared.now_ms());
-    let act = converge::act(&shared.host, &look.desired, step, course, now_ms);
-    let done = if step.is_interruptible() {
-        tokio::select! {
-            biased;
-            done = act => done,
-            () = wake.newer.notified() => return,
-            never = tell_arrival(shared, look) => match never {},
-        }
-    } else {
-        act.await
-    };
+    let done = converge::act(&shared.host, &look.desired, step, course, now_ms).await;
     if step.changes_room() {
         shared.room_changed.notify_one();
     }
     tell(server, step, began, done);
 }
 
-/// Tells how much of the image has arrived, each twentieth once. Never ends.
-async fn tell_arrival<M: Machine, B: Backing>(shared: &Shared<M, B>, look: &Look) -> Infallible {
-    let Desired::Present(spec) = &look.desired else { return std::future::pending().await };
-    loop {
-        sleep(ARRIVAL_AGAIN).await;
-        let arrived = shared.host.machine.arrived_percent(&spec.image).await;
-        let arrived_percent = arrived.map(|percent| percent - percent % 5);
-        shared.reports.publish(Observed { arrived_percent, ..look.observed.clone() });
-    }
-}
-
-fn tell(server: ServerId, step: &Step, began: Instant, done: Result<(), Fault>) {
+/// Tells the log what came of a step.
+pub(super) fn tell(server: ServerId, step: &Step, began: Instant, done: Result<(), Fault>) {
     let step = step.name();
     let elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     match done {

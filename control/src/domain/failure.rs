@@ -29,6 +29,9 @@ pub fn explain(code: FaultCode) -> &'static str {
         FaultCode::PoolReadOnly => "The host's storage takes no writes; the provider was told.",
         FaultCode::DiskMissing => "The server's disk was not found; the provider was told, and nothing was changed.",
         FaultCode::DiskDamaged => "The server's disk cannot be read; the provider was told, and nothing was changed.",
+        FaultCode::DiskElsewhere => {
+            "The server's disk was moved on its host and is not started anew until the provider, who was told, brings it back."
+        }
         FaultCode::BaseMissing => {
             "The image that the server was made from cannot be had just now; the provider was told, and the disk is kept."
         }

@@ -122,7 +122,7 @@ impl Shell {
             metadata: Metadata { epochs: Epochs::of(&spec), definition: Some(Mark(1)) },
             virt: Virt::Qemu,
             disk: &folder.join("disk.qcow2"),
-            base: &base,
+            base: Some(&base),
             seed: &folder.join("seed.iso"),
             vnc_socket: &folder.join("vnc.sock"),
             serial_log: &folder.join("console.log"),

@@ -5,7 +5,7 @@ use std::{
     net::Ipv4Addr,
 };
 
-use csp_agent::machine::{Mark, OffCause, SeenDisk, SeenDomain, SeenState, SeenStray, SeenTap};
+use csp_agent::machine::{Mark, OffCause, SeenBase, SeenDisk, SeenDomain, SeenState, SeenStray, SeenTap};
 use csp_shared::{
     generation::DiskEpoch,
     mac::Mac,
@@ -65,8 +65,8 @@ impl FakeServer {
     /// The disks that are there.
     pub(super) fn disks(&self) -> BTreeMap<DiskEpoch, SeenDisk> {
         let gib = |epoch| self.disk_gib.get(epoch).copied().unwrap_or_default();
-        let disk =
-            |epoch| SeenDisk::Sound { bytes: u64::from(gib(epoch)) << 30, image: self.bases.get(epoch).copied() };
+        let base = |epoch| self.bases.get(epoch).copied().map_or(SeenBase::Nothing, SeenBase::Image);
+        let disk = |epoch| SeenDisk::Sound { bytes: u64::from(gib(epoch)) << 30, base: base(epoch) };
         self.disks.keys().map(|epoch| (*epoch, disk(epoch))).collect()
     }
 

@@ -76,7 +76,10 @@ fn sizes(side: &ServerSide, host: Option<&str>, found: &mut Vec<Finding>) {
         if size != side.sold {
             let finding = Finding::new(Kind::SizeMismatch, host, Some(side.server), object);
             let what = format!("the server was sold with {}, and {has} {size}", side.sold);
-            found.push(finding.what(what).cure(DEFECT).moving(side.is_moving()));
+            // A new disk is kept beside the old one until the change ended, however long its host cannot bring it about.
+            let is_changing =
+                side.open.iter().any(|(command, _)| matches!(command, Command::Reinstall | Command::ChangePackage));
+            found.push(finding.what(what).cure(DEFECT).moving(side.is_moving() || is_changing));
         }
     }
 }

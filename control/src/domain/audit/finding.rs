@@ -125,6 +125,8 @@ kinds! {
     AdapterForeign = "adapter_foreign", Danger;
     /// A running guest has a disk that is not its own.
     DiskForeign = "disk_foreign", Danger;
+    /// A guest's domain names another file in place of its disk.
+    DiskElsewhere = "disk_elsewhere", Danger;
     /// What guests' disks are overlays on is not there.
     ImageMissing = "image_missing", Danger;
     /// A running guest has no tap for an adapter.

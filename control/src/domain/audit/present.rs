@@ -26,17 +26,31 @@ struct Look<'a> {
     spec: &'a ServerSpec,
     view: &'a HostView<'a>,
     moving: bool,
+    /// Files that the domain has in place of the server's disk.
+    elsewhere: Vec<&'a str>,
 }
 
 impl Look<'_> {
     fn finding(&self, kind: Kind, object: impl Into<String>) -> Finding {
         Finding::new(kind, Some(self.view.name), Some(self.side.server), object).moving(self.moving)
     }
+
+    /// What ends a difference that the agent is to end: what its host says that it cannot do, first of all.
+    fn once_able(&self) -> String {
+        match self.side.observed.as_ref().and_then(|seen| seen.fault.as_ref()) {
+            Some(fault) => {
+                format!("mend what the host names ({}: {}); the agent does the rest", fault.code.as_str(), fault.detail)
+            }
+            None => BY_ITSELF.to_owned(),
+        }
+    }
 }
 
 pub(super) fn compare(side: &ServerSide, spec: &ServerSpec, view: &HostView<'_>, found: &mut Vec<Finding>) {
-    let look = Look { side, spec, view, moving: side.is_moving() };
+    let elsewhere = elsewhere(side, view);
+    let look = Look { side, spec, view, moving: side.is_moving(), elsewhere };
     super::gone::compare_spec(side, view, found);
+    moved_disk(&look, found);
     if view.saw(HostPart::Domains) {
         power(&look, found);
     }
@@ -115,7 +129,7 @@ fn guest(look: &Look<'_>, domain: &HeldDomain, found: &mut Vec<Finding>) {
     let Look { spec, view, side, .. } = look;
     if domain.disk != spec.disk_epoch {
         let what = format!("the guest booted from disk epoch {}, its spec has {}", domain.disk, spec.disk_epoch);
-        found.push(look.finding(Kind::DiskEpoch, "domain").what(what).cure(BY_ITSELF));
+        found.push(look.finding(Kind::DiskEpoch, "domain").what(what).cure(look.once_able()));
     }
     let (has, wants): (BTreeSet<Mac>, BTreeSet<Mac>) =
         (domain.macs.iter().copied().collect(), spec.nics.iter().map(|nic| nic.mac).collect());
@@ -143,6 +157,41 @@ fn guest(look: &Look<'_>, domain: &HeldDomain, found: &mut Vec<Finding>) {
     }
 }
 
+/// What the domain has where its server's disk should be: a snapshot or a copy, made by hand.
+fn elsewhere<'a>(side: &ServerSide, view: &'a HostView<'a>) -> Vec<&'a str> {
+    let guest = view.domain(side.server).and_then(|domain| domain.guest.as_ref());
+    let disks = || guest.into_iter().flat_map(|guest| &guest.disks).map(String::as_str);
+    let (own, seed) = (format!("disks/{}.", side.server), format!("seeds/{}.", side.server));
+    let is_own = |disk: &str| {
+        let epoch = disk.strip_prefix(&own).and_then(|rest| rest.strip_suffix(".qcow2"));
+        epoch.is_some_and(|epoch| epoch.parse::<u32>().is_ok())
+    };
+    if disks().any(is_own) { Vec::new() } else { disks().filter(|disk| !disk.starts_with(&seed)).collect() }
+}
+
+/// What the guest wrote since lies there. Whatever makes it boot again by csp's definition gives that up.
+fn moved_disk(look: &Look<'_>, found: &mut Vec<Finding>) {
+    let Look { side, spec, view, .. } = look;
+    let own = format!("disks/{}.{}.qcow2", side.server, spec.disk_epoch);
+    for file in &look.elsewhere {
+        let what = format!("the domain's disk is {file}: {own} lacks what the guest wrote since it was moved there");
+        let cure = if view.is_up(side.server) {
+            format!(
+                "touch neither file. On {}, a snapshot is brought back by `virsh blockcommit {} vda --active --shallow \
+                 --pivot`; for a copy, have the owner stop the guest first. The agent neither restarts nor starts it until then",
+                view.name, side.server
+            )
+        } else {
+            format!(
+                "on {}, bring what it holds into {own} of the pool (a snapshot: `qemu-img commit`), then `virsh undefine {}`: \
+                 the agent starts it then",
+                view.name, side.server
+            )
+        };
+        found.push(look.finding(Kind::DiskElsewhere, (*file).to_owned()).what(what).cure(cure));
+    }
+}
+
 /// Disks that the guest has beside its own and its seed: another customer's, perhaps.
 fn foreign_disks(look: &Look<'_>, guest: &HeldGuest, found: &mut Vec<Finding>) {
     let Look { view, side, .. } = look;
@@ -150,7 +199,7 @@ fn foreign_disks(look: &Look<'_>, guest: &HeldGuest, found: &mut Vec<Finding>) {
         let name = ["disks/", "seeds/"].into_iter().find_map(|folder| disk.strip_prefix(folder));
         name.is_some_and(|name| name.split('.').next() == Some(&side.server.to_string()))
     };
-    for disk in guest.disks.iter().filter(|disk| !is_own(disk)) {
+    for disk in guest.disks.iter().filter(|disk| !is_own(disk) && !look.elsewhere.contains(&disk.as_str())) {
         let what = format!("the guest has the disk {disk}, which is not its own: it may read and change what is on it");
         let cure = format!(
             "on {}, see where it is (`virsh domblklist {}`) and take it away: `virsh detach-disk {} TARGET --live`; what \
@@ -174,7 +223,10 @@ fn altered(look: &Look<'_>, guest: &HeldGuest, found: &mut Vec<Finding>) {
             guest.cpus != u32::from(spec.cpus),
             format!("it has {} processors and its spec says {}", guest.cpus, spec.cpus),
         ),
-        (!guest.disks.iter().any(|disk| disk.starts_with(&own_disk)), "its own disk was taken from it".to_owned()),
+        (
+            look.elsewhere.is_empty() && !guest.disks.iter().any(|disk| disk.starts_with(&own_disk)),
+            "its own disk was taken from it".to_owned(),
+        ),
     ];
     let told: Vec<String> = parts.into_iter().filter_map(|(differs, what)| differs.then_some(what)).collect();
     if !told.is_empty() {
@@ -347,6 +399,7 @@ fn disks(look: &Look<'_>, found: &mut Vec<Finding>) {
                     disk.file, view.name
                 ),
             ),
+            None if look.elsewhere.contains(&format!("disks/{}", disk.file).as_str()) => continue,
             None => (
                 Kind::DiskOther,
                 "a file that csp did not make is there".to_owned(),

@@ -350,6 +350,8 @@ fn table() -> Vec<(&'static str, Breaks, Kind, &'static str)> {
         ("an adapter more", |w| domain_of(w, RUNS, |d| d.macs.push(mac(STRANGER))), K::AdapterForeign, "adapter 0a:"),
         ("another's disk", |w| disk_attached(w, &format!("disks/{OTHER}.1.qcow2")), K::DiskForeign, "disks/"),
         ("a disk of the host", |w| disk_attached(w, "/dev/sda"), K::DiskForeign, "/dev/sda"),
+        ("a snapshot", |w| disk_moved(w, &format!("disks/{RUNS}.1.snap1")), K::DiskElsewhere, "snap1"),
+        ("a copy outside the pool", |w| disk_moved(w, "/srv/copy"), K::DiskElsewhere, "/srv/copy"),
         ("started by libvirt", |w| guest_of(w, |g| g.autostart = true), K::GuestAltered, "autostart"),
         ("a lost mark", |w| tap_of(w, |t| t.owner = None), K::TapMissing, "net0"),
         ("a backup among the disks", |w| w.add(Holding::Disk(file(RUNS, "1.qcow2.bak", None))), K::DiskOther, "bak"),
@@ -458,6 +460,13 @@ fn domain_of(world: &mut World, server: ServerId, change: impl Fn(&mut HeldDomai
         Holding::Domain(domain) if domain.name == server.to_string() => change(domain),
         _ => {}
     });
+}
+
+fn disk_moved(world: &mut World, to: &str) {
+    guest_of(world, |guest| guest.disks[0] = to.to_owned());
+    if let Some(name) = to.strip_prefix("disks/") {
+        world.add(Holding::Disk(PoolFile { file: name.to_owned(), server: Some(RUNS), epoch: None }));
+    }
 }
 
 fn disk_attached(world: &mut World, disk: &str) {
@@ -581,6 +590,23 @@ fn what_a_host_cannot_do_is_no_work_under_way_however_long_it_is_asked_for() {
     let fault = Fault::new(FaultCode::NetworkRefused, "the tap is somebody's");
     world.server(RUNS).observed.as_mut().unwrap().fault = Some(fault);
     assert!(audit(&world).iter().any(|finding| finding.kind == Kind::GuestDown && !finding.in_motion));
+}
+
+#[test]
+fn a_reinstall_that_its_host_cannot_do_is_told_by_what_stands_in_its_way_and_not_as_a_defect() {
+    let mut world = clean();
+    let Some(Desired::Present(spec)) = &mut world.server(RUNS).desired else { unreachable!() };
+    (spec.version, spec.disk_epoch) = (version(9), DiskEpoch(2));
+    let side = world.server(RUNS);
+    side.kept.disk_gib += side.sold.disk_gib;
+    side.open.push((Command::Reinstall, version(9)));
+    let observed = side.observed.as_mut().unwrap();
+    observed.accepted = version(9);
+    observed.fault = Some(Fault::new(FaultCode::ImageUnreachable, "no answer"));
+    let found = audit(&world);
+    let of = |kind| found.iter().find(|finding| finding.kind == kind).unwrap();
+    assert!(of(Kind::SizeMismatch).in_motion, "the new disk is kept beside the old one: {found:#?}");
+    assert!(of(Kind::DiskEpoch).cure.contains("image_unreachable"), "{found:#?}");
 }
 
 #[test]

@@ -8,9 +8,10 @@ use std::{
     io::{Read, Seek, SeekFrom, Write},
     path::Path,
     sync::atomic::{AtomicBool, Ordering},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
+use tokio::time::Instant;
 use ureq::http::{HeaderMap, HeaderValue, StatusCode, header};
 
 /// One that sends less than [`SLOW_BYTES`] within this time is given up likewise: others wait for the place.

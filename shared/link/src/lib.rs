@@ -7,4 +7,5 @@
 pub mod frames;
 pub mod key_file;
 pub mod pipe;
+mod read_ahead;
 pub mod tls;

@@ -23,6 +23,8 @@ use tokio_tungstenite::{
 
 use crate::tls::{ByteStream, Io};
 
+/// What is read of a screen at first, and of a browser at once, in bytes: most of what they say is short.
+const FIRST_READ_BYTES: usize = 4 * 1024;
 /// How long a last word may take.
 const LAST_WORD_WITHIN: Duration = Duration::from_secs(2);
 
@@ -102,7 +104,7 @@ impl Socket {
     /// The server's end of a websocket whose upgrade was answered already.
     pub async fn upgraded(io: impl ByteStream + 'static) -> Self {
         let config = WebSocketConfig::default()
-            .read_buffer_size(CONSOLE_READ_BYTES)
+            .read_buffer_size(FIRST_READ_BYTES)
             .write_buffer_size(0)
             .max_message_size(Some(CONSOLE_FRAME_BYTES_MAX))
             .max_frame_size(Some(CONSOLE_FRAME_BYTES_MAX));
@@ -140,7 +142,7 @@ impl Socket {
             while let Some(Ok(_)) = self.0.next().await {}
             let io = self.0.get_mut();
             io.shutdown().await.map_err(WsError::Io)?;
-            let mut unread = vec![0; CONSOLE_READ_BYTES];
+            let mut unread = vec![0; FIRST_READ_BYTES];
             while io.read(&mut unread).await.map_err(WsError::Io)? > 0 {}
             Ok::<_, WsError>(())
         };
@@ -221,14 +223,17 @@ where
     R: AsyncRead + Unpin,
     T: Sink<Message, Error = WsError> + Unpin,
 {
-    let mut buffer = vec![0; CONSOLE_READ_BYTES];
+    let mut room = FIRST_READ_BYTES;
     loop {
-        // A screen that does not change says nothing: no bound here.
-        let read = match reader.read(&mut buffer).await {
+        // A screen that does not change says nothing: no bound here, and little memory.
+        let mut part = Vec::with_capacity(room);
+        match reader.read_buf(&mut part).await {
             Ok(0) | Err(_) => return Fault::Source(Why::Gone),
-            Ok(read) => Bytes::copy_from_slice(buffer.get(..read).unwrap_or_default()),
-        };
-        if let Err(why) = put(target, Message::Binary(read), patience).await {
+            Ok(read) if read >= room => room = CONSOLE_READ_BYTES,
+            Ok(read) if read < FIRST_READ_BYTES => room = FIRST_READ_BYTES,
+            Ok(_) => {}
+        }
+        if let Err(why) = put(target, Message::Binary(part.into()), patience).await {
             return Fault::Target(why);
         }
     }

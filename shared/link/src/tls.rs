@@ -25,7 +25,7 @@ use rustls::{
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use crate::key_file::Identity;
+use crate::{key_file::Identity, read_ahead::ReadAhead};
 
 /// How an Ed25519 SubjectPublicKeyInfo begins in DER (RFC 8410, 4); 32 bytes of key follow.
 const ED25519_SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
@@ -90,7 +90,7 @@ impl Acceptor {
     /// # Errors
     /// When the peer does not speak TLS 1.3 with a raw public key.
     pub async fn accept(&self, io: impl ByteStream + 'static) -> Result<(Io, KeyPin), TlsError> {
-        let stream = Box::pin(self.0.accept(io)).await.map_err(TlsError::Handshake)?;
+        let stream = Box::pin(self.0.accept(ReadAhead::new(io))).await.map_err(TlsError::Handshake)?;
         let key = stream.get_ref().1.peer_certificates().and_then(|keys| keys.first()).map(|key| KeyPin::of(key));
         let pin = key.ok_or_else(|| TlsError::Setup(Error::NoCertificatesPresented))?;
         Ok((Box::new(stream), pin))
@@ -121,7 +121,7 @@ impl Connector {
     pub async fn connect(&self, io: impl ByteStream + 'static) -> Result<Io, TlsError> {
         let name = ServerName::try_from(SERVER_NAME)
             .map_err(|_| TlsError::Setup(Error::General("the server's name is not one".to_owned())))?;
-        match Box::pin(self.0.connect(name, io)).await {
+        match Box::pin(self.0.connect(name, ReadAhead::new(io))).await {
             Ok(stream) => Ok(Box::new(stream)),
             Err(error) => Err(wrong_key(&error).map_or_else(|| TlsError::Handshake(error), TlsError::WrongKey)),
         }

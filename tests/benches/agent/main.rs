@@ -16,6 +16,8 @@
     missing_docs
 )]
 
+#[path = "../figures/mod.rs"]
+mod figures;
 #[path = "../../../agent/tests/host_support/mod.rs"]
 mod host_support;
 mod idle;
@@ -34,6 +36,7 @@ use std::{
 use host_support::in_private_network;
 use libvirt_host::LibvirtHost;
 
+pub use self::figures::{goal, percentile};
 use self::{real::Agent, shell::Shell};
 
 /// Servers that are started at once.
@@ -126,10 +129,6 @@ async fn compare(agent: &Agent, shell: &Shell, pairs: u32, crowds: u32) {
     }
 }
 
-pub fn goal(name: &str, ratio: f64, goal: f64, is_met: bool) {
-    println!("goal {name}: ratio {ratio:.2} (goal {goal:.2}) {}", if is_met { "met" } else { "missed" });
-}
-
 /// What was measured in pairs: ours and theirs, in milliseconds.
 #[derive(Default)]
 pub struct Pairs(Vec<(f64, f64)>);
@@ -160,11 +159,6 @@ impl Pairs {
             self.0.len()
         );
     }
-}
-
-pub fn percentile(mut numbers: Vec<f64>, percent: usize) -> f64 {
-    numbers.sort_by(f64::total_cmp);
-    numbers.get((numbers.len() * percent / 100).min(numbers.len().saturating_sub(1))).copied().unwrap_or(f64::NAN)
 }
 
 pub fn timed<T>(work: impl FnOnce() -> T) -> (Duration, T) {

@@ -15,6 +15,8 @@
 
 mod counts;
 mod engine;
+#[path = "../figures/mod.rs"]
+mod figures;
 mod http;
 mod postgres;
 mod raw;
@@ -27,7 +29,10 @@ use std::time::Duration;
 use csp_tests::test_control::TestControl;
 use rusqlite::Connection;
 
-use self::postgres::Postgres;
+use self::{
+    figures::{goal, percentile},
+    postgres::Postgres,
+};
 
 /// How many wait at once for their answers.
 const CLIENTS: [usize; 3] = [1, 64, 512];
@@ -84,8 +89,8 @@ async fn run(turns: u64, length: Duration) {
             pairs[0].push(csp / raw);
             pairs[1].push(csp / other);
         }
-        let [csp, raw, other] = all.map(median);
-        let [of_raw, of_other] = pairs.map(median);
+        let [csp, raw, other] = all.map(|all| percentile(all, 50));
+        let [of_raw, of_other] = pairs.map(|pairs| percentile(pairs, 50));
         println!("{clients:>7}  {csp:>8.0}  {raw:>10.0}  {of_raw:>6.2}  {other:>10.0}  {of_other:>6.2}");
         ratios.push((clients, of_raw));
     }
@@ -103,15 +108,6 @@ async fn run(turns: u64, length: Duration) {
 /// Waits until what was written before is on the disk.
 fn settle() {
     assert!(std::process::Command::new("sync").status().unwrap().success());
-}
-
-fn goal(name: &str, ratio: f64, goal: f64, is_met: bool) {
-    println!("goal {name}: ratio {ratio:.2} (goal {goal:.2}) {}", if is_met { "met" } else { "missed" });
-}
-
-fn median(mut numbers: Vec<f64>) -> f64 {
-    numbers.sort_by(f64::total_cmp);
-    numbers[numbers.len() / 2]
 }
 
 /// A ledger with its wallets, and nothing posted yet.

@@ -7,9 +7,10 @@ use nix::sys::signal::{Signal, kill as kill_by};
 use toml::{Table, Value};
 
 use crate::{
+    catalog::Segments,
     error::{Attempted, LabError, Result},
     host,
-    layout::{HostLayout, Layout, MANAGEMENT_INTERFACE, PUBLIC_BRIDGE},
+    layout::{HostLayout, Layout, MANAGEMENT_INTERFACE, PUBLIC_BRIDGE, TRUNK_INTERFACE},
     process,
     state::State,
     tool::{detached, output},
@@ -31,16 +32,20 @@ const CONTROL_WAIT_SECONDS: i64 = 5;
 ///
 /// # Errors
 /// When the file system refuses.
-pub fn configure(host: &HostLayout, virt: &str) -> Result<()> {
+pub fn configure(host: &HostLayout, virt: &str, segments: Segments) -> Result<()> {
     let table =
         |entries: &[(&str, Value)]| Value::Table(entries.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect());
     let text = |text: &str| Value::String(text.to_owned());
-    // Hosts reach each other where they reach the control plane.
-    let network = table(&[
-        ("public_bridge", text(PUBLIC_BRIDGE)),
-        ("underlay_interface", text(MANAGEMENT_INTERFACE)),
-        ("underlay_address", text(&host.address().to_string())),
-    ]);
+    let public = ("public_bridge", text(PUBLIC_BRIDGE));
+    let network = match segments {
+        // Hosts reach each other where they reach the control plane.
+        Segments::Vxlan => table(&[
+            public,
+            ("underlay_interface", text(MANAGEMENT_INTERFACE)),
+            ("underlay_address", text(&host.address().to_string())),
+        ]),
+        Segments::Vlan => table(&[public, ("trunk_interface", text(TRUNK_INTERFACE))]),
+    };
     let config: Table = [
         ("state_dir", text(&format!("{PLACE}/state"))),
         ("pool_dir", text(&format!("{PLACE}/pool"))),

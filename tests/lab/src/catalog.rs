@@ -31,6 +31,15 @@ const METERED_MBIT: i64 = 1;
 /// The real Debian's key in the catalog.
 const DEBIAN_KEY: &str = "debian-12-cloud";
 
+/// How the lab's location carries private networks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Segments {
+    /// Over the hosts' management network.
+    Vxlan,
+    /// As VLANs on the hosts' trunks, for a machine whose kernel keeps tags apart.
+    Vlan,
+}
+
 /// An image file that `scripts/image` made: its name, and what the stanza beside it tells of digest, size and format.
 #[derive(Debug, Clone, Copy)]
 pub struct Image<'a> {
@@ -61,7 +70,7 @@ impl Image<'_> {
 ///
 /// # Errors
 /// When a text is not what this program knows.
-pub fn render(mini: Image<'_>, debian: Option<Image<'_>>) -> Result<String> {
+pub fn render(mini: Image<'_>, debian: Option<Image<'_>>, segments: Segments) -> Result<String> {
     let mut catalog: Table = EXAMPLE.parse().map_err(wrong)?;
     for image in tables(&mut catalog, "images").ok_or_else(|| wrong("the example has no images"))? {
         mini.fill(image)?;
@@ -80,6 +89,13 @@ pub fn render(mini: Image<'_>, debian: Option<Image<'_>>) -> Result<String> {
         }
     }
     add_own(&mut catalog)?;
+    if segments == Segments::Vlan {
+        let tags = [("segments", Value::from("vlan")), ("first", Value::from(100)), ("last", Value::from(199))];
+        let tags: Table = tags.map(|(key, value)| (key.to_owned(), value)).into_iter().collect();
+        for location in tables(&mut catalog, "locations").ok_or_else(|| wrong("the example has no locations"))? {
+            location.insert("private_networks".to_owned(), Value::Table(tags.clone()));
+        }
+    }
     toml::to_string(&catalog).map_err(wrong)
 }
 
@@ -116,7 +132,7 @@ mod tests {
 
     #[test]
     fn every_image_is_the_labs_and_every_package_is_small() {
-        let text = render(MINI, None).unwrap();
+        let text = render(MINI, None, Segments::Vxlan).unwrap();
         let mut catalog: Table = text.parse().unwrap();
         for image in tables(&mut catalog, "images").unwrap() {
             assert_eq!(image["url"].as_str(), Some("http://198.51.100.1:8000/mini.qcow2"));
@@ -132,20 +148,28 @@ mod tests {
     #[test]
     fn an_image_without_a_digest_is_refused() {
         let bare = Image { stanza: "size_bytes = 7", ..MINI };
-        assert!(render(bare, None).unwrap_err().to_string().contains("sha256"));
-        assert!(render(MINI, Some(bare)).unwrap_err().to_string().contains("sha256"));
+        assert!(render(bare, None, Segments::Vxlan).unwrap_err().to_string().contains("sha256"));
+        assert!(render(MINI, Some(bare), Segments::Vxlan).unwrap_err().to_string().contains("sha256"));
     }
 
     #[test]
     fn a_real_debian_is_one_more_image_and_changes_no_other() {
         let stanza = "sha256 = \"cd\"\nsize_bytes = 9\nformat = \"qcow2\"";
-        let with = render(MINI, Some(Image { file: "debian.qcow2", stanza })).unwrap();
-        let (with, without): (Table, Table) = (with.parse().unwrap(), render(MINI, None).unwrap().parse().unwrap());
+        let with = render(MINI, Some(Image { file: "debian.qcow2", stanza }), Segments::Vxlan).unwrap();
+        let (with, without): (Table, Table) =
+            (with.parse().unwrap(), render(MINI, None, Segments::Vxlan).unwrap().parse().unwrap());
         let (with, without) = (with["images"].as_array().unwrap(), without["images"].as_array().unwrap());
         let (debian, others) = with.split_last().unwrap();
         assert_eq!(others, without.as_slice());
         assert_eq!(debian["key"].as_str(), Some("debian-12-cloud"));
         assert_eq!(debian["url"].as_str(), Some("http://198.51.100.1:8000/debian.qcow2"));
         assert_eq!(debian["sha256"].as_str(), Some("cd"));
+    }
+    #[test]
+    fn private_networks_are_vlans_where_that_is_asked_for() {
+        let mut catalog: Table = render(MINI, None, Segments::Vlan).unwrap().parse().unwrap();
+        for location in tables(&mut catalog, "locations").unwrap() {
+            assert_eq!(location["private_networks"]["segments"].as_str(), Some("vlan"));
+        }
     }
 }

@@ -10,7 +10,9 @@ use std::{
 use clap::{Parser, Subcommand};
 
 use crate::{
-    agent, control, control_boot, down,
+    agent,
+    catalog::Segments,
+    control, control_boot, down,
     error::{Attempted, LabError, Result},
     file_server, guest, host, host_init, internet,
     layout::{self, HostLayout, Layout},
@@ -49,6 +51,9 @@ enum Cmd {
         /// Where libvirt's knowledge of QEMU is kept from lab to lab
         #[arg(long)]
         cache: Option<PathBuf>,
+        /// How private networks are carried
+        #[arg(long, value_enum, default_value = "vxlan")]
+        segments: Segments,
     },
     /// End a lab and remove what it made, whatever state it is in
     Down,
@@ -156,11 +161,11 @@ fn dispatch(cli: Cli) -> Result<()> {
     }
     let layout = layout_of(&cli.dir, matches!(cli.command, Cmd::Up { .. }))?;
     match cli.command {
-        Cmd::Up { hosts, virt, programs, images, cache } => {
+        Cmd::Up { hosts, virt, programs, images, cache, segments } => {
             let _lock = lock::take(&layout)?;
             let programs = programs.map_or_else(own_folder, |programs| absolute(&programs))?;
             let cache = cache.map(|cache| absolute(&cache)).transpose()?;
-            up::up(&layout, &up::Plan { hosts, virt, programs, images: absolute(&images)?, cache }).map(drop)
+            up::up(&layout, &up::Plan { hosts, virt, programs, images: absolute(&images)?, cache, segments }).map(drop)
         }
         Cmd::Down => take_down(&layout),
         Cmd::KillAll => down::kill_all(&layout).map(drop),

@@ -11,6 +11,7 @@ use crate::{
     layout::Layout,
     state::State,
     tool::{bounded, output},
+    wait::slowness,
 };
 
 /// Makes the lab's SSH key.
@@ -63,7 +64,7 @@ pub fn ssh(layout: &Layout, address: &str, words: &[String]) -> Command {
         "StrictHostKeyChecking=no",
         "UserKnownHostsFile=/dev/null",
         "LogLevel=ERROR",
-        "ConnectTimeout=5",
+        &format!("ConnectTimeout={}", 5 * slowness()),
         "ServerAliveInterval=10",
     ] {
         command.args(["-o", option]);

@@ -4,7 +4,7 @@ use std::{process::Command, time::Duration};
 
 use crate::{
     error::Result,
-    layout::{GATEWAY, HostLayout, Layout, MANAGEMENT, MANAGEMENT_INTERFACE, PUBLIC_BRIDGE},
+    layout::{GATEWAY, HostLayout, Layout, MANAGEMENT, MANAGEMENT_INTERFACE, PUBLIC_BRIDGE, TRUNK_INTERFACE},
     process,
     tool::{bounded, output},
     wait,
@@ -15,12 +15,14 @@ const SECONDS: u32 = 15;
 const CABLES_LIMIT: Duration = Duration::from_secs(15);
 const PUBLIC: &str = "br-inet";
 const MANAGED: &str = "br-mgmt";
+/// A switch that carries every tag: a bridge that does not look at them.
+const TRUNKS: &str = "br-trunk";
 
 fn ip(words: &[&str]) -> Result<()> {
     output(&mut bounded(SECONDS, ["ip"].iter().chain(words))).map(drop)
 }
 
-/// Makes the namespace with its two bridges and their gateway addresses.
+/// Makes the namespace with its bridges, and the gateway addresses of two of them.
 ///
 /// # Errors
 /// When the kernel refuses, most often since a lab of this folder is up.
@@ -28,9 +30,11 @@ pub fn create(layout: &Layout) -> Result<()> {
     let name = layout.internet();
     ip(&["netns", "add", &name])?;
     ip(&["-n", &name, "link", "set", "lo", "up"])?;
-    for (bridge, address) in [(PUBLIC, GATEWAY), (MANAGED, MANAGEMENT)] {
+    for (bridge, address) in [(PUBLIC, Some(GATEWAY)), (MANAGED, Some(MANAGEMENT)), (TRUNKS, None)] {
         ip(&["-n", &name, "link", "add", bridge, "type", "bridge", "stp_state", "0", "forward_delay", "0"])?;
-        ip(&["-n", &name, "address", "add", &format!("{address}/24"), "dev", bridge])?;
+        if let Some(address) = address {
+            ip(&["-n", &name, "address", "add", &format!("{address}/24"), "dev", bridge])?;
+        }
         ip(&["-n", &name, "link", "set", bridge, "up"])?;
     }
     Ok(())
@@ -48,6 +52,7 @@ pub fn connect(layout: &Layout, host: &HostLayout) -> Result<()> {
     for (bridge, near, far) in [
         (PUBLIC, "uplink", format!("pub-{}", host.name())),
         (MANAGED, MANAGEMENT_INTERFACE, format!("mgmt-{}", host.name())),
+        (TRUNKS, TRUNK_INTERFACE, format!("trunk-{}", host.name())),
     ] {
         ip(&["-n", netns, "link", "add", near, "type", "veth", "peer", "name", &far, "netns", &internet])?;
         ip(&["-n", &internet, "link", "set", &far, "master", bridge, "up"])?;
@@ -68,7 +73,7 @@ pub fn disconnect(layout: &Layout, host: &HostLayout) -> Result<()> {
         remove(&host.netns)?;
     }
     let internet = layout.internet();
-    let far = [format!("pub-{}@", host.name()), format!("mgmt-{}@", host.name())];
+    let far = ["pub", "mgmt", "trunk"].map(|cable| format!("{cable}-{}@", host.name()));
     wait::until(&format!("the cables of {} to go", host.name()), CABLES_LIMIT, None, || {
         let links = output(&mut bounded(SECONDS, ["ip", "-n", &internet, "-o", "link", "show"]))?;
         Ok((!far.iter().any(|far| links.contains(far))).then_some(()))

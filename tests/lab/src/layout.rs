@@ -26,6 +26,8 @@ pub const MAIL_PORT: u16 = 2525;
 pub const PUBLIC_BRIDGE: &str = "br-public";
 /// A host's interface to the other hosts and the control plane.
 pub const MANAGEMENT_INTERFACE: &str = "mgmt";
+/// A host's interface to the switch that carries the hosts' VLANs.
+pub const TRUNK_INTERFACE: &str = "trunk";
 /// Every long-lived process of a lab carries this variable with the lab's folder.
 pub const MEMBER_VARIABLE: &str = "CSP_LAB_MEMBER";
 

@@ -11,6 +11,7 @@ use std::{
 use crate::{
     error::{Attempted, LabError, Result},
     layout::{Layout, MEMBER_VARIABLE},
+    wait::slowness,
 };
 
 /// How much of a complaint is shown, in bytes; the reason stands at the end.
@@ -19,7 +20,11 @@ const COMPLAINT_BYTES_MAX: usize = 2_000;
 /// A command that is killed after `seconds`.
 pub fn bounded<A: AsRef<OsStr>>(seconds: u32, words: impl IntoIterator<Item = A>) -> Command {
     let mut command = Command::new("timeout");
-    command.args(["-k", "3", &seconds.to_string()]).args(words).stdin(Stdio::null()).env("LC_ALL", "C");
+    command
+        .args(["-k", "3", &seconds.saturating_mul(slowness()).to_string()])
+        .args(words)
+        .stdin(Stdio::null())
+        .env("LC_ALL", "C");
     command
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     agent,
-    catalog::{self, Image},
+    catalog::{self, Image, Segments},
     control,
     error::{Attempted, LabError, Result},
     guest, host, internet,
@@ -39,6 +39,8 @@ pub struct Plan {
     pub images: PathBuf,
     /// Where libvirt's knowledge of QEMU is kept from lab to lab.
     pub cache: Option<PathBuf>,
+    /// How private networks are carried.
+    pub segments: Segments,
 }
 
 /// Brings it up.
@@ -120,7 +122,7 @@ fn wire(layout: &Layout, plan: &Plan) -> Result<()> {
     for number in 1..=plan.hosts {
         let host = layout.host(number);
         host::create(layout, &host, plan.cache.as_deref())?;
-        agent::configure(&host, &plan.virt)?;
+        agent::configure(&host, &plan.virt, plan.segments)?;
         internet::connect(layout, &host)?;
         host::boot(layout, &host)?;
     }
@@ -141,7 +143,7 @@ fn start_control(layout: &Layout, plan: &Plan, state: &mut State) -> Result<()> 
     // The real Debian takes minutes to make, so it is offered only where somebody made it.
     let debian = plan.images.join(format!("{DEBIAN}.toml")).exists().then(|| image(plan, DEBIAN)).transpose()?;
     let debian = debian.as_ref().map(|(file, stanza)| Image { file, stanza });
-    let text = catalog::render(Image { file: &file, stanza: &stanza }, debian)?;
+    let text = catalog::render(Image { file: &file, stanza: &stanza }, debian, plan.segments)?;
     fs::write(layout.catalog(), text).attempted(|| format!("writing {}", layout.catalog().display()))?;
 
     control::init(layout, &state.control, state.api_port)?;

@@ -10,6 +10,16 @@ use crate::error::{LabError, Result};
 
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// Set to a number, all waits are so many times longer: for a lab on a machine that is itself emulated.
+const SLOWNESS: &str = "CSP_LAB_SLOWNESS";
+
+/// How many times longer everything may take; 1 unless somebody said otherwise.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "every program of the lab must know it, those started by others too")]
+pub fn slowness() -> u32 {
+    std::env::var(SLOWNESS).ok().and_then(|times| times.parse().ok()).unwrap_or(1)
+}
+
 /// Asks until there is an answer, or the time is over; then the end of `log` says why there is none.
 ///
 /// # Errors
@@ -20,6 +30,7 @@ pub fn until<T>(
     log: Option<PathBuf>,
     mut ask: impl FnMut() -> Result<Option<T>>,
 ) -> Result<T> {
+    let limit = limit * slowness();
     let end = Instant::now() + limit;
     loop {
         if let Some(answer) = ask()? {

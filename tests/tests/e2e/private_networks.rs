@@ -76,6 +76,31 @@ fn has_adapter(lab: &Lab, server: &Server) -> bool {
     lab.ssh(server, &format!("[ -e /sys/class/net/{ADAPTER} ] && echo there; true")).contains("there")
 }
 
+/// Two guests on two hosts and no more, since they may be slow: over the trunk, in the largest packets.
+#[cfg(feature = "vlan-lab")]
+#[test]
+fn guests_on_two_hosts_are_one_network_by_its_tag() {
+    let lab = Lab::of_environment();
+    let [near, far] = ["tag-a.example.com", "tag-b.example.com"].map(|name| lab.order(name));
+    lab.await_status(&near, "Online");
+    lab.await_status(&far, "Online");
+    assert_ne!(lab.host_of(&near), lab.host_of(&far), "a customer's servers stand apart");
+    let inside = make(&lab, "tagged");
+    let (at_near, at_far) = (inside.ask_in(&lab, &near), inside.ask_in(&lab, &far));
+    inside.await_address(&lab, &near, &at_near);
+    inside.await_address(&lab, &far, &at_far);
+    assert!(text(&lab.operate(&["network", "show", &inside.uuid]).1["segment"]).starts_with("vlan "));
+    lab.await_true("the largest packets to pass", || reaches(&lab, &near, &at_far.address, 1500));
+    lab.await_true("and back", || reaches(&lab, &far, &at_near.address, 1500));
+    inside.detach(&lab, &far, &at_far);
+    assert!(!is_answered(&lab, &near, &at_far.address), "it left");
+    inside.detach(&lab, &near, &at_near);
+    inside.delete(&lab);
+    assert_eq!(made_on_hosts(&lab), Vec::<String>::new(), "nothing of private networks is left");
+    lab.destroy(&near);
+    lab.destroy(&far);
+}
+
 /// Three guests: two on one host, and one on the other, in this order.
 fn guests(lab: &Lab) -> [Server; 3] {
     let mut guests = ["net-a.example.com", "net-b.example.com", "net-c.example.com"].map(|name| lab.order(name));
@@ -112,7 +137,10 @@ fn addresses_of_host(lab: &Lab, host: &str) -> Vec<String> {
 fn made_on_hosts(lab: &Lab) -> Vec<String> {
     let links = ["h1", "h2"].map(|host| lab.exec(host, &["ls", "/sys/class/net"]).1);
     let names = links.iter().flat_map(|links| links.split_whitespace());
-    names.filter(|name| name.starts_with("cspb") || name.starts_with("cspx")).map(str::to_owned).collect()
+    names
+        .filter(|name| ["cspb", "cspx", "cspvlan"].iter().any(|ours| name.starts_with(ours)))
+        .map(str::to_owned)
+        .collect()
 }
 
 #[test]

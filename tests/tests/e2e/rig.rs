@@ -9,10 +9,16 @@ use std::{
 
 use serde_json::{Value, json};
 
-/// Longest wait for a guest: emulation on a busy machine is slow.
-const PATIENCE: Duration = Duration::from_secs(180);
-/// Longest wait for work that is under way when a test ends.
-const SETTLES_WITHIN: Duration = Duration::from_secs(60);
+/// Longest wait for a guest, in seconds: emulation on a busy machine is slow.
+const PATIENCE: u32 = 180;
+/// Longest wait for work that is under way when a test ends, in seconds.
+const SETTLES_WITHIN: u32 = 60;
+
+/// So many seconds, and as much longer as the lab is slower than others.
+fn seconds(usual: u32) -> Duration {
+    let slowness = std::env::var("CSP_LAB_SLOWNESS").ok().and_then(|times| times.parse().ok());
+    Duration::from_secs(u64::from(usual)) * slowness.unwrap_or(1)
+}
 
 pub struct Lab {
     url: String,
@@ -36,7 +42,7 @@ impl Drop for AuditAtEnd {
         if std::thread::panicking() {
             return;
         }
-        let until = Instant::now() + SETTLES_WITHIN;
+        let until = Instant::now() + seconds(SETTLES_WITHIN);
         loop {
             let output = operate(&self.control, &self.config, &["audit"]);
             let said = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -124,7 +130,7 @@ impl Lab {
 
     /// One request; status and body, whatever they are. A control plane that was just killed gets a moment.
     pub fn call(&self, method: &str, path: &str, body: Option<(&Value, Option<&str>)>) -> (u16, Value) {
-        let until = Instant::now() + Duration::from_secs(20);
+        let until = Instant::now() + seconds(20);
         loop {
             match self.try_call(method, path, body) {
                 Ok(answer) => return answer,
@@ -135,8 +141,7 @@ impl Lab {
     }
 
     fn try_call(&self, method: &str, path: &str, body: Option<(&Value, Option<&str>)>) -> Result<(u16, Value), String> {
-        let config =
-            ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(15)));
+        let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(seconds(15)));
         let agent: ureq::Agent = config.build().into();
         let url = format!("{}/api/v1{path}", self.url);
         let bearer = format!("Bearer {}", self.key);
@@ -221,7 +226,7 @@ impl Lab {
 
     /// Placement waits until a host is heard again after something was killed, so an order may have to.
     fn place_order(&self, body: &Value, once: Option<&str>) -> Value {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + seconds(PATIENCE);
         loop {
             let (status, answer) = self.call("POST", "/servers", Some((body, once)));
             if status == 200 {
@@ -257,9 +262,9 @@ impl Lab {
     }
 
     pub fn await_true(&self, what: &str, mut holds: impl FnMut() -> bool) {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + seconds(PATIENCE);
         while !holds() {
-            assert!(Instant::now() < until, "waited {} s for {what}, in vain", PATIENCE.as_secs());
+            assert!(Instant::now() < until, "waited {} s for {what}, in vain", seconds(PATIENCE).as_secs());
             sleep(Duration::from_millis(500));
         }
     }

@@ -14,6 +14,8 @@
     missing_docs
 )]
 
+#[path = "../figures/mod.rs"]
+mod figures;
 #[path = "../../tests/host_support/mod.rs"]
 mod host_support;
 mod programs;
@@ -30,6 +32,7 @@ use csp_agent::{
     },
 };
 use csp_shared::{id::ServerId, mac::Mac};
+use figures::{goal, percentile};
 use futures_util::future::join_all;
 use host_support::in_private_network;
 use uuid::Uuid;
@@ -98,22 +101,13 @@ fn main() {
         }
     }
     println!("load after: {}", std::fs::read_to_string("/proc/loadavg").unwrap().trim());
-    let (batch, steps) = (median(of_batch), median(of_steps));
+    let (batch, steps) = (percentile(of_batch, 50), percentile(of_steps, 50));
     goal("network_of_best_batch", batch, GOAL_BATCH, batch <= GOAL_BATCH);
     goal("network_program_a_step_of_agent", steps, GOAL_STEPS, steps >= GOAL_STEPS);
 }
 
-fn goal(name: &str, ratio: f64, goal: f64, is_met: bool) {
-    println!("goal {name}: ratio {ratio:.2} (goal {goal:.2}) {}", if is_met { "met" } else { "missed" });
-}
-
 fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
-}
-
-fn median(mut numbers: Vec<f64>) -> f64 {
-    numbers.sort_by(f64::total_cmp);
-    numbers.get(numbers.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 /// How long it takes in a network that has a bridge and nothing else.

@@ -16,7 +16,7 @@
     missing_docs
 )]
 
-#[path = "../figures/mod.rs"]
+#[path = "../../../agent/benches/figures/mod.rs"]
 mod figures;
 #[path = "../../../agent/tests/host_support/mod.rs"]
 mod host_support;

@@ -20,7 +20,7 @@
 )]
 
 mod crowd;
-#[path = "../figures/mod.rs"]
+#[path = "../../../agent/benches/figures/mod.rs"]
 mod figures;
 mod fleet;
 mod process;

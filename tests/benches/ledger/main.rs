@@ -15,7 +15,7 @@
 
 mod counts;
 mod engine;
-#[path = "../figures/mod.rs"]
+#[path = "../../../agent/benches/figures/mod.rs"]
 mod figures;
 mod http;
 mod postgres;

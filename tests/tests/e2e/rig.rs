@@ -9,6 +9,10 @@ use std::{
 
 use serde_json::{Value, json};
 
+/// What most tests order.
+const PACKAGE: &str = "starter";
+/// The mini guest goes by this name in a lab.
+const IMAGE: &str = "debian-12";
 /// Longest wait for a guest, in seconds: emulation on a busy machine is slow.
 const PATIENCE: u32 = 180;
 /// Longest wait for work that is under way when a test ends, in seconds.
@@ -180,45 +184,41 @@ impl Lab {
 
     /// An order without a key, and root's password from its answer.
     pub fn order_with_password(&self, hostname: &str) -> (Server, String) {
-        let body = json!({"type": "vps", "package_slug": "starter", "os_image_key": "debian-12", "hostname": hostname});
+        let body = json!({"type": "vps", "package_slug": PACKAGE, "os_image_key": IMAGE, "hostname": hostname});
         let answer = self.place_order(&body, None);
         let password = answer["data"]["root_password"].as_str().unwrap().to_owned();
         (self.ordered(&answer), password)
     }
 
     /// An order of another package.
+    #[cfg(feature = "long")]
     pub fn order_package(&self, hostname: &str, package: &str) -> Server {
-        let keys = self.call("GET", "/ssh-keys", None).1;
-        let body = json!({
-            "type": "vps", "package_slug": package, "os_image_key": "debian-12", "hostname": hostname,
-            "ssh_key_uuid": keys["data"][0]["uuid"],
-        });
-        self.ordered(&self.place_order(&body, None))
+        self.order_of(hostname, (package, IMAGE), None)
     }
 
     /// An order of another image than the mini guest.
     pub fn order_image(&self, hostname: &str, image: &str) -> Server {
-        self.order_of(hostname, image, None)
+        self.order_of(hostname, (PACKAGE, image), None)
     }
 
     /// The same, which brings its key and something for cloud-init along.
     pub fn order_with_user_data(&self, hostname: &str, image: &str, user_data: &str) -> Server {
         let keys = self.call("GET", "/ssh-keys", None).1;
         let body = json!({
-            "type": "vps", "package_slug": "starter", "os_image_key": image, "hostname": hostname,
+            "type": "vps", "package_slug": PACKAGE, "os_image_key": image, "hostname": hostname,
             "ssh_keys": [keys["data"][0]["public_key"]], "user_data": user_data,
         });
         self.ordered(&self.place_order(&body, None))
     }
 
     fn order_with(&self, hostname: &str, once: Option<&str>) -> Server {
-        self.order_of(hostname, "debian-12", once)
+        self.order_of(hostname, (PACKAGE, IMAGE), once)
     }
 
-    fn order_of(&self, hostname: &str, image: &str, once: Option<&str>) -> Server {
+    fn order_of(&self, hostname: &str, (package, image): (&str, &str), once: Option<&str>) -> Server {
         let keys = self.call("GET", "/ssh-keys", None).1;
         let body = json!({
-            "type": "vps", "package_slug": "starter", "os_image_key": image, "hostname": hostname,
+            "type": "vps", "package_slug": package, "os_image_key": image, "hostname": hostname,
             "ssh_key_uuid": keys["data"][0]["uuid"],
         });
         self.ordered(&self.place_order(&body, once))

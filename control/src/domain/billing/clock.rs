@@ -4,7 +4,7 @@
 use crate::domain::time::{DAY, MINUTE, Time};
 
 /// A clock that is set right by a little is no alarm: what was done stands, and nothing is done twice.
-pub const BACK_SECONDS_MAX: i64 = 10 * MINUTE;
+const BACK_SECONDS_MAX: i64 = 10 * MINUTE;
 
 /// The ledger never goes back: by a clock that was set back, what is posted bears the newest transfer's time until the clock
 /// has passed it. When that lies further ahead than this, an operator who believes the clock says that the transfer's time

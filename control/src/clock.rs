@@ -48,32 +48,38 @@ pub fn millis_of_second() -> u16 {
 
 /// A clock that stands still until it is set, for tests and simulation.
 #[derive(Debug)]
-pub struct SetClock(AtomicI64);
+pub struct SetClock {
+    now: AtomicI64,
+    /// Seconds that it moved forwards in all.
+    uptime: AtomicI64,
+}
 
 impl SetClock {
     /// A clock that shows `now`.
     #[must_use]
     pub fn new(now: Time) -> Self {
-        Self(AtomicI64::new(now.0))
+        Self { now: AtomicI64::new(now.0), uptime: AtomicI64::new(0) }
     }
 
     /// Sets the clock.
     pub fn set(&self, now: Time) {
-        self.0.store(now.0, Ordering::SeqCst);
+        let before = self.now.swap(now.0, Ordering::SeqCst);
+        self.uptime.fetch_add(now.0.saturating_sub(before).max(0), Ordering::SeqCst);
     }
 
     /// Moves the clock on by `seconds`.
     pub fn advance(&self, seconds: i64) {
-        self.0.fetch_add(seconds, Ordering::SeqCst);
+        self.now.fetch_add(seconds, Ordering::SeqCst);
+        self.uptime.fetch_add(seconds.max(0), Ordering::SeqCst);
     }
 }
 
 impl Clock for SetClock {
     fn now(&self) -> Time {
-        Time(self.0.load(Ordering::SeqCst))
+        Time(self.now.load(Ordering::SeqCst))
     }
 
     fn uptime(&self) -> Duration {
-        Duration::from_secs(u64::try_from(self.now().0).unwrap_or_default())
+        Duration::from_secs(u64::try_from(self.uptime.load(Ordering::SeqCst)).unwrap_or_default())
     }
 }

@@ -11,7 +11,9 @@ use super::{
 };
 use crate::{
     domain::time::Time,
-    operator::wire::billing::{AnnouncePrice, Announced, FixPrice, LockServer, Locked, Mail, Scheduler, ServerPrice},
+    operator::wire::billing::{
+        AnnouncePrice, Announced, FixPrice, LockServer, Locked, Mail, ResumeScheduler, Scheduler, ServerPrice,
+    },
 };
 
 /// `scheduler`
@@ -20,7 +22,11 @@ pub(super) enum SchedulerCommand {
     /// Show whether services are billed; exit code 1 when the clock had jumped and nothing is
     Status,
     /// Believe the clock, and bill again what fell due meanwhile
-    Resume,
+    Resume {
+        /// The clock is right now and was ahead when the newest transfer was posted
+        #[arg(long)]
+        ledger_was_ahead: bool,
+    },
 }
 
 /// `server lock`, `server unlock`
@@ -129,7 +135,9 @@ pub(super) enum MailCommand {
 pub(super) fn scheduler(client: &Client<'_>, command: &SchedulerCommand, json: bool) -> Result<(), CommandError> {
     let shown: Scheduler = match command {
         SchedulerCommand::Status => client.get("/scheduler")?,
-        SchedulerCommand::Resume => client.post("/scheduler/resume", &json!({}))?,
+        SchedulerCommand::Resume { ledger_was_ahead } => {
+            client.post("/scheduler/resume", &ResumeScheduler { ledger_was_ahead: *ledger_was_ahead })?
+        }
     };
     if json {
         say_json(&shown)?

@@ -4,7 +4,8 @@ use axum::extract::{Path, State};
 use csp_shared::id::{LeaseId, ServerId};
 
 use super::wire::billing::{
-    AnnouncePrice, Announced, FixPrice, Lock as LockSays, LockServer, Locked, PassedBy, Scheduler, ServerPrice,
+    AnnouncePrice, Announced, FixPrice, Lock as LockSays, LockServer, Locked, PassedBy, ResumeScheduler, Scheduler,
+    ServerPrice,
 };
 use crate::{
     api::{
@@ -18,7 +19,7 @@ use crate::{
     service::{
         announce_price::{self, PriceError, announce_price, fix_price, release_price},
         lock_server::{LockError, lock_server},
-        resume_scheduler::resume_scheduler,
+        resume_scheduler::{ResumeError, resume_scheduler},
     },
     store::StoreError,
 };
@@ -44,10 +45,19 @@ pub async fn scheduler(State(app): State<App>) -> Result<Answer<Scheduler>, ApiE
 }
 
 /// `POST /scheduler/resume`
-pub async fn resume(State(app): State<App>) -> Result<Answer<Scheduler>, ApiError> {
+pub async fn resume(State(app): State<App>, Json(asked): Json<ResumeScheduler>) -> Result<Answer<Scheduler>, ApiError> {
     let now = app.now();
-    app.store.write(move |tx| resume_scheduler(tx, now)).await?;
+    app.store.write(move |tx| resume_scheduler(tx, asked.ledger_was_ahead, now)).await?;
     scheduler(State(app)).await
+}
+
+impl From<ResumeError> for ApiError {
+    fn from(error: ResumeError) -> Self {
+        match error {
+            ResumeError::LedgerAhead { .. } => Self::new(Code::Conflict, error.to_string()),
+            ResumeError::Store(error) => error.into(),
+        }
+    }
 }
 
 /// `POST /servers/{uuid}/lock`

@@ -160,7 +160,8 @@ pub fn change_package(
     allow(Ask::ChangePackage, &standing)?;
     let service = tx.billed_get(server)?.ok_or(ChangePackageError::NotFound)?;
     let held = tx.account_get(account)?.map_or(Cents::ZERO, |account| account.balance);
-    let UpToDate { service, renewed, .. } = up_to_date(tx, service, rules, &mut draw, now)?.for_a_change()?;
+    let UpToDate { service, renewed, .. } =
+        up_to_date(tx, service, rules, &mut draw, now)?.for_a_price()?.for_a_change()?;
     let before = shape(tx, server)?.ok_or(ChangePackageError::NotFound)?;
     let host = tx.placement_get(server)?.ok_or(ChangePackageError::NotFound)?.host;
     let (package, image) = names(tx, wanted, &standing, &before, service.kind, now)?;

@@ -5,7 +5,6 @@ use csp_shared::id::HostId;
 
 use crate::{
     domain::{
-        billing::clock::{Clock, look},
         host::{Direction, HostState, Refused, directed},
         time::Time,
     },
@@ -70,7 +69,7 @@ pub fn direct_host(tx: &mut Tx<'_>, wanted: &DirectHost, now: Time) -> Result<Di
     let becomes = directed(*direction, &host.standing(now))
         .map_err(|why| DirectHostError::Refused { name: name.clone(), why })?;
     let Some(state) = becomes else { return Ok(Directed { host: host.id, state: host.state, changed: false }) };
-    if state == HostState::Lost && !is_clock_believed(tx, *clock_jump_max, now)? {
+    if state == HostState::Lost && !tx.scheduler_get()?.is_believed(*clock_jump_max, now) {
         return Err(DirectHostError::Clock);
     }
     if state == HostState::Fenced {
@@ -84,9 +83,4 @@ pub fn direct_host(tx: &mut Tx<'_>, wanted: &DirectHost, now: Time) -> Result<Di
     }
     tx.host_set_state(host.id, state)?;
     Ok(Directed { host: host.id, state, changed: true })
-}
-
-fn is_clock_believed(tx: &Tx<'_>, bound: i64, now: Time) -> Result<bool, StoreError> {
-    let scheduler = tx.scheduler_get()?;
-    Ok(scheduler.stopped_at.is_none() && look(scheduler.seen_at, now, bound) == Clock::Goes)
 }

@@ -124,7 +124,7 @@ pub fn move_extra_ip(
     let before = tx.account_get(account)?.map_or(Cents::ZERO, |account| account.balance);
     let mut up_to_date = |tx: &mut Tx<'_>, server| -> Result<UpToDate, MoveIpError> {
         let service = tx.billed_get(server)?.ok_or(MoveIpError::NotFound)?;
-        Ok(up_to_date(tx, service, rules, &mut draw, now)?.for_a_change()?)
+        Ok(up_to_date(tx, service, rules, &mut draw, now)?.for_a_price()?.for_a_change()?)
     };
     let mut quote = up_to_date(tx, source)?.renewed;
     let UpToDate { service, renewed, .. } = up_to_date(tx, target)?;

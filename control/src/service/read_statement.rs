@@ -51,6 +51,11 @@ impl Span {
     }
 }
 
+/// The month that is not over: the ledger's, when the clock was set back behind it.
+fn current(read: &Read<'_>, now: Time) -> Result<Month, StoreError> {
+    Ok(Month::of(read.scheduler_get()?.ledger_at.map_or(now, |at| at.max(now))))
+}
+
 fn closing(opening: Cents, moved: &Movement, month: Month) -> Result<Cents, StoreError> {
     moved.after(opening).ok_or_else(|| StoreError::Damaged(format!("the transfers of {month} leave no balance")))
 }
@@ -60,7 +65,7 @@ fn closing(opening: Cents, moved: &Movement, month: Month) -> Result<Cents, Stor
 /// # Errors
 /// When the store cannot be read.
 pub fn list_statements(read: &Read<'_>, account: &Account, now: Time) -> Result<Vec<Summary>, StoreError> {
-    let (first, current) = (Month::of(account.created_at), Month::of(now));
+    let (first, current) = (Month::of(account.created_at), current(read, now)?);
     let (mut opening, mut place) = (Cents::ZERO, LedgerPlace::default());
     let mut all = Vec::new();
     for month in first.until(current).into_iter().rev() {
@@ -84,7 +89,7 @@ pub fn read_statement(
     month: Month,
     now: Time,
 ) -> Result<Option<Statement>, StoreError> {
-    let (first, current) = (Month::of(account.created_at), Month::of(now));
+    let (first, current) = (Month::of(account.created_at), current(read, now)?);
     if month < first || month > current {
         return Ok(None);
     }

@@ -88,7 +88,7 @@ pub fn remove_extra_ip(
     let service = tx.billed_get(server)?.ok_or(RemoveIpError::NotFound)?;
     let is_suspended = service.service == ServiceStatus::Suspended || !service.locks.is_empty();
     if !is_suspended {
-        let UpToDate { .. } = up_to_date(tx, service, rules, &mut draw, now)?.for_a_change()?;
+        let UpToDate { .. } = up_to_date(tx, service, rules, &mut draw, now)?.for_a_price()?.for_a_change()?;
     }
     let quote = credit(tx, (server, lease), is_suspended, now)?;
     let (host, wanted) = unplug(tx, server, lease)?;

@@ -10,13 +10,7 @@ use super::{
 };
 use crate::{
     domain::{
-        billing::{
-            clock::{Clock, look},
-            extend::period,
-            lock::Lock,
-            quote::Quote,
-            rules::Rules,
-        },
+        billing::{extend::period, lock::Lock, quote::Quote, rules::Rules},
         draw::Draw,
         payment::Spending,
         time::Time,
@@ -35,6 +29,8 @@ pub struct UpToDate {
     pub host: Option<HostId>,
     /// Its paid time is over nevertheless.
     pub is_expired: bool,
+    /// The time is what the clock shows.
+    pub is_timed: bool,
 }
 
 /// A change would have to be priced, and the paid time is over.
@@ -43,6 +39,14 @@ pub struct UpToDate {
 pub struct RenewalDue;
 
 impl UpToDate {
+    /// The service, for what is priced by the time that is used up (BILLING 15).
+    ///
+    /// # Errors
+    /// When the clock is not believed: a month that has begun would be ahead again, or a year would be over.
+    pub fn for_a_price(self) -> Result<Self, StoreError> {
+        if self.is_timed { Ok(self) } else { Err(StoreError::ClockDoubted) }
+    }
+
     /// The service, for a change whose price rests on paid time (BILLING 8).
     ///
     /// # Errors
@@ -64,10 +68,8 @@ pub fn up_to_date(
     draw: &mut Draw,
     now: Time,
 ) -> Result<UpToDate, StoreError> {
-    let scheduler = tx.scheduler_get()?;
-    let is_believed =
-        scheduler.stopped_at.is_none() && look(scheduler.seen_at, now, rules.clock_jump_max) == Clock::Goes;
-    let mut done = UpToDate { service, renewed: Quote::default(), host: None, is_expired: true };
+    let is_believed = tx.scheduler_get()?.is_believed(rules.clock_jump_max, now);
+    let mut done = UpToDate { service, renewed: Quote::default(), host: None, is_expired: true, is_timed: is_believed };
     loop {
         done.is_expired = done.service.paid_until.is_some_and(|until| now >= until);
         let service = &done.service;

@@ -1,18 +1,45 @@
 //! Lets the scheduler go on after an operator has looked at the clock.
 
 use crate::{
-    domain::{billing::clock::LEDGER_AHEAD_SECONDS_MAX, time::Time},
+    domain::{billing::clock::is_far_ahead, time::Time},
     store::{StoreError, Tx},
 };
 
-/// Believes the clock from here on; answers whether the scheduler stood still.
+/// Why it stands still as before.
+#[derive(Debug, thiserror::Error)]
+pub enum ResumeError {
+    /// The clock and the ledger contradict each other, and nobody said which is wrong.
+    #[error(
+        "the clock shows {now} UTC, and the newest transfer is of {ledger} UTC: if the clock is wrong, set it right first; if it \
+         is right now and was ahead then, say `csp-control scheduler resume --ledger-was-ahead`"
+    )]
+    LedgerAhead {
+        /// By the clock.
+        now: Time,
+        /// By the ledger.
+        ledger: Time,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Believes the clock from here on; answers whether the scheduler stood still. `ledger_was_ahead` says that a newest transfer
+/// far ahead of the clock was posted by a clock that was wrong.
 ///
 /// # Errors
-/// When the store cannot keep it.
-pub fn resume_scheduler(tx: &mut Tx<'_>, now: Time) -> Result<bool, StoreError> {
-    let stood_still = tx.scheduler_get()?.stopped_at.is_some();
+/// When the ledger is far ahead and nobody said so, or the store cannot keep it.
+pub fn resume_scheduler(tx: &mut Tx<'_>, ledger_was_ahead: bool, now: Time) -> Result<bool, ResumeError> {
+    let known = tx.scheduler_get()?;
+    if let Some(ledger) = known.ledger_at.filter(|_| is_far_ahead(known.ledger_at, now)) {
+        if !ledger_was_ahead {
+            return Err(ResumeError::LedgerAhead { now, ledger });
+        }
+        tx.ledger_mark(now)?;
+    }
+    let stood_still = known.stopped_at.is_some();
     if stood_still {
-        tx.scheduler_resume(LEDGER_AHEAD_SECONDS_MAX, now)?;
+        tx.scheduler_resume(now)?;
     }
     Ok(stood_still)
 }

@@ -2,10 +2,7 @@
 //! (BILLING 15): months of rent are charged and servers are deleted by it.
 
 use crate::{
-    domain::{
-        billing::clock::{Clock, look},
-        time::Time,
-    },
+    domain::{billing::clock::Clock, time::Time},
     store::{SchedulerRow, StoreError, Tx},
 };
 
@@ -29,7 +26,7 @@ pub fn without_a_word(known: &SchedulerRow, bound: i64, now: Time) -> Option<Clo
         return Some(Clockwork::Stopped(known.jumped.unwrap_or_default()));
     }
     let is_noted = known.seen_at.is_some_and(|seen| now < seen.plus(NOTED_EVERY_SECONDS));
-    (is_noted && look(known.seen_at, now, bound) == Clock::Goes).then_some(Clockwork::Goes)
+    (is_noted && known.look(bound, now) == Clock::Goes).then_some(Clockwork::Goes)
 }
 
 /// Looks at the clock, and writes down what it shows or that it jumped.
@@ -41,7 +38,7 @@ pub fn watch_clock(tx: &mut Tx<'_>, bound: i64, now: Time) -> Result<Clockwork, 
     if let Some(found) = without_a_word(&known, bound, now) {
         return Ok(found);
     }
-    match look(known.seen_at, now, bound) {
+    match known.look(bound, now) {
         Clock::Goes => {
             tx.scheduler_see(now)?;
             Ok(Clockwork::Goes)
@@ -51,4 +48,14 @@ pub fn watch_clock(tx: &mut Tx<'_>, bound: i64, now: Time) -> Result<Clockwork, 
             Ok(Clockwork::Stopped(by))
         }
     }
+}
+
+/// The time by which somebody is paid back who must not wait: now, or while the clock is not believed the last moment at which
+/// it was.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn believed_time(tx: &Tx<'_>, bound: i64, now: Time) -> Result<Time, StoreError> {
+    let known = tx.scheduler_get()?;
+    Ok(if known.is_believed(bound, now) { now } else { known.seen_at.unwrap_or(now) })
 }

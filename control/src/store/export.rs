@@ -178,6 +178,7 @@ pub const NOT_EXPORTED: &[(&str, &str)] = &[
     ("ip_changes", "what an action is about; told with it"),
     ("join_tokens", "the provider's"),
     ("ledger_carried", "of the whole ledger, and nobody's"),
+    ("ledger_marks", "of the whole ledger, and nobody's"),
     ("letter_requests", "hashes, for an hour"),
     ("line_credits", "how a credit comes about; what came of it is in transfers"),
     ("link_sessions", "hashes of secrets"),

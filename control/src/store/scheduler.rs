@@ -1,7 +1,10 @@
 //! The scheduler's clock, and whether it stopped over it.
 
 use super::{Read, StoreError, Tx, row};
-use crate::domain::time::Time;
+use crate::domain::{
+    billing::clock::{Clock, look},
+    time::Time,
+};
 
 /// What is kept of the scheduler.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -12,8 +15,22 @@ pub struct SchedulerRow {
     pub stopped_at: Option<Time>,
     /// By how many seconds that clock had jumped.
     pub jumped: Option<i64>,
-    /// When the newest transfer was posted.
+    /// When the newest transfer was posted, unless an operator said that its time is wrong.
     pub ledger_at: Option<Time>,
+}
+
+impl SchedulerRow {
+    /// Compares the clock with what is known, whether or not it was stopped over it already.
+    #[must_use]
+    pub fn look(&self, bound: i64, now: Time) -> Clock {
+        look(self.seen_at, self.ledger_at, now, bound)
+    }
+
+    /// Whether the clock is believed.
+    #[must_use]
+    pub fn is_believed(&self, bound: i64, now: Time) -> bool {
+        self.stopped_at.is_none() && self.look(bound, now) == Clock::Goes
+    }
 }
 
 impl Read<'_> {
@@ -23,7 +40,8 @@ impl Read<'_> {
     /// When the store cannot be read.
     pub fn scheduler_get(&self) -> Result<SchedulerRow, StoreError> {
         let sql = "SELECT seen_at, stopped_at, jumped_seconds, \
-                   (SELECT created_at FROM transfers WHERE id = (SELECT max(id) FROM transfers)) FROM scheduler";
+                   (SELECT created_at FROM transfers WHERE id = (SELECT max(id) FROM transfers) \
+                   AND id > (SELECT coalesce(max(transfer_id), 0) FROM ledger_marks)) FROM scheduler";
         self.one(sql, [], |r| {
             let (seen_at, stopped_at) = (row::time_maybe(r, 0)?, row::time_maybe(r, 1)?);
             Ok(SchedulerRow { seen_at, stopped_at, jumped: r.get(2)?, ledger_at: row::time_maybe(r, 3)? })
@@ -49,15 +67,22 @@ impl Tx<'_> {
         self.run(sql, (now.0, jumped)).map(drop)
     }
 
-    /// Lets it go on from what the clock shows now. A newest transfer of more than `ahead` seconds later was posted by a
-    /// clock that was wrong, and the ledger follows this one from here.
+    /// Lets it go on from what the clock shows now.
     ///
     /// # Errors
     /// When the store cannot keep it.
-    pub fn scheduler_resume(&mut self, ahead: i64, now: Time) -> Result<(), StoreError> {
-        let sql = "UPDATE scheduler SET seen_at = ?1, stopped_at = NULL, jumped_seconds = NULL, unbelieved_transfer_id = \
-                   coalesce((SELECT id FROM transfers WHERE id = (SELECT max(id) FROM transfers) AND created_at > ?1 + ?2), \
-                   unbelieved_transfer_id)";
-        self.run(sql, (now.0, ahead)).map(drop)
+    pub fn scheduler_resume(&mut self, now: Time) -> Result<(), StoreError> {
+        self.run("UPDATE scheduler SET seen_at = ?1, stopped_at = NULL, jumped_seconds = NULL", [now.0]).map(drop)
+    }
+
+    /// Says that the transfers up to now were posted before now, whatever their times say: the ledger follows the clock from
+    /// here.
+    ///
+    /// # Errors
+    /// When the store cannot keep it.
+    pub fn ledger_mark(&mut self, now: Time) -> Result<(), StoreError> {
+        let sql = "INSERT INTO ledger_marks (transfer_id, resumed_at) SELECT id, ?1 FROM transfers \
+                   WHERE id = (SELECT max(id) FROM transfers) ON CONFLICT (transfer_id) DO NOTHING";
+        self.run(sql, [now.0]).map(drop)
     }
 }

@@ -235,10 +235,9 @@ async fn no_transfer_is_older_than_the_one_before_but_after_a_time_that_an_opera
     {
         store.write(move |tx| top_up_at(tx, 1, 100, reference, NOW.plus(after))).await.unwrap();
     }
-    // A day ahead: the clock gets there.
-    store.write(move |tx| tx.scheduler_resume(day, NOW)).await.unwrap();
+    store.write(|tx| tx.scheduler_resume(NOW)).await.unwrap();
     store.write(|tx| top_up_at(tx, 1, 100, "abcdefg", NOW.plus(20))).await.unwrap();
-    store.write(move |tx| tx.scheduler_resume(day, NOW.plus(-1))).await.unwrap();
+    store.write(|tx| tx.ledger_mark(NOW)).await.unwrap();
     for (reference, after) in [("abcdefgh", 30), ("abcdefghi", 20)] {
         store.write(move |tx| top_up_at(tx, 1, 100, reference, NOW.plus(after))).await.unwrap();
     }

@@ -180,7 +180,7 @@ impl Tx<'_> {
                    cause_key, server_id, description, balance_after_cents, created_at) \
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, coalesce((SELECT created_at FROM transfers \
                    WHERE id = (SELECT max(id) FROM transfers) AND created_at > ?12 \
-                   AND id > (SELECT coalesce(unbelieved_transfer_id, 0) FROM scheduler)), ?12)) \
+                   AND id > (SELECT coalesce(max(transfer_id), 0) FROM ledger_marks)), ?12)) \
                    ON CONFLICT (cause_key) DO NOTHING";
         let params = rusqlite::params![
             id.to_string(),

@@ -135,7 +135,8 @@ impl Read<'_> {
         Ok(self.count(sql, (account.to_string(), transfer.to_string()))? > 0)
     }
 
-    /// The last movement of a wallet from one second on and before another; the beginning when there is none.
+    /// The last movement of a wallet from one second on and before another, or what an operator said to be older than that; the
+    /// beginning when there is none.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -146,7 +147,9 @@ impl Read<'_> {
             )
         };
         let (took, gave) = (half("to_account_id"), half("from_account_id"));
-        let sql = format!("SELECT max({took}, {gave}) FROM accounts a WHERE a.uuid = ?1");
+        let marked =
+            "(SELECT coalesce(max(transfer_id), 0) FROM ledger_marks WHERE resumed_at >= ?2 AND resumed_at < ?3)";
+        let sql = format!("SELECT max({took}, {gave}, {marked}) FROM accounts a WHERE a.uuid = ?1");
         let found = self.maybe(&sql, (account.to_string(), from.0, until.0), |r| Ok(LedgerPlace(r.get(0)?)))?;
         Ok(found.unwrap_or_default())
     }

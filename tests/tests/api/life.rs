@@ -27,6 +27,10 @@ struct World {
 impl World {
     async fn with(dollars: &str, change: impl FnOnce(&mut Rules)) -> Self {
         let control = TestControl::with_settings(|settings| change(&mut settings.billing)).await;
+        Self::of(control, dollars).await
+    }
+
+    async fn of(control: TestControl, dollars: &str) -> Self {
         let host = control.host("host-1").await;
         let ada = control.customer("ada", dollars).await;
         Self { control, host, ada }
@@ -34,10 +38,9 @@ impl World {
 
     /// A customer with money, at the time of the test's choice.
     async fn at(when: &str, dollars: &str) -> Self {
-        let world = Self::with(dollars, |_| ()).await;
-        world.control.clock.set(when.parse().unwrap());
-        world.host.alive().await;
-        world
+        let control = TestControl::start().await;
+        control.clock.set(when.parse().unwrap());
+        Self::of(control, dollars).await
     }
 
     /// A server that is online from now on.
@@ -397,12 +400,43 @@ async fn a_clock_that_jumps_stops_everything_until_an_operator_says_otherwise() 
     // The clock is put right.
     world.control.clock.advance(-365 * DAY);
     assert!(world.control.bill().await.stopped.is_some(), "a person has to look");
-    let resumed = world.operate("/scheduler/resume", json!({})).await;
+    let resumed = world.operate("/scheduler/resume", json!({"ledger_was_ahead": true})).await;
     assert_eq!(resumed.data()["state"], "running");
     assert_eq!(world.control.bill().await.stopped, None);
     world.control.clock.advance(-601);
     assert_eq!(world.control.bill().await.stopped, Some(-601), "back is a jump, too");
     world.verified().await;
+}
+
+#[tokio::test]
+async fn by_a_clock_that_nobody_believes_nothing_is_priced_and_nobody_gains_a_month() {
+    let world = World::at("2026-06-10 12:00:00", "100.00").await;
+    let server = world.server("web1", None).await;
+    world.days(10).await;
+    let before = world.balance().await;
+    world.control.clock.advance(-11 * DAY);
+    let larger = json!({"package_slug": "edge"});
+    let refused = world.post(server, "change-package", larger).await;
+    assert_eq!((refused.status.as_u16(), refused.code()), (503, "unavailable"), "{}", refused.text);
+    assert!(refused.text.contains("clock"), "{}", refused.text);
+    let destroyed = world.post(server, "destroy", json!({})).await;
+    assert_eq!(destroyed.status, 200, "{}", destroyed.text);
+    world.host.obey().await;
+    assert_eq!(world.balance().await, before, "the month that had begun is not ahead again");
+    world.control.clock.advance(11 * DAY);
+    world.verified().await;
+}
+
+#[tokio::test]
+async fn an_order_that_is_under_way_when_the_clock_jumps_begins_when_it_was_under_way() {
+    let world = World::at("2026-06-10 12:00:00", "100.00").await;
+    let ordered = world.control.order(&world.ada, "starter", "web1").await;
+    world.control.clock.advance(365 * DAY);
+    world.host.obey().await;
+    let path = format!("/servers/{ordered}");
+    let shown = world.control.api("GET", &path).by(&world.ada).send().await;
+    let until = shown.data()["billing_date"].as_str().unwrap_or_default();
+    assert!(until.starts_with("2026-07-10 12:"), "a month, and not thirteen: {}", shown.text);
 }
 
 #[tokio::test]

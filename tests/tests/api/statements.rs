@@ -176,7 +176,7 @@ async fn a_clock_that_is_set_back_over_a_months_end_adds_nothing_to_the_month_th
     }
     control.clock.set("2026-06-30 23:40:00".parse().unwrap());
     // A day or less ahead: the clock catches up, so the ledger waits for it also after an operator's word.
-    let resumed = control.operator("POST", "/scheduler/resume").send().await;
+    let resumed = control.operator("POST", "/scheduler/resume").json(&json!({})).send().await;
     assert_eq!(
         (&resumed.data()["state"], &resumed.data()["ledger_at"]),
         (&json!("running"), &json!("2026-07-01 00:05:00"))
@@ -192,26 +192,61 @@ async fn a_clock_that_is_set_back_over_a_months_end_adds_nothing_to_the_month_th
 
 #[tokio::test]
 async fn what_was_posted_by_a_clock_a_year_ahead_belongs_to_the_month_in_which_it_was_posted() {
+    // Spent in the same month from money that came in next year by its time; and not spent at all.
+    for spends in [true, false] {
+        let control = TestControl::start().await;
+        let customer = control.customer("ada", "0").await;
+        control.bill().await;
+        control.clock.advance(365 * DAY);
+        assert!(control.bill().await.stopped.is_some());
+        control.top_up(customer.account, "10", "bank/ahead").await;
+        control.clock.advance(-365 * DAY);
+        let resume = |body: Value| control.operator("POST", "/scheduler/resume").json(&body).send();
+        let unsaid = resume(json!({})).await;
+        assert_eq!(unsaid.status, 409, "either could be wrong: {}", unsaid.text);
+        assert!(unsaid.text.contains("--ledger-was-ahead"), "{}", unsaid.text);
+        assert_eq!(resume(json!({"ledger_was_ahead": true})).await.data()["state"], "running");
+        let list = get(&control, &customer, "/statements").await;
+        assert_eq!(amounts_of(&list, "closing_balance"), [10.0], "what the wallet holds");
+        let _host = control.host("host-1").await;
+        if spends {
+            control.order(&customer, "starter", "web1").await;
+        }
+        let left = if spends { 3.05 } else { 10.0 };
+        let june = month(&control, &customer, "2026-06").await;
+        assert_eq!((&june["opening_balance"], &june["closing_balance"]), (&json!(0.0), &json!(left)));
+        control.clock.advance(25 * DAY);
+        control.bill().await;
+        let list = get(&control, &customer, "/statements").await;
+        assert_eq!(amounts_of(&list, "closing_balance"), [left, left]);
+        assert_eq!(month(&control, &customer, "2026-06").await, june);
+        assert_eq!(control.operator("GET", "/ledger/verify").send().await.data()["differences"], json!([]));
+    }
+}
+
+#[tokio::test]
+async fn a_ledger_far_ahead_of_the_clock_stops_the_scheduler_although_no_look_saw_it_jump() {
     let control = TestControl::start().await;
     let customer = control.customer("ada", "0").await;
     control.bill().await;
-    control.clock.advance(365 * DAY);
-    assert!(control.bill().await.stopped.is_some());
+    control.clock.advance(2 * DAY);
     control.top_up(customer.account, "10", "bank/ahead").await;
-    control.clock.advance(-365 * DAY);
-    let _ = control.operator("POST", "/scheduler/resume").send().await.data();
-    let list = get(&control, &customer, "/statements").await;
-    assert_eq!(amounts_of(&list, "closing_balance"), [10.0], "what the wallet holds");
-    // Spent now, from money that came in next year by its time.
-    let _host = control.host("host-1").await;
-    let order = json!({"type": "vps", "package_slug": "starter", "os_image_key": "debian-12", "hostname": "a"});
-    assert_eq!(control.api("POST", "/servers").by(&customer).json(&order).send().await.status.as_u16(), 200);
-    let june = month(&control, &customer, "2026-06").await;
-    assert_eq!((&june["opening_balance"], &june["closing_balance"]), (&json!(0.0), &json!(3.05)));
-    control.clock.advance(25 * DAY);
-    control.bill().await;
-    let list = get(&control, &customer, "/statements").await;
-    assert_eq!(amounts_of(&list, "closing_balance"), [3.05, 3.05]);
-    assert_eq!(month(&control, &customer, "2026-06").await, june);
-    assert_eq!(control.operator("GET", "/ledger/verify").send().await.data()["differences"], json!([]));
+    control.clock.advance(-2 * DAY);
+    assert_eq!(control.bill().await.stopped, Some(-2 * DAY));
+    // The clock was wrong, and is set right: nothing has to be said of the ledger.
+    control.clock.advance(2 * DAY);
+    let resumed = control.operator("POST", "/scheduler/resume").json(&json!({})).send().await;
+    assert_eq!(resumed.data()["state"], "running");
+    assert_eq!(control.bill().await.stopped, None);
+}
+
+#[tokio::test]
+async fn a_month_that_was_over_stays_over_by_a_clock_that_was_set_back() {
+    let control = TestControl::start().await;
+    let customer = control.customer("ada", "5").await;
+    control.clock.advance(35 * DAY);
+    control.top_up(customer.account, "1", "bank/july").await;
+    let seen = get(&control, &customer, "/statements").await;
+    control.clock.advance(-20 * DAY);
+    assert_eq!(get(&control, &customer, "/statements").await.data(), seen.data());
 }

@@ -6,13 +6,7 @@ use csp_agent::machine::OffCause;
 use csp_control::{
     clock::SetClock,
     config::AccountLimits,
-    domain::{
-        billing::{destroy::DestroyCredit, rules::Rules},
-        catalog::ServiceType,
-        hostname::Hostname,
-        server::Request,
-        time::Time,
-    },
+    domain::{billing::rules::Rules, catalog::ServiceType, hostname::Hostname, server::Request, time::Time},
     entropy::{Entropy, SeededEntropy},
     service::{
         add_extra_ip::add_extra_ip,
@@ -200,7 +194,7 @@ impl History {
         let store = &self.control.store;
         let done = if request == Request::Destroy {
             store
-                .write(move |tx| destroy_server(tx, account, server, DestroyCredit::default(), draw.clone(), now))
+                .write(move |tx| destroy_server(tx, account, server, &Rules::default(), draw.clone(), now))
                 .await
                 .is_ok()
         } else {

@@ -7,8 +7,8 @@ use crate::domain::time::{DAY, MINUTE, Time};
 const BACK_SECONDS_MAX: i64 = 10 * MINUTE;
 
 /// The ledger never goes back: by a clock that was set back, what is posted bears the newest transfer's time until the clock
-/// has passed it. When that lies further ahead than this, an operator who believes the clock says that the transfer's time
-/// was wrong, and the ledger follows the clock from there.
+/// has passed it. When that lies further ahead than this, either the clock or the ledger is wrong, and only a person can say
+/// which.
 pub const LEDGER_AHEAD_SECONDS_MAX: i64 = DAY;
 
 /// What came of a look at the clock.
@@ -20,12 +20,25 @@ pub enum Clock {
     Jumped(i64),
 }
 
-/// Compares the clock with the last time that was seen on it. `bound` is how long, in seconds, the control plane may have
-/// been down before what fell due meanwhile needs a person's word.
+/// Compares the clock with the last time that was seen on it, and with that of the ledger's newest transfer. `bound` is how
+/// long, in seconds, the control plane may have been down before what fell due meanwhile needs a person's word.
 #[must_use]
-pub fn look(seen: Option<Time>, now: Time, bound: i64) -> Clock {
-    let by = seen.map_or(0, |seen| now.0.saturating_sub(seen.0));
-    if (-BACK_SECONDS_MAX..=bound).contains(&by) { Clock::Goes } else { Clock::Jumped(by) }
+pub fn look(seen: Option<Time>, ledger: Option<Time>, now: Time, bound: i64) -> Clock {
+    let since = |known: Option<Time>| known.map_or(0, |known| now.0.saturating_sub(known.0));
+    let by = since(seen);
+    if !(-BACK_SECONDS_MAX..=bound).contains(&by) {
+        Clock::Jumped(by)
+    } else if is_far_ahead(ledger, now) {
+        Clock::Jumped(since(ledger))
+    } else {
+        Clock::Goes
+    }
+}
+
+/// Whether the ledger is so far ahead of the clock that one of them is wrong.
+#[must_use]
+pub fn is_far_ahead(ledger: Option<Time>, now: Time) -> bool {
+    ledger.is_some_and(|at| at > now.plus(LEDGER_AHEAD_SECONDS_MAX))
 }
 
 #[cfg(test)]
@@ -45,7 +58,14 @@ mod tests {
         ];
         for (by, want) in table {
             let now = Time(by.unwrap_or(7));
-            assert_eq!(look(by.map(|_| Time(0)), now, 3 * DAY), want, "{by:?}");
+            assert_eq!(look(by.map(|_| Time(0)), None, now, 3 * DAY), want, "{by:?}");
+        }
+        for (ahead, want) in [(-9 * DAY, Clock::Goes), (DAY, Clock::Goes), (DAY + 1, Clock::Jumped(-DAY - 1))] {
+            assert_eq!(
+                look(Some(Time(0)), Some(Time(ahead)), Time(0), 3 * DAY),
+                want,
+                "a ledger that is {ahead} s ahead"
+            );
         }
     }
 }

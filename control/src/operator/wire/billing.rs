@@ -14,7 +14,7 @@ pub struct Scheduler {
     pub stopped_at: Option<String>,
     /// By how many seconds the clock had jumped.
     pub jumped_seconds: Option<i64>,
-    /// When the ledger's newest transfer was posted, UTC; null before the first.
+    /// When the ledger's newest transfer was posted, UTC; null before the first, and for one whose time was called wrong.
     pub ledger_at: Option<String>,
     /// Services that wait for a look.
     pub due: usize,
@@ -22,6 +22,15 @@ pub struct Scheduler {
     pub letters_waiting: usize,
     /// Letters that were given up; `csp-control mail list` shows them.
     pub letters_given_up: usize,
+}
+
+/// `POST /scheduler/resume`
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResumeScheduler {
+    /// A newest transfer far ahead of the clock was posted by a clock that was wrong; without it that is refused.
+    #[serde(default)]
+    pub ledger_was_ahead: bool,
 }
 
 /// `POST /servers/{uuid}/lock` and `/unlock`

@@ -216,7 +216,7 @@ impl World {
 
     fn look(&mut self, now: Time) {
         let rules = Rules::default();
-        if let (false, Clock::Jumped(by)) = (self.stopped, look(self.seen, now, rules.clock_jump_max)) {
+        if let (false, Clock::Jumped(by)) = (self.stopped, look(self.seen, None, now, rules.clock_jump_max)) {
             self.stopped = true;
             self.said.push(format!("stopped: the clock jumped by {} d", by / DAY));
         }

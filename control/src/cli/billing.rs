@@ -192,7 +192,11 @@ fn announced(done: &Announced, what: &str) -> String {
         (_, None) if done.passed_by.is_empty() => return format!("No {what} of it are in use: nobody was told."),
         (_, None) => return format!("{passed}Nobody was told: each keeps its price, for the reason above."),
     };
-    format!("{passed}Announced to the owners of {} {what}; it begins {begins}.", done.announced)
+    let of = match done.announced {
+        1 => format!("the owner of one of the {what}"),
+        many => format!("the owners of {many} {what}"),
+    };
+    format!("{passed}Announced to {of}; it begins {begins}.")
 }
 
 pub(super) fn mail(client: &Client<'_>, command: &MailCommand, json: bool) -> Result<(), CommandError> {

@@ -9,7 +9,7 @@ pub struct Label(String);
 /// A text that is no label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a name has 1 to 100 characters, one of them visible, and no line breaks, control characters or marks of direction"
+    "must be one line of 1 to 100 characters, one of them visible, without control characters or marks of direction"
 )]
 pub struct BadLabel;
 

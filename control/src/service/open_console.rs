@@ -120,7 +120,10 @@ pub fn console_may_stay(read: &Read<'_>, server: ServerId, right: ConsoleRight, 
 fn stands(read: &Read<'_>, right: ConsoleRight, now: Time) -> Result<bool, StoreError> {
     match right {
         ConsoleRight::Key(key) => read.api_key_is_open(key, now),
-        ConsoleRight::Link(link) => read.share_link_grants(link, Permission::Console, now),
+        ConsoleRight::Link { session, .. } => {
+            let visit = read.link_session_get(session, now)?;
+            Ok(visit.is_some_and(|visit| visit.permissions.grant(Permission::Console)))
+        }
         ConsoleRight::SignIn(browser) => read.sign_in_is_open(browser, now),
     }
 }

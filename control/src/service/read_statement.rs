@@ -51,9 +51,11 @@ impl Span {
     }
 }
 
-/// The month that is not over: the ledger's, when the clock was set back behind it.
-fn current(read: &Read<'_>, now: Time) -> Result<Month, StoreError> {
-    Ok(Month::of(read.scheduler_get()?.ledger_at.map_or(now, |at| at.max(now))))
+/// The first month of an account, and the one that is not over. By a clock that was set back the ledger's is not over, and an
+/// account that was opened by a clock that was ahead has no earlier one.
+fn span_of_life(read: &Read<'_>, account: &Account, now: Time) -> Result<(Month, Month), StoreError> {
+    let current = Month::of(read.scheduler_get()?.ledger_at.map_or(now, |at| at.max(now)));
+    Ok((Month::of(account.created_at).min(current), current))
 }
 
 fn closing(opening: Cents, moved: &Movement, month: Month) -> Result<Cents, StoreError> {
@@ -65,7 +67,7 @@ fn closing(opening: Cents, moved: &Movement, month: Month) -> Result<Cents, Stor
 /// # Errors
 /// When the store cannot be read.
 pub fn list_statements(read: &Read<'_>, account: &Account, now: Time) -> Result<Vec<Summary>, StoreError> {
-    let (first, current) = (Month::of(account.created_at), current(read, now)?);
+    let (first, current) = span_of_life(read, account, now)?;
     let (mut opening, mut place) = (Cents::ZERO, LedgerPlace::default());
     let mut all = Vec::new();
     for month in first.until(current).into_iter().rev() {
@@ -89,13 +91,13 @@ pub fn read_statement(
     month: Month,
     now: Time,
 ) -> Result<Option<Statement>, StoreError> {
-    let (first, current) = (Month::of(account.created_at), current(read, now)?);
+    let (first, current) = span_of_life(read, account, now)?;
     if month < first || month > current {
         return Ok(None);
     }
     let before = read.transfer_last(account.id, Time(i64::MIN), month.span().0)?;
     let span = Span::following(read, account, before, (month, current))?;
-    let opening = closing(Cents::ZERO, &read.transfer_sums(account.id, LedgerPlace::default(), span.after)?, month)?;
+    let opening = read.transfer_balance(account.id, span.after)?;
     let moved = read.transfer_sums(account.id, span.after, span.last)?;
     let closing = closing(opening, &moved, month)?;
     let lines = read.transfer_span(account.id, span.after, span.last)?;

@@ -110,6 +110,19 @@ fn catalog() -> Catalog {
     }
 }
 
+fn hello(machine: &str) -> Hello {
+    Hello {
+        protocol: 1,
+        machine_id: machine.to_owned(),
+        boot_id: "boot-1".to_owned(),
+        agent_version: "0.1.0".to_owned(),
+        capacity: Capacity { cpus: 2, ram_mib: 2048, disk_gib: 100 },
+        virt: Virt::Qemu,
+        passwords: false,
+        networks: false,
+    }
+}
+
 impl World {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -140,17 +153,7 @@ impl World {
     }
 
     async fn connect(&mut self, now: Time) {
-        let hello = Hello {
-            protocol: 1,
-            machine_id: "machine-1".to_owned(),
-            boot_id: "boot-1".to_owned(),
-            agent_version: "0.1.0".to_owned(),
-            capacity: Capacity { cpus: 2, ram_mib: 2048, disk_gib: 100 },
-            virt: Virt::Qemu,
-            passwords: false,
-            networks: false,
-        };
-        let host = self.host;
+        let (host, hello) = (self.host, hello("machine-1"));
         self.session = self
             .store
             .write(move |tx| {
@@ -437,6 +440,37 @@ async fn a_stale_connection_or_another_hosts_server_changes_nothing() {
     let stranger = ServerId(uuid::Uuid::from_u128(9));
     let foreign = Observed { server: stranger, ..seen };
     assert_eq!(world.report(world.session, foreign, NOW).await.foreign, [stranger]);
+}
+
+/// A disk that was cloned, key and all.
+#[tokio::test]
+async fn another_machine_with_a_hosts_key_opens_no_session_and_is_told_of() {
+    let mut world = World::new().await;
+    let server = world.order(NOW).await.unwrap().server;
+    let (host, later) = (world.host, NOW.plus(60));
+    let came = world.store.write(move |tx| open_session(tx, KeyPin::of(b"key"), &hello("machine-2"), later)).await;
+    assert_eq!(came.unwrap(), Opening::Stranger);
+    assert!(Opening::Stranger.opened().is_err(), "it is refused");
+    let stranger = async |world: &World| {
+        let hosts = world.store.read(|r| r.host_list()).await.unwrap();
+        hosts.into_iter().find(|known| known.id == host).unwrap().stranger_at
+    };
+    assert_eq!(stranger(&world).await, Some(later), "and that is kept");
+    assert!(
+        !world.report(world.session, world.reached(server).await, later).await.stale,
+        "the host's own session goes on"
+    );
+    world.connect(later).await;
+    assert_eq!(stranger(&world).await, Some(later), "the machine may still be there");
+    let shown = async |world: &World, at: Time| {
+        let hosts = world.store.read(|r| r.host_list()).await.unwrap();
+        let standing = hosts.into_iter().find(|known| known.id == host).unwrap().standing(at);
+        standing.has_stranger
+    };
+    assert!(
+        shown(&world, later).await && !shown(&world, later.plus(DAY)).await,
+        "told of while it tries again and again"
+    );
 }
 
 #[tokio::test]

@@ -44,8 +44,13 @@ impl Read<'_> {
 pub enum ConsoleRight {
     /// A key of the account.
     Key(ApiKeyId),
-    /// A management link.
-    Link(ShareLinkId),
+    /// A browser's session of a management link.
+    Link {
+        /// Which link.
+        link: ShareLinkId,
+        /// The session's hash.
+        session: Sha256,
+    },
     /// A browser in which somebody has signed in.
     SignIn(SignInId),
 }
@@ -65,7 +70,7 @@ impl std::fmt::Display for ConsoleRight {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Key(key) => write!(f, "key {key}"),
-            Self::Link(link) => write!(f, "link {link}"),
+            Self::Link { link, .. } => write!(f, "link {link}"),
             Self::SignIn(browser) => write!(f, "sign-in {browser}"),
         }
     }
@@ -85,14 +90,14 @@ impl Tx<'_> {
     ) -> Result<(), StoreError> {
         self.run("DELETE FROM console_tickets WHERE expires_at <= ?1", [now.0])?;
         let server = self.key_of("servers", &ticket.server.to_string())?;
-        let (key, link, browser) = match ticket.right {
+        let (key, session, browser) = match ticket.right {
             ConsoleRight::Key(key) => (Some(self.key_of("api_keys", &key.to_string())?), None, None),
-            ConsoleRight::Link(link) => (None, Some(self.key_of("share_links", &link.to_string())?), None),
+            ConsoleRight::Link { session, .. } => (None, Some(self.link_session_key(session)?), None),
             ConsoleRight::SignIn(browser) => (None, None, Some(self.key_of("sign_ins", &browser.to_string())?)),
         };
-        let sql = "INSERT INTO console_tickets (hash, server_id, api_key_id, link_id, sign_in_id, expires_at) \
+        let sql = "INSERT INTO console_tickets (hash, server_id, api_key_id, link_session_id, sign_in_id, expires_at) \
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-        self.insert(sql, (hash.0, server, key, link, browser, expires_at.0)).map(drop)
+        self.insert(sql, (hash.0, server, key, session, browser, expires_at.0)).map(drop)
     }
 
     /// Uses a ticket up. None when there is none with this hash, or it is too old.
@@ -100,15 +105,16 @@ impl Tx<'_> {
     /// # Errors
     /// When the store cannot keep it.
     pub fn console_ticket_take(&mut self, hash: Sha256, now: Time) -> Result<Option<ConsoleTicket>, StoreError> {
-        let sql = "SELECT s.uuid, a.uuid, k.uuid, l.uuid, b.uuid FROM console_tickets t JOIN servers s ON s.id = t.server_id \
+        let sql = "SELECT s.uuid, a.uuid, k.uuid, l.uuid, c.hash, b.uuid FROM console_tickets t JOIN servers s ON s.id = t.server_id \
                    JOIN accounts a ON a.id = s.account_id LEFT JOIN api_keys k ON k.id = t.api_key_id \
-                   LEFT JOIN share_links l ON l.id = t.link_id LEFT JOIN sign_ins b ON b.id = t.sign_in_id WHERE t.hash = ?1 AND t.expires_at > ?2";
+                   LEFT JOIN link_sessions c ON c.id = t.link_session_id LEFT JOIN share_links l ON l.id = c.link_id \
+                   LEFT JOIN sign_ins b ON b.id = t.sign_in_id WHERE t.hash = ?1 AND t.expires_at > ?2";
         let found = self.maybe(sql, (hash.0, now.0), |r| {
             let (server, account) = (row::parsed(r, 0)?, row::parsed(r, 1)?);
             let right = match (row::parsed_maybe(r, 2)?, row::parsed_maybe(r, 3)?) {
                 (Some(key), _) => ConsoleRight::Key(key),
-                (None, Some(link)) => ConsoleRight::Link(link),
-                (None, None) => ConsoleRight::SignIn(row::parsed(r, 4)?),
+                (None, Some(link)) => ConsoleRight::Link { link, session: Sha256(r.get(4)?) },
+                (None, None) => ConsoleRight::SignIn(row::parsed(r, 5)?),
             };
             Ok(ConsoleTicket { server, account, right })
         })?;

@@ -25,8 +25,8 @@ fn side(account: Option<AccountId>, book: Option<String>) -> Side {
 }
 
 pub(super) const ENTRIES: &str = "SELECT t.id, t.uuid, f.uuid, t.from_book, g.uuid, t.to_book, t.amount_cents, t.cause, t.cause_key, \
-     s.uuid, o.uuid, t.balance_after_cents, t.created_at, t.description, s.hostname, k.cause_key FROM transfers t \
-     LEFT JOIN told_causes k ON k.transfer_id = t.id \
+     s.uuid, o.uuid, t.balance_after_cents, t.created_at, t.description, s.hostname, k.cause_key, m.transfer_id IS NOT NULL FROM transfers t \
+     LEFT JOIN told_causes k ON k.transfer_id = t.id LEFT JOIN ledger_marks m ON m.transfer_id = t.id \
      LEFT JOIN accounts f ON f.id = t.from_account_id LEFT JOIN accounts g ON g.id = t.to_account_id \
      LEFT JOIN servers s ON s.id = t.server_id LEFT JOIN accounts o ON o.id = s.account_id";
 
@@ -45,6 +45,7 @@ pub(super) fn entry(r: &Row<'_>) -> Result<(LedgerPlace, Entry), StoreError> {
         description: r.get(13)?,
         told: r.get(15)?,
         at: row::time(r, 12)?,
+        is_marked: r.get(16)?,
     };
     Ok((LedgerPlace(r.get(0)?), entry))
 }

@@ -9,11 +9,7 @@ use csp_shared::{
 use rusqlite::Row;
 
 use super::{Read, StoreError, Tx, row};
-use crate::domain::{
-    label::Label,
-    share_link::{Permission, Permissions},
-    time::Time,
-};
+use crate::domain::{label::Label, share_link::Permissions, time::Time};
 
 /// Browsers that one link may be open in at once; the oldest makes room for the next.
 const SESSIONS_OF_LINK_MAX: u32 = 100;
@@ -138,13 +134,12 @@ impl Read<'_> {
         self.maybe(&sql, (hash.0, now.0), visit)
     }
 
-    /// Whether a link opens, and allows this.
+    /// The row of a browser's session.
     ///
     /// # Errors
-    /// When the store cannot be read.
-    pub fn share_link_grants(&self, id: ShareLinkId, permission: Permission, now: Time) -> Result<bool, StoreError> {
-        let found = self.maybe(&format!("{ROWS} WHERE l.uuid = ?1 AND {OPEN}"), (id.to_string(), now.0), link)?;
-        Ok(found.is_some_and(|link| link.permissions.grant(permission)))
+    /// When the store cannot be read, or holds no such session.
+    pub(super) fn link_session_key(&self, hash: Sha256) -> Result<i64, StoreError> {
+        self.one("SELECT id FROM link_sessions WHERE hash = ?1", [hash.0], |r| Ok(r.get(0)?))
     }
 
     /// What the browser with this session stands on: nothing once the session, its link or its server has ended.

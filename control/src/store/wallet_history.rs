@@ -24,6 +24,8 @@ pub struct TransferRow {
     pub key: String,
     /// The server that it is about.
     pub server: Option<ServerId>,
+    /// What that is called.
+    pub hostname: Option<String>,
     /// In words.
     pub description: String,
     /// When.
@@ -66,7 +68,8 @@ const BEFORE: &str = " AND (?6 IS NULL OR t.id < (SELECT id FROM transfers WHERE
 fn columns(is_credit: u8) -> String {
     format!(
         "t.id, {is_credit}, t.uuid, t.amount_cents, t.balance_after_cents, t.cause, t.cause_key, \
-         (SELECT uuid FROM servers WHERE id = t.server_id), t.description, t.created_at"
+         (SELECT uuid FROM servers WHERE id = t.server_id), t.description, t.created_at, \
+         (SELECT hostname FROM servers WHERE id = t.server_id)"
     )
 }
 
@@ -81,6 +84,7 @@ fn read(r: &Row<'_>) -> Result<TransferRow, StoreError> {
         server: row::parsed_maybe(r, 7)?,
         description: r.get(8)?,
         created_at: row::time(r, 9)?,
+        hostname: r.get(10)?,
     })
 }
 
@@ -151,6 +155,21 @@ impl Read<'_> {
             "(SELECT coalesce(max(transfer_id), 0) FROM ledger_marks WHERE resumed_at >= ?2 AND resumed_at < ?3)";
         let sql = format!("SELECT max({took}, {gave}, {marked}) FROM accounts a WHERE a.uuid = ?1");
         let found = self.maybe(&sql, (account.to_string(), from.0, until.0), |r| Ok(LedgerPlace(r.get(0)?)))?;
+        Ok(found.unwrap_or_default())
+    }
+
+    /// What a wallet held after its last movement up to a place.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn transfer_balance(&self, account: AccountId, last: LedgerPlace) -> Result<Cents, StoreError> {
+        let half =
+            |column: &str| format!("(SELECT coalesce(max(id), 0) FROM transfers WHERE {column} = a.id AND id <= ?2)");
+        let (took, gave) = (half("to_account_id"), half("from_account_id"));
+        let sql = format!(
+            "SELECT t.balance_after_cents FROM accounts a JOIN transfers t ON t.id = max({took}, {gave}) WHERE a.uuid = ?1"
+        );
+        let found = self.maybe(&sql, (account.to_string(), last.0), |r| row::cents(r, 0))?;
         Ok(found.unwrap_or_default())
     }
 

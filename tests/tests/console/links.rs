@@ -1,4 +1,4 @@
-//! A screen that was opened through a management link: it is seen by the link's right, and ends with it.
+//! A screen that was opened through a management link: it is seen by the right of a browser's session, and ends with that.
 
 use std::time::Duration;
 
@@ -84,6 +84,32 @@ async fn a_screen_ends_with_its_link_and_no_other_one_does() {
     ends(&mut by_expiring).await;
     by_key.send(b"and still").await;
     assert_eq!(by_key.read(9).await, b"and still");
+    shows.abort();
+}
+
+/// Somebody looks at the screen on a borrowed computer and leaves the page: the tab that shows the screen is no way back in.
+#[tokio::test]
+async fn a_screen_ends_when_its_browser_leaves_or_its_session_is_over_and_no_other_browsers_does() {
+    let (rig, server) = Rig::with_server().await;
+    let screen = rig.screens.on(server);
+    let left = Link::follow(&rig, server, None).await;
+    let stays = Link::follow(&rig, server, None).await;
+    let mut by_left = rig.viewer_with(&left.ticket).await;
+    let _first = accepted(&screen).await;
+    let mut by_staying = rig.viewer_with(&stays.ticket).await;
+    let second = accepted(&screen).await;
+    let shows = tokio::spawn(crate::rig::echo(second));
+    let unused = left.again(&rig, &left.cookie).await.json["ticket"].as_str().unwrap().to_owned();
+
+    assert_eq!(send(&rig, "/manage/leave", &left.cookie, &left.word).await.status.as_u16(), 200);
+    ends(&mut by_left).await;
+    let (code, name) = rig.viewer_with(&unused).await.closed().await;
+    assert_eq!((code, name.as_str()), BAD, "a ticket goes with the session");
+    by_staying.send(b"still there").await;
+    assert_eq!(by_staying.read(11).await, b"still there");
+
+    rig.control.clock.advance(12 * 60 * 60 + 1);
+    ends(&mut by_staying).await;
     shows.abort();
 }
 

@@ -1,4 +1,4 @@
-//! `POST /manage/console`: leads to the console's page, with a ticket that ends with the link; and `POST /manage/ticket`, by
+//! `POST /manage/console`: leads to the console's page, with a ticket that ends with the browser's session; and `POST /manage/ticket`, by
 //! which that page comes back after a break.
 //!
 //! The page is told the word of our forms, so that it comes back to the server that it showed: in a browser that has opened
@@ -75,7 +75,7 @@ async fn ticket(app: &App, browser: &Browser) -> Result<Secret, Refused> {
     let (session, from, draw, now) = (browser.session, browser.client.address, app.draw(), app.now());
     let issued = app.store.write::<_, Refused>(move |tx| {
         let visit = admit_visitor(tx, session, Permission::Console, now)?;
-        let right = ConsoleRight::Link(visit.link);
+        let right = ConsoleRight::Link { link: visit.link, session };
         let issued = issue_console_ticket(tx, visit.account, right, visit.server, draw.clone(), now)?;
         note_visit(tx, visit.link, None, from, now)?;
         Ok(issued)

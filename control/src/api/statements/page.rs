@@ -11,7 +11,7 @@ use crate::{
 
 const STYLE: &str = "body{font:11pt/1.4 sans-serif;margin:2em auto;max-width:60em;padding:0 1em;color:#111;background:#fff}\
     table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3em .6em;border-bottom:1px solid #ccc;\
-    vertical-align:top}.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}\
+    vertical-align:top}td:first-child{white-space:nowrap}small{color:#555}.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}\
     thead{display:table-header-group}tr{break-inside:avoid}@page{margin:15mm}";
 
 /// What a browser may do with the page: show it.
@@ -48,7 +48,8 @@ pub(super) fn html(account: &Account, statement: &Statement) -> String {
 
 fn row(row: &TransferRow) -> String {
     let sign = if row.is_credit { "" } else { "\u{2212}" };
-    let server = row.server.map(|server| server.to_string()).unwrap_or_default();
+    let name = row.hostname.as_deref().map(escaped).unwrap_or_default();
+    let server = row.server.map(|server| format!("{name}<br><small>{server}</small>")).unwrap_or_default();
     format!(
         "<tr><td>{}</td><td>{}</td><td>{server}</td><td class=\"n\">{sign}{}</td><td class=\"n\">{}</td></tr>\n",
         row.created_at,

@@ -39,6 +39,7 @@ fn entry(number: u128, from: Side, to: Side, amount: i64, cause: &Cause, after: 
         description: String::new(),
         told: cause.is_told().then(|| cause.to_string()),
         at: Time(1_781_092_800),
+        is_marked: false,
     }
 }
 
@@ -75,6 +76,37 @@ fn found(entries: &[Entry], sums: &Sums) -> Vec<Difference> {
 fn a_ledger_that_agrees_with_itself_has_no_difference() {
     assert_eq!(found(&history(), &sums()), []);
     assert_eq!(found(&[], &Sums { wallets: vec![(ADA, 0, 0)] }), []);
+}
+
+#[test]
+fn a_transfer_is_as_old_as_its_id_or_as_the_one_before_and_after_a_mark_as_its_id_alone() {
+    let drawn = |at: i64| {
+        let seconds = u64::try_from(at).unwrap();
+        TransferId(Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, 0)))
+    };
+    // What the ids say, what the rows say, whether the second is marked; then which is wrong.
+    let table = [
+        ([10, 20, 30], [10, 20, 30], false, None),
+        ([10, 90, 30], [10, 90, 90], false, None),
+        ([10, 90, 30], [10, 90, 30], false, Some(2)),
+        ([10, 90, 30], [10, 90, 30], true, None),
+        ([10, 90, 30], [10, 90, 90], true, Some(2)),
+        ([10, 20, 30], [10, 21, 30], false, Some(1)),
+        ([10, 20, 30], [10, 20, 20], false, Some(2)),
+    ];
+    for (ids, at, second_is_marked, wrong) in table {
+        let mut entries = history();
+        entries.truncate(3);
+        for (index, entry) in entries.iter_mut().enumerate() {
+            (entry.transfer, entry.at) = (drawn(ids[index]), Time(at[index]));
+            entry.is_marked = index == 1 && second_is_marked;
+        }
+        let told = found(&entries, &Sums { wallets: vec![(ADA, 5000, -695)] });
+        let times: Vec<_> = told.iter().filter(|told| told.kind == Kind::Time).map(|told| told.what.clone()).collect();
+        let wanted: Vec<_> =
+            wrong.map(|index: usize| format!("its id was drawn at {}", Time(ids[index]))).into_iter().collect();
+        assert_eq!(times, wanted, "{ids:?} {at:?} {second_is_marked}");
+    }
 }
 
 #[test]

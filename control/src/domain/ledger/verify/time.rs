@@ -11,8 +11,8 @@ pub(super) fn drawn_at(transfer: TransferId) -> Option<Time> {
     i64::try_from(seconds).ok().map(Time)
 }
 
-/// Whether a transfer can have been posted at a time. A clock that was set back makes none older than the one `before`, whose
-/// time it then has.
+/// Whether a transfer was posted at a time. A clock that was set back makes none older than the one `before`, whose time it then
+/// has; nothing stands before the one that follows a mark.
 pub(super) fn fits(transfer: TransferId, at: Time, before: Option<Time>) -> bool {
-    drawn_at(transfer).is_none_or(|drawn| at == drawn || (at > drawn && before == Some(at)))
+    drawn_at(transfer).is_none_or(|drawn| at == before.map_or(drawn, |before| before.max(drawn)))
 }

@@ -48,6 +48,8 @@ pub struct Entry {
     pub told: Option<String>,
     /// When.
     pub at: Time,
+    /// An operator said that it was posted by a clock that was ahead: what follows may be older.
+    pub is_marked: bool,
 }
 
 impl Entry {
@@ -85,7 +87,7 @@ pub struct Wallets {
     /// What each book took, less what it gave.
     books: BTreeMap<String, i128>,
     entries: u64,
-    /// When the last one was posted.
+    /// When the last one was posted; nothing after a mark.
     before: Option<Time>,
     found: Vec<Difference>,
 }
@@ -133,10 +135,11 @@ impl Wallets {
             }
             _ => {}
         }
-        if !time::fits(entry.transfer, entry.at, self.before.replace(entry.at)) {
+        if !time::fits(entry.transfer, entry.at, self.before) {
             let drawn = time::drawn_at(entry.transfer).unwrap_or(entry.at);
             self.tell(DifferenceKind::Time, entry, format!("its id was drawn at {drawn}"));
         }
+        self.before = (!entry.is_marked).then_some(entry.at);
         self.cause(entry);
     }
 

@@ -51,9 +51,24 @@ pub struct HostStatus {
     /// Of the last minute, for how much something waited for a disk, in percent (the kernel's PSI).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disk_pressure_percent: Option<u8>,
+    /// What can still be written to the agent's own folder, in bytes: 0 when it is mounted read-only; none where an older agent
+    /// does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state_free_bytes: Option<u64>,
     /// The bridge to the public network; none when the interfaces could not be listed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bridge: Option<BridgeState>,
+}
+
+/// Below this an agent may not be able to write down the next spec: a thousand of them are a few MiB.
+const STATE_BYTES_MIN: u64 = 16 << 20;
+
+impl HostStatus {
+    /// Whether the host is about to take over no spec any more.
+    #[must_use]
+    pub fn is_state_full(&self) -> bool {
+        self.state_free_bytes.is_some_and(|free| free < STATE_BYTES_MIN)
+    }
 }
 
 /// Whether guests' frames can leave a host by its public bridge.
@@ -133,6 +148,13 @@ mod tests {
         told.as_object_mut().unwrap().remove("bridge");
         status.bridge = None;
         assert_eq!(serde_json::from_value::<HostStatus>(told).unwrap(), status, "of an older one");
+    }
+
+    #[test]
+    fn a_host_says_so_before_it_can_write_down_nothing_more() {
+        let with = |state_free_bytes| HostStatus { state_free_bytes, ..HostStatus::default() };
+        assert!(with(Some(0)).is_state_full() && with(Some((16 << 20) - 1)).is_state_full());
+        assert!(!with(Some(16 << 20)).is_state_full() && !with(None).is_state_full());
     }
 
     #[test]

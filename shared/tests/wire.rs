@@ -225,6 +225,7 @@ fn host_status() -> HostStatus {
         cpu_busy_percent: Some(40),
         cpu_steal_percent: Some(0),
         disk_pressure_percent: Some(3),
+        state_free_bytes: Some(1 << 30),
         bridge: Some(BridgeState::Ready),
     }
 }

@@ -25,6 +25,7 @@ use std::{
 use csp_shared::audit::{HeldDomain, Holding, HostPart};
 use tokio::time::timeout;
 
+pub(crate) use self::specs::list as specs;
 pub use self::workers::HostWorkers;
 use crate::{
     config::Config,

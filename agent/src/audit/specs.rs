@@ -14,7 +14,7 @@ use crate::{plan::memory::PowerNote, spec_file::Record};
 const SUFFIX: &str = ".json";
 
 /// Reads every file of the folder. Blocks.
-pub(super) fn list(folder: &Path) -> Result<Vec<Holding>, String> {
+pub(crate) fn list(folder: &Path) -> Result<Vec<Holding>, String> {
     stored::each(folder, read)
 }
 

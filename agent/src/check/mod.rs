@@ -12,6 +12,7 @@ pub mod networks;
 pub mod pool;
 pub mod report;
 pub mod shaping;
+pub mod state;
 pub mod virt;
 
 pub use report::{Finding, Report, Verdict};
@@ -38,6 +39,7 @@ pub async fn run(config: &Config, mut tell: impl FnMut(&Finding)) -> Report {
     found(bridge::judge(&config.network.public_bridge, &bridge::probe().await));
     found(networks::judge(&config.network, &networks::probe(&config.network).await));
     found(pool::judge(&pool::probe(config).await));
+    found(state::judge(&config.state_dir, &state::probe(&config.state_dir)));
     found(limits::judge(limits::probe()));
     found(clock::judge(clock::probe()));
     found(control::judge(&control::probe(&config.state_dir).await));

@@ -96,6 +96,7 @@ impl Looker {
             cpu_busy_percent: shares.map(|shares| shares.busy_percent),
             cpu_steal_percent: shares.map(|shares| shares.steal_percent),
             disk_pressure_percent: proc_files::pressure_percent(&text("/proc/pressure/io")),
+            state_free_bytes: free_bytes(&self.config.state_dir),
             bridge,
         }
     }
@@ -128,6 +129,14 @@ impl Looker {
 async fn bridge_state(name: &str) -> Option<BridgeState> {
     let links = Links::connect().ok()?.list().await.ok()?;
     Some(bridge::state(&links, name))
+}
+
+/// What can still be written in a folder, in bytes; none when it is not there.
+#[must_use]
+pub fn free_bytes(folder: &Path) -> Option<u64> {
+    let stat = nix::sys::statvfs::statvfs(folder).ok()?;
+    let is_read_only = stat.flags().contains(nix::sys::statvfs::FsFlags::ST_RDONLY);
+    Some(if is_read_only { 0 } else { stat.blocks_available().saturating_mul(stat.fragment_size()) })
 }
 
 /// How a host's pool is. Blocks.
@@ -166,6 +175,7 @@ mod tests {
         assert!(!status.cpu_model.is_empty() && status.numa_nodes > 0 && status.ram_available_mib > 0, "{status:?}");
         let told = status.pool.unwrap();
         assert!(told.total_bytes >= told.free_bytes && told.images_bytes >= 1 << 20, "{told:?}");
+        assert!(status.state_free_bytes.is_some());
         assert!(status.cpu_busy_percent.is_none_or(|percent| percent <= 100));
     }
 

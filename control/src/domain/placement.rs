@@ -57,6 +57,8 @@ pub enum Trouble {
     PoolMissing,
     /// Something else takes the room that was promised to guests' disks.
     PoolFilling,
+    /// Its agent can hardly write down what servers should be.
+    StateFull,
 }
 
 impl Trouble {
@@ -67,6 +69,7 @@ impl Trouble {
             Self::NetworkMissing => "network_missing",
             Self::PoolMissing => "pool_missing",
             Self::PoolFilling => "pool_filling",
+            Self::StateFull => "state_full",
         }
     }
 
@@ -78,7 +81,8 @@ impl Trouble {
         }
         match &status.pool {
             None => Some(Self::PoolMissing),
-            Some(pool) => pool.is_filling().then_some(Self::PoolFilling),
+            Some(pool) if pool.is_filling() => Some(Self::PoolFilling),
+            Some(_) => status.is_state_full().then_some(Self::StateFull),
         }
     }
 }
@@ -302,7 +306,7 @@ mod tests {
     fn a_host_that_told_of_trouble_takes_nothing_new_and_what_is_there_grows_where_it_can() {
         let troubled = |trouble| HostLoad { trouble: Some(trouble), ..host(1, 4096, 1) };
         let now = Promised { servers: 1, cpus: 2, ram_mib: 1024, disk_gib: 20 };
-        for trouble in [Trouble::NetworkMissing, Trouble::PoolMissing, Trouble::PoolFilling] {
+        for trouble in [Trouble::NetworkMissing, Trouble::PoolMissing, Trouble::PoolFilling, Trouble::StateFull] {
             assert_eq!(choose(&[troubled(trouble)], &NEED), None, "{trouble:?}");
             assert!(troubled(trouble).has_room_to_grow(&now, &Need { ram_mib: 2048, ..NEED }), "{trouble:?}");
         }
@@ -320,6 +324,8 @@ mod tests {
         let cut_off = HostStatus { bridge: Some(BridgeState::Down), ..well.clone() };
         assert_eq!(Trouble::of(&cut_off), Some(Trouble::NetworkMissing));
         assert_eq!(Trouble::of(&HostStatus { pool: None, ..well.clone() }), Some(Trouble::PoolMissing));
+        let state_full = HostStatus { state_free_bytes: Some(0), ..well.clone() };
+        assert_eq!(Trouble::of(&state_full), Some(Trouble::StateFull));
         let filling = HostStatus { pool: Some(PoolStatus { free_bytes: 299, ..pool }), ..well };
         assert_eq!(Trouble::of(&filling), Some(Trouble::PoolFilling));
     }

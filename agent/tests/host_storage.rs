@@ -151,6 +151,29 @@ fn what_a_disk_stands_on_is_read_from_its_header() {
 }
 
 #[test]
+fn a_disk_is_at_its_place_where_the_pool_was_before_once_it_is_there_no_more() {
+    let home = tempfile::tempdir().unwrap();
+    let former = home.path().join("pool");
+    let disks = Disks::new(pool(&home, 0));
+    std::fs::write(disks.path(SERVER, ONE), b"a disk").unwrap();
+    let (named, never_made) = (disks.path(SERVER, ONE), disks.path(SERVER, DiskEpoch(2)));
+    let moved = home.path().join("moved");
+    let open = || Pool::open(moved.clone(), &home.path().join("note"), Uuid::from_u128(2), 0).unwrap();
+
+    // A copy, and the old one is there still: nobody knows which is newer.
+    let copied = Tool::new("cp", LIMIT).arg("-a").arg(&former).arg(&moved);
+    copied.run().unwrap();
+    assert!(!Disks::new(open()).that_were_in(vec![former.clone()]).is_place_of(SERVER, &named));
+    std::fs::remove_dir_all(&former).unwrap();
+    let disks = Disks::new(open()).that_were_in(vec![former]);
+    assert!(disks.is_place_of(SERVER, &named), "the pool was moved, and has it");
+    assert!(!disks.is_place_of(SERVER, &never_made), "the pool has no such disk");
+    assert!(!disks.is_place_of(OTHER, &named));
+    assert!(!disks.is_place_of(SERVER, &named.with_extension("snap1")), "a snapshot's file");
+    assert!(!Disks::new(open()).is_place_of(SERVER, &named), "the pool never was there");
+}
+
+#[test]
 fn a_trash_that_somebody_removed_is_made_anew_and_no_disk_counts_as_moved_before() {
     let home = tempfile::tempdir().unwrap();
     let pool = pool(&home, 0);

@@ -25,6 +25,7 @@ use crate::{
     machine::{Mark, SeenBase, SeenDisk, Stamp},
     storage::{
         disk::{DiskError, Disks},
+        former,
         image_cache::{CachedImage, ImageCache, ImageError},
         pool::{Pool, PoolError},
         room::Room,
@@ -68,6 +69,8 @@ pub(super) struct Place {
 pub(super) struct Storing {
     dir: PathBuf,
     note: PathBuf,
+    /// Names the folders that the pool was in.
+    folders: PathBuf,
     reserve_bytes: u64,
     store: Arc<Mutex<Option<Arc<Store>>>>,
     /// The log has a line about it, and needs no other until it is back.
@@ -109,6 +112,7 @@ impl Storing {
         Self {
             dir: config.pool_dir.clone(),
             note: config.state_dir.join("pool.id"),
+            folders: config.state_dir.join("pool.folders"),
             reserve_bytes: config.reserve.disk_gib << GIB_SHIFT,
             store: Arc::default(),
             missing_told: Arc::default(),
@@ -138,9 +142,14 @@ impl Storing {
         }
         let fresh = setup::fresh_uuid().map_err(|source| PoolError::Io { path: self.dir.clone(), source })?;
         let pool = Pool::open(self.dir.clone(), &self.note, fresh, self.reserve_bytes)?;
+        let former = former::note(&self.folders, pool.id(), pool.dir()).unwrap_or_else(|error| {
+            let file = self.folders.display();
+            tracing::warn!(%file, %error, "where the pool is cannot be noted; should it be moved, servers' disks count as moved by hand");
+            Vec::new()
+        });
         let opened = Arc::new(Store {
             images: ImageCache::new(pool.clone()),
-            disks: Disks::new(pool.clone()),
+            disks: Disks::new(pool.clone()).that_were_in(former),
             seeds: Seeds::new(pool.seeds()),
             pool,
         });

@@ -77,13 +77,21 @@ pub enum DiskError {
 #[derive(Debug)]
 pub struct Disks {
     pub(super) pool: Pool,
+    /// Where the pool was before.
+    former: Vec<PathBuf>,
 }
 
 impl Disks {
     /// The disks of `pool`.
     #[must_use]
     pub fn new(pool: Pool) -> Self {
-        Self { pool }
+        Self { pool, former: Vec::new() }
+    }
+
+    /// The same, of a pool that was in these folders before.
+    #[must_use]
+    pub fn that_were_in(self, former: Vec<PathBuf>) -> Self {
+        Self { former, ..self }
     }
 
     /// Where a disk is, or will be.
@@ -92,12 +100,20 @@ impl Disks {
         self.pool.disks().join(format!("{server}.{epoch}.qcow2"))
     }
 
-    /// Whether a file, there or not, is by its place and name a disk of the server. Blocks.
+    /// Whether a file, there or not, is by its place and name a disk of the server. So is one whose place is where the pool was
+    /// before, if it is there no more and the pool has that disk: the pool was moved. One that is there still may be newer than
+    /// its copy in the pool. Blocks.
     #[must_use]
     pub fn is_place_of(&self, server: ServerId, file: &Path) -> bool {
+        let Some((_, epoch)) = parse_name(file).filter(|(owner, _)| *owner == server) else { return false };
+        let Some(found) = file.parent() else { return false };
+        let is_same = |folder: &Path| folder.canonicalize().is_ok_and(|folder| found.canonicalize().ok() == Some(folder));
         let folder = self.pool.disks();
-        let is_here = |found: &Path| found == folder || found.canonicalize().ok() == folder.canonicalize().ok();
-        parse_name(file).is_some_and(|(owner, _)| owner == server) && file.parent().is_some_and(is_here)
+        let was_here = || self.former.iter().any(|dir| Pool::disks_in(dir) == found);
+        let is_gone = || matches!(file.symlink_metadata(), Err(error) if is_absent(&error));
+        found == folder
+            || is_same(&folder)
+            || (was_here() && is_gone() && self.path(server, epoch).try_exists().unwrap_or(false))
     }
 
     /// Epochs of the server's disks that are there. Blocks.
@@ -174,6 +190,11 @@ fn parse_name(path: &Path) -> Option<(ServerId, DiskEpoch)> {
     let mut parts = path.file_name()?.to_str()?.strip_suffix(".qcow2")?.split('.');
     let (server, epoch) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
     parts.next().is_none().then_some((server, DiskEpoch(epoch)))
+}
+
+/// The name leads nowhere, as where a folder on the way is gone or another thing.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
 pub(super) fn remove_if_there(path: &Path) -> io::Result<()> {

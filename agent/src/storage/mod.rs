@@ -3,6 +3,7 @@
 pub mod disk;
 pub mod download;
 pub mod durable;
+pub mod former;
 pub mod grow;
 pub mod image_cache;
 mod image_fetch;

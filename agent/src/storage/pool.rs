@@ -189,6 +189,18 @@ impl Pool {
         if is_read_only { Err(PoolError::ReadOnly { path: self.dir.clone() }) } else { Ok(()) }
     }
 
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// The folder that it is in.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// Where images are.
     #[must_use]
     pub fn images(&self) -> PathBuf {
@@ -198,7 +210,13 @@ impl Pool {
     /// Where disks are.
     #[must_use]
     pub fn disks(&self) -> PathBuf {
-        self.dir.join("disks")
+        Self::disks_in(&self.dir)
+    }
+
+    /// Where disks are in a pool that is in that folder.
+    #[must_use]
+    pub fn disks_in(dir: &Path) -> PathBuf {
+        dir.join("disks")
     }
 
     /// Where seeds are.

@@ -256,10 +256,15 @@ fn elsewhere(s: Situation<'_>, spec: &ServerSpec) -> String {
     let (other, own, server) = (s.seen.disk_elsewhere.as_deref().unwrap_or_default(), file(spec), spec.server);
     let cure = if s.seen.is_up() {
         format!(
-            "a snapshot: `virsh blockcommit {server} vda --active --shallow --pivot`; a copy: have its owner stop the guest first"
+            "a snapshot: `virsh blockcommit {server} vda --active --shallow --pivot`, again for each one below; a copy: have its \
+             owner stop the guest first"
         )
     } else {
-        format!("bring what it holds into {own} (a snapshot: `qemu-img commit`), then `virsh undefine {server}`")
+        // Without these words libvirt refuses: it keeps notes of snapshots and checkpoints, and a saved memory.
+        format!(
+            "bring what it holds into {own} (snapshots: `qemu-img commit`, one after the other), then `virsh undefine {server} \
+             --snapshots-metadata --checkpoints-metadata --managed-save`"
+        )
     };
     format!(
         "the domain's disk is {other}, and {own} lacks what was written since: it is neither started nor restarted; {cure}"

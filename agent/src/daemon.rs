@@ -27,7 +27,7 @@ use crate::{
     spec_file::{FolderBacking, SpecFile, SpecFileError},
     traffic::{self, Meter},
     version,
-    worker::{Host, Stopped, Supervisor},
+    worker::{Host, Refusal, Stopped, Supervisor},
 };
 
 /// How soon a thing that is not there is asked for again.
@@ -93,7 +93,8 @@ pub async fn run<M: Machine>(
     keeper::settle(&networks, &segments).await;
     let stop_timeout_ms = u64::from(config.stop_timeout_seconds) * 1000;
     let control_wait = Duration::from_secs(config.boot.wait_for_control_seconds.into());
-    let (supervisor, actor) = Supervisor::start_with(Host { machine, specs, stop_timeout_ms }, control_wait);
+    let refusal = Refusal::in_folder(&config.state_dir);
+    let (supervisor, actor) = Supervisor::start_with(Host { machine, specs, stop_timeout_ms }, control_wait, refusal);
     tell_systemd(sd_notify::NotifyState::Ready);
     let samples = Arc::new(Mailbox::default());
     let told = Told { samples: samples.clone(), meter: meter.clone() };

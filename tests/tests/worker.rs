@@ -10,7 +10,7 @@ use csp_agent::{
     network::{links::Links, segment::Segments},
     spec_file::{MemoryBacking, SpecFile},
     traffic::Meter,
-    worker::{Host, Supervisor},
+    worker::{Host, Refusal, Supervisor},
 };
 use csp_shared::{
     generation::{BootEpoch, DiskEpoch, StartEpoch},
@@ -315,6 +315,40 @@ async fn a_host_without_its_control_plane_starts_its_guests_after_a_minute() {
     assert!(!agent.machine.runs(spec.server));
     tokio::time::sleep(Duration::from_secs(10)).await;
     assert!(agent.machine.runs(spec.server));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_its_control_plane_disowned_starts_nothing_by_itself_after_a_restart() {
+    let (state, spec, machine) = (tempfile::tempdir().unwrap(), server_spec(1), FakeMachine::default());
+    let files = MemoryBacking::default();
+    let start = async || {
+        let specs = SpecFile::open(files.clone()).await.unwrap();
+        let host = Host { machine: machine.clone(), specs, stop_timeout_ms: 90_000 };
+        Supervisor::start_with(host, Duration::from_secs(60), Refusal::in_folder(state.path()))
+    };
+    let (supervisor, actor) = start().await;
+    supervisor.accept(vec![present(&spec)]).await.unwrap();
+    supervisor.control_refused();
+    for _ in 0..2 {
+        let (supervisor, again) = start().await;
+        tokio::time::sleep(Duration::from_secs(3_600)).await;
+        assert!(!machine.runs(spec.server), "a restart, and a control plane that does not answer, are no leave");
+        drop(supervisor);
+        again.await.unwrap();
+    }
+    drop(supervisor);
+    actor.await.unwrap();
+
+    let (supervisor, actor) = start().await;
+    supervisor.control_heard();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(machine.runs(spec.server));
+    machine.reboot();
+    drop(supervisor);
+    actor.await.unwrap();
+    let (_supervisor, _actor) = start().await;
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    assert!(machine.runs(spec.server), "once it was heard, the host goes alone again");
 }
 
 #[tokio::test(start_paused = true)]

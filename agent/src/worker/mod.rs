@@ -18,6 +18,7 @@ use tokio::{
     task::JoinHandle,
     time::Instant,
 };
+use tracing::warn;
 
 use crate::{
     machine::{HostFacts, Machine},
@@ -27,6 +28,7 @@ use crate::{
 pub mod converge;
 mod fetch;
 mod limits;
+mod refusal;
 mod reports;
 mod retry;
 mod run;
@@ -34,6 +36,7 @@ mod supervisor;
 mod task;
 
 pub use converge::Host;
+pub use refusal::Refusal;
 pub use reports::Reports;
 
 /// Orders that may wait for the actor; who has more waits itself.
@@ -49,6 +52,7 @@ pub struct Supervisor {
     reports: Arc<Reports>,
     control_heard: watch::Sender<Word>,
     room_changed: Arc<Notify>,
+    refusal: Refusal,
 }
 
 /// The workers ended; the program is going down.
@@ -83,13 +87,22 @@ impl Supervisor {
     /// Starts a worker for every server with a record. The task ends when every handle is dropped; guests are not
     /// touched then.
     pub fn start<M: Machine, B: Backing>(host: Host<M, B>) -> (Self, JoinHandle<()>) {
-        Self::start_with(host, CONTROL_WAIT)
+        Self::start_with(host, CONTROL_WAIT, Refusal::default())
     }
 
-    /// The same, with another time for which guests are held back while the control plane is not heard.
-    pub fn start_with<M: Machine, B: Backing>(host: Host<M, B>, control_wait: Duration) -> (Self, JoinHandle<()>) {
+    /// The same, with another time for which guests are held back while the control plane is not heard, and with what it said
+    /// before the agent was restarted.
+    pub fn start_with<M: Machine, B: Backing>(
+        host: Host<M, B>,
+        control_wait: Duration,
+        refusal: Refusal,
+    ) -> (Self, JoinHandle<()>) {
         let (orders, queue) = mpsc::channel(ORDERS_MAX);
-        let (control_heard, heard) = watch::channel(Word::Awaited);
+        let word = if refusal.is_noted() { Word::Refused } else { Word::Awaited };
+        if word == Word::Refused {
+            warn!("the control plane knew this machine for none of its hosts; no guest is started before it is heard");
+        }
+        let (control_heard, heard) = watch::channel(word);
         let reports = Arc::<Reports>::default();
         let room_changed = Arc::<Notify>::default();
         let shared = task::Shared {
@@ -101,7 +114,7 @@ impl Supervisor {
             limits: limits::Limits::default(),
         };
         let actor = supervisor::Actor::new(shared).run(queue, control_heard.clone(), control_wait);
-        (Self { orders, reports, control_heard, room_changed }, tokio::spawn(actor))
+        (Self { orders, reports, control_heard, room_changed, refusal }, tokio::spawn(actor))
     }
 
     /// Takes over what servers should be. Returns once all of it is durable (or refused and logged: an older version,
@@ -137,13 +150,17 @@ impl Supervisor {
     /// To be called after the first `Desired` of a session was accepted, or some seconds after the inventory was sent
     /// when none comes. Without it, starts begin a minute after the agent did.
     pub fn control_heard(&self) {
+        // First: a guest that was started is not to be held back by an old word after a crash.
+        self.refusal.forget();
         self.control_heard.send_replace(Word::Given);
     }
 
     /// Tells that the control plane knows this machine for none of its hosts: a clone, or one that was given up. Nothing is
-    /// started then until it is heard, since the same servers may run elsewhere; what runs goes on.
+    /// started then until it is heard, since the same servers may run elsewhere; what runs goes on. A restart of the agent
+    /// changes nothing about it.
     pub fn control_refused(&self) {
         self.control_heard.send_replace(Word::Refused);
+        self.refusal.note();
     }
 
     /// The socket on which a server's screen is shown while it runs. None for a server that this host is not to have:

@@ -34,7 +34,7 @@ steps! {
     Step::MakeTaps => "make_taps",
     Step::CutOff => "cut_off",
     Step::ProbeAddresses { .. } => "probe_addresses",
-    Step::SetFilters(_) => "set_filters",
+    Step::SetFilters(_) | Step::HoldFilters { .. } => "set_filters",
     Step::Connect(_) => "connect",
     Step::ServeDhcp(_) => "serve_dhcp",
     Step::AttachNic(_) => "attach_nic",

@@ -34,6 +34,9 @@ use serde::{Deserialize, Serialize};
 pub struct Mark(pub u64);
 
 impl Mark {
+    /// Of filters that are there but not as they were loaded. No value has this mark but by a chance of 2^-64.
+    pub const BROKEN: Self = Self(0);
+
     /// The mark of a value. The same value gives the same mark in every build.
     #[must_use]
     pub fn of(value: &impl Serialize) -> Self {
@@ -158,7 +161,7 @@ pub struct Seen {
     pub strays: BTreeMap<String, SeenStray>,
     /// What holds the server to its rate, or a part of it, is there.
     pub queues: bool,
-    /// The server's filters, and what they were made from; the mark zero when they are not as they were loaded, or what
+    /// The server's filters, and what they were made from; [`Mark::BROKEN`] when they are not as they were loaded, or what
     /// holds the server to its rate is not as it was made with them.
     pub filters: Option<Mark>,
     /// What the answers to its guest's DHCP are made from; `None` unless this run of the agent answers on every tap that it

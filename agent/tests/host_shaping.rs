@@ -87,7 +87,7 @@ impl Host {
         runtime.block_on(async {
             let links = self.links.list().await.unwrap();
             let rates = self.shaping.rates(&links).await.unwrap();
-            shaping::is_whole(&links, &rates, SERVER, &seen.gates) && seen.mark != filter::BROKEN
+            shaping::is_whole(&links, &rates, SERVER, &seen.gates) && seen.mark != Mark::BROKEN
         })
     }
 }

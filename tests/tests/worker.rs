@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use csp_agent::{
     config::Config,
     daemon,
-    machine::{OffCause, SeenStray, SeenTap},
+    machine::{Mark, OffCause, SeenStray, SeenTap},
     network::{links::Links, segment::Segments},
     spec_file::{MemoryBacking, SpecFile},
     traffic::Meter,
@@ -17,7 +17,7 @@ use csp_shared::{
     mac::Mac,
     message::{Orphan, OrphanKind},
     observed::{Activity, DomainState, Fault, FaultCode, Observed, Remains},
-    spec::{Desired, Power, ServerSpec},
+    spec::{Desired, NicAddress, Power, ServerSpec},
 };
 use csp_tests::{
     FakeMachine, Op,
@@ -230,6 +230,107 @@ async fn a_guest_is_guarded_and_told_of_while_its_next_image_is_on_the_way() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_guest_is_guarded_while_its_next_disk_waits_for_its_turn() {
+    let (agent, spec) = (Agent::heard().await, server_spec(1));
+    agent.accept(present(&spec)).await;
+    agent.reached(&spec).await;
+    agent.machine.with(|host| host.disk_time = Duration::from_secs(300));
+    for number in [2, 3] {
+        agent.accept(present(&server_spec(number))).await;
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    agent.accept(present(&next(&spec, |spec| spec.disk_epoch = DiskEpoch(2)))).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    agent.machine.with(|host| host.servers.get_mut(&spec.server).unwrap().filters = None);
+    tokio::time::sleep(Duration::from_secs(45)).await;
+    let seen = agent.machine.server(spec.server);
+    assert!(!seen.disks.contains_key(&DiskEpoch(2)), "others write in the pool");
+    assert!(seen.filters.is_some(), "flushed by hand, and loaded again");
+}
+
+/// The spec with one more address.
+fn with_address(spec: &ServerSpec, last: u8) -> ServerSpec {
+    next(spec, |spec| {
+        let first = spec.nics[0].addresses[0].clone();
+        spec.nics[0].addresses.push(NicAddress { address: [203, 0, 113, last].into(), ..first });
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guest_whose_new_address_is_anothers_keeps_filters_of_its_old_ones() {
+    let (agent, spec) = (Agent::heard().await, server_spec(1));
+    agent.accept(present(&spec)).await;
+    agent.reached(&spec).await;
+    agent.machine.with(|host| drop(host.in_use.insert([203, 0, 113, 99].into())));
+    agent.accept(present(&with_address(&spec, 99))).await;
+    let is_in_use = |report: &Observed| report.fault.as_ref().is_some_and(|f| f.code == FaultCode::AddressInUse);
+    assert!(agent.report("in use", is_in_use).await.fault.unwrap().lasting);
+    for filters in [None, Some(Mark::BROKEN)] {
+        agent.machine.with(|host| {
+            let server = host.servers.get_mut(&spec.server).unwrap();
+            server.filters = filters;
+            server.own.clear();
+        });
+        tokio::time::sleep(Duration::from_secs(45)).await;
+        let seen = agent.machine.server(spec.server);
+        assert!(seen.filters.is_some_and(|found| found != Mark::BROKEN));
+        assert_eq!(seen.own, [[203, 0, 113, 1].into()].into(), "what nobody was asked for is not let through");
+    }
+    agent.machine.with(|host| host.in_use.clear());
+    let again = next(&with_address(&spec, 99), |_| {});
+    agent.accept(present(&again)).await;
+    agent.reached(&again).await;
+    assert_eq!(agent.machine.server(spec.server).own.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn filters_that_cannot_be_loaded_keep_no_guest_from_going_and_end_no_order() {
+    let (agent, spec) = (Agent::heard().await, server_spec(1));
+    agent.accept(present(&spec)).await;
+    agent.reached(&spec).await;
+    agent.machine.with(|host| {
+        host.guests_obey = false;
+        host.servers.get_mut(&spec.server).unwrap().filters = None;
+    });
+    agent.machine.fail(Op::SetFilters, 1_000, Fault::new(FaultCode::HypervisorRefused, "it will not"));
+    let began = tokio::time::Instant::now();
+    let stop = next(&spec, |spec| spec.power = Power::Off);
+    agent.accept(present(&stop)).await;
+    let is_off = |report: &Observed| {
+        assert!(!report.fault.as_ref().is_some_and(|fault| fault.lasting), "{report:?}");
+        report.domain == DomainState::Off
+    };
+    agent.report("off", is_off).await;
+    assert!(began.elapsed() < Duration::from_secs(92), "after its time and no later: {:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn filters_that_cannot_be_loaded_hold_no_reinstall_up_and_an_image_that_cannot_be_had_no_filters() {
+    let (agent, spec) = (Agent::heard().await, server_spec(1));
+    agent.accept(present(&spec)).await;
+    agent.reached(&spec).await;
+    let flush = || agent.machine.with(|host| host.servers.get_mut(&spec.server).unwrap().filters = None);
+    agent.machine.with(|host| host.images.clear());
+    agent.machine.fail(Op::FetchImage, 1_000, Fault::new(FaultCode::ImageUnreachable, "no answer"));
+    let reinstall = next(&spec, |spec| spec.disk_epoch = DiskEpoch(2));
+    agent.accept(present(&reinstall)).await;
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    flush();
+    agent.supervisor.rescan();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(agent.machine.server(spec.server).filters.is_some(), "at once, and not when the mirror is asked again");
+
+    flush();
+    agent.machine.fail(Op::SetFilters, 1_000, Fault::new(FaultCode::NetworkRefused, "it will not"));
+    agent.machine.fail(Op::FetchImage, 0, Fault::new(FaultCode::Internal, "no more"));
+    tokio::time::sleep(Duration::from_secs(200)).await;
+    assert!(agent.machine.server(spec.server).disks.contains_key(&DiskEpoch(2)));
+    assert!(!agent.machine.runs(spec.server), "the old guest went, and the new one waits for its filters");
+    agent.machine.fail(Op::SetFilters, 0, Fault::new(FaultCode::Internal, "no more"));
+    agent.reached(&reinstall).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_libvirt_refuses_is_tried_again_for_a_server_that_ran_and_not_for_an_order() {
     let (agent, spec, order) = (Agent::heard().await, server_spec(1), server_spec(2));
     agent.accept(present(&spec)).await;
@@ -329,15 +430,15 @@ async fn a_host_that_its_control_plane_disowned_starts_nothing_by_itself_after_a
     let (supervisor, actor) = start().await;
     supervisor.accept(vec![present(&spec)]).await.unwrap();
     supervisor.control_refused();
+    drop(supervisor);
+    actor.await.unwrap();
     for _ in 0..2 {
-        let (supervisor, again) = start().await;
+        let (supervisor, actor) = start().await;
         tokio::time::sleep(Duration::from_secs(3_600)).await;
         assert!(!machine.runs(spec.server), "a restart, and a control plane that does not answer, are no leave");
         drop(supervisor);
-        again.await.unwrap();
+        actor.await.unwrap();
     }
-    drop(supervisor);
-    actor.await.unwrap();
 
     let (supervisor, actor) = start().await;
     supervisor.control_heard();

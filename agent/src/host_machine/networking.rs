@@ -132,7 +132,7 @@ impl Networking {
         let (looks, listed) = (Arc::clone(&self.looks), Arc::clone(&all.filters));
         let Some(seen) = blocking(move || looks.see(&listed, server)).await? else { return Ok(None) };
         let is_whole = shaping::is_whole(&all.links, &all.rates, server, &seen.gates);
-        Ok(Some(if is_whole { seen.mark } else { filter::BROKEN }))
+        Ok(Some(if is_whole { seen.mark } else { Mark::BROKEN }))
     }
 
     /// Of adapters whose private network is not ready none is made. `held` are the adapters of a guest that runs.

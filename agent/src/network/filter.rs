@@ -23,8 +23,6 @@ use super::{
 };
 use crate::machine::Mark;
 
-/// Of a table that is there but not as it was loaded. No value has this mark but by a chance of 2^-64.
-pub const BROKEN: Mark = Mark(0);
 const LOAD: &str = "put the server's filters in place";
 const LIST: &str = "list the filters";
 /// Changes of others' filters that may come between reading what was loaded and sealing it.
@@ -59,7 +57,7 @@ pub struct SeenFilters {
 
 impl SeenFilters {
     /// There, and not as they should be.
-    const BROKEN: Self = Self { mark: BROKEN, gates: BTreeSet::new() };
+    const BROKEN: Self = Self { mark: Mark::BROKEN, gates: BTreeSet::new() };
 }
 
 impl FilterLooks {

@@ -315,6 +315,11 @@ impl World {
                 self.seen.strays.values_mut().for_each(|stray| stray.connected = false);
             }
             Step::SetFilters(mark) => self.filter(*mark),
+            Step::HoldFilters { mark, own } => {
+                assert!(own.is_subset(&self.notes.addresses_probed), "let through and not asked for");
+                self.seen.filters = Some(*mark);
+                self.guarded = self.seen.taps.keys().copied().filter(|mac| macs.contains(mac)).collect();
+            }
             Step::Connect(mark) => {
                 self.filter(*mark);
                 self.seen.taps.iter_mut().filter(|(mac, _)| macs.contains(mac)).for_each(|(_, tap)| tap.up = true);

@@ -85,6 +85,10 @@ pub struct Course {
     pub unplugged: BTreeSet<Mac>,
     /// The last step that failed.
     pub failure: Option<Failure>,
+    /// The last that failed of those which hold the guest within its bounds, whatever else is done or fails.
+    pub guard_failure: Option<Failure>,
+    /// The step that was chosen last, if it is one of those.
+    pub guarding: Option<Step>,
     /// How often each step was done since there was last nothing to do.
     pub done: Vec<(Step, u32)>,
 }
@@ -109,6 +113,13 @@ impl Course {
     pub fn begin(notes: &Notes, now_ms: u64) -> Self {
         let stop = (notes.power == PowerNote::StopAsked).then_some(now_ms);
         Self { stop_first_ms: stop, stop_last_ms: stop, ..Self::default() }
+    }
+
+    /// Begins anew: nothing failed, and nothing was done.
+    pub fn forget_failures(&mut self) {
+        self.failure = None;
+        self.guard_failure = None;
+        self.done.clear();
     }
 
     /// Takes note of a look at the host: a guest that is down was stopped, and what one that is up was defined with is past.
@@ -171,6 +182,8 @@ impl Course {
 /// A step that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
+    /// Which step; `None`: the look at the host.
+    pub step: Option<Step>,
     /// While bringing about which version. A newer one clears the slate.
     pub version: Version,
     /// Why.

@@ -59,6 +59,9 @@ pub struct Plan {
     pub wait: Option<Wait>,
     /// What stands in the way.
     pub fault: Option<Fault>,
+    /// Its steps on adapters only hold a guest within its bounds that goes, or waits for what replaces it: should one fail,
+    /// everything else goes on, and no order ends for it.
+    pub guards: bool,
 }
 
 /// Something that happens by itself.
@@ -97,7 +100,7 @@ impl Plan {
     }
 
     fn waiting(steps: Vec<Step>, wait: Wait) -> Self {
-        Self { steps, wait: Some(wait), fault: None }
+        Self { steps, wait: Some(wait), ..Self::default() }
     }
 
     fn faulty(code: FaultCode, detail: &str) -> Self {

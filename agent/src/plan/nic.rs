@@ -1,12 +1,17 @@
 //! Taps and filters: before a start, and under a running guest.
 
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr},
+};
+
 use csp_shared::{
     mac::Mac,
     spec::{Nic, NicNetwork, ServerSpec},
 };
 
 use super::{Situation, mark, memory::Notes, step::Step};
-use crate::machine::{Seen, SeenTap};
+use crate::machine::{Mark, Seen, SeenTap};
 
 /// Brings all adapters about for a guest that is off.
 #[must_use]
@@ -48,7 +53,8 @@ pub(super) fn mend(s: Situation<'_>, spec: &ServerSpec) -> Vec<Step> {
     let others = seen.adapters.iter().filter(|mac| !wanted.contains(mac) && !course.unplugged.contains(mac));
     let detach = others.map(|mac| Step::DetachNic(*mac));
     let serve = serve(spec, seen, &there);
-    make.into_iter().chain(first_use(spec, notes)).chain(connect).chain(attach).chain(detach).chain(serve).collect()
+    let hold = hold(spec, seen, notes).into_iter();
+    hold.chain(make).chain(first_use(spec, notes)).chain(connect).chain(attach).chain(detach).chain(serve).collect()
 }
 
 /// What holds a guest within its bounds for as long as it still runs before it goes: filters that were flushed, a link or a
@@ -56,17 +62,47 @@ pub(super) fn mend(s: Situation<'_>, spec: &ServerSpec) -> Vec<Step> {
 /// through: that waits for its next boot.
 #[must_use]
 pub(super) fn guard(s: Situation<'_>, spec: &ServerSpec) -> Vec<Step> {
-    let is_new = |step: &Step| match step {
-        Step::ProbeAddresses { fresh, .. } => !fresh.is_empty(),
-        _ => false,
-    };
     let mut steps = mend(s, spec);
-    if steps.iter().any(is_new) {
+    if steps.iter().any(asks) {
         // Filters of new addresses are only loaded once these were asked for.
-        steps.retain(|step| matches!(step, Step::DetachNic(_)));
+        steps.retain(|step| matches!(step, Step::DetachNic(_) | Step::HoldFilters { .. }));
     }
     steps.retain(|step| !matches!(step, Step::AttachNic(_)));
     steps
+}
+
+/// Whether a step asks for an address that the server never had.
+#[must_use]
+pub fn asks(step: &Step) -> bool {
+    matches!(step, Step::ProbeAddresses { fresh, .. } if !fresh.is_empty())
+}
+
+/// Whether the guest runs behind no filters, or behind what is left of them.
+#[must_use]
+pub fn is_bare(seen: &Seen) -> bool {
+    seen.is_up() && seen.filters.is_none_or(|found| found == Mark::BROKEN)
+}
+
+/// Filters for a guest that has none while it has addresses that were not asked for yet: to ask takes its time, or somebody
+/// answers and the guest waits for another spec.
+fn hold(spec: &ServerSpec, seen: &Seen, notes: &Notes) -> Option<Step> {
+    let wanted = mark::public_addresses(spec);
+    let own: BTreeSet<Ipv4Addr> = wanted.intersection(&notes.addresses_probed).copied().collect();
+    let mark = mark::filters(&with_addresses(spec, &own), &mark::macs_with_tap(spec, seen), seen.setup);
+    (is_bare(seen) && own != wanted).then_some(Step::HoldFilters { mark, own })
+}
+
+/// The spec with these of its public IPv4 addresses alone.
+#[must_use]
+pub fn with_addresses(spec: &ServerSpec, own: &BTreeSet<Ipv4Addr>) -> ServerSpec {
+    let mut spec = spec.clone();
+    for nic in spec.nics.iter_mut().filter(|nic| nic.network == NicNetwork::Public) {
+        nic.addresses.retain(|address| match address.address {
+            IpAddr::V4(address) => own.contains(&address),
+            IpAddr::V6(_) => true,
+        });
+    }
+    spec
 }
 
 /// Last, since a guest without answers has its addresses from its seed.

@@ -79,6 +79,7 @@ fn stop(s: Situation<'_>, spec: &ServerSpec) -> Plan {
     let mut plan = power::stop_softly(s);
     if !plan.steps.contains(&Step::ForceStop) {
         plan.steps.extend(nic::guard(s, spec));
+        plan.guards = true;
     }
     plan
 }
@@ -198,13 +199,13 @@ fn make(s: Situation<'_>) -> Vec<Step> {
     fetch.into_iter().chain([Step::CreateDisk]).collect()
 }
 
-/// Ends the guest on the old disk. What follows is planned once it is off.
+/// Ends the guest on the old disk, guarded until then. What follows is planned once it is off.
 fn swap(mut steps: Vec<Step>, is_held: bool) -> Plan {
     if is_held {
-        return Plan::waiting(steps, Wait::Hold);
+        return Plan { guards: true, ..Plan::waiting(steps, Wait::Hold) };
     }
     steps.push(Step::ForceStop);
-    Plan::of(steps)
+    Plan { guards: true, ..Plan::of(steps) }
 }
 
 /// The fault that forbids to start, or to stop for a restart.

@@ -47,6 +47,14 @@ pub enum Step {
     },
     /// Replace the filters, links as they are.
     SetFilters(Mark),
+    /// Put filters in place that let only those of the server's public addresses through that were asked for before: better
+    /// than none while there are others to ask for.
+    HoldFilters {
+        /// Of these filters.
+        mark: Mark,
+        /// The addresses.
+        own: BTreeSet<Ipv4Addr>,
+    },
     /// Put the filters in place and then, only then, set the links up. One step, so that no plan can part them: a tap
     /// that was made anew has lost the filters that a look may still find under its name.
     Connect(Mark),
@@ -99,6 +107,7 @@ impl Step {
             Self::CutOff => "cut_off",
             Self::ProbeAddresses { .. } => "probe_addresses",
             Self::SetFilters(_) => "set_filters",
+            Self::HoldFilters { .. } => "hold_filters",
             Self::Connect(_) => "connect",
             Self::ServeDhcp(_) => "serve_dhcp",
             Self::AttachNic(_) => "attach_nic",
@@ -135,6 +144,7 @@ impl Step {
             | Self::MakeTaps
             | Self::ProbeAddresses { .. }
             | Self::SetFilters(_)
+            | Self::HoldFilters { .. }
             | Self::Connect(_)
             | Self::AttachNic(_)
             | Self::Define(_) => Some(Activity::Preparing),
@@ -160,6 +170,26 @@ impl Step {
             Self::CreateDisk | Self::GrowDisk | Self::WriteSeed(_) => Weight::Disk,
             _ => Weight::Light,
         }
+    }
+
+    /// Whether it is about the adapters of a guest and what frames may pass there.
+    #[must_use]
+    pub fn is_on_adapters(&self) -> bool {
+        use Step::{
+            AttachNic, Connect, CutOff, DetachNic, HoldFilters, MakeTaps, ProbeAddresses, ServeDhcp, SetFilters,
+        };
+        matches!(
+            self,
+            MakeTaps
+                | CutOff
+                | ProbeAddresses { .. }
+                | SetFilters(_)
+                | HoldFilters { .. }
+                | Connect(_)
+                | ServeDhcp(_)
+                | AttachNic(_)
+                | DetachNic(_)
+        )
     }
 
     /// Whether the pool has more or less room after it.

@@ -19,7 +19,7 @@ use super::{
     nic,
     step::Step,
 };
-use crate::machine::{Epochs, OffCause, Seen, SeenBase, SeenDisk, SeenState, SeenTap, Stamp};
+use crate::machine::{Epochs, Mark, OffCause, Seen, SeenBase, SeenDisk, SeenState, SeenTap, Stamp};
 
 fn running() -> World {
     World::running(&spec())
@@ -80,6 +80,28 @@ fn an_address_is_asked_for_before_its_first_use_and_again_when_it_comes_back() {
     assert!(world.settle().is_settled());
     let world = world.wants(with(&[10, 11]));
     assert_eq!(world.plan().steps[0], asks(&[11], &[10, 11]));
+}
+
+#[test]
+fn a_guest_without_filters_has_those_of_its_old_addresses_while_new_ones_are_asked_for() {
+    let more = |spec: &mut ServerSpec| {
+        let first = spec.nics[0].addresses[0].clone();
+        spec.nics[0].addresses.push(NicAddress { address: [203, 0, 113, 11].into(), ..first });
+    };
+    let old = mark::public_addresses(&spec());
+    for filters in [None, Some(Mark::BROKEN)] {
+        let bare = || running().sees(|seen| seen.filters = filters).wants(more);
+        let is_hold = |step: Option<&Step>| matches!(step, Some(Step::HoldFilters { own, .. }) if *own == old);
+        let mut world = bare();
+        assert!(is_hold(world.plan().steps.first()), "{:?}", world.plan());
+        let reinstalled = bare().wants(|spec| spec.disk_epoch = DiskEpoch(2)).sees(|seen| seen.image = false);
+        let steps = reinstalled.plan().steps;
+        assert!(is_hold(steps.first()) && !steps.iter().any(nic::asks), "{steps:?}");
+        assert!(world.turn());
+        assert!(nic::asks(&world.plan().steps[0]), "once they are there, the new one is asked for");
+        assert!(world.settle().is_settled());
+    }
+    assert!(!running().wants(more).plan().steps.iter().any(|step| matches!(step, Step::HoldFilters { .. })));
 }
 
 #[test]

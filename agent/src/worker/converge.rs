@@ -10,6 +10,7 @@ use csp_shared::{
 };
 
 use super::{
+    choice::{Choice, choose},
     retry,
     run::{not_noted, run},
 };
@@ -18,7 +19,7 @@ use crate::{
     machine::{Machine, Seen, SeenState},
     plan::{
         self, Plan, Situation, Wait,
-        memory::{Course, Notes},
+        memory::{Course, Failure, Notes},
         step::Step,
     },
     spec_file::{Backing, Record, SpecFile},
@@ -77,15 +78,15 @@ pub async fn look<M: Machine, B: Backing>(
 ) -> Option<Look> {
     let record = host.specs.get(server).await?;
     let version = record.desired.version();
-    if course.failure.as_ref().is_some_and(|failure| failure.version != version) {
-        course.failure = None;
-        course.done.clear();
+    let is_other = |failure: &Failure| failure.version != version;
+    if course.failure.as_ref().is_some_and(is_other) || course.guard_failure.as_ref().is_some_and(is_other) {
+        course.forget_failures();
     }
     let image = if let Desired::Present(spec) = &record.desired { Some(&spec.image) } else { None };
     match host.machine.see(server, image).await {
         Ok(seen) => Some(decide(host, record, &seen, course, moment).await),
         Err(fault) => {
-            retry::failed(course, server, version, fault.clone(), moment.now_ms);
+            retry::failed(course, server, version, (None, fault.clone()), moment.now_ms);
             let at_ms = course.failure.as_ref().map_or(moment.now_ms, |failure| failure.retry_at_ms);
             Some(Look { observed: unseen(&record, fault), desired: record.desired, next: Next::At(at_ms) })
         }
@@ -129,9 +130,11 @@ pub(super) fn take_note(course: &mut Course, desired: &Desired, step: &Step, don
     match done {
         Ok(()) => {
             course.done(step, now_ms);
-            course.failure = None;
+            retry::succeeded(course, step, now_ms);
         }
-        Err(fault) => retry::failed(course, desired.server(), desired.version(), fault.clone(), now_ms),
+        Err(fault) => {
+            retry::failed(course, desired.server(), desired.version(), (Some(step), fault.clone()), now_ms);
+        }
     }
 }
 
@@ -167,13 +170,11 @@ async fn decide<M: Machine, B: Backing>(
         stop_timeout_ms: host.stop_timeout_ms,
         starts_held: moment.starts_held,
     });
-    match plan.steps.first() {
-        None => {
-            course.failure = None;
-            course.done.clear();
-        }
-        Some(step) if course.failure.is_none() => retry::slow_down(course, &record.desired, step, moment.now_ms),
-        Some(_) => {}
+    if plan.steps.is_empty() {
+        course.forget_failures();
+    }
+    if let Some(failure) = course.guard_failure.as_mut().filter(|_| plan.guards) {
+        failure.fault.lasting = false;
     }
     if plan.is_settled()
         && let Err(fault) = note_reached(host, &mut record).await
@@ -181,20 +182,45 @@ async fn decide<M: Machine, B: Backing>(
         plan.fault = Some(fault);
         plan.wait = Some(Wait::Until { at_ms: moment.now_ms + NOTE_AGAIN_MS, activity: None });
     }
+    let next = next(&record, &plan, seen, course, moment.now_ms);
     let failure = course.failure.as_ref();
-    let next = match (failure, plan.steps.first()) {
-        (Some(failure), Some(_)) if failure.fault.lasting && !retry::may_pass(&record.notes, failure) => Next::Idle,
-        (Some(failure), Some(_)) if moment.now_ms < failure.retry_at_ms => Next::At(failure.retry_at_ms),
-        (_, Some(step)) => Next::Run(step.clone()),
-        (_, None) => rest(&record.desired, &plan),
-    };
     let activity = if failure.is_some_and(|failure| failure.fault.lasting) { None } else { plan.activity() };
+    let failure = failure.or(course.guard_failure.as_ref());
     let fault = failure.map(|failure| failure.fault.clone()).or(plan.fault);
     Look { observed: observed(&record, seen, activity, fault), desired: record.desired, next }
 }
 
 /// How soon a note that could not be written is tried again.
 const NOTE_AGAIN_MS: u64 = 5_000;
+
+/// What follows, and whether it is a step that guards.
+fn next(record: &Record, plan: &Plan, seen: &Seen, course: &mut Course, now_ms: u64) -> Next {
+    if plan.steps.is_empty() {
+        return rest(&record.desired, plan);
+    }
+    let choice = choose(plan, seen, &record.notes, course, now_ms);
+    let choice = if let Choice::Run { step, guards } = choice {
+        course.guarding = guards.then(|| step.clone());
+        retry::slow_down(course, &record.desired, step, now_ms);
+        choose(plan, seen, &record.notes, course, now_ms)
+    } else {
+        choice
+    };
+    match choice {
+        Choice::Run { step, guards } => {
+            course.guarding = guards.then(|| step.clone());
+            Next::Run(step.clone())
+        }
+        Choice::Wait(retry_at_ms) => {
+            // A guest that goes down has its time, whatever is to be tried again then.
+            let planned_ms = match plan.wait {
+                Some(Wait::Until { at_ms, .. }) => Some(at_ms),
+                Some(Wait::Hold) | None => None,
+            };
+            retry_at_ms.into_iter().chain(planned_ms).min().map_or(Next::Idle, Next::At)
+        }
+    }
+}
 
 fn rest(desired: &Desired, plan: &Plan) -> Next {
     match plan.wait {

@@ -25,8 +25,9 @@ use crate::{
     spec_file::Backing,
 };
 
+mod beside;
+mod choice;
 pub mod converge;
-mod fetch;
 mod limits;
 mod refusal;
 mod reports;

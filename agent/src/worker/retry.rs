@@ -28,14 +28,36 @@ const LASTING_MS: u64 = 60_000;
 /// No wait is shorter, so that a failing look cannot spin.
 const LEAST_MS: u64 = 100;
 
-/// Takes note of a failure, the next one in a row if the last was of the same version.
-pub fn failed(course: &mut Course, server: ServerId, version: Version, fault: Fault, now_ms: u64) {
-    let before =
-        course.failure.as_ref().filter(|failure| failure.version == version).map_or(0, |failure| failure.times);
+/// Takes note of a failure of `step`, or of the look, the next one in a row if the last was of the same version.
+pub fn failed(
+    course: &mut Course,
+    server: ServerId,
+    version: Version,
+    (step, fault): (Option<&Step>, Fault),
+    now_ms: u64,
+) {
+    let slot = slot(course, step);
+    let before = slot.as_ref().filter(|failure| failure.version == version).map_or(0, |failure| failure.times);
     let times = before.saturating_add(1);
     let random = Mark::of(&(server, now_ms)).0;
     let wait_ms = if fault.lasting { LASTING_MS + random % LASTING_MS } else { wait_ms(times, random) };
-    course.failure = Some(Failure { version, fault, times, retry_at_ms: now_ms + wait_ms });
+    *slot = Some(Failure { step: step.cloned(), version, fault, times, retry_at_ms: now_ms + wait_ms });
+}
+
+/// Takes note of a step that was done: its failures are past. One that did not wait for another's failure leaves it as it is.
+pub fn succeeded(course: &mut Course, step: &Step, now_ms: u64) {
+    let slot = slot(course, Some(step));
+    let is_other = |failure: &Failure| failure.step.as_ref().is_some_and(|failed| failed != step);
+    let is_pending = |failure: &Failure| failure.fault.lasting || now_ms < failure.retry_at_ms;
+    if !slot.as_ref().is_some_and(|failure| is_other(failure) && is_pending(failure)) {
+        *slot = None;
+    }
+}
+
+/// Where failures of a step stand.
+fn slot<'a>(course: &'a mut Course, step: Option<&Step>) -> &'a mut Option<Failure> {
+    let guards = step.is_some() && course.guarding.as_ref() == step;
+    if guards { &mut course.guard_failure } else { &mut course.failure }
 }
 
 /// Whether a failure that lasts is tried again all the same, slowly. What libvirt refuses to an order it will go on refusing,
@@ -48,15 +70,19 @@ pub fn may_pass(notes: &Notes, failure: &Failure) -> bool {
 /// So often a step may be done on the way to a server that has nothing to do. The most that any real way takes is twice.
 const DONE_MAX: u32 = 4;
 
-/// Makes a step wait that was done over and over and does not stay done.
+/// Makes a step wait that was done over and over and does not stay done, unless it waited already.
 pub fn slow_down(course: &mut Course, desired: &Desired, step: &Step, now_ms: u64) {
+    if slot(course, Some(step)).is_some() {
+        return;
+    }
     let done = course.done.iter().find(|(done, _)| done == step).map_or(0, |(_, times)| *times);
     let Some(times) = done.checked_sub(DONE_MAX).map(|more| more.saturating_add(1)) else { return };
     let name = step.name();
     let detail = format!("{name} was done {done} times and is to be done again: what it makes does not stay");
     let retry_at_ms = now_ms + wait_ms(times, Mark::of(&(desired.server(), now_ms)).0);
     let fault = Fault::new(FaultCode::Internal, &detail);
-    course.failure = Some(Failure { version: desired.version(), fault, times, retry_at_ms });
+    let failure = Failure { step: Some(step.clone()), version: desired.version(), fault, times, retry_at_ms };
+    *slot(course, Some(step)) = Some(failure);
 }
 
 /// The wait after the `times`th failure in a row (from 1), in milliseconds, from a random number.

@@ -9,7 +9,7 @@ use csp_shared::{
 use crate::{
     failpoint,
     machine::Machine,
-    plan::step::Step,
+    plan::{nic, step::Step},
     spec_file::{Backing, SpecFile, SpecFileError},
 };
 
@@ -41,6 +41,9 @@ pub(super) async fn run<M: Machine, B: Backing>(
             note(specs, server, step).await
         }
         Step::SetFilters(mark) => machine.set_filters(spec(desired)?, *mark).await,
+        Step::HoldFilters { mark, own } => {
+            machine.set_filters(&nic::with_addresses(spec(desired)?, own), *mark).await
+        }
         Step::Connect(mark) => {
             machine.set_filters(spec(desired)?, *mark).await?;
             failpoint::cross(failpoint::of_step(step), failpoint::BETWEEN);

@@ -15,8 +15,8 @@ use tracing::{info, warn};
 
 use super::{
     Reports, Word,
+    beside::{disk_place, fetch},
     converge::{self, Host, Look, Moment, Next},
-    fetch::fetch,
     limits::Limits,
 };
 use crate::{
@@ -113,10 +113,9 @@ async fn run_step<M: Machine, B: Backing>(
     let _place = match step.weight() {
         Weight::Light => None,
         Weight::Download => return fetch(shared, look, step, course, wake).await,
-        Weight::Disk => tokio::select! {
-            biased;
-            place = shared.limits.disk_step() => place,
-            () = wake.newer.notified() => return,
+        Weight::Disk => match disk_place(shared, look, course, wake).await {
+            Some(place) => Some(place),
+            None => return,
         },
     };
     let (began, server, now_ms) = (Instant::now(), look.observed.server, shared.now_ms());

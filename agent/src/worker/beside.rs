@@ -1,5 +1,5 @@
-//! An image may take long to come. Meanwhile its server is looked at as any other: a guest that still runs is guarded, and
-//! what became of it is told.
+//! An image may take long to come, and a place to write in the pool may be long to wait for. Meanwhile the server is looked at
+//! as any other: a guest that still runs is guarded, and what became of it is told.
 
 use std::{pin::pin, time::Duration};
 
@@ -8,7 +8,10 @@ use csp_shared::{
     observed::{Fault, Observed},
     spec::{Desired, Image},
 };
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::{
+    sync::SemaphorePermit,
+    time::{Instant, sleep, sleep_until},
+};
 
 use super::{
     converge::{self, Look, Next},
@@ -36,34 +39,62 @@ pub(super) async fn fetch<M: Machine, B: Backing>(
 ) {
     // The planner has no such step for a tombstone.
     let Desired::Present(spec) = &look.desired else { return };
-    let server = spec.server;
+    let work = fetched(shared, &look.desired, &spec.image, step);
+    let Some(Some((done, began))) = beside(shared, look, Some(&spec.image), course, wake, work).await else { return };
+    converge::take_note(course, &look.desired, step, &done, shared.now_ms());
+    shared.room_changed.notify_one();
+    tell(spec.server, step, began, done);
+}
+
+/// Waits for a place to write in the pool; `None` when a newer spec came meanwhile.
+pub(super) async fn disk_place<'a, M: Machine, B: Backing>(
+    shared: &'a Shared<M, B>,
+    look: &Look,
+    course: &mut Course,
+    wake: &Wake,
+) -> Option<SemaphorePermit<'a>> {
+    beside(shared, look, None, course, wake, shared.limits.disk_step()).await?
+}
+
+/// Waits for `work` and looks at the server meanwhile, and at how much of `image` has arrived. A newer spec ends the work.
+async fn beside<M: Machine, B: Backing, T>(
+    shared: &Shared<M, B>,
+    look: &Look,
+    image: Option<&Image>,
+    course: &mut Course,
+    wake: &Wake,
+    work: impl Future<Output = T>,
+) -> Option<T> {
     let mut told = look.observed.clone();
-    let mut work = pin!(fetched(shared, &look.desired, &spec.image, step));
+    let mut work = pin!(work);
     let mut look_at = Instant::now() + LOOK_AGAIN;
-    let done = loop {
+    loop {
         tokio::select! {
             biased;
-            done = &mut work => break done,
-            () = wake.newer.notified() => return,
+            done = &mut work => return Some(done),
+            () = wake.newer.notified() => return None,
             () = sleep_until(look_at) => {}
             () = wake.look.notified() => {}
-            () = sleep(ARRIVAL_AGAIN) => {
-                let arrived = shared.host.machine.arrived_percent(&spec.image).await;
-                told.arrived_percent = arrived.map(|percent| percent - percent % 5);
+            arrived = arrival(shared, image) => {
+                told.arrived_percent = arrived;
                 shared.reports.publish(told.clone());
                 continue;
             }
         }
-        // The download has a thread of its own and goes on.
-        if let Some(observed) = guard(shared, server, course, told.arrived_percent).await {
+        // What is waited for goes on by itself: a download has a thread of its own, and a place is kept in the queue.
+        if let Some(observed) = guard(shared, told.server, course, told.arrived_percent).await {
             told = observed;
         }
         look_at = Instant::now() + LOOK_AGAIN;
-    };
-    let Some((done, began)) = done else { return };
-    converge::take_note(course, &look.desired, step, &done, shared.now_ms());
-    shared.room_changed.notify_one();
-    tell(server, step, began, done);
+    }
+}
+
+/// How much of an image has arrived after a while, in steps of 5 %; never, when none is on its way.
+async fn arrival<M: Machine, B: Backing>(shared: &Shared<M, B>, image: Option<&Image>) -> Option<u8> {
+    let Some(image) = image else { return std::future::pending().await };
+    sleep(ARRIVAL_AGAIN).await;
+    let arrived = shared.host.machine.arrived_percent(image).await;
+    arrived.map(|percent| percent - percent % 5)
 }
 
 /// What came of it, and when it began; `None` when somebody else fetched it.
@@ -78,7 +109,7 @@ async fn fetched<M: Machine, B: Backing>(
     Some((converge::perform(&shared.host, desired, step).await, began))
 }
 
-/// Looks at the server and mends what can be mended beside the download.
+/// Looks at the server and mends what can be mended beside it.
 async fn guard<M: Machine, B: Backing>(
     shared: &Shared<M, B>,
     server: ServerId,
@@ -93,6 +124,9 @@ async fn guard<M: Machine, B: Backing>(
             Next::Run(step) if step.weight() == Weight::Light => {
                 let began = Instant::now();
                 let done = converge::act(&shared.host, &look.desired, step, course, shared.now_ms()).await;
+                if step.changes_room() {
+                    shared.room_changed.notify_one();
+                }
                 tell(server, step, began, done);
             }
             _ => return Some(observed),

@@ -12,7 +12,7 @@ use std::{
     fmt,
     future::Future,
     net::Ipv4Addr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     str::FromStr,
 };
 
@@ -332,6 +332,12 @@ pub trait Machine: Send + Sync + 'static {
     /// Looks at everything of one server. `image` is the one that its disk is made from; `None` for a tombstone.
     /// An error means that nothing is known; a missing pool is no error but a part of [`Seen`].
     fn see(&self, server: ServerId, image: Option<&Image>) -> impl Future<Output = Result<Seen, Fault>> + Send;
+
+    /// Whether there is a file of this name. What cannot be looked at is not there; nor is anything in memory.
+    fn is_there(&self, file: &Path) -> impl Future<Output = bool> + Send {
+        let _ = file;
+        std::future::ready(false)
+    }
 
     /// How many bytes of the pool are taken by disks beside what servers are promised.
     fn surplus(&self, promised: &Promised) -> impl Future<Output = Result<u64, Fault>> + Send {

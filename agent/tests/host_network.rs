@@ -573,6 +573,14 @@ fn a_look_that_remembers_sees_every_change_of_filters() {
         assert!(see().is_some_and(|mark| mark != MARK), "as an operator may have done");
         filter::load(&filters(Mark(2))).unwrap();
         assert_eq!(see(), Some(Mark(2)));
+        // Somebody looked while the guard was gone, and is slow to ask for a server.
+        let guard = json!({"delete": {"table": {"family": "bridge", "name": "csp_guard"}}});
+        nft::apply("remove the guard", &[guard]).unwrap();
+        let older = looks.list().unwrap();
+        filter::load(&filters(MARK)).unwrap();
+        let newer = looks.list().unwrap();
+        assert_ne!(looks.see(&older, SERVER).unwrap().unwrap().mark, MARK);
+        assert_eq!(looks.see(&newer, SERVER).unwrap().unwrap().mark, MARK, "what an older list says is not kept");
         runtime.block_on(host.taps.remove(SERVER)).unwrap();
         filter::remove(SERVER).unwrap();
         assert_eq!((see(), see()), (None, None));

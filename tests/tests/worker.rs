@@ -261,7 +261,7 @@ async fn a_guest_whose_new_address_is_anothers_keeps_filters_of_its_old_ones() {
     let (agent, spec) = (Agent::heard().await, server_spec(1));
     agent.accept(present(&spec)).await;
     agent.reached(&spec).await;
-    agent.machine.with(|host| drop(host.in_use.insert([203, 0, 113, 99].into())));
+    agent.machine.with(|host| host.in_use.insert([203, 0, 113, 99].into()));
     agent.accept(present(&with_address(&spec, 99))).await;
     let is_in_use = |report: &Observed| report.fault.as_ref().is_some_and(|f| f.code == FaultCode::AddressInUse);
     assert!(agent.report("in use", is_in_use).await.fault.unwrap().lasting);

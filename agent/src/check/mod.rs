@@ -7,6 +7,7 @@ pub mod bridge;
 pub mod clock;
 pub mod control;
 pub mod filters;
+pub mod host_shutdown;
 pub mod limits;
 pub mod networks;
 pub mod pool;
@@ -41,6 +42,7 @@ pub async fn run(config: &Config, mut tell: impl FnMut(&Finding)) -> Report {
     found(pool::judge(&pool::probe(config).await));
     found(state::judge(&config.state_dir, &state::probe(&config.state_dir)));
     found(limits::judge(limits::probe()));
+    found(host_shutdown::judge(&host_shutdown::probe()));
     found(clock::judge(clock::probe()));
     found(control::judge(&control::probe(&config.state_dir).await));
     Report { findings }

@@ -16,6 +16,7 @@ mod watched;
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::Ipv4Addr,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -275,6 +276,11 @@ impl Machine for HostMachine {
         })
     }
 
+    async fn is_there(&self, file: &Path) -> bool {
+        let file = file.to_owned();
+        tokio::task::spawn_blocking(move || file.try_exists().unwrap_or(false)).await.unwrap_or(false)
+    }
+
     async fn surplus(&self, promised: &Promised) -> Result<u64, Fault> {
         let promised = promised.clone();
         self.storing.on_store(move |store| Ok(surplus::surplus(&store.disks.all()?, &promised))).await
@@ -284,7 +290,7 @@ impl Machine for HostMachine {
         self.strangers(known).await
     }
 
-    fn screen(&self, server: ServerId) -> Option<std::path::PathBuf> {
+    fn screen(&self, server: ServerId) -> Option<PathBuf> {
         Some(self.vnc.socket(server))
     }
 

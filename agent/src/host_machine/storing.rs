@@ -270,3 +270,30 @@ fn base(store: &Store, image: &Image) -> Result<CachedImage, StoreError> {
 fn serial_log(store: &Store, server: ServerId) -> PathBuf {
     store.pool.consoles().join(format!("{server}.log"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::fixture::server;
+
+    #[tokio::test]
+    async fn a_domain_that_names_its_disk_where_the_pool_was_before_is_on_its_own_disk() {
+        let home = tempfile::tempdir().unwrap();
+        let at = |pool: &str| {
+            let config =
+                Config { state_dir: home.path().join("state"), pool_dir: home.path().join(pool), ..Config::default() };
+            Storing::new(&config)
+        };
+        let disk = at("first").on_store(|store| Ok(store.disks.path(server(), DiskEpoch(1)))).await.unwrap();
+        std::fs::write(&disk, b"a disk").unwrap();
+        std::fs::rename(home.path().join("first"), home.path().join("second")).unwrap();
+        for storing in [at("second"), at("second")] {
+            let elsewhere = async |file: &Path| {
+                storing.see(server(), None, Some(file.display().to_string())).await.unwrap().disk_elsewhere
+            };
+            assert_eq!(elsewhere(&disk).await, None);
+            assert!(elsewhere(&disk.with_extension("snap1")).await.is_some());
+            assert!(elsewhere(&home.path().join("third/disks").join(disk.file_name().unwrap())).await.is_some());
+        }
+    }
+}

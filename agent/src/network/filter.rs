@@ -80,15 +80,16 @@ impl FilterLooks {
     ///
     /// # Errors
     /// When nftables does not answer: then nobody knows.
-    pub fn see(&self, all: &AllFilters, server: ServerId) -> Result<Option<SeenFilters>, NetworkError> {
+    pub fn see(&self, all: &Arc<AllFilters>, server: ServerId) -> Result<Option<SeenFilters>, NetworkError> {
         let generation = nft_netlink::generation();
         let kept = lock(&self.tables).get(&server).cloned().filter(|(kept, _)| Some(*kept) == generation);
         if let Some((_, seen)) = kept {
             return Ok(seen);
         }
         let seen = all.see(server)?;
-        if lock(&self.all).as_ref().map(|(listed, _)| *listed) != generation {
-            return Ok(seen); // what is listed is older than that, so nothing may be kept under it
+        let is_of = |(listed, kept): &(u32, Arc<AllFilters>)| Some(*listed) == generation && Arc::ptr_eq(kept, all);
+        if !lock(&self.all).as_ref().is_some_and(is_of) {
+            return Ok(seen); // it was judged by a list that is older than that, so it may not be kept under it
         }
         let mut tables = lock(&self.tables);
         // Of servers that are gone nothing is kept for long.

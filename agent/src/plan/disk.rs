@@ -13,7 +13,10 @@ use csp_shared::{
     spec::{Desired, ServerSpec},
 };
 
-use super::{memory::Notes, step::Step};
+use super::{
+    memory::{Elsewhere, Notes},
+    step::Step,
+};
 use crate::machine::{Seen, SeenBase, SeenDisk, SeenDomain};
 
 const GIB: u64 = 1 << 30;
@@ -37,7 +40,7 @@ pub enum DiskState {
     OnAnotherImage,
     /// It stands on a file that is no image of csp's.
     OnAnotherFile,
-    /// The domain names another file: what is in the server's own is older.
+    /// The domain names another file, or did when it was last seen: what is in the server's own is older.
     Elsewhere,
 }
 
@@ -50,7 +53,7 @@ pub fn state(spec: &ServerSpec, seen: &Seen, notes: &Notes) -> DiskState {
         DiskState::PoolReadOnly
     } else if !seen.pool {
         DiskState::PoolMissing
-    } else if seen.disk_elsewhere.is_some() && !seen.domain.is_some_and(|domain| runs_on_older(spec, domain)) {
+    } else if is_elsewhere(spec, seen, notes) {
         DiskState::Elsewhere
     } else if started > Some(spec.disk_epoch) {
         DiskState::Missing
@@ -88,6 +91,30 @@ fn newest(seen: &Seen) -> Option<DiskEpoch> {
 #[must_use]
 pub fn runs_on_older(spec: &ServerSpec, domain: SeenDomain) -> bool {
     domain.epochs.disk != DiskEpoch::default() && domain.epochs.disk < spec.disk_epoch
+}
+
+fn is_elsewhere(spec: &ServerSpec, seen: &Seen, notes: &Notes) -> bool {
+    match seen.domain {
+        Some(domain) => seen.disk_elsewhere.is_some() && !runs_on_older(spec, domain),
+        None => notes.elsewhere.as_ref().is_some_and(|noted| noted.epoch >= spec.disk_epoch && !noted.off),
+    }
+}
+
+/// What is to be noted of a disk that somebody moved by hand, after this look. It is forgotten once the domain is seen on its
+/// own disk, or is gone after it was seen off, or a newer disk was begun.
+#[must_use]
+pub fn elsewhere(spec: &ServerSpec, seen: &Seen, notes: &Notes) -> Option<Elsewhere> {
+    let before = notes.elsewhere.clone().filter(|noted| notes.disk_started <= Some(noted.epoch));
+    match (seen.domain, &seen.disk_elsewhere) {
+        _ if !seen.pool => before,
+        (Some(domain), Some(file)) => {
+            // Without an epoch nobody knows which of them is older.
+            let epoch = if domain.epochs.disk == DiskEpoch::default() { spec.disk_epoch } else { domain.epochs.disk };
+            Some(Elsewhere { file: file.clone(), epoch, off: !seen.is_up() })
+        }
+        (Some(_), None) => None,
+        (None, _) => before.filter(|noted| !noted.off),
+    }
 }
 
 /// What is left to do about a disk that is there, with the guest off or running on it.

@@ -14,7 +14,7 @@ use csp_shared::{
 };
 
 use super::{
-    Plan, Situation, Wait, mark,
+    Plan, Situation, Wait, disk, mark,
     memory::{Course, Notes, PowerNote},
     plan,
     step::Step,
@@ -179,7 +179,7 @@ impl World {
 
     /// One turn of the worker: look, plan, run one step or let time pass. `false` when there is nothing to do.
     pub(crate) fn turn(&mut self) -> bool {
-        self.course.look(&self.seen);
+        self.look();
         let plan = self.plan();
         if let Some(step) = plan.steps.first() {
             self.run(step);
@@ -189,6 +189,14 @@ impl World {
         self.now_ms = at_ms.max(self.now_ms + 1);
         // Nothing but an operator ends a process that libvirt forgot.
         !self.has_stray()
+    }
+
+    /// What is remembered of a look.
+    pub(crate) fn look(&mut self) {
+        self.course.look(&self.seen);
+        if let Desired::Present(spec) = &self.desired {
+            self.notes.elsewhere = disk::elsewhere(spec, &self.seen, &self.notes);
+        }
     }
 
     /// Whether a QEMU process runs that libvirt does not know of.

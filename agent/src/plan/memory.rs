@@ -4,7 +4,7 @@
 //! from one that was never made. Notes are on the host's disk, outside the pool; the course is lost when the agent
 //! ends, which only makes it wait or try once more.
 
-use std::{collections::BTreeSet, net::Ipv4Addr};
+use std::{collections::BTreeSet, net::Ipv4Addr, path::PathBuf};
 
 use csp_shared::{
     generation::{DiskEpoch, Version},
@@ -35,6 +35,30 @@ pub struct Notes {
     /// asked for again should it come back.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub addresses_probed: BTreeSet<Ipv4Addr>,
+    /// What the guest writes lies, or lay when it was last seen, in another file than its disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elsewhere: Option<Elsewhere>,
+}
+
+/// Somebody moved the guest to another file by hand, so its own disk is older. The domain says so only for as long as it is
+/// there: one that was undefined vanishes with its guest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Elsewhere {
+    /// The file.
+    pub file: String,
+    /// Of the disk that is older.
+    pub epoch: DiskEpoch,
+    /// The domain was seen off with it. Who undefines it then has brought the data back: that is how it is told.
+    pub off: bool,
+}
+
+impl Elsewhere {
+    /// The name that the file is given once what it holds is in the server's own disk, where no domain can tell so.
+    #[must_use]
+    pub fn when_brought_back(&self) -> PathBuf {
+        PathBuf::from(format!("{}.brought-back", self.file))
+    }
 }
 
 /// Power has a memory.

@@ -254,8 +254,17 @@ fn file(spec: &ServerSpec) -> String {
 /// What was done by hand, and how it is undone without losing what the guest wrote since. Without `--shallow` it would all be
 /// written into the image that others stand on.
 fn elsewhere(s: Situation<'_>, spec: &ServerSpec) -> String {
-    let (other, own, server) = (s.seen.disk_elsewhere.as_deref().unwrap_or_default(), file(spec), spec.server);
-    let cure = if s.seen.is_up() {
+    let (noted, own, server) = (s.notes.elsewhere.as_ref(), file(spec), spec.server);
+    let seen = s.seen.disk_elsewhere.as_deref();
+    let other = seen.or(noted.map(|noted| noted.file.as_str())).unwrap_or_default();
+    let cure = if let Some(noted) = noted.filter(|_| seen.is_none()) {
+        let done = noted.when_brought_back();
+        format!(
+            "its domain was undefined: bring the one into the other (snapshots: `qemu-img commit`, one after the other), then \
+             rename it to {}",
+            done.display()
+        )
+    } else if s.seen.is_up() {
         format!(
             "a snapshot: `virsh blockcommit {server} vda --active --shallow --pivot`, again for each one below; a copy: have its \
              owner stop the guest first"
@@ -263,11 +272,11 @@ fn elsewhere(s: Situation<'_>, spec: &ServerSpec) -> String {
     } else {
         // Without these words libvirt refuses: it keeps notes of snapshots and checkpoints, and a saved memory.
         format!(
-            "bring what it holds into {own} (snapshots: `qemu-img commit`, one after the other), then `virsh undefine {server} \
+            "bring the one into the other (snapshots: `qemu-img commit`, one after the other), then `virsh undefine {server} \
              --snapshots-metadata --checkpoints-metadata --managed-save`"
         )
     };
     format!(
-        "the domain's disk is {other}, and {own} lacks what was written since: it is neither started nor restarted; {cure}"
+        "the guest's disk is {other}, and {own} lacks what was written since: it is neither started nor restarted; {cure}"
     )
 }

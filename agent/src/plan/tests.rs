@@ -467,6 +467,49 @@ fn a_guest_whose_disk_somebody_moved_by_hand_is_neither_restarted_nor_started_on
 }
 
 #[test]
+fn a_guest_that_vanishes_while_its_data_lies_in_another_file_is_not_started_on_the_older_one() {
+    let snapshot = "/var/lib/csp-agent/pool/disks/0198c0de-0000-7000-8000-00000000000a.1.by-hand";
+    let undefine = |seen: &mut Seen| {
+        (seen.domain, seen.disk_elsewhere, seen.process) = (None, None, false);
+        seen.adapters.clear();
+    };
+    let moved = || {
+        let mut world = running().sees(|seen| seen.disk_elsewhere = Some(snapshot.to_owned()));
+        world.look();
+        world
+    };
+    let mut gone = moved().sees(undefine);
+    gone.crash_agent();
+    for _ in 0..3 {
+        gone.look();
+        let plan = gone.plan();
+        assert_eq!(
+            (plan.steps.as_slice(), plan.fault.as_ref().map(|f| f.code)),
+            (&[][..], Some(FaultCode::DiskElsewhere))
+        );
+        assert!(plan.fault.unwrap().detail.ends_with(&format!("{snapshot}.brought-back")), "the whole cure");
+    }
+    // Its pool is away for a while, and says nothing of where it is.
+    let mut away = moved().sees(|seen| (seen.pool, seen.disk_elsewhere) = (false, None));
+    away.look();
+    assert!(away.notes.elsewhere.is_some());
+
+    let starts = |mut world: World, why: &str| {
+        assert!(world.settle().is_settled() && world.seen.is_up(), "{why}: {:?}", world.plan());
+        assert_eq!(world.notes.elsewhere, None, "{why}");
+    };
+    starts(gone.wants(|spec| spec.disk_epoch = DiskEpoch(2)), "it was given up for a new one");
+    let mut off = moved().falls(OffCause::Unknown);
+    off.look();
+    let detail = off.plan().fault.unwrap().detail;
+    assert!(detail.ends_with("--managed-save`"), "the whole cure: {detail}");
+    starts(off.sees(undefine), "as that cure says");
+    let mut back = moved().sees(|seen| seen.disk_elsewhere = None);
+    back.look();
+    starts(back.sees(undefine), "it was on its own disk again");
+}
+
+#[test]
 fn a_base_that_is_gone_is_fetched_before_a_start_and_before_a_stop_for_one() {
     let without = || running().sees(|seen| seen.image = false);
     assert!(without().plan().is_settled(), "who runs holds what it was started with");

@@ -107,7 +107,8 @@ impl Disks {
     pub fn is_place_of(&self, server: ServerId, file: &Path) -> bool {
         let Some((_, epoch)) = parse_name(file).filter(|(owner, _)| *owner == server) else { return false };
         let Some(found) = file.parent() else { return false };
-        let is_same = |folder: &Path| folder.canonicalize().is_ok_and(|folder| found.canonicalize().ok() == Some(folder));
+        let is_same =
+            |folder: &Path| folder.canonicalize().is_ok_and(|folder| found.canonicalize().ok() == Some(folder));
         let folder = self.pool.disks();
         let was_here = || self.former.iter().any(|dir| Pool::disks_in(dir) == found);
         let is_gone = || matches!(file.symlink_metadata(), Err(error) if is_absent(&error));

@@ -39,13 +39,13 @@ pub(super) fn choose<'a>(plan: &'a Plan, seen: &Seen, notes: &Notes, course: &Co
         let guards = is_guard(plan, seen, step) && !(asks && loads(step));
         asks |= nic::asks(step);
         let failure = if guards { &course.guard_failure } else { &course.failure };
-        let held = failure.as_ref().and_then(|failure| held_until(failure, step, guards, notes, now_ms));
+        let held = failure.as_ref().map_or(Held::Free, |failure| held(failure, step, guards, notes, now_ms));
         // Steps on adapters rest on those before them, whatever these failed with.
         let rests_on_skipped = has_skipped && !guards && step.is_on_adapters();
         match held {
-            None if !rests_on_skipped => return Choice::Run { step, guards },
-            None => {}
-            Some(at_ms) => until_ms = until_ms.into_iter().chain(at_ms).min(),
+            Held::Free if !rests_on_skipped => return Choice::Run { step, guards },
+            Held::Free | Held::ForGood => {}
+            Held::Until(at_ms) => until_ms = Some(until_ms.map_or(at_ms, |until_ms| until_ms.min(at_ms))),
         }
         if !step.is_on_adapters() {
             break;
@@ -55,15 +55,27 @@ pub(super) fn choose<'a>(plan: &'a Plan, seen: &Seen, notes: &Notes, course: &Co
     Choice::Wait(until_ms)
 }
 
-/// Until when a failure keeps a step; `Some(None)`: until a newer spec.
-fn held_until(failure: &Failure, step: &Step, guards: bool, notes: &Notes, now_ms: u64) -> Option<Option<u64>> {
+/// What a failure makes of a step.
+#[derive(Clone, Copy)]
+enum Held {
+    /// Nothing.
+    Free,
+    /// It waits until this time.
+    Until(u64),
+    /// It waits for a newer spec.
+    ForGood,
+}
+
+fn held(failure: &Failure, step: &Step, guards: bool, notes: &Notes, now_ms: u64) -> Held {
     if is_stop(step) && failure.step.as_ref() != Some(step) {
-        return None;
+        Held::Free
+    } else if failure.fault.lasting && !guards && !retry::may_pass(notes, failure) {
+        Held::ForGood
+    } else if now_ms < failure.retry_at_ms {
+        Held::Until(failure.retry_at_ms)
+    } else {
+        Held::Free
     }
-    if failure.fault.lasting && !guards && !retry::may_pass(notes, failure) {
-        return Some(None);
-    }
-    (now_ms < failure.retry_at_ms).then_some(Some(failure.retry_at_ms))
 }
 
 fn is_stop(step: &Step) -> bool {
@@ -79,4 +91,81 @@ fn is_guard(plan: &Plan, seen: &Seen, step: &Step) -> bool {
 /// Whether it loads filters of all addresses.
 fn loads(step: &Step) -> bool {
     matches!(step, Step::SetFilters(_) | Step::Connect(_))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use csp_shared::observed::{Fault, FaultCode};
+
+    use super::*;
+    use crate::{
+        machine::Mark,
+        plan::fixture::{World, mac, spec},
+    };
+
+    const NOW_MS: u64 = 1_000_000;
+
+    fn failed(step: &Step, code: FaultCode) -> Option<Failure> {
+        let (version, fault) = (spec().version, Fault::new(code, "it will not"));
+        Some(Failure { step: Some(step.clone()), version, fault, times: 1, retry_at_ms: NOW_MS + 500 })
+    }
+
+    /// What is chosen for a running guest, with or without filters.
+    fn chosen(steps: &[Step], guards: bool, is_bare: bool, course: &Course) -> Result<Step, Option<u64>> {
+        let mut world = World::running(&spec());
+        world.seen.filters = world.seen.filters.filter(|_| !is_bare);
+        let plan = Plan { steps: steps.to_vec(), guards, ..Plan::default() };
+        match choose(&plan, &world.seen, &Notes::default(), course, NOW_MS) {
+            Choice::Run { step, .. } => Ok(step.clone()),
+            Choice::Wait(until_ms) => Err(until_ms),
+        }
+    }
+
+    fn after(failure: Option<Failure>, guard_failure: Option<Failure>) -> Course {
+        Course { failure, guard_failure, ..Course::default() }
+    }
+
+    const FILTERS: Step = Step::SetFilters(Mark(1));
+
+    #[test]
+    fn a_guest_is_ended_whatever_else_failed_and_an_end_that_failed_waits() {
+        let steps = [Step::CutOff, Step::ForceStop];
+        for code in [FaultCode::Internal, FaultCode::HypervisorRefused] {
+            assert_eq!(chosen(&steps, false, false, &after(failed(&Step::CutOff, code), None)), Ok(Step::ForceStop));
+        }
+        let course = after(failed(&Step::ForceStop, FaultCode::Internal), None);
+        assert_eq!(chosen(&steps[1..], false, false, &course), Err(Some(NOW_MS + 500)));
+        let grow = [Step::GrowDisk, Step::AskStop];
+        let course = after(failed(&Step::GrowDisk, FaultCode::PoolFull), None);
+        assert_eq!(chosen(&grow, false, false, &course), Err(Some(NOW_MS + 500)), "without room it runs on");
+    }
+
+    #[test]
+    fn what_guards_and_everything_else_do_not_wait_for_each_other() {
+        let steps = [FILTERS, Step::FetchImage, Step::CreateDisk];
+        let no_mirror = failed(&Step::FetchImage, FaultCode::ImageUnreachable);
+        let no_filters = failed(&FILTERS, FaultCode::Internal);
+        assert_eq!(chosen(&steps, true, false, &after(no_mirror.clone(), None)), Ok(FILTERS));
+        assert_eq!(chosen(&steps, true, false, &after(None, no_filters.clone())), Ok(Step::FetchImage));
+        assert_eq!(chosen(&steps, true, false, &after(no_mirror, no_filters)), Err(Some(NOW_MS + 500)));
+    }
+
+    #[test]
+    fn a_guest_without_filters_gets_them_beside_a_failure_that_lasts_and_no_adapter_or_address_goes_before_them() {
+        let own = BTreeSet::from([[203, 0, 113, 11].into()]);
+        let probe = Step::ProbeAddresses { fresh: own.clone(), own };
+        let hold = Step::HoldFilters { mark: Mark(2), own: BTreeSet::new() };
+        let in_use = || failed(&probe, FaultCode::AddressInUse);
+        let steps = [hold.clone(), probe.clone(), FILTERS, Step::AttachNic(mac(2))];
+        assert_eq!(chosen(&steps, false, true, &after(in_use(), None)), Ok(hold.clone()));
+        let both = after(in_use(), failed(&hold, FaultCode::NetworkRefused));
+        assert_eq!(chosen(&steps, false, true, &both), Err(Some(NOW_MS + 500)));
+        assert_eq!(chosen(&steps[1..], false, true, &after(in_use(), None)), Err(None), "until a newer spec");
+        let refused = after(failed(&Step::AttachNic(mac(2)), FaultCode::HypervisorRefused), None);
+        assert_eq!(chosen(&[FILTERS, Step::AttachNic(mac(2))], false, true, &refused), Ok(FILTERS));
+        let unfiltered = after(None, failed(&FILTERS, FaultCode::NetworkRefused));
+        assert_eq!(chosen(&[FILTERS, Step::AttachNic(mac(2))], false, true, &unfiltered), Err(Some(NOW_MS + 500)));
+    }
 }

@@ -3,11 +3,15 @@
 //! It knows no timer and no task: time comes in, and what to wait for goes out. So a simulation calls it directly and
 //! can end it between any two steps, and [`super::task`] adds only waiting.
 
+use std::path::Path;
+
 use csp_shared::{
     id::ServerId,
     observed::{Activity, DomainState, Fault, Observed, Remains},
     spec::Desired,
 };
+
+use tracing::{error, warn};
 
 use super::{
     choice::{Choice, choose},
@@ -76,7 +80,7 @@ pub async fn look<M: Machine, B: Backing>(
     course: &mut Course,
     moment: Moment,
 ) -> Option<Look> {
-    let record = host.specs.get(server).await?;
+    let mut record = host.specs.get(server).await?;
     let version = record.desired.version();
     let is_other = |failure: &Failure| failure.version != version;
     if course.failure.as_ref().is_some_and(is_other) || course.guard_failure.as_ref().is_some_and(is_other) {
@@ -84,7 +88,10 @@ pub async fn look<M: Machine, B: Backing>(
     }
     let image = if let Desired::Present(spec) = &record.desired { Some(&spec.image) } else { None };
     match host.machine.see(server, image).await {
-        Ok(seen) => Some(decide(host, record, &seen, course, moment).await),
+        Ok(seen) => {
+            note_elsewhere(host, &mut record, &seen).await;
+            Some(decide(host, record, &seen, course, moment).await)
+        }
         Err(fault) => {
             retry::failed(course, server, version, (None, fault.clone()), moment.now_ms);
             let at_ms = course.failure.as_ref().map_or(moment.now_ms, |failure| failure.retry_at_ms);
@@ -173,6 +180,9 @@ async fn decide<M: Machine, B: Backing>(
     if plan.steps.is_empty() {
         course.forget_failures();
     }
+    if !plan.steps.iter().any(Step::is_on_adapters) {
+        course.guard_failure = None;
+    }
     if let Some(failure) = course.guard_failure.as_mut().filter(|_| plan.guards) {
         failure.fault.lasting = false;
     }
@@ -183,6 +193,7 @@ async fn decide<M: Machine, B: Backing>(
         plan.wait = Some(Wait::Until { at_ms: moment.now_ms + NOTE_AGAIN_MS, activity: None });
     }
     let next = next(&record, &plan, seen, course, moment.now_ms);
+    tell_of_what_stays(&record, seen, &next);
     let failure = course.failure.as_ref();
     let activity = if failure.is_some_and(|failure| failure.fault.lasting) { None } else { plan.activity() };
     let failure = failure.or(course.guard_failure.as_ref());
@@ -241,6 +252,37 @@ async fn note_reached<M: Machine, B: Backing>(host: &Host<M, B>, record: &mut Re
     host.specs.note(record.desired.server(), raise).await.map_err(|error| not_noted(&error))?;
     raise(&mut record.notes);
     Ok(())
+}
+
+/// Where the guest's data was last seen, before anything is planned that rests on its own disk. What cannot be written holds
+/// for this look, and is tried again with the next.
+async fn note_elsewhere<M: Machine, B: Backing>(host: &Host<M, B>, record: &mut Record, seen: &Seen) {
+    let Desired::Present(spec) = &record.desired else { return };
+    let server = spec.server;
+    let mut elsewhere = plan::disk::elsewhere(spec, seen, &record.notes);
+    if let Some(noted) = elsewhere.as_ref().filter(|_| seen.domain.is_none())
+        && host.machine.is_there(&noted.when_brought_back()).await
+        && !host.machine.is_there(Path::new(&noted.file)).await
+    // what was brought back before had the same name
+    {
+        elsewhere = None;
+    }
+    if elsewhere == record.notes.elsewhere {
+        return;
+    }
+    record.notes.elsewhere.clone_from(&elsewhere);
+    if let Err(error) = host.specs.note(server, |notes| notes.elsewhere.clone_from(&elsewhere)).await {
+        error!(%server, detail = not_noted(&error).detail, "where the guest's disk is cannot be noted");
+    }
+}
+
+/// What a guest wrote last goes with no tombstone if it lies in another file than its disk.
+fn tell_of_what_stays(record: &Record, seen: &Seen, next: &Next) {
+    if let (Desired::Absent(gone), Next::Run(Step::ForceStop | Step::Undefine), Some(file)) =
+        (&record.desired, next, &seen.disk_elsewhere)
+    {
+        warn!(server = %gone.server, file, "the server is removed; what its guest wrote last stays in this file, and is no concern of csp's");
+    }
 }
 
 fn has_let_go(record: &Record, seen: &Seen) -> bool {

@@ -70,9 +70,10 @@ pub fn may_pass(notes: &Notes, failure: &Failure) -> bool {
 /// So often a step may be done on the way to a server that has nothing to do. The most that any real way takes is twice.
 const DONE_MAX: u32 = 4;
 
-/// Makes a step wait that was done over and over and does not stay done, unless it waited already.
+/// Makes a step wait that was done over and over and does not stay done, unless it waited already. A guest that does not go
+/// down is asked again and again, and the planner sees to the time in between.
 pub fn slow_down(course: &mut Course, desired: &Desired, step: &Step, now_ms: u64) {
-    if slot(course, Some(step)).is_some() {
+    if slot(course, Some(step)).is_some() || *step == Step::AskStop {
         return;
     }
     let done = course.done.iter().find(|(done, _)| done == step).map_or(0, |(_, times)| *times);

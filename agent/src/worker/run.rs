@@ -41,9 +41,7 @@ pub(super) async fn run<M: Machine, B: Backing>(
             note(specs, server, step).await
         }
         Step::SetFilters(mark) => machine.set_filters(spec(desired)?, *mark).await,
-        Step::HoldFilters { mark, own } => {
-            machine.set_filters(&nic::with_addresses(spec(desired)?, own), *mark).await
-        }
+        Step::HoldFilters { mark, own } => machine.set_filters(&nic::with_addresses(spec(desired)?, own), *mark).await,
         Step::Connect(mark) => {
             machine.set_filters(spec(desired)?, *mark).await?;
             failpoint::cross(failpoint::of_step(step), failpoint::BETWEEN);

@@ -55,7 +55,7 @@ pub struct Segments {
     underlay: Option<Underlay>,
     trunk: Option<String>,
     reserved: Vec<VlanTag>,
-    /// Whether the kernel keeps tags apart, tried once.
+    /// Whether the kernel keeps tags apart, tried until it says so or that it never will.
     kernel: OnceCell<Result<(), String>>,
     ready: Mutex<Ready>,
     /// What was admitted on the underlay, and how nft listed it right after.
@@ -106,8 +106,9 @@ impl Segments {
             }
         }
         if let Some(trunk) = &self.trunk {
-            let kernel = self.kernel.get_or_init(|| vlan::try_kernel_here(&self.links)).await;
-            match found.trunk(trunk).map_err(|error| error.to_string()).and_then(|_| kernel.clone()) {
+            let kernel = self.kernel.get_or_try_init(|| self.try_vlans()).await.cloned();
+            let kernel = kernel.unwrap_or_else(|passing| Err(fault::story(&passing)));
+            match found.trunk(trunk).map_err(|error| error.to_string()).and(kernel) {
                 Ok(()) => abilities.can.vlan = true,
                 Err(reason) => abilities.lacks.push(reason),
             }
@@ -115,6 +116,14 @@ impl Segments {
             abilities.can.own_tags = own_tags.collect::<BTreeSet<_>>().into_iter().collect();
         }
         Ok(abilities)
+    }
+
+    /// What the kernel says, for good; an error passes and is no answer.
+    async fn try_vlans(&self) -> Result<Result<(), String>, NetworkError> {
+        match vlan::try_kernel_here(&self.links).await {
+            Err(never @ NetworkError::NoVlanFiltering) => Ok(Err(fault::story(&never))),
+            tried => tried.map(Ok),
+        }
     }
 
     /// Brings all networks about, as far as it can be done now, and tells what came of each. A network that is to be gone

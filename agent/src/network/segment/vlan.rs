@@ -17,13 +17,10 @@ use super::{
     ability::Found,
     name::{self, TRIAL_BRIDGE, VLAN_ALIAS, VLAN_BRIDGE},
 };
-use crate::{
-    host_machine::fault::story,
-    network::{
-        NetworkError,
-        links::{Link, Links},
-        trial,
-    },
+use crate::network::{
+    NetworkError,
+    links::{Link, Links},
+    trial,
 };
 
 /// Which tags each port of a filtering bridge lets through, and how.
@@ -202,8 +199,8 @@ pub async fn try_kernel() -> Result<(), String> {
 ///
 /// # Errors
 /// Why it does not, or why that could not be tried.
-pub async fn try_kernel_here(links: &Links) -> Result<(), String> {
-    try_on(links).await.map_err(|error| story(&error))
+pub async fn try_kernel_here(links: &Links) -> Result<(), NetworkError> {
+    try_on(links).await
 }
 
 async fn try_on(links: &Links) -> Result<(), NetworkError> {
@@ -217,7 +214,12 @@ async fn try_on(links: &Links) -> Result<(), NetworkError> {
         Err(error) if !error.is(Errno::EEXIST) => return Err(error),
         _ => {}
     }
-    let made = links.named(TRIAL_BRIDGE).await?.ok_or(NetworkError::NoVlanFiltering)?;
+    // Who tries at the same time, as `csp-agent check` does, may have removed it: that says nothing about the kernel.
+    let made = links.named(TRIAL_BRIDGE).await?.ok_or_else(|| NetworkError::Netlink {
+        doing: "try a bridge that keeps VLANs apart".to_owned(),
+        errno: None,
+        reason: "it was removed meanwhile".to_owned(),
+    })?;
     links.delete(&made).await?;
     if made.filters_vlans { Ok(()) } else { Err(NetworkError::NoVlanFiltering) }
 }

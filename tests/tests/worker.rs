@@ -248,11 +248,32 @@ async fn a_guest_is_guarded_while_its_next_disk_waits_for_its_turn() {
     assert!(seen.filters.is_some(), "flushed by hand, and loaded again");
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_waited_for_its_turn_in_the_pool_is_not_done_once_something_else_comes_first() {
+    let (agent, spec) = (Agent::heard().await, server_spec(1));
+    agent.machine.with(|host| host.disk_time = Duration::from_secs(300));
+    let others = [server_spec(2), server_spec(3)];
+    for other in &others {
+        agent.accept(present(other)).await;
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    agent.accept(present(&spec)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    agent.machine.with(|host| host.images.clear());
+    let is_up = |report: &Observed| {
+        let is_its = report.server == spec.server;
+        assert!(!is_its || report.fault.is_none(), "it was made without its image: {report:?}");
+        is_its && report.reached.is_some()
+    };
+    agent.report("up", is_up).await;
+}
+
 /// The spec with one more address.
 fn with_address(spec: &ServerSpec, last: u8) -> ServerSpec {
     next(spec, |spec| {
-        let first = spec.nics[0].addresses[0].clone();
-        spec.nics[0].addresses.push(NicAddress { address: [203, 0, 113, last].into(), ..first });
+        let addresses = &mut spec.nics.first_mut().unwrap().addresses;
+        let first = addresses.first().unwrap().clone();
+        addresses.push(NicAddress { address: [203, 0, 113, last].into(), ..first });
     })
 }
 

@@ -86,10 +86,13 @@ pub fn is_bare(seen: &Seen) -> bool {
 /// Filters for a guest that has none while it has addresses that were not asked for yet: to ask takes its time, or somebody
 /// answers and the guest waits for another spec.
 fn hold(spec: &ServerSpec, seen: &Seen, notes: &Notes) -> Option<Step> {
+    if !is_bare(seen) {
+        return None;
+    }
     let wanted = mark::public_addresses(spec);
     let own: BTreeSet<Ipv4Addr> = wanted.intersection(&notes.addresses_probed).copied().collect();
     let mark = mark::filters(&with_addresses(spec, &own), &mark::macs_with_tap(spec, seen), seen.setup);
-    (is_bare(seen) && own != wanted).then_some(Step::HoldFilters { mark, own })
+    (own != wanted).then_some(Step::HoldFilters { mark, own })
 }
 
 /// The spec with these of its public IPv4 addresses alone.

@@ -5,7 +5,7 @@ use std::{pin::pin, time::Duration};
 
 use csp_shared::{
     id::ServerId,
-    observed::{Fault, Observed},
+    observed::Fault,
     spec::{Desired, Image},
 };
 use tokio::{
@@ -40,28 +40,34 @@ pub(super) async fn fetch<M: Machine, B: Backing>(
     // The planner has no such step for a tombstone.
     let Desired::Present(spec) = &look.desired else { return };
     let work = fetched(shared, &look.desired, &spec.image, step);
-    let Some(Some((done, began))) = beside(shared, look, Some(&spec.image), course, wake, work).await else { return };
+    let fetched = beside(shared, look, Some(&spec.image), (course, &mut look.next.clone()), wake, work).await;
+    let Some(Some((done, began))) = fetched else { return };
     converge::take_note(course, &look.desired, step, &done, shared.now_ms());
     shared.room_changed.notify_one();
     tell(spec.server, step, began, done);
 }
 
-/// Waits for a place to write in the pool; `None` when a newer spec came meanwhile.
+/// Waits for a place to write in the pool for `step`; `None` when a newer spec came meanwhile, or when something else is to be
+/// done by now.
 pub(super) async fn disk_place<'a, M: Machine, B: Backing>(
     shared: &'a Shared<M, B>,
     look: &Look,
+    step: &Step,
     course: &mut Course,
     wake: &Wake,
 ) -> Option<SemaphorePermit<'a>> {
-    beside(shared, look, None, course, wake, shared.limits.disk_step()).await?
+    let mut newest = look.next.clone();
+    let place = beside(shared, look, None, (course, &mut newest), wake, shared.limits.disk_step()).await?;
+    place.filter(|_| matches!(&newest, Next::Run(next) if next == step))
 }
 
-/// Waits for `work` and looks at the server meanwhile, and at how much of `image` has arrived. A newer spec ends the work.
+/// Waits for `work` and looks at the server meanwhile, and at how much of `image` has arrived. A newer spec ends the work. What
+/// follows by the newest look is left in `newest`.
 async fn beside<M: Machine, B: Backing, T>(
     shared: &Shared<M, B>,
     look: &Look,
     image: Option<&Image>,
-    course: &mut Course,
+    (course, newest): (&mut Course, &mut Next),
     wake: &Wake,
     work: impl Future<Output = T>,
 ) -> Option<T> {
@@ -82,8 +88,8 @@ async fn beside<M: Machine, B: Backing, T>(
             }
         }
         // What is waited for goes on by itself: a download has a thread of its own, and a place is kept in the queue.
-        if let Some(observed) = guard(shared, told.server, course, told.arrived_percent).await {
-            told = observed;
+        if let Some(look) = guard(shared, told.server, course, told.arrived_percent).await {
+            (told, *newest) = (look.observed, look.next);
         }
         look_at = Instant::now() + LOOK_AGAIN;
     }
@@ -115,11 +121,11 @@ async fn guard<M: Machine, B: Backing>(
     server: ServerId,
     course: &mut Course,
     arrived_percent: Option<u8>,
-) -> Option<Observed> {
+) -> Option<Look> {
     loop {
-        let look = converge::look(&shared.host, server, course, shared.moment()).await?;
-        let observed = Observed { arrived_percent, ..look.observed.clone() };
-        shared.reports.publish(observed.clone());
+        let mut look = converge::look(&shared.host, server, course, shared.moment()).await?;
+        look.observed.arrived_percent = arrived_percent;
+        shared.reports.publish(look.observed.clone());
         match &look.next {
             Next::Run(step) if step.weight() == Weight::Light => {
                 let began = Instant::now();
@@ -129,7 +135,7 @@ async fn guard<M: Machine, B: Backing>(
                 }
                 tell(server, step, began, done);
             }
-            _ => return Some(observed),
+            _ => return Some(look),
         }
     }
 }

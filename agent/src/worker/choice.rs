@@ -32,12 +32,15 @@ pub(super) enum Choice<'a> {
 
 /// Chooses among the steps of `plan`.
 pub(super) fn choose<'a>(plan: &'a Plan, seen: &Seen, notes: &Notes, course: &Course, now_ms: u64) -> Choice<'a> {
-    let (mut asks, mut has_skipped) = (false, false);
+    let (mut asks, mut has_skipped, mut guards_only) = (false, false, false);
     let mut until_ms: Option<u64> = None;
     for step in &plan.steps {
         // Filters of new addresses are only loaded once these were asked for.
         let guards = is_guard(plan, seen, step) && !(asks && loads(step));
         asks |= nic::asks(step);
+        if guards_only && !guards {
+            continue;
+        }
         let failure = if guards { &course.guard_failure } else { &course.failure };
         let held = failure.as_ref().map_or(Held::Free, |failure| held(failure, step, guards, notes, now_ms));
         // Steps on adapters rest on those before them, whatever these failed with.
@@ -47,9 +50,8 @@ pub(super) fn choose<'a>(plan: &'a Plan, seen: &Seen, notes: &Notes, course: &Co
             Held::Free | Held::ForGood => {}
             Held::Until(at_ms) => until_ms = Some(until_ms.map_or(at_ms, |until_ms| until_ms.min(at_ms))),
         }
-        if !step.is_on_adapters() {
-            break;
-        }
+        // What comes after it may rest on it.
+        guards_only |= !step.is_on_adapters();
         has_skipped = true;
     }
     Choice::Wait(until_ms)
@@ -137,6 +139,13 @@ mod tests {
         }
         let course = after(failed(&Step::ForceStop, FaultCode::Internal), None);
         assert_eq!(chosen(&steps[1..], false, false, &course), Err(Some(NOW_MS + 500)));
+        let course = after(failed(&Step::AskStop, FaultCode::Internal), None);
+        assert_eq!(
+            chosen(&[Step::AskStop, FILTERS], true, false, &course),
+            Ok(FILTERS),
+            "guarded until it can be asked"
+        );
+        assert_eq!(chosen(&[Step::AskStop, FILTERS], false, false, &course), Err(Some(NOW_MS + 500)));
         let grow = [Step::GrowDisk, Step::AskStop];
         let course = after(failed(&Step::GrowDisk, FaultCode::PoolFull), None);
         assert_eq!(chosen(&grow, false, false, &course), Err(Some(NOW_MS + 500)), "without room it runs on");

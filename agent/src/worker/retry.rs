@@ -44,11 +44,13 @@ pub fn failed(
     *slot = Some(Failure { step: step.cloned(), version, fault, times, retry_at_ms: now_ms + wait_ms });
 }
 
-/// Takes note of a step that was done: its failures are past. One that did not wait for another's failure leaves it as it is.
+/// Takes note of a step that was done: its failures are past. One that did not wait for another's failure leaves it as it is;
+/// what libvirt refused is waited for no longer than anything else, see [`may_pass`].
 pub fn succeeded(course: &mut Course, step: &Step, now_ms: u64) {
     let slot = slot(course, Some(step));
     let is_other = |failure: &Failure| failure.step.as_ref().is_some_and(|failed| failed != step);
-    let is_pending = |failure: &Failure| failure.fault.lasting || now_ms < failure.retry_at_ms;
+    let is_for_good = |fault: &Fault| fault.lasting && fault.code != FaultCode::HypervisorRefused;
+    let is_pending = |failure: &Failure| is_for_good(&failure.fault) || now_ms < failure.retry_at_ms;
     if !slot.as_ref().is_some_and(|failure| is_other(failure) && is_pending(failure)) {
         *slot = None;
     }
@@ -73,7 +75,8 @@ const DONE_MAX: u32 = 4;
 /// Makes a step wait that was done over and over and does not stay done, unless it waited already. A guest that does not go
 /// down is asked again and again, and the planner sees to the time in between.
 pub fn slow_down(course: &mut Course, desired: &Desired, step: &Step, now_ms: u64) {
-    if slot(course, Some(step)).is_some() || *step == Step::AskStop {
+    let has_waited = slot(course, Some(step)).as_ref().is_some_and(|failure| failure.step.as_ref() == Some(step));
+    if has_waited || *step == Step::AskStop {
         return;
     }
     let done = course.done.iter().find(|(done, _)| done == step).map_or(0, |(_, times)| *times);

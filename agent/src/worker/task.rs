@@ -113,7 +113,7 @@ async fn run_step<M: Machine, B: Backing>(
     let _place = match step.weight() {
         Weight::Light => None,
         Weight::Download => return fetch(shared, look, step, course, wake).await,
-        Weight::Disk => match disk_place(shared, look, course, wake).await {
+        Weight::Disk => match disk_place(shared, look, step, course, wake).await {
             Some(place) => Some(place),
             None => return,
         },

@@ -11,9 +11,11 @@ use std::{
 };
 
 use csp_shared::id::ServerId;
+use tokio::time::Instant;
 
 use super::{
     NetworkError,
+    filter_age::{Age, Newest},
     filter_guard::GuardLooks,
     filter_rules::{self, Seal, ServerFilters},
     filter_table::{self, FilterTable, chains_of},
@@ -37,12 +39,13 @@ pub struct AllFilters {
     pub is_guarded: bool,
 }
 
-/// Looks at filters again and again, and reads them only when the kernel says that something has changed since. A generation
-/// is always asked for before what is then kept under it: what changes meanwhile has another one at the next look.
+/// Looks at filters again and again, and reads them only when the kernel says that something has changed since. An age is
+/// always asked for before what is then kept under it: what changes meanwhile has another one at the next look.
 #[derive(Debug, Default)]
 pub struct FilterLooks {
-    all: Mutex<Option<(u32, Arc<AllFilters>)>>,
-    tables: Mutex<BTreeMap<ServerId, (u32, Option<SeenFilters>)>>,
+    newest: Mutex<Newest>,
+    all: Mutex<Option<(Age, Arc<AllFilters>)>>,
+    tables: Mutex<BTreeMap<ServerId, (Age, Option<SeenFilters>)>>,
     guard: GuardLooks,
 }
 
@@ -66,13 +69,13 @@ impl FilterLooks {
     /// # Errors
     /// When nftables does not answer: then nobody knows.
     pub fn list(&self) -> Result<Arc<AllFilters>, NetworkError> {
-        let generation = nft_netlink::generation();
-        let kept = lock(&self.all).clone().filter(|(kept, _)| Some(*kept) == generation);
+        let age = self.age();
+        let kept = lock(&self.all).clone().filter(|(kept, _)| Some(*kept) == age);
         if let Some((_, all)) = kept {
             return Ok(all);
         }
         let all = Arc::new(AllFilters::look(&self.guard)?);
-        *lock(&self.all) = generation.map(|generation| (generation, Arc::clone(&all)));
+        *lock(&self.all) = age.map(|age| (age, Arc::clone(&all)));
         Ok(all)
     }
 
@@ -81,21 +84,26 @@ impl FilterLooks {
     /// # Errors
     /// When nftables does not answer: then nobody knows.
     pub fn see(&self, all: &Arc<AllFilters>, server: ServerId) -> Result<Option<SeenFilters>, NetworkError> {
-        let generation = nft_netlink::generation();
-        let kept = lock(&self.tables).get(&server).cloned().filter(|(kept, _)| Some(*kept) == generation);
+        let age = self.age();
+        let kept = lock(&self.tables).get(&server).cloned().filter(|(kept, _)| Some(*kept) == age);
         if let Some((_, seen)) = kept {
             return Ok(seen);
         }
         let seen = all.see(server)?;
-        let is_of = |(listed, kept): &(u32, Arc<AllFilters>)| Some(*listed) == generation && Arc::ptr_eq(kept, all);
+        let is_of = |(listed, kept): &(Age, Arc<AllFilters>)| Some(*listed) == age && Arc::ptr_eq(kept, all);
         if !lock(&self.all).as_ref().is_some_and(is_of) {
             return Ok(seen); // it was judged by a list that is older than that, so it may not be kept under it
         }
         let mut tables = lock(&self.tables);
         // Of servers that are gone nothing is kept for long.
-        tables.retain(|_, (kept, _)| Some(*kept) == generation);
-        tables.extend(generation.map(|generation| (server, (generation, seen.clone()))));
+        tables.retain(|_, (kept, _)| Some(*kept) == age);
+        tables.extend(age.map(|age| (server, (age, seen.clone()))));
         Ok(seen)
+    }
+
+    fn age(&self) -> Option<Age> {
+        let generation = nft_netlink::generation()?;
+        Some(lock(&self.newest).age(generation, Instant::now()))
     }
 }
 

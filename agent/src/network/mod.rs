@@ -8,6 +8,7 @@ pub mod arp_probe;
 pub mod bridge;
 pub mod dhcp;
 pub mod filter;
+mod filter_age;
 mod filter_guard;
 pub mod filter_loads;
 pub mod filter_rules;

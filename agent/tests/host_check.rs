@@ -8,10 +8,13 @@ mod host_support;
 use csp_agent::{
     check::{self, Verdict, bridge, filters, shaping},
     config::{Config, Network},
-    network::links::Links,
+    host_status::HostWatch,
+    network::{adapter_trial, links::Links},
 };
+use csp_shared::host_status::{AdapterState, BridgeState, HostStatus};
 use host_support::{hide_behind, in_private_network};
 use rtnetlink::{LinkBridge, LinkUnspec, LinkVeth};
+use tokio::runtime::Runtime;
 
 #[test]
 fn taps_and_filters_of_this_kernel_will_do() {
@@ -46,8 +49,65 @@ fn servers_of_this_kernel_can_be_held_to_a_rate_and_a_trial_leaves_nothing() {
     in_private_network(|runtime| {
         let finding = shaping::judge(&runtime.block_on(shaping::probe()));
         assert_eq!(finding.verdict, Verdict::Ok, "{finding}");
-        let links = runtime.block_on(async { Links::connect().unwrap().list().await.unwrap() });
-        assert!(!links.iter().any(|link| link.is_ifb || link.is_tun), "{links:?}");
+        assert_eq!(interfaces(), ["lo"]);
+    });
+}
+
+/// What the kernel has, whoever it is hidden from.
+fn interfaces() -> Vec<String> {
+    let all = nix::net::if_::if_nameindex().unwrap();
+    all.iter().map(|interface| interface.name().to_string_lossy().into_owned()).collect()
+}
+
+/// How a host is that has no public bridge.
+fn told(runtime: &Runtime) -> HostStatus {
+    let home = tempfile::tempdir().unwrap();
+    let network = Network { public_bridge: "br-nowhere".to_owned(), ..Network::default() };
+    let state_dir = home.path().to_owned();
+    let config = Config { pool_dir: home.path().join("pool"), state_dir, network, ..Config::default() };
+    runtime.block_on(HostWatch::new(&config).next())
+}
+
+#[test]
+fn a_host_tells_how_its_bridge_is_and_that_guests_can_be_plugged_in() {
+    in_private_network(|runtime| {
+        let status = told(runtime);
+        assert_eq!((status.bridge, status.adapters), (Some(BridgeState::Missing), Some(AdapterState::Ready)));
+        assert_eq!(interfaces(), ["lo"], "its trial leaves nothing");
+    });
+}
+
+#[test]
+fn a_host_whose_nft_does_not_work_tells_that_nobody_can_be_plugged_in() {
+    in_private_network(|runtime| {
+        hide_behind("/bin/false", "/usr/sbin/nft");
+        assert_eq!(told(runtime).adapters, Some(AdapterState::NoFilters));
+        assert_eq!(interfaces(), ["lo"], "its trial leaves nothing");
+    });
+}
+
+/// A look in the middle of a trial would call its interfaces orphans, or an audit's finding.
+#[test]
+fn whoever_lists_interfaces_sees_none_of_a_trial() {
+    in_private_network(|runtime| {
+        runtime.block_on(async {
+            let (links, watch) = (Links::connect().unwrap(), Links::connect().unwrap());
+            let mut tried = std::pin::pin!(adapter_trial::try_it(&links));
+            let (mut had, mut looks) = (0, 0);
+            loop {
+                tokio::select! {
+                    biased;
+                    listed = watch.list() => {
+                        let listed = listed.unwrap();
+                        assert!(listed.iter().all(|link| link.name == "lo"), "{listed:?}");
+                        had = had.max(interfaces().len());
+                        looks += 1;
+                    }
+                    done = &mut tried => break done.unwrap(),
+                }
+            }
+            assert!(looks > 0 && had > 1, "looked at {looks} times in the middle of it");
+        });
     });
 }
 

@@ -58,6 +58,9 @@ pub struct HostStatus {
     /// The bridge to the public network; none when the interfaces could not be listed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bridge: Option<BridgeState>,
+    /// Whether guests can be plugged in at all; none where an older agent does not tell, or it could not be tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adapters: Option<AdapterState>,
 }
 
 /// Below this an agent may not be able to write down the next spec: a thousand of them are a few MiB.
@@ -104,6 +107,21 @@ impl BridgeState {
     }
 }
 
+/// Whether a host has what guests' adapters need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AdapterState {
+    /// It has.
+    Ready,
+    /// No tap can be made, or its kernel or its nft does not take the filters of a server: none can start.
+    NoFilters,
+    /// Its kernel cannot hold a server to a rate: none that has one can start.
+    NoShaping,
+    /// What a newer program says and this one does not know.
+    #[serde(other)]
+    Unknown,
+}
+
 /// Nearly nothing, however large the pool is: a twentieth of a large one would hold many servers.
 const LITTLE_BYTES: u64 = 2 << 30;
 
@@ -145,8 +163,13 @@ mod tests {
         status.bridge = Some(BridgeState::Unknown);
         assert_eq!(serde_json::from_value::<HostStatus>(told.clone()).unwrap(), status, "of a newer agent");
         assert!(!BridgeState::Unknown.is_missing() && !BridgeState::Unknown.is_without_uplink(), "it alarms nobody");
-        told.as_object_mut().unwrap().remove("bridge");
-        status.bridge = None;
+        told["adapters"] = "by_telepathy".into();
+        status.adapters = Some(AdapterState::Unknown);
+        assert_eq!(serde_json::from_value::<HostStatus>(told.clone()).unwrap(), status);
+        for newer in ["bridge", "adapters"] {
+            told.as_object_mut().unwrap().remove(newer);
+        }
+        (status.bridge, status.adapters) = (None, None);
         assert_eq!(serde_json::from_value::<HostStatus>(told).unwrap(), status, "of an older one");
     }
 

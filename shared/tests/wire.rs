@@ -8,7 +8,7 @@ use csp_shared::{
     audit::{HeldDomain, HeldFilters, HeldGuest, HeldNetwork, HeldSpec, HeldTap, Holding, HostPart, PoolFile},
     compat::PROTOCOL,
     generation::{BootEpoch, DiskEpoch, Generation, Incarnation, NetworkVersion, SessionEpoch, StartEpoch, Version},
-    host_status::{BridgeState, HostStatus, NumaCell, PoolStatus},
+    host_status::{AdapterState, BridgeState, HostStatus, NumaCell, PoolStatus},
     id::{HostId, NetworkId, ServerId},
     limits::{
         FRAME_BYTES_MAX, NETWORK_MEMBERS_MAX, NETWORKS_PER_FRAME_MAX, SAMPLES_PER_FRAME_MAX, SPECS_PER_FRAME_MAX,
@@ -227,6 +227,7 @@ fn host_status() -> HostStatus {
         disk_pressure_percent: Some(3),
         state_free_bytes: Some(1 << 30),
         bridge: Some(BridgeState::Ready),
+        adapters: Some(AdapterState::Ready),
     }
 }
 

@@ -1,48 +1,22 @@
 //! Whether this host can hold a server to its rate: tried in a network of the trial's own, which vanishes with it.
 
-use csp_shared::{id::ServerId, mac::Mac};
-use uuid::Uuid;
-
 use super::Finding;
-use crate::{
-    machine::Mark,
-    network::{
-        NetworkError,
-        filter_rules::{self, ServerFilters},
-        links::Links,
-        nft,
-        shaping::{MODULES, Shaping},
-        tap_device::NewTap,
-        tap_name::TapName,
-        trial,
-    },
+use crate::network::{
+    adapter_trial::{self, Lack},
+    links::Links,
+    shaping::MODULES,
+    trial,
 };
 
 const SHAPING: &str = "shaping";
-const MBIT: u32 = 10;
 
-/// Tries it on a tap. The error says what stands in the way.
+/// Tries it. The error says what stands in the way.
 pub async fn probe() -> Result<(), String> {
-    trial::in_own_network(try_it).await
-}
-
-async fn try_it() -> Result<(), NetworkError> {
-    let (server, mac) = (ServerId(Uuid::nil()), Mac::for_guest([0; 4]));
-    let device = NewTap::create(&TapName::of(server, mac))?;
-    let gates = Some(Shaping::new(Links::connect()?).hold(server, MBIT).await?);
-    let filters = ServerFilters {
-        server,
-        own: vec![[192, 0, 2, 1].into()],
-        macs: vec![mac],
-        private: Vec::new(),
-        smtp_open: false,
-        gates,
-        mark: Mark(0),
+    let tried = async || match adapter_trial::try_it(&Links::connect()?).await {
+        Ok(()) => Ok(()),
+        Err(Lack::Filters(error) | Lack::Shaping(error)) => Err(error),
     };
-    // Done by this thread, so that the program looks at this network.
-    let tried = nft::try_out("try the filters of a server with a rate", &filter_rules::load(&filters, &[]));
-    drop(device);
-    tried
+    trial::in_own_network(tried).await
 }
 
 /// Judges whether packages with a rate can be had here.

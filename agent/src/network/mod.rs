@@ -3,6 +3,7 @@
 //! The order is what protects the segment: a tap is made with its link down, its filters are loaded, and only then may
 //! its link come up. Whatever fails on the way leaves the link down.
 
+pub mod adapter_trial;
 pub mod arp_announce;
 pub mod arp_probe;
 pub mod bridge;

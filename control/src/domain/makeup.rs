@@ -1,7 +1,7 @@
 //! What a host is made of, as it told, and what of that a package asks for.
 
 use csp_shared::{
-    host_status::{HostStatus, NumaCell},
+    host_status::{AdapterState, HostStatus, NumaCell},
     spec::CpuUse,
 };
 
@@ -50,28 +50,37 @@ pub struct Makeup {
     pub cpu_model: Option<String>,
     /// Its NUMA cells, without what it keeps for itself; empty when it has one, or does not tell.
     pub cells: Vec<NumaCell>,
+    /// It told that it can hold no server to a rate.
+    pub lacks_shaping: bool,
 }
 
 impl Makeup {
     /// Reads what a host told.
     #[must_use]
     pub fn of(status: HostStatus) -> Self {
-        let HostStatus { cpu_model, ram_reserve_mib, mut numa_cells, .. } = status;
+        let HostStatus { cpu_model, ram_reserve_mib, mut numa_cells, adapters, .. } = status;
         if numa_cells.len() < 2 {
             numa_cells.clear();
         }
         // Nobody knows in which of them the host takes it.
         numa_cells.iter_mut().for_each(|cell| cell.ram_mib = cell.ram_mib.saturating_sub(ram_reserve_mib));
-        Self { cpu_model: Some(cpu_model), cells: numa_cells }
+        let lacks_shaping = adapters == Some(AdapterState::NoShaping);
+        Self { cpu_model: Some(cpu_model), cells: numa_cells, lacks_shaping }
     }
 
-    /// Whether the host is one that the server may stand on, whatever room it has: its processor is among those asked for,
-    /// and a guest with processors of its own has all of them and its memory in one cell.
+    /// Whether the host is one that the server may stand on, whatever room it has: its processor is among those asked for, it
+    /// can hold it to its rate, and a guest with processors of its own has all of them and its memory in one cell.
     #[must_use]
     pub fn suits(&self, need: &Need<'_>) -> bool {
         let is_asked_for = |model: &String| need.cpu_models.iter().any(|word| word.is_in(model));
         let is_right = need.cpu_models.is_empty() || self.cpu_model.as_ref().is_some_and(is_asked_for);
-        is_right && (need.cpu_use == CpuUse::Shared || self.has_a_cell_for(need))
+        is_right && self.can_hold(need) && (need.cpu_use == CpuUse::Shared || self.has_a_cell_for(need))
+    }
+
+    /// Whether the server can be held to its rate, if it has one.
+    #[must_use]
+    pub fn can_hold(&self, need: &Need<'_>) -> bool {
+        !(need.has_rate && self.lacks_shaping)
     }
 
     /// Whether the guest's memory and processors fit into one cell, as far as the host tells.
@@ -86,7 +95,8 @@ impl Makeup {
 mod tests {
     use super::*;
 
-    const NEED: Need<'_> = Need { cpus: 8, ram_mib: 4096, disk_gib: 20, cpu_use: CpuUse::Shared, cpu_models: &[] };
+    const NEED: Need<'_> =
+        Need { cpus: 8, ram_mib: 4096, disk_gib: 20, cpu_use: CpuUse::Shared, cpu_models: &[], has_rate: false };
 
     fn told(cpu_model: &str, cells: &[(u32, u64)]) -> Makeup {
         let numa_cells = cells.iter().map(|(cpus, ram_mib)| NumaCell { cpus: *cpus, ram_mib: *ram_mib }).collect();
@@ -107,6 +117,17 @@ mod tests {
         assert!(!told("Intel Xeon 8380", &[]).suits(&need));
         assert!(!Makeup::default().suits(&need), "nobody knows what it is");
         assert!(Makeup::default().suits(&NEED) && told("Intel Xeon 8380", &[]).suits(&NEED));
+    }
+
+    #[test]
+    fn a_host_that_can_hold_nobody_to_a_rate_suits_whoever_has_none() {
+        let told = |adapters| Makeup::of(HostStatus { adapters, ..HostStatus::default() });
+        let rated = Need { has_rate: true, ..NEED };
+        let lacking = told(Some(AdapterState::NoShaping));
+        assert!(lacking.suits(&NEED) && !lacking.suits(&rated));
+        for state in [None, Some(AdapterState::Ready), Some(AdapterState::Unknown)] {
+            assert!(told(state).suits(&rated), "{state:?}");
+        }
     }
 
     #[test]

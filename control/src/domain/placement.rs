@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use csp_shared::{
-    host_status::{BridgeState, HostStatus},
+    host_status::{AdapterState, BridgeState, HostStatus},
     id::HostId,
     spec::CpuUse,
 };
@@ -23,6 +23,8 @@ pub struct Need<'a> {
     pub cpu_use: CpuUse,
     /// One of these words is in the name of the host's processor; none: any processor will do.
     pub cpu_models: &'a [CpuWord],
+    /// It is held to a rate.
+    pub has_rate: bool,
 }
 
 /// A host that is in service and heard of, with what is promised on it: servers placed and servers held alike.
@@ -53,6 +55,8 @@ pub struct HostLoad {
 pub enum Trouble {
     /// Guests could not be connected: the bridge of the public network is not there, or down.
     NetworkMissing,
+    /// Guests could not be filtered, so none would be connected.
+    NoFilters,
     /// Its pool cannot be used.
     PoolMissing,
     /// Something else takes the room that was promised to guests' disks.
@@ -67,6 +71,7 @@ impl Trouble {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::NetworkMissing => "network_missing",
+            Self::NoFilters => "no_filters",
             Self::PoolMissing => "pool_missing",
             Self::PoolFilling => "pool_filling",
             Self::StateFull => "state_full",
@@ -78,6 +83,9 @@ impl Trouble {
     pub fn of(status: &HostStatus) -> Option<Self> {
         if status.bridge.is_some_and(BridgeState::is_missing) {
             return Some(Self::NetworkMissing);
+        }
+        if status.adapters == Some(AdapterState::NoFilters) {
+            return Some(Self::NoFilters);
         }
         match &status.pool {
             None => Some(Self::PoolMissing),
@@ -216,7 +224,8 @@ mod tests {
         let (class, makeup) = (CpuUse::Shared, Makeup::default());
         HostLoad { host, class, cpus: 8, ram_mib, disk_gib: 100, promised, own: 0, trouble: None, makeup }
     }
-    const NEED: Need<'_> = Need { cpus: 2, ram_mib: 1024, disk_gib: 20, cpu_use: CpuUse::Shared, cpu_models: &[] };
+    const NEED: Need<'_> =
+        Need { cpus: 2, ram_mib: 1024, disk_gib: 20, cpu_use: CpuUse::Shared, cpu_models: &[], has_rate: false };
 
     #[test]
     fn the_emptiest_host_is_chosen_and_a_full_one_never() {
@@ -306,7 +315,8 @@ mod tests {
     fn a_host_that_told_of_trouble_takes_nothing_new_and_what_is_there_grows_where_it_can() {
         let troubled = |trouble| HostLoad { trouble: Some(trouble), ..host(1, 4096, 1) };
         let now = Promised { servers: 1, cpus: 2, ram_mib: 1024, disk_gib: 20 };
-        for trouble in [Trouble::NetworkMissing, Trouble::PoolMissing, Trouble::PoolFilling, Trouble::StateFull] {
+        let network = [Trouble::NetworkMissing, Trouble::NoFilters];
+        for trouble in network.into_iter().chain([Trouble::PoolMissing, Trouble::PoolFilling, Trouble::StateFull]) {
             assert_eq!(choose(&[troubled(trouble)], &NEED), None, "{trouble:?}");
             assert!(troubled(trouble).has_room_to_grow(&now, &Need { ram_mib: 2048, ..NEED }), "{trouble:?}");
         }
@@ -323,6 +333,11 @@ mod tests {
         assert_eq!(Trouble::of(&HostStatus { bridge: None, ..well.clone() }), None, "an older agent");
         let cut_off = HostStatus { bridge: Some(BridgeState::Down), ..well.clone() };
         assert_eq!(Trouble::of(&cut_off), Some(Trouble::NetworkMissing));
+        let adapters = |state| HostStatus { adapters: Some(state), ..well.clone() };
+        assert_eq!(Trouble::of(&adapters(AdapterState::NoFilters)), Some(Trouble::NoFilters));
+        for state in [AdapterState::Ready, AdapterState::NoShaping, AdapterState::Unknown] {
+            assert_eq!(Trouble::of(&adapters(state)), None, "{state:?} speaks against no server, or against some");
+        }
         assert_eq!(Trouble::of(&HostStatus { pool: None, ..well.clone() }), Some(Trouble::PoolMissing));
         let state_full = HostStatus { state_free_bytes: Some(0), ..well.clone() };
         assert_eq!(Trouble::of(&state_full), Some(Trouble::StateFull));

@@ -1,7 +1,10 @@
 //! `/hosts`: machines that run guests.
 
 use axum::extract::{Path, State};
-use csp_shared::{host_status::BridgeState, secret::Secret};
+use csp_shared::{
+    host_status::{AdapterState, BridgeState},
+    secret::Secret,
+};
 
 use super::wire;
 use crate::{
@@ -77,8 +80,11 @@ pub async fn show(State(app): State<App>, Path(name): Path<String>) -> Result<An
     let (status, status_at) = status.map(|(status, at)| (status, at.to_string())).unzip();
     let standing = host.standing(now);
     let mut alarms = alarms(&standing, status.as_ref().and_then(Trouble::of));
-    let bridge = status.as_ref().filter(|_| standing.is_heard).and_then(|status| status.bridge);
+    let heard = status.as_ref().filter(|_| standing.is_heard);
+    let bridge = heard.and_then(|status| status.bridge);
     alarms.extend(bridge.is_some_and(BridgeState::is_without_uplink).then_some("no_uplink"));
+    let adapters = heard.and_then(|status| status.adapters);
+    alarms.extend((adapters == Some(AdapterState::NoShaping)).then_some("no_shaping"));
     let alarms = alarms.into_iter().map(str::to_owned).collect();
     Ok(Answer::data(wire::HostShow { database: shown(host, now), status, status_at, alarms }))
 }

@@ -250,8 +250,8 @@ pub struct HostShow {
     pub status: Option<HostStatus>,
     /// When, UTC.
     pub status_at: Option<String>,
-    /// What an operator should see to: `pool_filling`, `pool_missing`, `state_full`, `network_missing`, `no_uplink`,
-    /// `silent`, `came_back`, `speaks_though_fenced`, `orphans`, `other_machine`.
+    /// What an operator should see to: `pool_filling`, `pool_missing`, `state_full`, `network_missing`, `no_filters`,
+    /// `no_uplink`, `no_shaping`, `silent`, `came_back`, `speaks_though_fenced`, `orphans`, `other_machine`.
     pub alarms: Vec<String>,
 }
 

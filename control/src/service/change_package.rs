@@ -269,10 +269,11 @@ fn after(
 /// Whether the server's own host is one for the package, and can give what it needs beyond the present share.
 fn room(tx: &Tx<'_>, host: HostId, server: ServerId, need: &Need<'_>, now: Time) -> Result<bool, StoreError> {
     let Some(mine) = tx.placement_promised(server)? else { return Ok(false) };
-    if !mine.is_less_than(need) && need.cpu_models.is_empty() {
-        return Ok(true);
-    }
     let load = tx.host_load(host, now)?;
+    if !mine.is_less_than(need) && need.cpu_models.is_empty() {
+        // A host that is not heard of told nothing against a rate.
+        return Ok(load.is_none_or(|load| load.makeup.can_hold(need)));
+    }
     Ok(load.is_some_and(|load| load.makeup.suits(need) && load.has_room_to_grow(&mine, need)))
 }
 

@@ -25,8 +25,15 @@ pub fn need_of(package: &PackageRow) -> Need<'_> {
         ServiceType::Vps => CpuUse::Shared,
         ServiceType::Dedicated => CpuUse::Pinned,
     };
-    let (size, cpu_models) = (package.size, &package.cpu_models);
-    Need { cpus: size.cpu.into(), ram_mib: size.ram_mb.into(), disk_gib: size.disk_gb.into(), cpu_use, cpu_models }
+    let size = package.size;
+    Need {
+        cpus: size.cpu.into(),
+        ram_mib: size.ram_mb.into(),
+        disk_gib: size.disk_gb.into(),
+        cpu_use,
+        cpu_models: &package.cpu_models,
+        has_rate: package.limits.net_mbit_per_second_max.is_some(),
+    }
 }
 
 /// What of what is sold a location could take now.

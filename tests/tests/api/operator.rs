@@ -1,6 +1,6 @@
 //! The operator API: what the commands of `csp-control` stand on.
 
-use csp_shared::host_status::{BridgeState, HostStatus, PoolStatus};
+use csp_shared::host_status::{AdapterState, BridgeState, HostStatus, PoolStatus};
 use csp_tests::test_control::TestControl;
 use serde_json::{Value, json};
 
@@ -184,6 +184,11 @@ async fn a_host_is_shown_with_what_it_told_and_an_alarm_before_its_pool_hurts_gu
     host.status(bridge(BridgeState::NoUplink)).await;
     assert_eq!(show().await.data()["alarms"], json!(["no_uplink"]));
     assert_eq!(ordered().await.status.as_u16(), 200, "it may be meant so, as where the host itself is the gateway");
+    let adapters = |state| HostStatus { adapters: Some(state), ..well.clone() };
+    host.status(adapters(AdapterState::NoFilters)).await;
+    assert_eq!((ordered().await.code(), &show().await.data()["alarms"]), ("no_capacity", &json!(["no_filters"])));
+    host.status(adapters(AdapterState::NoShaping)).await;
+    assert_eq!(show().await.data()["alarms"], json!(["no_shaping"]), "and takes whoever has no rate");
     let shown = show().await;
     let database = &shown.data()["database"];
     assert_eq!(

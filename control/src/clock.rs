@@ -2,13 +2,19 @@
 
 use std::{
     sync::{
-        LazyLock,
+        Arc, LazyLock, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicI64, Ordering},
     },
     time::{Duration, Instant},
 };
 
-use crate::domain::time::Time;
+use crate::{
+    domain::{
+        billing::clock::{self, Reading, Steady},
+        time::Time,
+    },
+    store::SchedulerRow,
+};
 
 /// Tells the time.
 pub trait Clock: Send + Sync {
@@ -46,6 +52,67 @@ pub fn millis_of_second() -> u16 {
     u16::try_from(since_epoch.subsec_millis()).unwrap_or(0)
 }
 
+/// The time by which csp goes: another clock's while that is believed, and what was counted while it is not. Only an operator's
+/// word makes it leap or go back.
+pub struct SteadyClock {
+    inner: Arc<dyn Clock>,
+    steady: Mutex<Steady>,
+}
+
+impl SteadyClock {
+    /// Goes on from what the store knew of the time when it was opened. `bound` is how long, in seconds, the control plane may
+    /// have been down.
+    #[must_use]
+    pub fn begin(inner: Arc<dyn Clock>, known: &SchedulerRow, bound: i64) -> Self {
+        let (here, newest) = (reading(&*inner), known.seen_at.max(known.ledger_at));
+        let stopped = known.stopped_at.map(|_| known.jumped.unwrap_or_default());
+        let steady = match (stopped, clock::look(known.seen_at, known.ledger_at, here.clock, bound)) {
+            (Some(by), _) | (None, clock::Clock::Jumped(by)) => Steady::doubting(newest, by, here),
+            (None, clock::Clock::Goes) => Steady::believing(newest, here),
+        };
+        Self { inner, steady: Mutex::new(steady) }
+    }
+
+    /// What the clock itself shows, believed or not.
+    #[must_use]
+    pub fn shown(&self) -> Time {
+        self.inner.now()
+    }
+
+    /// By how many seconds the clock had jumped, where it is not believed.
+    #[must_use]
+    pub fn doubt(&self) -> Option<i64> {
+        let mut steady = self.steady();
+        let _now = steady.now(reading(&*self.inner));
+        steady.doubt()
+    }
+
+    /// An operator looked at the clock: it is believed, and time goes on from `at` or from what it shows, whichever is later.
+    pub fn believe(&self, at: Time) {
+        *self.steady() = Steady::believing(Some(at), reading(&*self.inner));
+    }
+
+    fn steady(&self) -> MutexGuard<'_, Steady> {
+        self.steady.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Clock for SteadyClock {
+    fn now(&self) -> Time {
+        // Read under the lock: who is overtaken between the two would take the other for a jump.
+        let mut steady = self.steady();
+        steady.now(reading(&*self.inner))
+    }
+
+    fn uptime(&self) -> Duration {
+        self.inner.uptime()
+    }
+}
+
+fn reading(clock: &dyn Clock) -> Reading {
+    Reading { clock: clock.now(), uptime: i64::try_from(clock.uptime().as_secs()).unwrap_or(i64::MAX) }
+}
+
 /// A clock that stands still until it is set, for tests and simulation.
 #[derive(Debug)]
 pub struct SetClock {
@@ -65,6 +132,11 @@ impl SetClock {
     pub fn set(&self, now: Time) {
         let before = self.now.swap(now.0, Ordering::SeqCst);
         self.uptime.fetch_add(now.0.saturating_sub(before).max(0), Ordering::SeqCst);
+    }
+
+    /// Moves the clock by `seconds` that did not pass.
+    pub fn jump(&self, seconds: i64) {
+        self.now.fetch_add(seconds, Ordering::SeqCst);
     }
 
     /// Moves the clock on by `seconds`.

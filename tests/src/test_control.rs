@@ -272,10 +272,18 @@ impl TestControl {
         Send::new(self.operators.clone(), method, format!("{}{path}", operator::wire::PREFIX))
     }
 
+    /// Sets the clock before anything happened, and has it believed.
+    pub fn begin_at(&self, now: Time) {
+        self.clock.set(now);
+        self.app.clock.believe(now);
+    }
+
     /// Lets the scheduler look once.
     pub async fn bill(&self) -> Looked {
         let rules = self.app.settings.billing;
-        billing::look(&self.app.store, &*self.app.entropy, &rules, self.app.now()).await.unwrap()
+        billing::look(&self.app.store, &*self.app.entropy, &rules, self.app.clock.doubt(), self.app.now())
+            .await
+            .unwrap()
     }
 
     /// Lets time pass, with a look of the scheduler at each end of at most `step` seconds.

@@ -236,9 +236,6 @@ impl From<LimitReached> for ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        if let StoreError::ClockDoubted = error {
-            return Self::new(Code::Unavailable, error.to_string());
-        }
         let code = if error.is_passing() { Code::Unavailable } else { Code::Internal };
         Self::caused(code, error)
     }

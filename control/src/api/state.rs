@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use super::{edge::Edge, hashing::Hashing, held::Held, panel::brand::Logo, throttle::Throttle, turns::Turns};
 use crate::{
-    clock::Clock,
+    clock::{Clock, SteadyClock},
     config::{Advertise, Brand, Orders, PublicUrl, RateLimits, SignUpRules},
     domain::{billing::rules::Rules, draw::Draw, limits::Limits, time::Time, vault::Vault},
     entropy::Entropy,
@@ -28,7 +28,7 @@ pub struct App {
     /// What servers used.
     pub metrics: Metrics,
     /// Tells the time.
-    pub clock: Arc<dyn Clock>,
+    pub clock: Arc<SteadyClock>,
     /// Gives seeds.
     pub entropy: Arc<dyn Entropy>,
     /// How often somebody may ask.
@@ -77,9 +77,11 @@ pub struct Settings {
 }
 
 impl App {
-    /// What handlers stand on when the program begins.
+    /// What handlers stand on when the program begins. Time goes on from what the store knew.
     #[must_use]
     pub fn new(store: Store, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, settings: Settings) -> Self {
+        let bound = settings.billing.clock_jump_max;
+        let clock = Arc::new(SteadyClock::begin(clock, &store.scheduler_at_open(), bound));
         let throttle = Arc::new(Throttle::new(&settings.rate_limits, clock.clone()));
         let (held, key_uses, settings) = (Arc::default(), Arc::default(), Arc::new(settings));
         let hashing = Arc::default();

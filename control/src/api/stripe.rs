@@ -56,7 +56,7 @@ async fn take(State(app): State<App>, request: Request<Body>) -> Result<Answer<(
     let bytes = body::read(sent, BODY_BYTES_MAX).await?;
     let now = app.now();
     let header = parts.headers.get(SIGNATURE).and_then(|value| value.to_str().ok());
-    signature::check(header, &bytes, &stripe.signing, now).map_err(|why| {
+    signature::check(header, &bytes, &stripe.signing, app.clock.shown()).map_err(|why| {
         tracing::warn!(%why, "a word was refused that says it is Stripe's");
         app.throttle.failed(&Client::of(&parts), ApiError::new(Code::BadRequest, format!("Not taken: {why}.")))
     })?;

@@ -149,15 +149,17 @@ pub(super) fn scheduler(client: &Client<'_>, command: &SchedulerCommand, json: b
 
 fn scheduler_text(shown: &Scheduler) -> String {
     let Scheduler { due, letters_waiting, letters_given_up, .. } = shown;
-    let seen = or_dash(shown.seen_at.as_deref());
-    let state = match (&shown.stopped_at, shown.jumped_seconds) {
+    let (now, clock) = (&shown.now, &shown.clock_shows);
+    let state = match (&shown.stopped_at, shown.jumped_seconds.unwrap_or_default()) {
         (Some(at), by) => format!(
-            "Stopped: the clock showed {at} UTC, {} s away from the last look at {seen} UTC; the newest transfer is of {} UTC.\n\
+            "Stopped at {at} UTC: the machine's clock had jumped {} by {} s.\n\
+             It shows {clock} UTC; as csp counted since, it is {now} UTC, and the newest transfer is of {} UTC.\n\
              Look at the clock, set it right, then: csp-control scheduler resume\n",
-            by.unwrap_or_default(),
+            if by < 0 { "back" } else { "ahead" },
+            by.unsigned_abs(),
             or_dash(shown.ledger_at.as_deref())
         ),
-        (None, _) => format!("Running; last look noted at {seen} UTC.\n"),
+        (None, _) => format!("Running; it is {now} UTC.\n"),
     };
     format!("{state}Services due: {due}. Letters waiting: {letters_waiting}, given up: {letters_given_up}.")
 }

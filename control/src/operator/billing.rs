@@ -34,7 +34,8 @@ pub async fn scheduler(State(app): State<App>) -> Result<Answer<Scheduler>, ApiE
     let letters_given_up = letters.iter().filter(|letter| letter.refused_at.is_some()).count();
     Ok(Answer::data(Scheduler {
         state: if row.stopped_at.is_some() { "stopped" } else { "running" }.to_owned(),
-        seen_at: row.seen_at.map(|at| at.to_string()),
+        now: now.to_string(),
+        clock_shows: app.clock.shown().to_string(),
         stopped_at: row.stopped_at.map(|at| at.to_string()),
         jumped_seconds: row.jumped,
         ledger_at: row.ledger_at.map(|at| at.to_string()),
@@ -46,8 +47,9 @@ pub async fn scheduler(State(app): State<App>) -> Result<Answer<Scheduler>, ApiE
 
 /// `POST /scheduler/resume`
 pub async fn resume(State(app): State<App>, Json(asked): Json<ResumeScheduler>) -> Result<Answer<Scheduler>, ApiError> {
-    let now = app.now();
-    app.store.write(move |tx| resume_scheduler(tx, asked.ledger_was_ahead, now)).await?;
+    let shown = app.clock.shown();
+    let from = app.store.write(move |tx| resume_scheduler(tx, asked.ledger_was_ahead, shown)).await?;
+    app.clock.believe(from);
     scheduler(State(app)).await
 }
 

@@ -90,9 +90,8 @@ pub async fn set(
 }
 
 async fn direct(app: &App, name: String, direction: Direction) -> Result<HostDirected, ApiError> {
-    let (quarantine, clock_jump_max) =
-        (i64::from(app.settings.orders.quarantine_minutes) * MINUTE, app.settings.billing.clock_jump_max);
-    let wanted = DirectHost { name: name.clone(), direction, quarantine, clock_jump_max };
+    let quarantine = i64::from(app.settings.orders.quarantine_minutes) * MINUTE;
+    let wanted = DirectHost { name: name.clone(), direction, quarantine };
     let now = app.now();
     let Directed { host, state, changed } = app.store.write(move |tx| direct_host(tx, &wanted, now)).await?;
     if changed {

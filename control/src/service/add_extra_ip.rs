@@ -103,8 +103,7 @@ pub fn add_extra_ip(
     allow(Ask::AddExtraIp, &standing)?;
     let service = tx.billed_get(server)?.ok_or(AddIpError::NotFound)?;
     let before = tx.account_get(account)?.map_or(Cents::ZERO, |account| account.balance);
-    let UpToDate { service, renewed, .. } =
-        up_to_date(tx, service, rules, &mut draw, now)?.for_a_price()?.for_a_change()?;
+    let UpToDate { service, renewed, .. } = up_to_date(tx, service, &mut draw, now)?.for_a_change()?;
     has_room::<AddIpError>(tx, &service)?;
     let lately = tx.lease_additions(account, now.plus(-DAY))?;
     extra_ip::may_add(&lately, rules.extra_ips_a_day, now)?;

@@ -74,7 +74,7 @@ pub fn bill_service(
         Step::Delete => {
             let gone = || StoreError::Damaged(format!("server {server} is gone within its deletion"));
             let server = tx.server_get(server)?.ok_or_else(gone)?;
-            let removal = Removal { policy: rules.destroy_credit, ending: Ending::Proved, ended_at: now };
+            let removal = Removal { policy: rules.destroy_credit, ending: Ending::Proved };
             Some(remove(tx, &server, removal, &mut draw, now)?.host)
         }
     };

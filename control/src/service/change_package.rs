@@ -23,7 +23,6 @@ use crate::{
             bill::Bill,
             package,
             quote::{Basis, Quote},
-            rules::Rules,
         },
         catalog::ServiceType,
         draw::Draw,
@@ -150,7 +149,6 @@ pub enum Wrong {
 pub fn change_package(
     tx: &mut Tx<'_>,
     wanted: &ChangePackage,
-    rules: &Rules,
     draw: Draw,
     now: Time,
 ) -> Result<PackageChanging, ChangePackageError> {
@@ -160,8 +158,7 @@ pub fn change_package(
     allow(Ask::ChangePackage, &standing)?;
     let service = tx.billed_get(server)?.ok_or(ChangePackageError::NotFound)?;
     let held = tx.account_get(account)?.map_or(Cents::ZERO, |account| account.balance);
-    let UpToDate { service, renewed, .. } =
-        up_to_date(tx, service, rules, &mut draw, now)?.for_a_price()?.for_a_change()?;
+    let UpToDate { service, renewed, .. } = up_to_date(tx, service, &mut draw, now)?.for_a_change()?;
     let before = shape(tx, server)?.ok_or(ChangePackageError::NotFound)?;
     let host = tx.placement_get(server)?.ok_or(ChangePackageError::NotFound)?.host;
     let (package, image) = names(tx, wanted, &standing, &before, service.kind, now)?;

@@ -3,14 +3,11 @@
 
 use csp_shared::id::{AccountId, ActionId, HostId, ServerId};
 
-use super::{
-    remove_server::{Ending, Removal, remove},
-    watch_clock::believed_time,
-};
+use super::remove_server::{Ending, Removal, remove};
 use crate::{
     domain::{
         allowed::{Ask, Denied, allow},
-        billing::rules::Rules,
+        billing::destroy::DestroyCredit,
         draw::Draw,
         time::Time,
     },
@@ -40,7 +37,7 @@ pub enum DestroyError {
     Store(#[from] StoreError),
 }
 
-/// Removes a server. The rules say what of its paid time comes back.
+/// Removes a server. `policy` says what of its paid time comes back.
 ///
 /// # Errors
 /// When the account has no such server, or has protected it.
@@ -48,7 +45,7 @@ pub fn destroy_server(
     tx: &mut Tx<'_>,
     account: AccountId,
     server: ServerId,
-    rules: &Rules,
+    policy: DestroyCredit,
     draw: Draw,
     now: Time,
 ) -> Result<Destroying, DestroyError> {
@@ -56,8 +53,5 @@ pub fn destroy_server(
     let standing = tx.server_standing(account, server, now)?.ok_or(DestroyError::NotFound)?;
     allow(Ask::Destroy, &standing)?;
     let found = tx.server_get(server)?.ok_or(DestroyError::NotFound)?;
-    // Nobody is made to keep a server because of a clock.
-    let ended_at = believed_time(tx, rules.clock_jump_max, now)?;
-    let removal = Removal { policy: rules.destroy_credit, ending: Ending::Proved, ended_at };
-    Ok(remove(tx, &found, removal, &mut draw, now)?)
+    Ok(remove(tx, &found, Removal { policy, ending: Ending::Proved }, &mut draw, now)?)
 }

@@ -20,8 +20,6 @@ pub struct DirectHost {
     pub direction: Direction,
     /// How long, in seconds, the addresses of a fenced host rest.
     pub quarantine: i64,
-    /// How far, in seconds, the clock may have moved since the scheduler's last look.
-    pub clock_jump_max: i64,
 }
 
 /// What became of it.
@@ -64,12 +62,12 @@ pub enum DirectHostError {
 /// # Errors
 /// With the reason, and nothing changed.
 pub fn direct_host(tx: &mut Tx<'_>, wanted: &DirectHost, now: Time) -> Result<Directed, DirectHostError> {
-    let DirectHost { name, direction, quarantine, clock_jump_max } = wanted;
+    let DirectHost { name, direction, quarantine } = wanted;
     let host = tx.host_by_name(name)?.ok_or_else(|| DirectHostError::NotFound(name.clone()))?;
     let becomes = directed(*direction, &host.standing(now))
         .map_err(|why| DirectHostError::Refused { name: name.clone(), why })?;
     let Some(state) = becomes else { return Ok(Directed { host: host.id, state: host.state, changed: false }) };
-    if state == HostState::Lost && !tx.scheduler_get()?.is_believed(*clock_jump_max, now) {
+    if state == HostState::Lost && tx.scheduler_get()?.stopped_at.is_some() {
         return Err(DirectHostError::Clock);
     }
     if state == HostState::Fenced {

@@ -73,7 +73,7 @@ fn end_service(tx: &mut Tx<'_>, server: &Server, rules: &Rules, draw: &mut Draw,
     let gone = || StoreError::Damaged(format!("server {} has no service", server.id));
     let service = tx.billed_get(server.id)?.ok_or_else(gone)?;
     let before = balance(tx, server)?;
-    let removal = Removal { policy: DestroyCredit::Prorata, ending: Ending::HostLost, ended_at: now };
+    let removal = Removal { policy: DestroyCredit::Prorata, ending: Ending::HostLost };
     remove(tx, server, removal, draw, now)?;
     let credited = balance(tx, server)?.minus(before).unwrap_or_default();
     tx.event_put(server.account, &Event::server_lost(server.id, credited), now)?;

@@ -20,7 +20,7 @@ use crate::{
         action::Command,
         adapter::TooManyAdapters,
         allowed::{Ask, Denied, allow},
-        billing::{bill::Bill, extra_ip, quote::Basis, rules::Rules},
+        billing::{bill::Bill, extra_ip, quote::Basis},
         draw::Draw,
         ledger::Cause,
         money::Cents,
@@ -102,13 +102,7 @@ pub enum MoveIpError {
 ///
 /// # Errors
 /// With the reason, and nothing changed.
-pub fn move_extra_ip(
-    tx: &mut Tx<'_>,
-    wanted: &MoveIp,
-    rules: &Rules,
-    draw: Draw,
-    now: Time,
-) -> Result<IpMoving, MoveIpError> {
+pub fn move_extra_ip(tx: &mut Tx<'_>, wanted: &MoveIp, draw: Draw, now: Time) -> Result<IpMoving, MoveIpError> {
     let mut draw = draw;
     let MoveIp { account, source, lease, target } = *wanted;
     let standing = tx.server_standing(account, source, now)?.ok_or(MoveIpError::NotFound)?;
@@ -124,7 +118,7 @@ pub fn move_extra_ip(
     let before = tx.account_get(account)?.map_or(Cents::ZERO, |account| account.balance);
     let mut up_to_date = |tx: &mut Tx<'_>, server| -> Result<UpToDate, MoveIpError> {
         let service = tx.billed_get(server)?.ok_or(MoveIpError::NotFound)?;
-        Ok(up_to_date(tx, service, rules, &mut draw, now)?.for_a_price()?.for_a_change()?)
+        Ok(up_to_date(tx, service, &mut draw, now)?.for_a_change()?)
     };
     let mut quote = up_to_date(tx, source)?.renewed;
     let UpToDate { service, renewed, .. } = up_to_date(tx, target)?;

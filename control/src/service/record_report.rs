@@ -204,17 +204,14 @@ fn move_action(
     Ok(false)
 }
 
-/// The first Online: from here on the period runs. It began after the order and before that was given up, whatever the clock
-/// shows by now: a clock a year ahead would give a year away.
+/// The first Online: from here on the period runs.
 fn begin_service(tx: &mut Tx<'_>, action: &OpenAction, now: Time) -> Result<(), StoreError> {
     tx.action_end(action.id, ActionStatus::Done, None, now)?;
     let Some(server) = tx.server_get(action.server)?.filter(|s| s.service == ServiceStatus::Provisioning) else {
         return Ok(());
     };
     tx.server_set_service(server.id, ServiceStatus::Active, None, now)?;
-    let (ordered, given_up) = tx.action_span(action.id)?;
-    let begins = given_up.map_or(now, |at| now.min(at)).max(ordered);
-    tx.period_begin(server.id, begins, period::months_after(begins, 1))
+    tx.period_begin(server.id, now, period::months_after(now, 1))
 }
 
 /// Gives back what a buried server held, and what is due of its paid time, once its host proved that nothing of it is left.

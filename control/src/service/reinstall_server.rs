@@ -15,7 +15,6 @@ use crate::{
     domain::{
         action::Command,
         allowed::{Ask, Denied, allow},
-        billing::rules::Rules,
         draw::Draw,
         reshape::{Shape, Sold, erased},
         time::Time,
@@ -79,7 +78,6 @@ pub enum ReinstallError {
 pub fn reinstall_server(
     tx: &mut Tx<'_>,
     wanted: &Reinstall,
-    rules: &Rules,
     draw: Draw,
     now: Time,
 ) -> Result<Reinstalling, ReinstallError> {
@@ -88,7 +86,7 @@ pub fn reinstall_server(
     let standing = tx.server_standing(account, server, now)?.ok_or(ReinstallError::NotFound)?;
     allow(Ask::Reinstall, &standing)?;
     let service = tx.billed_get(server)?.ok_or(ReinstallError::NotFound)?;
-    let UpToDate { service, .. } = up_to_date(tx, service, rules, &mut draw, now)?.for_a_change()?;
+    let UpToDate { service, .. } = up_to_date(tx, service, &mut draw, now)?.for_a_change()?;
     let before = shape(tx, server)?.ok_or(ReinstallError::NotFound)?;
     let host = tx.placement_get(server)?.ok_or(ReinstallError::NotFound)?.host;
     let named = Named {

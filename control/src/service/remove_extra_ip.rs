@@ -14,7 +14,6 @@ use crate::{
         billing::{
             extra_ip,
             quote::{Basis, Quote},
-            rules::Rules,
         },
         draw::Draw,
         money::Cents,
@@ -66,7 +65,6 @@ pub fn remove_extra_ip(
     tx: &mut Tx<'_>,
     account: AccountId,
     (server, lease): (ServerId, LeaseId),
-    rules: &Rules,
     draw: Draw,
     now: Time,
 ) -> Result<IpRemoving, RemoveIpError> {
@@ -88,7 +86,7 @@ pub fn remove_extra_ip(
     let service = tx.billed_get(server)?.ok_or(RemoveIpError::NotFound)?;
     let is_suspended = service.service == ServiceStatus::Suspended || !service.locks.is_empty();
     if !is_suspended {
-        let UpToDate { .. } = up_to_date(tx, service, rules, &mut draw, now)?.for_a_price()?.for_a_change()?;
+        let UpToDate { .. } = up_to_date(tx, service, &mut draw, now)?.for_a_change()?;
     }
     let quote = credit(tx, (server, lease), is_suspended, now)?;
     let (host, wanted) = unplug(tx, server, lease)?;

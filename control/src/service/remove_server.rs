@@ -32,8 +32,6 @@ pub(super) struct Removal {
     pub policy: DestroyCredit,
     /// Whom it waits for.
     pub ending: Ending,
-    /// Up to when it was used, for what it gives back.
-    pub ended_at: Time,
 }
 
 /// When a removal is done.
@@ -54,7 +52,7 @@ pub(super) fn remove(
     draw: &mut Draw,
     now: Time,
 ) -> Result<Destroying, StoreError> {
-    let Removal { policy, ending, ended_at } = removal;
+    let Removal { policy, ending } = removal;
     let (host, wanted) = bury(tx, server, now)?;
     tx.mail_withdraw(server.id)?;
     if server.service == ServiceStatus::Provisioning {
@@ -84,9 +82,9 @@ pub(super) fn remove(
             Ending::Proved => EndCredit::Chosen(policy),
             Ending::HostLost => EndCredit::Lost,
         };
-        let quote = by.credit(&tx.period_list(server.id, ended_at)?, &tx.lease_extra_since(server.id)?, ended_at);
+        let quote = by.credit(&tx.period_list(server.id, now)?, &tx.lease_extra_since(server.id)?, now);
         tx.end_credit_note(server.id, by)?;
-        tx.credit_promise(action, &quote.credits, Basis::Time, ended_at)?;
+        tx.credit_promise(action, &quote.credits, Basis::Time, now)?;
     }
     // A failed order's host may have proved before that nothing is left.
     let is_proved = tx.placement_get(server.id)?.is_some_and(|place| place.state == PlacementState::Released);

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     domain::{
-        billing::{extend::period, lock::Lock, quote::Quote, rules::Rules},
+        billing::{extend::period, lock::Lock, quote::Quote},
         draw::Draw,
         payment::Spending,
         time::Time,
@@ -29,8 +29,6 @@ pub struct UpToDate {
     pub host: Option<HostId>,
     /// Its paid time is over nevertheless.
     pub is_expired: bool,
-    /// The time is what the clock shows.
-    pub is_timed: bool,
 }
 
 /// A change would have to be priced, and the paid time is over.
@@ -39,14 +37,6 @@ pub struct UpToDate {
 pub struct RenewalDue;
 
 impl UpToDate {
-    /// The service, for what is priced by the time that is used up (BILLING 15).
-    ///
-    /// # Errors
-    /// When the clock is not believed: a month that has begun would be ahead again, or a year would be over.
-    pub fn for_a_price(self) -> Result<Self, StoreError> {
-        if self.is_timed { Ok(self) } else { Err(StoreError::ClockDoubted) }
-    }
-
     /// The service, for a change whose price rests on paid time (BILLING 8).
     ///
     /// # Errors
@@ -57,24 +47,18 @@ impl UpToDate {
 }
 
 /// Renews a service that has expired, as often as needed and if it may, as if the scheduler had run at the moment of
-/// expiry. A clock that is not believed renews nothing.
+/// expiry. While that stands still nothing renews.
 ///
 /// # Errors
 /// When the store cannot keep it.
-pub fn up_to_date(
-    tx: &mut Tx<'_>,
-    service: Billed,
-    rules: &Rules,
-    draw: &mut Draw,
-    now: Time,
-) -> Result<UpToDate, StoreError> {
-    let is_believed = tx.scheduler_get()?.is_believed(rules.clock_jump_max, now);
-    let mut done = UpToDate { service, renewed: Quote::default(), host: None, is_expired: true, is_timed: is_believed };
+pub fn up_to_date(tx: &mut Tx<'_>, service: Billed, draw: &mut Draw, now: Time) -> Result<UpToDate, StoreError> {
+    let stands_still = tx.scheduler_get()?.stopped_at.is_some();
+    let mut done = UpToDate { service, renewed: Quote::default(), host: None, is_expired: true };
     loop {
         done.is_expired = done.service.paid_until.is_some_and(|until| now >= until);
         let service = &done.service;
         let may = service.auto_renew && !service.locks.has(Lock::Abuse) && is_affordable(tx, service, now)?;
-        if !(done.is_expired && is_believed && may) {
+        if !(done.is_expired && !stands_still && may) {
             return Ok(done);
         }
         let (ordinal, begins) = service.next_period(now);

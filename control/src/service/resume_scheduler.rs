@@ -24,22 +24,21 @@ pub enum ResumeError {
     Store(#[from] StoreError),
 }
 
-/// Believes the clock from here on; answers whether the scheduler stood still. `ledger_was_ahead` says that a newest transfer
-/// far ahead of the clock was posted by a clock that was wrong.
+/// Believes the clock, which shows `shown`; answers from where time goes on, which may be a little later: the ledger is not
+/// undone by it. `ledger_was_ahead` says that a newest transfer far ahead of the clock was posted by a clock that was wrong.
 ///
 /// # Errors
 /// When the ledger is far ahead and nobody said so, or the store cannot keep it.
-pub fn resume_scheduler(tx: &mut Tx<'_>, ledger_was_ahead: bool, now: Time) -> Result<bool, ResumeError> {
+pub fn resume_scheduler(tx: &mut Tx<'_>, ledger_was_ahead: bool, shown: Time) -> Result<Time, ResumeError> {
     let known = tx.scheduler_get()?;
-    if let Some(ledger) = known.ledger_at.filter(|_| is_far_ahead(known.ledger_at, now)) {
-        if !ledger_was_ahead {
-            return Err(ResumeError::LedgerAhead { now, ledger });
+    let from = match known.ledger_at.filter(|_| is_far_ahead(known.ledger_at, shown)) {
+        Some(ledger) if !ledger_was_ahead => return Err(ResumeError::LedgerAhead { now: shown, ledger }),
+        Some(_) => {
+            tx.ledger_mark(shown)?;
+            shown
         }
-        tx.ledger_mark(now)?;
-    }
-    let stood_still = known.stopped_at.is_some();
-    if stood_still {
-        tx.scheduler_resume(now)?;
-    }
-    Ok(stood_still)
+        None => known.ledger_at.map_or(shown, |ledger| ledger.max(shown)),
+    };
+    tx.scheduler_resume(from)?;
+    Ok(from)
 }

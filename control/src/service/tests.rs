@@ -33,7 +33,7 @@ use crate::{
         address::Pool,
         allowed::Why,
         api_key::KeyTerms,
-        billing::rules::Rules,
+        billing::destroy::DestroyCredit,
         catalog::{AddressPool, Catalog, Location, OsImage, Package, ServiceType, Size},
         draw::Draw,
         hostname::Hostname,
@@ -251,7 +251,7 @@ impl World {
     async fn destroy(&self, server: ServerId, now: Time) {
         let (account, draw) = (self.account, self.entropy.draw());
         self.store
-            .write(move |tx| destroy_server(tx, account, server, &Rules::default(), draw.clone(), now))
+            .write(move |tx| destroy_server(tx, account, server, DestroyCredit::default(), draw.clone(), now))
             .await
             .unwrap();
     }

@@ -1,61 +1,51 @@
-//! Looks at the clock before anything is billed by it. One that jumped stops the scheduler until an operator has looked
-//! (BILLING 15): months of rent are charged and servers are deleted by it.
+//! Notes the time, and that the clock jumped, before anything is billed: then the scheduler stands still until an operator has
+//! looked at the clock (BILLING 15).
 
 use crate::{
-    domain::{billing::clock::Clock, time::Time},
+    domain::time::Time,
     store::{SchedulerRow, StoreError, Tx},
 };
 
-/// The clock is written down in steps of so many seconds: a write each look would be for nothing.
+/// How often the time is noted, in seconds.
 const NOTED_EVERY_SECONDS: i64 = 60;
 
-/// Whether billing goes on.
+/// Whether the scheduler goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Clockwork {
-    /// As it should.
+    /// It goes.
     Goes,
     /// It stands still: the clock had jumped by so many seconds.
     Stopped(i64),
 }
 
-/// What a look comes to, when nothing has to be written down about it. `bound` is how far, in seconds, the clock may have
-/// moved since the last look.
+/// What is known without a word to be written: the time was noted a moment ago, and nothing changed about the clock.
 #[must_use]
-pub fn without_a_word(known: &SchedulerRow, bound: i64, now: Time) -> Option<Clockwork> {
-    if known.stopped_at.is_some() {
-        return Some(Clockwork::Stopped(known.jumped.unwrap_or_default()));
-    }
+pub fn without_a_word(known: &SchedulerRow, doubt: Option<i64>, now: Time) -> Option<Clockwork> {
     let is_noted = known.seen_at.is_some_and(|seen| now < seen.plus(NOTED_EVERY_SECONDS));
-    (is_noted && known.look(bound, now) == Clock::Goes).then_some(Clockwork::Goes)
+    match known.stopped_at {
+        _ if !is_noted => None,
+        Some(_) => Some(Clockwork::Stopped(known.jumped.unwrap_or_default())),
+        None => doubt.is_none().then_some(Clockwork::Goes),
+    }
 }
 
-/// Looks at the clock, and writes down what it shows or that it jumped.
+/// Writes down what time it is, and that the clock jumped where there is a `doubt`. Also while the scheduler stands still:
+/// a program that begins goes on from there.
 ///
 /// # Errors
 /// When the store cannot keep it.
-pub fn watch_clock(tx: &mut Tx<'_>, bound: i64, now: Time) -> Result<Clockwork, StoreError> {
+pub fn watch_clock(tx: &mut Tx<'_>, doubt: Option<i64>, now: Time) -> Result<Clockwork, StoreError> {
     let known = tx.scheduler_get()?;
-    if let Some(found) = without_a_word(&known, bound, now) {
+    if let Some(found) = without_a_word(&known, doubt, now) {
         return Ok(found);
     }
-    match known.look(bound, now) {
-        Clock::Goes => {
-            tx.scheduler_see(now)?;
-            Ok(Clockwork::Goes)
-        }
-        Clock::Jumped(by) => {
+    tx.scheduler_see(now)?;
+    match (known.stopped_at, doubt) {
+        (Some(_), _) => Ok(Clockwork::Stopped(known.jumped.unwrap_or_default())),
+        (None, Some(by)) => {
             tx.scheduler_stop(by, now)?;
             Ok(Clockwork::Stopped(by))
         }
+        (None, None) => Ok(Clockwork::Goes),
     }
-}
-
-/// The time by which somebody is paid back who must not wait: now, or while the clock is not believed the last moment at which
-/// it was.
-///
-/// # Errors
-/// When the store cannot be read.
-pub fn believed_time(tx: &Tx<'_>, bound: i64, now: Time) -> Result<Time, StoreError> {
-    let known = tx.scheduler_get()?;
-    Ok(if known.is_believed(bound, now) { now } else { known.seen_at.unwrap_or(now) })
 }

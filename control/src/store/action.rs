@@ -142,15 +142,6 @@ impl Read<'_> {
         self.many(&sql, [server.to_string()], open)
     }
 
-    /// When an action was accepted, and when it must have ended.
-    ///
-    /// # Errors
-    /// When the store cannot be read, or holds no such action.
-    pub fn action_span(&self, action: ActionId) -> Result<(Time, Option<Time>), StoreError> {
-        let sql = "SELECT created_at, deadline_at FROM actions WHERE uuid = ?1";
-        self.one(sql, [action.to_string()], |r| Ok((row::time(r, 0)?, row::time_maybe(r, 1)?)))
-    }
-
     /// Actions that should have ended by now, the longest overdue first.
     ///
     /// # Errors

@@ -24,7 +24,7 @@ use rusqlite::{
 use tokio::sync::{Notify, Semaphore, oneshot, watch};
 
 use self::batch::{Desk, Life, run_batch, write_loop};
-use super::{Read, StoreError, Tx, connection, signal::Signals};
+use super::{Read, SchedulerRow, StoreError, Tx, connection, signal::Signals};
 use crate::failpoint::{self, Watch};
 
 mod batch;
@@ -39,6 +39,8 @@ const READERS: usize = 4;
 pub struct Store {
     engine: Arc<Engine>,
     signals: Signals,
+    /// What was known of the time when it was opened.
+    scheduler: SchedulerRow,
 }
 
 enum Engine {
@@ -72,14 +74,14 @@ impl Store {
         let writing = connection::open(path)?;
         let reading = (0..READERS).map(|_| connection::open_reader(path)).collect::<Result<Vec<_>, _>>()?;
         let (writer, jobs) = sync_channel(QUEUE_MAX);
-        let signals = Signals::default();
+        let (signals, scheduler) = (Signals::default(), known(&writing)?);
         let mut desk = Desk::new(writing, failpoint::of_environment(), signals.clone());
         thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || write_loop(&mut desk, &jobs))
             .map_err(StoreError::Thread)?;
         let readers = Readers { connections: Arc::new(Mutex::new(reading)), free: Semaphore::new(READERS) };
-        Ok(Self { engine: Arc::new(Engine::Threaded { writer, readers }), signals })
+        Ok(Self { engine: Arc::new(Engine::Threaded { writer, readers }), signals, scheduler })
     }
 
     /// Opens the database without a thread: every call runs on the caller's, in order.
@@ -96,9 +98,7 @@ impl Store {
     /// # Errors
     /// As [`Store::open`].
     pub fn open_watched(path: &Path, watch: Option<Arc<dyn Watch>>) -> Result<Self, StoreError> {
-        let signals = Signals::default();
-        let desk = Desk::new(connection::open(path)?, watch, signals.clone());
-        Ok(Self { engine: Arc::new(Engine::Inline(Mutex::new(Inline { desk, died: false }))), signals })
+        Self::inline(connection::open(path)?, watch)
     }
 
     /// As [`Store::open_inline`], with every statement that begins told to `ear`, without its values: so a test can show
@@ -118,9 +118,20 @@ impl Store {
             }
         };
         connection.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(tell))?;
-        let signals = Signals::default();
-        let desk = Desk::new(connection, None, signals.clone());
-        Ok(Self { engine: Arc::new(Engine::Inline(Mutex::new(Inline { desk, died: false }))), signals })
+        Self::inline(connection, None)
+    }
+
+    fn inline(connection: Connection, watch: Option<Arc<dyn Watch>>) -> Result<Self, StoreError> {
+        let (signals, scheduler) = (Signals::default(), known(&connection)?);
+        let desk = Desk::new(connection, watch, signals.clone());
+        let engine = Arc::new(Engine::Inline(Mutex::new(Inline { desk, died: false })));
+        Ok(Self { engine, signals, scheduler })
+    }
+
+    /// What was known of the time when it was opened.
+    #[must_use]
+    pub fn scheduler_at_open(&self) -> SchedulerRow {
+        self.scheduler
     }
 
     /// Changes after each commit that wrote an event of this account or ended one of its keys. It carries no data: whoever waits for something reads
@@ -222,6 +233,10 @@ impl Store {
             }
         }
     }
+}
+
+fn known(connection: &Connection) -> Result<SchedulerRow, StoreError> {
+    Read::new(connection).scheduler_get()
 }
 
 fn read_on<T, E: From<StoreError>>(

@@ -25,7 +25,8 @@ fn side(account: Option<AccountId>, book: Option<String>) -> Side {
 }
 
 pub(super) const ENTRIES: &str = "SELECT t.id, t.uuid, f.uuid, t.from_book, g.uuid, t.to_book, t.amount_cents, t.cause, t.cause_key, \
-     s.uuid, o.uuid, t.balance_after_cents, t.created_at, t.description, s.hostname, k.cause_key, m.transfer_id IS NOT NULL FROM transfers t \
+     s.uuid, o.uuid, t.balance_after_cents, t.created_at, t.description, s.hostname, k.cause_key, m.transfer_id IS NOT NULL, \
+     (SELECT min(resumed_at) FROM ledger_marks WHERE transfer_id >= t.id) FROM transfers t \
      LEFT JOIN told_causes k ON k.transfer_id = t.id LEFT JOIN ledger_marks m ON m.transfer_id = t.id \
      LEFT JOIN accounts f ON f.id = t.from_account_id LEFT JOIN accounts g ON g.id = t.to_account_id \
      LEFT JOIN servers s ON s.id = t.server_id LEFT JOIN accounts o ON o.id = s.account_id";
@@ -33,6 +34,7 @@ pub(super) const ENTRIES: &str = "SELECT t.id, t.uuid, f.uuid, t.from_book, g.uu
 pub(super) fn entry(r: &Row<'_>) -> Result<(LedgerPlace, Entry), StoreError> {
     let server: Option<ServerId> = row::parsed_maybe(r, 9)?;
     let owner: Option<AccountId> = row::parsed_maybe(r, 10)?;
+    let at = row::time(r, 12)?;
     let entry = Entry {
         transfer: row::parsed(r, 1)?,
         from: side(row::parsed_maybe(r, 2)?, r.get(3)?),
@@ -44,7 +46,8 @@ pub(super) fn entry(r: &Row<'_>) -> Result<(LedgerPlace, Entry), StoreError> {
         balance_after: r.get(11)?,
         description: r.get(13)?,
         told: r.get(15)?,
-        at: row::time(r, 12)?,
+        at,
+        dated: row::time_maybe(r, 17)?.map_or(at, |said| said.min(at)),
         is_marked: r.get(16)?,
     };
     Ok((LedgerPlace(r.get(0)?), entry))

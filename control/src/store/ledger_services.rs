@@ -58,13 +58,15 @@ impl Read<'_> {
     ) -> Result<(), StoreError> {
         let sql = "SELECT p.server_id, p.ordinal, p.starts_at, p.ends_at, l.thing, l.list_cents, l.net_cents, \
                    l.credited_cents, t.uuid, e.uuid, l.price_cents, l.net_price_cents, l.kept_cents, l.from_at, l.ended_at, \
-                   l.created_at, x.uuid, l.id, e.created_at FROM periods p LEFT JOIN paid_lines l ON l.period_id = p.id \
+                   l.created_at, x.uuid, l.id, e.created_at, \
+                   (SELECT min(resumed_at) FROM ledger_marks WHERE transfer_id >= l.transfer_id) FROM periods p LEFT JOIN paid_lines l ON l.period_id = p.id \
                    LEFT JOIN transfers t ON t.id = l.transfer_id LEFT JOIN leases e ON e.id = l.lease_id \
                    LEFT JOIN actions x ON x.id = l.action_id WHERE p.server_id > ?1 AND p.server_id <= ?2 ORDER BY p.server_id, p.ordinal, l.id";
         let rows = self.many(sql, (after.0, last.0), |r| {
             let span = row::time_maybe(r, 2)?.zip(row::time_maybe(r, 3)?);
-            let line = match r.get::<_, Option<String>>(4)? {
-                Some(thing) => Some(LineRow {
+            let at = row::time_maybe(r, 15)?;
+            let line = match r.get::<_, Option<String>>(4)?.zip(at) {
+                Some((thing, at)) => Some(LineRow {
                     thing,
                     list: r.get(5)?,
                     net: r.get(6)?,
@@ -76,7 +78,8 @@ impl Read<'_> {
                     kept: r.get(12)?,
                     from: row::time_maybe(r, 13)?,
                     ended: row::time_maybe(r, 14)?,
-                    at: row::time(r, 15)?,
+                    at,
+                    placed: row::time_maybe(r, 19)?.map_or(at, |said| said.min(at)),
                     action: row::parsed_maybe(r, 16)?,
                     id: r.get(17)?,
                     added: row::time_maybe(r, 18)?,

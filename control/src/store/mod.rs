@@ -216,9 +216,6 @@ pub enum StoreError {
     /// A full disk, most likely; nothing of the use case was kept.
     #[error("the store could not keep it: {0}")]
     NotDurable(String),
-    /// What was asked would be priced by a clock that nobody believes; nothing of it was kept.
-    #[error("the price rests on the time, and the provider's clock is being looked at; try again later")]
-    ClockDoubted,
     /// A value that this program never writes.
     #[error("the store holds a damaged value: {0}")]
     Damaged(String),
@@ -235,7 +232,7 @@ impl StoreError {
     /// Whether trying again later can help.
     #[must_use]
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Busy | Self::NotDurable(_) | Self::Closed | Self::ClockDoubted)
+        matches!(self, Self::Busy | Self::NotDurable(_) | Self::Closed)
     }
 }
 

@@ -1,36 +1,19 @@
 //! The scheduler's clock, and whether it stopped over it.
 
 use super::{Read, StoreError, Tx, row};
-use crate::domain::{
-    billing::clock::{Clock, look},
-    time::Time,
-};
+use crate::domain::time::Time;
 
 /// What is kept of the scheduler.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SchedulerRow {
-    /// The latest time that it saw on the clock.
+    /// The latest time of csp that was noted.
     pub seen_at: Option<Time>,
-    /// Since when it stands still, by the clock that it did not believe.
+    /// Since when it stands still.
     pub stopped_at: Option<Time>,
-    /// By how many seconds that clock had jumped.
+    /// By how many seconds the machine's clock had jumped.
     pub jumped: Option<i64>,
     /// When the newest transfer was posted, unless an operator said that its time is wrong.
     pub ledger_at: Option<Time>,
-}
-
-impl SchedulerRow {
-    /// Compares the clock with what is known, whether or not it was stopped over it already.
-    #[must_use]
-    pub fn look(&self, bound: i64, now: Time) -> Clock {
-        look(self.seen_at, self.ledger_at, now, bound)
-    }
-
-    /// Whether the clock is believed.
-    #[must_use]
-    pub fn is_believed(&self, bound: i64, now: Time) -> bool {
-        self.stopped_at.is_none() && self.look(bound, now) == Clock::Goes
-    }
 }
 
 impl Read<'_> {
@@ -50,7 +33,7 @@ impl Read<'_> {
 }
 
 impl Tx<'_> {
-    /// Notes what the clock showed. It never goes back: small steps back must not add up to a large one.
+    /// Notes the time. It never goes back.
     ///
     /// # Errors
     /// When the store cannot keep it.
@@ -58,7 +41,7 @@ impl Tx<'_> {
         self.run("UPDATE scheduler SET seen_at = max(coalesce(seen_at, ?1), ?1)", [now.0]).map(drop)
     }
 
-    /// Stops the scheduler: the clock jumped.
+    /// Stops the scheduler: the machine's clock jumped.
     ///
     /// # Errors
     /// When the store cannot keep it.
@@ -67,7 +50,7 @@ impl Tx<'_> {
         self.run(sql, (now.0, jumped)).map(drop)
     }
 
-    /// Lets it go on from what the clock shows now.
+    /// Lets it go on from `now`.
     ///
     /// # Errors
     /// When the store cannot keep it.

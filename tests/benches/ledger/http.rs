@@ -13,9 +13,10 @@ use csp_control::{
         App,
         connections::{ConnectionBounds, serve},
     },
-    clock::SystemClock,
+    clock::{SteadyClock, SystemClock},
     entropy::SystemEntropy,
     operator::remote,
+    store::SchedulerRow,
 };
 use csp_tests::test_control::TestControl;
 use http_body_util::{BodyExt as _, Full};
@@ -36,7 +37,8 @@ pub async fn measure(length: Duration) -> Duration {
     let at = listener.local_addr().unwrap();
     let bounds = ConnectionBounds::new(4096, 4096, vec![]);
     // As the program has it: ids of one moment lie together.
-    let app = App { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy), ..control.app.clone() };
+    let clock = Arc::new(SteadyClock::begin(Arc::new(SystemClock), &SchedulerRow::default(), i64::MAX));
+    let app = App { clock, entropy: Arc::new(SystemEntropy), ..control.app.clone() };
     let server = tokio::spawn(serve(listener, remote::router(app), bounds, pending::<()>()));
     let (until, mut clients) = (Instant::now() + length, tokio::task::JoinSet::new());
     for client in 0..CLIENTS {

@@ -88,7 +88,7 @@ async fn whatever_is_queued_tells_its_action_from_the_first_answer_to_the_end() 
         let ended = world.action(&reply).await;
         assert_eq!((&ended["status"], &ended["progress"]), (&json!("done"), &json!(100)), "{ended}");
         assert!(ended["started"].is_string() && ended["finished"].is_string(), "{ended}");
-        world.control.clock.set(csp_tests::test_control::NOON);
+        world.control.begin_at(csp_tests::test_control::NOON);
     }
 }
 

@@ -5,6 +5,7 @@ use csp_control::{
         billing::{destroy::DestroyCredit, rules::Rules},
         time::DAY,
     },
+    schedule,
     service::renew_service::{RenewalDue, up_to_date},
     store::Tx,
 };
@@ -39,7 +40,7 @@ impl World {
     /// A customer with money, at the time of the test's choice.
     async fn at(when: &str, dollars: &str) -> Self {
         let control = TestControl::start().await;
-        control.clock.set(when.parse().unwrap());
+        control.begin_at(when.parse().unwrap());
         Self::of(control, dollars).await
     }
 
@@ -386,57 +387,84 @@ async fn a_clock_that_jumps_stops_everything_until_an_operator_says_otherwise() 
     let server = world.server("web1", None).await;
     world.control.bill().await;
     let before = world.control.books().await;
-    world.control.clock.advance(365 * DAY);
+    world.control.clock.jump(365 * DAY);
     assert_eq!(world.control.bill().await.stopped, Some(365 * DAY));
     assert_eq!(world.control.bill().await.stopped, Some(365 * DAY), "also at the next look");
+    world.control.clock.advance(25 * DAY);
+    assert_eq!(world.control.bill().await.stopped, Some(365 * DAY), "and when something is due");
     assert_eq!(world.control.books().await, before);
     let status = world.control.operator("GET", "/scheduler").send().await;
+    let status = |field: &str| status.data()[field].clone();
     assert_eq!(
-        (&status.data()["state"], &status.data()["jumped_seconds"], &status.data()["due"]),
-        (&json!("stopped"), &json!(365 * DAY), &json!(1))
+        (status("state"), status("jumped_seconds"), status("due")),
+        (json!("stopped"), json!(365 * DAY), json!(1))
     );
+    assert_eq!((status("now"), status("clock_shows")), (json!("2026-07-05 12:00:00"), json!("2027-07-05 12:00:00")));
     let extended = world.post(server, "extend", json!({})).await;
     assert_eq!(extended.data()["charged"], json!(6.95), "nothing renews beside what was asked");
+    assert_eq!(extended.data()["billing_date"], "2026-08-10 12:00:00");
     // The clock is put right.
-    world.control.clock.advance(-365 * DAY);
+    world.control.clock.jump(-365 * DAY);
     assert!(world.control.bill().await.stopped.is_some(), "a person has to look");
-    let resumed = world.operate("/scheduler/resume", json!({"ledger_was_ahead": true})).await;
+    let resumed = world.operate("/scheduler/resume", json!({})).await;
     assert_eq!(resumed.data()["state"], "running");
     assert_eq!(world.control.bill().await.stopped, None);
-    world.control.clock.advance(-601);
+    world.control.clock.jump(-601);
     assert_eq!(world.control.bill().await.stopped, Some(-601), "back is a jump, too");
     world.verified().await;
 }
 
+/// Each in a control plane of its own: what is asked for right after a jump costs and gives back what it would have without.
 #[tokio::test]
-async fn by_a_clock_that_nobody_believes_nothing_is_priced_and_nobody_gains_a_month() {
-    let world = World::at("2026-06-10 12:00:00", "100.00").await;
-    let server = world.server("web1", None).await;
-    world.days(10).await;
-    let before = world.balance().await;
-    world.control.clock.advance(-11 * DAY);
-    let larger = json!({"package_slug": "edge"});
-    let refused = world.post(server, "change-package", larger).await;
-    assert_eq!((refused.status.as_u16(), refused.code()), (503, "unavailable"), "{}", refused.text);
-    assert!(refused.text.contains("clock"), "{}", refused.text);
-    let destroyed = world.post(server, "destroy", json!({})).await;
-    assert_eq!(destroyed.status, 200, "{}", destroyed.text);
-    world.host.obey().await;
-    assert_eq!(world.balance().await, before, "the month that had begun is not ahead again");
-    world.control.clock.advance(11 * DAY);
-    world.verified().await;
-}
-
-#[tokio::test]
-async fn an_order_that_is_under_way_when_the_clock_jumps_begins_when_it_was_under_way() {
-    let world = World::at("2026-06-10 12:00:00", "100.00").await;
-    let ordered = world.control.order(&world.ada, "starter", "web1").await;
-    world.control.clock.advance(365 * DAY);
-    world.host.obey().await;
-    let path = format!("/servers/{ordered}");
-    let shown = world.control.api("GET", &path).by(&world.ada).send().await;
-    let until = shown.data()["billing_date"].as_str().unwrap_or_default();
-    assert!(until.starts_with("2026-07-10 12:"), "a month, and not thirteen: {}", shown.text);
+async fn whatever_the_clock_shows_requests_are_priced_by_the_time_that_passed() {
+    let mut outcomes = Vec::new();
+    for jump in [0, -1, -599, -601, -11 * DAY, -400 * DAY, 2 * DAY, 71 * HOUR, 20 * DAY, 365 * DAY] {
+        let world = World::with("100.00", |rules| rules.destroy_credit = DestroyCredit::Prorata).await;
+        let (kept, gone) = (world.server("web1", None).await, world.server("web2", None).await);
+        world.days(10).await;
+        let once = json!({});
+        let extend = |key: &'static str| {
+            let path = format!("/servers/{kept}/extend");
+            world.control.api("POST", &path).by(&world.ada).header("idempotency-key", key).json(&once).send()
+        };
+        let first = extend("once").await;
+        world.control.clock.jump(jump);
+        let looked = async || {
+            let app = &world.control.app;
+            schedule::tick(&app.store, &*app.entropy, &app.key_uses, app.now()).await.unwrap();
+            world.control.bill().await;
+        };
+        looked().await;
+        assert_eq!(extend("once").await.text, first.text, "{jump}: the same request once more");
+        world.host.alive().await;
+        let larger = world.post(kept, "change-package", json!({"package_slug": "edge"})).await;
+        assert_eq!(larger.status, 200, "{jump}: {}", larger.text);
+        world.host.obey().await;
+        looked().await;
+        let ordered = world.control.order(&world.ada, "starter", "web3").await;
+        looked().await;
+        world.host.obey().await;
+        let destroyed = world.post(gone, "destroy", json!({})).await;
+        assert_eq!(destroyed.status, 200, "{jump}: {}", destroyed.text);
+        world.host.obey().await;
+        let until = async |server| {
+            let shown = world.control.api("GET", &format!("/servers/{server}")).by(&world.ada).send().await;
+            shown.data()["billing_date"].as_str().unwrap_or_else(|| panic!("{jump}: {}", shown.text))[..10].to_owned()
+        };
+        outcomes.push((jump, world.balance().await, until(kept).await, until(ordered).await));
+        world.verified().await;
+        // The clock is put right, and everything goes on.
+        world.control.clock.jump(-jump);
+        world.operate("/scheduler/resume", json!({})).await;
+        world.days(2).await;
+        world.verified().await;
+    }
+    let (_, balance, kept, ordered) = outcomes[0].clone();
+    assert_eq!((kept.as_str(), ordered.as_str()), ("2026-08-10", "2026-07-20"));
+    let differs = |(_, other, kept_until, ordered_until): &&(i64, Value, String, String)| {
+        (other, kept_until, ordered_until) != (&balance, &kept, &ordered)
+    };
+    assert_eq!(outcomes.iter().find(differs), None);
 }
 
 #[tokio::test]
@@ -487,11 +515,10 @@ async fn a_change_finds_paid_time_or_is_refused_as_due() {
     let server = world.server("web1", None).await;
     world.days(29).await;
     let change = async || {
-        let (draw, now, rules) =
-            (world.control.app.draw(), world.control.app.now(), world.control.app.settings.billing);
+        let (draw, now) = (world.control.app.draw(), world.control.app.now());
         let (store, account) = (&world.control.app.store, world.ada.account);
         let found = store.read(move |read| read.billed_list(account)).await.unwrap().remove(0);
-        let write = move |tx: &mut Tx<'_>| up_to_date(tx, found.clone(), &rules, &mut draw.clone(), now);
+        let write = move |tx: &mut Tx<'_>| up_to_date(tx, found.clone(), &mut draw.clone(), now);
         let found = store.write(write).await.unwrap();
         found.for_a_change().map(|found| found.renewed.charged().to_string())
     };

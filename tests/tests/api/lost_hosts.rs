@@ -314,7 +314,8 @@ async fn a_clock_that_jumped_gives_nothing_back() {
     let world = World::new().await;
     let server = world.running().await;
     world.control.bill().await;
-    world.control.clock.advance(400 * DAY);
+    world.control.clock.jump(400 * DAY);
+    world.control.bill().await;
     let refused = world.direct("lost").await;
     assert!(refused.status.as_u16() == 409 && refused.text.contains("the clock jumped"), "{}", refused.text);
     assert_eq!(world.place(server).await.0, PlacementState::Active);

@@ -169,46 +169,54 @@ async fn a_clock_that_is_set_back_over_a_months_end_adds_nothing_to_the_month_th
     control.bill().await;
     control.top_up(customer.account, "1", "bank/july").await;
     let june = month(&control, &customer, "2026-06").await;
-    for back in ["2026-06-30 23:30:00", "2026-05-30 12:00:00"] {
-        control.clock.set(back.parse().unwrap());
-        assert!(control.bill().await.stopped.is_some(), "{back}");
+    for (back, is_believed) in [(-300, true), (-2000, false), (-30 * DAY, false)] {
+        control.clock.jump(back);
+        assert_eq!(control.bill().await.stopped.is_none(), is_believed, "{back}");
         control.top_up(customer.account, "2", &format!("bank/{back}")).await;
+        assert_eq!(month(&control, &customer, "2026-06").await, june, "{back}");
     }
-    control.clock.set("2026-06-30 23:40:00".parse().unwrap());
-    // A day or less ahead: the clock catches up, so the ledger waits for it also after an operator's word.
-    let resumed = control.operator("POST", "/scheduler/resume").json(&json!({})).send().await;
-    assert_eq!(
-        (&resumed.data()["state"], &resumed.data()["ledger_at"]),
-        (&json!("running"), &json!("2026-07-01 00:05:00"))
-    );
+    let resume = |body: Value| control.operator("POST", "/scheduler/resume").json(&body).send();
+    assert_eq!(resume(json!({})).await.status, 409, "the ledger is ahead of it");
+    control.clock.set("2026-06-30 23:59:00".parse().unwrap());
+    // A little ahead: the clock catches up, so time waits for it.
+    let resumed = resume(json!({})).await;
+    let told = |field: &str| resumed.data()[field].clone();
+    let july = json!("2026-07-01 00:05:00");
+    assert_eq!((told("state"), told("ledger_at"), told("now")), (json!("running"), july.clone(), july));
     control.top_up(customer.account, "3", "bank/resumed").await;
     control.clock.set("2026-07-01 00:06:00".parse().unwrap());
     control.top_up(customer.account, "4", "bank/later").await;
     assert_eq!(month(&control, &customer, "2026-06").await, june);
     let july = get(&control, &customer, "/transactions?from=2026-07-01").await;
-    assert_eq!(amounts(&july), [4.0, 3.0, 2.0, 2.0, 1.0]);
+    assert_eq!(amounts(&july), [4.0, 3.0, 2.0, 2.0, 2.0, 1.0]);
     assert_eq!(control.operator("GET", "/ledger/verify").send().await.data()["differences"], json!([]));
 }
 
+/// Only an operator makes it believed.
 #[tokio::test]
 async fn what_was_posted_by_a_clock_a_year_ahead_belongs_to_the_month_in_which_it_was_posted() {
     // Spent in the same month from money that came in next year by its time; and not spent at all.
     for spends in [true, false] {
         let control = TestControl::start().await;
         let customer = control.customer("ada", "0").await;
-        control.bill().await;
-        control.clock.advance(365 * DAY);
-        assert!(control.bill().await.stopped.is_some());
-        control.top_up(customer.account, "10", "bank/ahead").await;
-        control.clock.advance(-365 * DAY);
+        let _host = control.host("host-1").await;
         let resume = |body: Value| control.operator("POST", "/scheduler/resume").json(&body).send();
+        control.bill().await;
+        control.clock.jump(365 * DAY);
+        assert!(control.bill().await.stopped.is_some());
+        assert_eq!(resume(json!({})).await.data()["state"], "running");
+        control.top_up(customer.account, "10", "bank/ahead").await;
+        let late = control.customer("eve", "5").await;
+        control.clock.jump(-365 * DAY);
+        assert!(control.bill().await.stopped.is_some());
         let unsaid = resume(json!({})).await;
         assert_eq!(unsaid.status, 409, "either could be wrong: {}", unsaid.text);
         assert!(unsaid.text.contains("--ledger-was-ahead"), "{}", unsaid.text);
         assert_eq!(resume(json!({"ledger_was_ahead": true})).await.data()["state"], "running");
         let list = get(&control, &customer, "/statements").await;
         assert_eq!(amounts_of(&list, "closing_balance"), [10.0], "what the wallet holds");
-        let _host = control.host("host-1").await;
+        let list = get(&control, &late, "/statements").await;
+        assert_eq!(amounts_of(&list, "closing_balance"), [5.0], "also of who was a customer of next year");
         if spends {
             control.order(&customer, "starter", "web1").await;
         }
@@ -225,16 +233,21 @@ async fn what_was_posted_by_a_clock_a_year_ahead_belongs_to_the_month_in_which_i
 }
 
 #[tokio::test]
-async fn a_ledger_far_ahead_of_the_clock_stops_the_scheduler_although_no_look_saw_it_jump() {
+async fn a_program_that_begins_by_a_clock_far_behind_its_ledger_goes_on_from_the_ledger() {
     let control = TestControl::start().await;
     let customer = control.customer("ada", "0").await;
     control.bill().await;
     control.clock.advance(2 * DAY);
-    control.top_up(customer.account, "10", "bank/ahead").await;
-    control.clock.advance(-2 * DAY);
+    control.top_up(customer.account, "10", "bank/newest").await;
+    control.clock.jump(-2 * DAY);
+    let control = control.restarted();
     assert_eq!(control.bill().await.stopped, Some(-2 * DAY));
+    assert_eq!(control.app.now(), NOON.plus(2 * DAY));
+    let control = control.restarted();
+    control.clock.advance(60);
+    assert_eq!(control.app.now(), NOON.plus(2 * DAY + 60), "and so does the next one");
     // The clock was wrong, and is set right: nothing has to be said of the ledger.
-    control.clock.advance(2 * DAY);
+    control.clock.jump(2 * DAY);
     let resumed = control.operator("POST", "/scheduler/resume").json(&json!({})).send().await;
     assert_eq!(resumed.data()["state"], "running");
     assert_eq!(control.bill().await.stopped, None);
@@ -247,6 +260,8 @@ async fn a_month_that_was_over_stays_over_by_a_clock_that_was_set_back() {
     control.clock.advance(35 * DAY);
     control.top_up(customer.account, "1", "bank/july").await;
     let seen = get(&control, &customer, "/statements").await;
-    control.clock.advance(-20 * DAY);
+    control.clock.jump(-20 * DAY);
+    assert_eq!(get(&control, &customer, "/statements").await.data(), seen.data());
+    let control = control.restarted();
     assert_eq!(get(&control, &customer, "/statements").await.data(), seen.data());
 }

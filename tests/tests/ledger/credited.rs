@@ -270,7 +270,7 @@ async fn what_came_back_before_credits_were_kept_is_held_against_its_sums() {
          FROM line_credits WHERE paid_at IS NULL; \
          DROP TABLE line_credits; DROP TABLE told_causes; DROP TABLE ledger_carried; ALTER TABLE servers DROP COLUMN end_credit; \
          DROP TABLE ledger_marks; ALTER TABLE hosts DROP COLUMN stranger_at; PRAGMA user_version = {}",
-        version - 6
+        version - 7
     );
     assert_eq!(whole.spoilt(&older).await, []);
     let more = "UPDATE paid_lines SET credited_cents = credited_cents + 1 \

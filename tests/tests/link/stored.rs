@@ -11,7 +11,7 @@ use csp_control::{
     config::AccountLimits,
     domain::{
         address::Pool,
-        billing::rules::Rules,
+        billing::destroy::DestroyCredit,
         catalog::{AddressPool, Catalog, Location, OsImage, Package, PrivateRangeEntry, ServiceType, Size},
         draw::Draw,
         hostname::Hostname,
@@ -215,7 +215,7 @@ async fn an_order_travels_to_its_host_and_back_and_so_does_its_end() {
     agent.hands.answer_with(Observed::clone);
     stored
         .store
-        .write(move |tx| destroy_server(tx, account, server, &Rules::default(), draw(11), NOW))
+        .write(move |tx| destroy_server(tx, account, server, DestroyCredit::default(), draw(11), NOW))
         .await
         .map(drop)
         .unwrap();

@@ -6,7 +6,13 @@ use csp_agent::machine::OffCause;
 use csp_control::{
     clock::SetClock,
     config::AccountLimits,
-    domain::{billing::rules::Rules, catalog::ServiceType, hostname::Hostname, server::Request, time::Time},
+    domain::{
+        billing::{destroy::DestroyCredit, rules::Rules},
+        catalog::ServiceType,
+        hostname::Hostname,
+        server::Request,
+        time::Time,
+    },
     entropy::{Entropy, SeededEntropy},
     service::{
         add_extra_ip::add_extra_ip,
@@ -194,7 +200,7 @@ impl History {
         let store = &self.control.store;
         let done = if request == Request::Destroy {
             store
-                .write(move |tx| destroy_server(tx, account, server, &Rules::default(), draw.clone(), now))
+                .write(move |tx| destroy_server(tx, account, server, DestroyCredit::default(), draw.clone(), now))
                 .await
                 .is_ok()
         } else {
@@ -211,11 +217,7 @@ impl History {
         if self.chance.below(2) == 0 {
             let image = (*self.chance.one(&["debian-12", "debian-13"]).unwrap()).to_owned();
             let wanted = Reinstall { account, server, image, ssh_key: None, password_hash: None };
-            let done = self
-                .control
-                .store
-                .write(move |tx| reinstall_server(tx, &wanted, &Rules::default(), draw.clone(), now))
-                .await;
+            let done = self.control.store.write(move |tx| reinstall_server(tx, &wanted, draw.clone(), now)).await;
             return self.told(&format!("reinstall of {server}: {done:?}"));
         }
         let package = (*self.chance.one(&["starter", "large", "small"]).unwrap()).to_owned();
@@ -229,8 +231,7 @@ impl History {
             confirms_erasing,
             password_hash: None,
         };
-        let done =
-            self.control.store.write(move |tx| change_package(tx, &wanted, &Rules::default(), draw.clone(), now)).await;
+        let done = self.control.store.write(move |tx| change_package(tx, &wanted, draw.clone(), now)).await;
         self.told(&format!("package of {server}: {done:?}"));
         if let Ok(done) = done {
             self.changes.insert(done.action, (done.bill.quote.charged().get(), done.bill.quote.credited().get()));
@@ -258,7 +259,7 @@ impl History {
         };
         if self.chance.below(4) == 0 {
             let place = (server, ip.id);
-            let remove = move |tx: &mut Tx<'_>| remove_extra_ip(tx, account, place, &rules, draw.clone(), now);
+            let remove = move |tx: &mut Tx<'_>| remove_extra_ip(tx, account, place, draw.clone(), now);
             let done = self.control.store.write(remove).await.is_ok();
             return self.told(&format!("{} taken from {server}: {done}", ip.address));
         }
@@ -266,7 +267,7 @@ impl History {
         let own: Vec<_> = own.map(|(other, _)| *other).collect();
         let Some(target) = self.chance.one(&own).copied() else { return };
         let wanted = MoveIp { account, source: server, lease: ip.id, target };
-        let moves = move |tx: &mut Tx<'_>| move_extra_ip(tx, &wanted, &rules, draw.clone(), now);
+        let moves = move |tx: &mut Tx<'_>| move_extra_ip(tx, &wanted, draw.clone(), now);
         let done = self.control.store.write(moves).await.is_ok();
         self.count.ips_moved += u32::from(done);
         self.told(&format!("{} from {server} to {target}: {done}", ip.address));

@@ -49,12 +49,12 @@ async fn erase(app: &App, browser: &Browser, image: &str, typed: &str) -> Result
     let RootPassword { plain, hash } = root_password(app).await?;
     let wanted =
         Reinstall { account: visit.account, server: visit.server, image, ssh_key: None, password_hash: Some(hash) };
-    let (from, draw, rules) = (browser.client.address, app.draw(), app.settings.billing);
+    let (from, draw) = (browser.client.address, app.draw());
     let (host, by_password): (HostId, bool) = app
         .store
         .write::<_, Refused>(move |tx| {
             let visit = admit_visitor(tx, session, Permission::Reinstall, now)?;
-            let done = reinstall_server(tx, &wanted, &rules, draw.clone(), now)?;
+            let done = reinstall_server(tx, &wanted, draw.clone(), now)?;
             note_visit(tx, visit.link, Some(done.action), from, now)?;
             Ok((done.host, done.by_password))
         })

@@ -128,9 +128,9 @@ pub async fn change_package(
         confirms_erasing: wanted.confirms_erasing || is_trial,
         password_hash: hash,
     };
-    let (draw, now, rules) = (app.draw(), app.now(), app.settings.billing);
+    let (draw, now) = (app.draw(), app.now());
     once.run_priced(&app, dry_run, move |tx| {
-        let done = change(tx, &wanted, &rules, draw.clone(), now)?;
+        let done = change(tx, &wanted, draw.clone(), now)?;
         let answer = ChangePackageAnswer {
             uuid: server,
             erases_disk: done.erases,

@@ -42,9 +42,9 @@ pub async fn destroy(
 ) -> Result<Accepted, ApiError> {
     let once = Once::new(&app, &key, &customer, &body);
     body.value.parse()?;
-    let (draw, now, rules) = (app.draw(), app.now(), app.settings.billing);
+    let (draw, now, policy) = (app.draw(), app.now(), app.settings.billing.destroy_credit);
     once.run(&app, move |tx| {
-        let destroying = destroy_server(tx, customer.account, server, &rules, draw.clone(), now)?;
+        let destroying = destroy_server(tx, customer.account, server, policy, draw.clone(), now)?;
         let answer = Queued::message(tx, customer.account, Some(destroying.action), "Destroy has been queued.")?;
         Ok(Effect { answer, wake: Some(destroying.host) })
     })

@@ -98,9 +98,9 @@ pub async fn reinstall(
     let (hash, plain) = password.map(|password| (password.hash, password.plain)).unzip();
     let wanted =
         Reinstall { account: customer.account, server, image: image.into_text(), ssh_key, password_hash: hash };
-    let (draw, now, rules) = (app.draw(), app.now(), app.settings.billing);
+    let (draw, now) = (app.draw(), app.now());
     once.run(&app, move |tx| {
-        let done = reinstall_server(tx, &wanted, &rules, draw.clone(), now)?;
+        let done = reinstall_server(tx, &wanted, draw.clone(), now)?;
         let root_password = plain.clone().filter(|_| done.by_password);
         let queued = Queued::message(tx, wanted.account, Some(done.action), QUEUED)?;
         Ok(Effect { answer: queued.with(ReinstallAnswer { uuid: server, root_password }), wake: Some(done.host) })

@@ -1,52 +1,116 @@
-//! Whether the clock can be believed (BILLING 15). Months of rent are charged by it, so one that jumps is looked at by a
-//! person before it costs anybody money or data.
+//! By what time csp goes (BILLING 15): by the machine's clock while that can be believed, and by what was counted while it
+//! cannot. Whole months of rent are charged and servers are deleted by it, so a clock that jumped is believed again only
+//! when a person has looked at it.
 
-use crate::domain::time::{DAY, MINUTE, Time};
+use crate::domain::time::{MINUTE, Time};
 
-/// A clock that is set right by a little is no alarm: what was done stands, and nothing is done twice.
-const BACK_SECONDS_MAX: i64 = 10 * MINUTE;
+/// How far a clock may be set back without a word. Until it has passed where it was, time stands still.
+pub const BACK_SECONDS_MAX: i64 = 10 * MINUTE;
 
-/// The ledger never goes back: by a clock that was set back, what is posted bears the newest transfer's time until the clock
-/// has passed it. When that lies further ahead than this, either the clock or the ledger is wrong, and only a person can say
-/// which.
-pub const LEDGER_AHEAD_SECONDS_MAX: i64 = DAY;
+/// How far a clock may move beyond what the process counted itself: leap seconds, a daemon that sets it right, a machine
+/// that was held for a moment. Many small steps count as one.
+const DRIFT_SECONDS_MAX: i64 = 60 * MINUTE;
 
 /// What came of a look at the clock.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Clock {
-    /// As it should be.
+    /// It goes.
     Goes,
     /// It jumped, by so many seconds, or nobody looked at it for so long.
     Jumped(i64),
 }
 
-/// Compares the clock with the last time that was seen on it, and with that of the ledger's newest transfer. `bound` is how
-/// long, in seconds, the control plane may have been down before what fell due meanwhile needs a person's word.
+/// Compares the clock, when the program begins, with the last time that was `seen` and with that of the `ledger`'s newest
+/// transfer. `bound` is how long, in seconds, the control plane may have been down before what fell due meanwhile needs a
+/// person's word.
 #[must_use]
 pub fn look(seen: Option<Time>, ledger: Option<Time>, now: Time, bound: i64) -> Clock {
     let since = |known: Option<Time>| known.map_or(0, |known| now.0.saturating_sub(known.0));
-    let by = since(seen);
-    if !(-BACK_SECONDS_MAX..=bound).contains(&by) {
-        Clock::Jumped(by)
-    } else if is_far_ahead(ledger, now) {
-        Clock::Jumped(since(ledger))
+    let (down, back) = (since(seen), since(seen.max(ledger)));
+    if back < -BACK_SECONDS_MAX {
+        Clock::Jumped(back)
+    } else if down > bound {
+        Clock::Jumped(down)
     } else {
         Clock::Goes
     }
 }
 
-/// Whether the ledger is so far ahead of the clock that one of them is wrong.
+/// Whether the ledger is so far ahead of the clock that one of them is wrong, and only a person can say which.
 #[must_use]
 pub fn is_far_ahead(ledger: Option<Time>, now: Time) -> bool {
-    ledger.is_some_and(|at| at > now.plus(LEDGER_AHEAD_SECONDS_MAX))
+    ledger.is_some_and(|at| at > now.plus(BACK_SECONDS_MAX))
+}
+
+/// A clock, and what was counted beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// What it shows.
+    pub clock: Time,
+    /// Seconds since some beginning, whatever was done to the clock.
+    pub uptime: i64,
+}
+
+/// The time that is given to everything else. It never goes back and never leaps by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Steady {
+    /// When the clock was believed first, by it.
+    first: Reading,
+    /// The time that was given last, and when.
+    last: Reading,
+    /// By how many seconds the clock had jumped, where it is not believed.
+    doubt: Option<i64>,
+}
+
+impl Steady {
+    /// Begins with a clock that is believed. What was `known` before, which may be a little later than it shows, is not
+    /// undone by it.
+    #[must_use]
+    pub fn believing(known: Option<Time>, here: Reading) -> Self {
+        let given = known.map_or(here.clock, |known| known.max(here.clock));
+        Self { first: here, last: Reading { clock: given, ..here }, doubt: None }
+    }
+
+    /// Begins with a clock that jumped by so many seconds from what was `known`: that goes on.
+    #[must_use]
+    pub fn doubting(known: Option<Time>, by: i64, here: Reading) -> Self {
+        let given = Reading { clock: known.unwrap_or(here.clock), ..here };
+        Self { first: here, last: given, doubt: Some(by) }
+    }
+
+    /// By how many seconds the clock had jumped, where it is not believed.
+    #[must_use]
+    pub fn doubt(&self) -> Option<i64> {
+        self.doubt
+    }
+
+    /// What time it is.
+    pub fn now(&mut self, here: Reading) -> Time {
+        self.doubt = self.doubt.or_else(|| self.jump(here));
+        let counted = self.last.clock.plus(here.uptime.saturating_sub(self.last.uptime).max(0));
+        let now = if self.doubt.is_some() { counted } else { here.clock.max(self.last.clock) };
+        self.last = Reading { clock: now, uptime: here.uptime.max(self.last.uptime) };
+        now
+    }
+
+    fn jump(&self, here: Reading) -> Option<i64> {
+        let back = here.clock.0.saturating_sub(self.last.clock.0);
+        let counted = here.uptime.saturating_sub(self.first.uptime);
+        let ahead = here.clock.0.saturating_sub(self.first.clock.0).saturating_sub(counted);
+        let back = Some(back).filter(|back| *back < -BACK_SECONDS_MAX);
+        back.or_else(|| Some(ahead).filter(|ahead| *ahead > DRIFT_SECONDS_MAX))
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::domain::time::DAY;
 
     #[test]
-    fn only_a_clock_that_goes_is_believed() {
+    fn after_a_downtime_only_a_clock_that_went_on_is_believed() {
         let table = [
             (None, Clock::Goes),
             (Some(0), Clock::Goes),
@@ -54,18 +118,70 @@ mod tests {
             (Some(3 * DAY + 1), Clock::Jumped(3 * DAY + 1)),
             (Some(-600), Clock::Goes),
             (Some(-601), Clock::Jumped(-601)),
-            (Some(-i64::MAX), Clock::Jumped(-i64::MAX)),
         ];
         for (by, want) in table {
             let now = Time(by.unwrap_or(7));
             assert_eq!(look(by.map(|_| Time(0)), None, now, 3 * DAY), want, "{by:?}");
         }
-        for (ahead, want) in [(-9 * DAY, Clock::Goes), (DAY, Clock::Goes), (DAY + 1, Clock::Jumped(-DAY - 1))] {
-            assert_eq!(
-                look(Some(Time(0)), Some(Time(ahead)), Time(0), 3 * DAY),
-                want,
-                "a ledger that is {ahead} s ahead"
-            );
+        for (ahead, want) in [(-9 * DAY, Clock::Goes), (600, Clock::Goes), (601, Clock::Jumped(-601))] {
+            let found = look(Some(Time(0)), Some(Time(ahead)), Time(0), 3 * DAY);
+            assert_eq!(found, want, "a ledger that is {ahead} s ahead");
+        }
+    }
+
+    fn at(clock: i64, uptime: i64) -> Reading {
+        Reading { clock: Time(clock), uptime }
+    }
+
+    /// What is given at each reading after the first, at second 0.
+    fn given(readings: &[(i64, i64)]) -> (Vec<i64>, Option<i64>) {
+        let mut steady = Steady::believing(None, at(0, 0));
+        let given = readings.iter().map(|(clock, uptime)| steady.now(at(*clock, *uptime)).0).collect();
+        (given, steady.doubt())
+    }
+
+    #[test]
+    fn a_clock_is_followed_until_it_jumps_and_then_time_is_counted() {
+        assert_eq!(given(&[(5, 5), (3605, 10)]), (vec![5, 3605], None), "set right by an hour");
+        assert_eq!(given(&[(5, 5), (3611, 10), (3616, 15)]), (vec![5, 10, 15], Some(3601)));
+        assert_eq!(given(&[(900, 900), (300, 905), (899, 1500), (901, 1502)]), (vec![900, 900, 900, 901], None));
+        assert_eq!(given(&[(900, 900), (299, 905), (9, 910)]), (vec![900, 905, 910], Some(-601)));
+        assert_eq!(
+            given(&[(905, 5), (1810, 10), (2715, 15), (3620, 20)]).1,
+            None,
+            "four steps of a quarter of an hour"
+        );
+        assert_eq!(given(&[(905, 5), (1810, 10), (2715, 15), (3621, 20)]), (vec![905, 1810, 2715, 2720], Some(3601)));
+        assert_eq!(
+            given(&[(900, 900), (200, 905), (905, 910)]).1,
+            Some(-700),
+            "one that came back is not believed either"
+        );
+    }
+
+    #[test]
+    fn a_program_that_begins_goes_on_from_what_it_knew() {
+        let mut behind = Steady::believing(Some(Time(300)), at(0, 7));
+        assert_eq!((behind.now(at(10, 17)), behind.now(at(301, 308))), (Time(300), Time(301)));
+        let mut ahead = Steady::doubting(Some(Time(300)), 9 * DAY, at(9 * DAY, 7));
+        assert_eq!((ahead.now(at(9 * DAY, 8)), ahead.now(at(9 * DAY + 60, 67))), (Time(301), Time(360)));
+        assert_eq!(ahead.doubt(), Some(9 * DAY));
+    }
+
+    proptest! {
+        #[test]
+        fn time_never_goes_back_nor_on_by_more_than_was_counted_and_an_hour(
+            steps in prop::collection::vec((0i64..7200, -90 * DAY..90 * DAY, any::<bool>()), 1..50),
+        ) {
+            let mut steady = Steady::believing(None, at(0, 0));
+            let (mut uptime, mut off, mut last) = (0, 0, Time(0));
+            for (passes, jump, jumps) in steps {
+                uptime += passes;
+                off += if jumps { jump } else { jump % 30 };
+                let now = steady.now(at(uptime + off, uptime));
+                prop_assert!(now >= last && now.0 - uptime <= DRIFT_SECONDS_MAX);
+                last = now;
+            }
         }
     }
 }

@@ -191,6 +191,7 @@ mod tests {
             description: "VPS Starter for web".to_owned(),
             told: None,
             at: Time(1_781_092_800),
+            dated: Time(1_781_092_800),
             is_marked: false,
         };
         let month = Some((Time(1_781_092_800), Time(1_783_684_800)));

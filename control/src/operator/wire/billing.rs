@@ -8,11 +8,13 @@ use serde::{Deserialize, Serialize};
 pub struct Scheduler {
     /// `running` or `stopped`.
     pub state: String,
-    /// The latest time that it saw on the clock, UTC; null before its first look.
-    pub seen_at: Option<String>,
-    /// What the clock showed when it stopped, UTC.
+    /// The time by which csp goes, UTC: the clock's while that is believed, what was counted while it is not.
+    pub now: String,
+    /// What the machine's clock shows, UTC.
+    pub clock_shows: String,
+    /// When it stopped, UTC.
     pub stopped_at: Option<String>,
-    /// By how many seconds the clock had jumped.
+    /// By how many seconds the machine's clock had jumped then.
     pub jumped_seconds: Option<i64>,
     /// When the ledger's newest transfer was posted, UTC; null before the first, and for one whose time was called wrong.
     pub ledger_at: Option<String>,

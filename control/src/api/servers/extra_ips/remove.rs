@@ -58,9 +58,9 @@ pub async fn remove(
 ) -> Result<Accepted<ExtraIpRemoval>, ApiError> {
     let once = Once::new(&app, &key, &customer, &body);
     body.value.parse()?;
-    let (draw, now, rules) = (app.draw(), app.now(), app.settings.billing);
+    let (draw, now) = (app.draw(), app.now());
     once.run(&app, move |tx| {
-        let removing = remove_extra_ip(tx, customer.account, (server, lease), &rules, draw.clone(), now)?;
+        let removing = remove_extra_ip(tx, customer.account, (server, lease), draw.clone(), now)?;
         let queued = Queued::message(tx, customer.account, Some(removing.action), QUEUED)?;
         let answer = queued.with(ExtraIpRemoval { uuid: lease, credit: Money(removing.credit) });
         Ok(Effect { answer, wake: removing.host })

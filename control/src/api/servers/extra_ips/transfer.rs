@@ -86,9 +86,9 @@ pub async fn transfer(
 ) -> Result<Quoted<ExtraIpTransfer, Queued<ExtraIpTransfer>>, ApiError> {
     let once = Once::new(&app, &key, &customer, &body);
     let wanted = MoveIp { account: customer.account, source, lease, target: body.value.parse()? };
-    let (draw, now, rules) = (app.draw(), app.now(), app.settings.billing);
+    let (draw, now) = (app.draw(), app.now());
     once.run_priced(&app, dry_run, move |tx| {
-        let moving = move_extra_ip(tx, &wanted, &rules, draw.clone(), now)?;
+        let moving = move_extra_ip(tx, &wanted, draw.clone(), now)?;
         let answer = ExtraIpTransfer {
             uuid: lease,
             target_server_uuid: wanted.target,

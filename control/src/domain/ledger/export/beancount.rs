@@ -51,7 +51,7 @@ impl Beancount {
 
     pub(super) fn take(&mut self, entry: &Entry) -> String {
         let (from, to) = (name(&entry.from), name(&entry.to));
-        let part = self.range.part(entry.at);
+        let part = self.range.part(entry.dated);
         if part == Part::After {
             return String::new();
         }
@@ -61,7 +61,7 @@ impl Beancount {
             text += &self.opened(&entry.from, &from);
             text += &self.opened(&entry.to, &to);
             text += &transaction(entry, &from, &to);
-            self.last = self.last.max(entry.at);
+            self.last = self.last.max(entry.dated);
         } else {
             text += &self.opened(&entry.from, &from);
             text += &self.opened(&entry.to, &to);
@@ -125,12 +125,12 @@ fn name(side: &Side) -> String {
 
 fn transaction(entry: &Entry, from: &str, to: &str) -> String {
     let amount = cents(entry.amount.into());
-    let clock: String = entry.at.to_string().chars().skip(11).collect();
+    let clock: String = entry.dated.to_string().chars().skip(11).collect();
     let server = entry.server.map_or_else(String::new, |(server, _)| format!("  server: \"{server}\"\n"));
     format!(
         "\n{date} * {kind} {description}\n  transfer: \"{id}\"\n  time: \"{clock}\"\n  cause: {key}\n{server}  \
          {from}  {amount} USD\n  {to}  -{amount} USD\n",
-        date = day(entry.at),
+        date = day(entry.dated),
         kind = quoted(&entry.kind),
         description = quoted(&entry.description),
         id = entry.transfer,

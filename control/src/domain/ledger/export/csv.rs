@@ -29,7 +29,7 @@ pub(super) fn line(entry: &Entry) -> String {
     let plain = |text: String| Cell::Plain(text);
     csv::line(&[
         plain(entry.transfer.to_string()),
-        plain(entry.at.to_string()),
+        plain(entry.dated.to_string()),
         Cell::Text(side(&entry.from)),
         Cell::Text(side(&entry.to)),
         plain(cents(entry.amount.into())),

@@ -106,7 +106,7 @@ impl Export {
     #[must_use]
     pub fn take(&mut self, entry: &Entry) -> String {
         match self {
-            Self::Csv(range) if range.part(entry.at) == Part::Inside => csv::line(entry),
+            Self::Csv(range) if range.part(entry.dated) == Part::Inside => csv::line(entry),
             Self::Csv(_) => String::new(),
             Self::Beancount(export) => export.take(entry),
         }

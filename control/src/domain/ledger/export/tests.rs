@@ -22,6 +22,7 @@ fn paid(number: u128, amount: i64, after: i64, at: i64, description: &str) -> En
         description: description.to_owned(),
         told: None,
         at: Time(1_781_092_800 + at),
+        dated: Time(1_781_092_800 + at),
         is_marked: false,
     }
 }

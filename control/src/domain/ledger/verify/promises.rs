@@ -261,7 +261,7 @@ fn at_its_start(action: &ActionRow, rows: &Known<'_>) -> Vec<Period> {
     let first = bought(action, rows).map(|(_, line)| line.id).min().unwrap_or(i64::MAX);
     let was_there = |line: &LineRow| match line.action {
         Some(by) => rows.order(by) < own,
-        None => line.at <= now && line.id < first,
+        None => line.placed <= now && line.id < first,
     };
     paid(rows, now, was_there, |credit| credit.action.is_none_or(|by| rows.order(by) < own))
 }
@@ -270,8 +270,8 @@ fn at_its_start(action: &ActionRow, rows: &Known<'_>) -> Vec<Period> {
 fn at_its_end(action: &ActionRow, rows: &Known<'_>, ended: Time) -> Vec<Period> {
     let own = rows.order(action.id);
     let was_there = |line: &LineRow| match line.action {
-        Some(by) => rows.order(by) <= own || line.at < ended,
-        None => line.at <= ended,
+        Some(by) => rows.order(by) <= own || line.placed < ended,
+        None => line.placed <= ended,
     };
     let was_given = |credit: &CreditRow| match credit.action {
         None => true,

@@ -84,6 +84,8 @@ pub struct LineRow {
     pub ended: Option<Time>,
     /// When it was written.
     pub at: Time,
+    /// The same, or when an operator said that the clock had been ahead, where that is earlier.
+    pub placed: Time,
     /// The request that it was bought by; nothing where it was bought with its period.
     pub action: Option<ActionId>,
     /// Since when somebody has its address.

@@ -39,6 +39,7 @@ fn entry(number: u128, from: Side, to: Side, amount: i64, cause: &Cause, after: 
         description: String::new(),
         told: cause.is_told().then(|| cause.to_string()),
         at: Time(1_781_092_800),
+        dated: Time(1_781_092_800),
         is_marked: false,
     }
 }
@@ -191,6 +192,7 @@ fn service() -> ServiceRows {
         from: None,
         ended: None,
         at: Time(0),
+        placed: Time(0),
         action: None,
         added: Some(Time(-1)),
         credits: Vec::new(),

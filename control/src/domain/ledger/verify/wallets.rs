@@ -48,6 +48,9 @@ pub struct Entry {
     pub told: Option<String>,
     /// When.
     pub at: Time,
+    /// The same, or when an operator said that the clock had been ahead, where that is earlier: in the order in which transfers
+    /// were posted this never goes back.
+    pub dated: Time,
     /// An operator said that it was posted by a clock that was ahead: what follows may be older.
     pub is_marked: bool,
 }

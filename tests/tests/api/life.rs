@@ -467,6 +467,33 @@ async fn whatever_the_clock_shows_requests_are_priced_by_the_time_that_passed() 
     assert_eq!(outcomes.iter().find(differs), None);
 }
 
+/// Here an operator believed the wrong clock first.
+#[tokio::test]
+async fn what_was_paid_by_a_clock_a_year_ahead_is_given_back_like_anything_else_once_that_was_put_right() {
+    let world = World::with("200.00", |rules| rules.destroy_credit = DestroyCredit::Prorata).await;
+    let (kept, gone) = (world.server("web1", None).await, world.server("web2", None).await);
+    world.days(10).await;
+    world.control.clock.jump(40 * DAY);
+    world.control.bill().await;
+    world.operate("/scheduler/resume", json!({})).await;
+    world.control.bill().await;
+    for server in [kept, gone] {
+        assert_eq!(world.post(server, "extend", json!({"months": 2})).await.status, 200);
+    }
+    world.verified().await;
+    world.control.clock.jump(-40 * DAY);
+    world.control.bill().await;
+    world.operate("/scheduler/resume", json!({"ledger_was_ahead": true})).await;
+    world.control.clock.advance(HOUR);
+    world.host.alive().await;
+    assert_eq!(world.post(kept, "change-package", json!({"package_slug": "edge"})).await.status, 200);
+    assert_eq!(world.post(gone, "destroy", json!({})).await.status, 200);
+    world.host.obey().await;
+    world.verified().await;
+    world.days(5).await;
+    world.verified().await;
+}
+
 #[tokio::test]
 async fn extending_a_server_whose_expiry_no_scheduler_saw_is_its_renewal() {
     // At the very second, and later; with money for more, and without.

@@ -199,6 +199,23 @@ pub struct HeldGuest {
     pub persistent: bool,
     /// libvirt would start it by itself.
     pub autostart: bool,
+    /// Adapters whose cable is pulled, as the guest sees it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links_down: Vec<Mac>,
+    /// What holds its own disk; none where an older agent does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk_bounds: Option<DiskBounds>,
+}
+
+/// What QEMU holds a disk to; nothing where it has no bound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskBounds {
+    /// Operations a second, reads and writes together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iops_max: Option<u64>,
+    /// Bytes a second, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes_per_second_max: Option<u64>,
 }
 
 /// A tap, or what is called like one.
@@ -277,6 +294,7 @@ impl Holding {
                 if let Some(guest) = &mut domain.guest {
                     guest.disks.truncate(DOMAIN_DISKS_MAX);
                     guest.disks.iter_mut().for_each(cut);
+                    guest.links_down.truncate(crate::limits::NICS_MAX * 4);
                 }
             }
             Self::Tap(tap) => cut(&mut tap.name),

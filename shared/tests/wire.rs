@@ -5,7 +5,9 @@
 use std::fmt::Debug;
 
 use csp_shared::{
-    audit::{HeldDomain, HeldFilters, HeldGuest, HeldNetwork, HeldSpec, HeldTap, Holding, HostPart, PoolFile},
+    audit::{
+        DiskBounds, HeldDomain, HeldFilters, HeldGuest, HeldNetwork, HeldSpec, HeldTap, Holding, HostPart, PoolFile,
+    },
     compat::PROTOCOL,
     generation::{BootEpoch, DiskEpoch, Generation, Incarnation, NetworkVersion, SessionEpoch, StartEpoch, Version},
     host_status::{AdapterState, BridgeState, HostStatus, NumaCell, PoolStatus},
@@ -289,6 +291,8 @@ fn holdings() -> Vec<Holding> {
                 disks: vec![format!("disks/{}.1.qcow2", server())],
                 persistent: true,
                 autostart: false,
+                links_down: vec![mac()],
+                disk_bounds: Some(DiskBounds { iops_max: Some(2_000), bytes_per_second_max: None }),
             }),
         }),
         Holding::Process { server: server(), pid: 4711 },

@@ -1,9 +1,9 @@
 //! What libvirt's XML says that a domain is made of, whoever defined it.
 
-use csp_shared::mac::Mac;
+use csp_shared::{audit::DiskBounds, mac::Mac};
 use quick_xml::{
     Reader, XmlVersion,
-    events::{BytesStart, Event},
+    events::{BytesStart, BytesText, Event},
 };
 
 use super::domain_xml::DISK_TARGET;
@@ -17,6 +17,10 @@ pub struct DomainFacts {
     pub disks: Vec<String>,
     /// What of them is the disk that csp gives a guest, if the domain still has it.
     pub boots_from: Option<String>,
+    /// Adapters whose cable is pulled.
+    pub links_down: Vec<Mac>,
+    /// What that disk is held to.
+    pub disk_bounds: DiskBounds,
 }
 
 /// What was read of a disk so far.
@@ -46,6 +50,7 @@ impl DomainFacts {
                     facts.take(&path, &element, &mut disk);
                     path.pop();
                 }
+                Ok(Event::Text(text)) if disk.is_own => facts.take_text(&path, &text),
                 Ok(Event::End(_)) => drop(path.pop()),
                 Ok(Event::Eof) | Err(_) => return facts,
                 Ok(_) => {}
@@ -59,6 +64,11 @@ impl DomainFacts {
             ["domain", "devices", "interface", "mac"] => {
                 self.macs.extend(attribute(element, "address").and_then(|text| text.parse::<Mac>().ok()));
             }
+            ["domain", "devices", "interface", "link"] => {
+                // It stands behind its adapter's MAC.
+                let is_down = attribute(element, "state").as_deref() == Some("down");
+                self.links_down.extend(self.macs.last().copied().filter(|_| is_down));
+            }
             ["domain", "devices", "disk"] => *disk = Disk::default(),
             ["domain", "devices", "disk", "source"] => {
                 disk.source = SOURCES.into_iter().find_map(|name| attribute(element, name));
@@ -71,6 +81,18 @@ impl DomainFacts {
         }
         if disk.is_own {
             self.boots_from.clone_from(&disk.source);
+        }
+    }
+
+    fn take_text(&mut self, path: &[String], text: &BytesText<'_>) {
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        let number = || text.trim().parse::<u64>().ok().filter(|number| *number > 0);
+        match path.as_slice() {
+            ["domain", "devices", "disk", "iotune", "total_bytes_sec"] => {
+                self.disk_bounds.bytes_per_second_max = number();
+            }
+            ["domain", "devices", "disk", "iotune", "total_iops_sec"] => self.disk_bounds.iops_max = number(),
+            _ => {}
         }
     }
 }
@@ -92,15 +114,26 @@ mod tests {
                 <source file='/pool/disks/a&amp;b.1.qcow2' index='2'/>
                 <backingStore type='file'><format type='raw'/><source file='/pool/images/base.raw'/></backingStore>
                 <target dev='vda' bus='virtio'/>
+                <iotune>
+                  <total_bytes_sec>209715200</total_bytes_sec>
+                  <total_iops_sec>0</total_iops_sec>
+                </iotune>
               </disk>
-              <disk type='block' device='disk'><source dev='/dev/sdz'/><target dev='vdb'/></disk>
+              <disk type='block' device='disk'>
+                <source dev='/dev/sdz'/><target dev='vdb'/><iotune><total_iops_sec>7</total_iops_sec></iotune>
+              </disk>
               <disk type='file' device='cdrom'><target dev='sda'/></disk>
-              <interface type='ethernet'><mac address='52:54:00:01:02:03'/></interface>
+              <interface type='ethernet'><mac address='52:54:00:01:02:03'/><link state='up'/></interface>
+              <interface type='ethernet'><mac address='52:54:00:01:02:04'/><link state='down'/></interface>
             </devices></domain>";
         let facts = DomainFacts::read(xml);
         assert_eq!(facts.disks, ["/pool/disks/a&b.1.qcow2", "/dev/sdz"]);
         assert_eq!(facts.boots_from.as_deref(), Some("/pool/disks/a&b.1.qcow2"));
-        assert_eq!(facts.macs, ["52:54:00:01:02:03".parse::<Mac>().unwrap()]);
+        let mac = |text: &str| text.parse::<Mac>().unwrap();
+        assert_eq!(facts.macs, [mac("52:54:00:01:02:03"), mac("52:54:00:01:02:04")]);
+        assert_eq!(facts.links_down, [mac("52:54:00:01:02:04")]);
+        let bounds = DiskBounds { iops_max: None, bytes_per_second_max: Some(200 << 20) };
+        assert_eq!(facts.disk_bounds, bounds, "of its own disk alone, and 0 is no bound");
         assert_eq!(DomainFacts::read("domain <<<"), DomainFacts::default(), "what is no XML says nothing");
     }
 }

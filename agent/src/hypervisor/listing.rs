@@ -44,7 +44,8 @@ impl Libvirt {
 fn look(domain: &Domain) -> Result<HeldDomain, Error> {
     let (state, reason) = domain.get_state()?;
     let epochs = read_metadata(domain)?.epochs;
-    let (info, DomainFacts { macs, disks, .. }) = (domain.get_info()?, DomainFacts::read(&domain.get_xml_desc(0)?));
+    let facts = DomainFacts::read(&domain.get_xml_desc(0)?);
+    let (info, DomainFacts { macs, disks, links_down, disk_bounds, .. }) = (domain.get_info()?, facts);
     Ok(HeldDomain {
         name: domain.get_name()?,
         state: match power_state::read(state, reason, false) {
@@ -62,6 +63,8 @@ fn look(domain: &Domain) -> Result<HeldDomain, Error> {
             disks,
             persistent: domain.is_persistent()?,
             autostart: domain.get_autostart()?,
+            links_down,
+            disk_bounds: Some(disk_bounds),
         }),
     })
 }

@@ -99,8 +99,14 @@ fn what_is_done_to_a_server_by_hand_is_told_and_mended_and_costs_no_data() {
     host.is_told("nothing", &[]);
 
     // Changed under the running guest: told, left alone, and as its spec says once its owner restarts it.
-    host.virsh(&["setmem", &server.uuid, "192M", "--live"]);
     let tap = host.virsh(&["domiflist", &server.uuid]).split_whitespace().next().unwrap().to_owned();
+    for state in ["down", "up"] {
+        host.virsh(&["domif-setlink", &server.uuid, &tap, state]);
+        host.is_told("a pulled cable, once it is pulled", if state == "down" { &["guest_altered"] } else { &[] });
+    }
+    host.virsh(&["blkdeviotune", &server.uuid, "vda", "--total-iops-sec", "500", "--live"]);
+    host.is_told("a bound of its disk", &["guest_altered"]);
+    host.virsh(&["setmem", &server.uuid, "192M", "--live"]);
     host.does(&["ip", "link", "delete", &tap]);
     host.is_told("what was changed by hand", &["guest_altered", "tap_missing"]);
     let running = host.pid(&server);

@@ -3,10 +3,10 @@
 use std::{collections::BTreeSet, net::IpAddr};
 
 use csp_shared::{
-    audit::{HeldDomain, HeldGuest, HeldTap, HostPart},
+    audit::{DiskBounds, HeldDomain, HeldGuest, HeldTap, HostPart},
     mac::Mac,
     observed::DomainState,
-    spec::{NicNetwork, ServerSpec},
+    spec::{GuestLimits, NicNetwork, ServerSpec},
 };
 
 use super::{Finding, Kind, ServerSide, host_view::HostView};
@@ -227,6 +227,17 @@ fn altered(look: &Look<'_>, guest: &HeldGuest, found: &mut Vec<Finding>) {
             look.elsewhere.is_empty() && !guest.disks.iter().any(|disk| disk.starts_with(&own_disk)),
             "its own disk was taken from it".to_owned(),
         ),
+        (
+            look.elsewhere.is_empty() && guest.disk_bounds.is_some_and(|bounds| bounds != bounds_of(&spec.limits)),
+            "its disk is held to other bounds than its spec says".to_owned(),
+        ),
+        (
+            !guest.links_down.is_empty(),
+            format!(
+                "the cable of its adapter {} is pulled (`virsh domif-setlink` puts it back)",
+                guest.links_down.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+            ),
+        ),
     ];
     let told: Vec<String> = parts.into_iter().filter_map(|(differs, what)| differs.then_some(what)).collect();
     if !told.is_empty() {
@@ -243,6 +254,14 @@ fn altered(look: &Look<'_>, guest: &HeldGuest, found: &mut Vec<Finding>) {
     ];
     for (_, object, what) in mended.into_iter().filter(|(differs, ..)| *differs) {
         found.push(look.finding(Kind::GuestAltered, object).what(what).cure(BY_ITSELF));
+    }
+}
+
+/// What the agent has QEMU hold a disk to.
+fn bounds_of(limits: &GuestLimits) -> DiskBounds {
+    DiskBounds {
+        iops_max: limits.disk_iops_max.map(u64::from),
+        bytes_per_second_max: limits.disk_mib_per_second_max.map(|mib| u64::from(mib) << 20),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use csp_shared::{
-    audit::{HeldDomain, HeldFilters, HeldGuest, HeldNetwork, HeldSpec, HeldTap, HostPart, PoolFile},
+    audit::{DiskBounds, HeldDomain, HeldFilters, HeldGuest, HeldNetwork, HeldSpec, HeldTap, HostPart, PoolFile},
     generation::{BootEpoch, DiskEpoch, Generation, Incarnation, NetworkVersion, StartEpoch},
     id::NetworkId,
     mac::Mac,
@@ -134,7 +134,8 @@ fn file(server: ServerId, name: &str, epoch: Option<u32>) -> PoolFile {
 
 fn as_sold(server: ServerId) -> HeldGuest {
     let disks = vec![format!("disks/{server}.1.qcow2"), format!("seeds/{server}.0.iso")];
-    HeldGuest { cpus: 1, ram_mib: 512, disks, persistent: true, autostart: false }
+    let (links_down, disk_bounds) = (Vec::new(), Some(DiskBounds::default()));
+    HeldGuest { cpus: 1, ram_mib: 512, disks, persistent: true, autostart: false, links_down, disk_bounds }
 }
 
 fn domain(server: ServerId, state: DomainState) -> Holding {
@@ -384,6 +385,13 @@ fn table() -> Vec<(&'static str, Breaks, Kind, &'static str)> {
         ("booted from another", |w| domain_of(w, RUNS, |d| d.disk = DiskEpoch(2)), K::DiskEpoch, "domain"),
         ("less memory", |w| guest_of(w, |g| g.ram_mib = 256), K::GuestAltered, "domain"),
         ("more processors", |w| guest_of(w, |g| g.cpus = 2), K::GuestAltered, "domain"),
+        ("a pulled cable", |w| guest_of(w, |g| g.links_down.push(mac(RUNS))), K::GuestAltered, "domain"),
+        (
+            "a bound of its disk",
+            |w| guest_of(w, |g| g.disk_bounds = Some(DiskBounds { iops_max: Some(7), ..DiskBounds::default() })),
+            K::GuestAltered,
+            "domain",
+        ),
         ("to be forgotten", |w| guest_of(w, |g| g.persistent = false), K::GuestAltered, "definition"),
         (
             "its disk taken away",

@@ -189,6 +189,7 @@ impl HostMachine {
         call: impl FnOnce(&Libvirt) -> Result<T, HypervisorError> + Send + 'static,
     ) -> Result<T, Fault> {
         let (libvirt, calls) = (Arc::clone(&self.libvirt), Arc::clone(&self.libvirt_calls));
+        let worked = self.libvirt_told.worked();
         let called = tokio::time::timeout(limit, async {
             // Nobody closes it. The place goes along into the thread: a call that nobody waits for any more holds it.
             let place = calls.acquire_owned().await;
@@ -202,7 +203,7 @@ impl HostMachine {
         let called = called.unwrap_or_else(|_| Err(fault::of(&HypervisorError::TooSlow("a call of libvirt"))));
         // What it refuses for one server it refuses while it works.
         let away = called.as_ref().err().filter(|fault| fault.code == FaultCode::HypervisorAway);
-        self.libvirt_told.note(away);
+        self.libvirt_told.note_since(worked, away);
         called
     }
 

@@ -27,6 +27,17 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 #[derive(Debug, Clone, Copy)]
 pub struct Rendered;
 
+/// What a refusal sends along, since a browser may be shown it under an address that holds a token: it loads nothing, stands
+/// in nobody's frame, is found by no search, and tells nobody where it was.
+const SHOWN_IN_A_BROWSER: [(HeaderName, &str); 3] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (HeaderName::from_static("x-robots-tag"), "noindex, nofollow"),
+];
+
 /// Longest path and query, in bytes.
 const URI_BYTES_MAX: usize = 16 * 1024;
 /// Most headers of a request.
@@ -126,6 +137,9 @@ fn enveloped(mut response: Response, id: &str) -> Response {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         // What is refused now may be there in a moment, and a refusal may name what is a customer's.
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        for (name, value) in SHOWN_IN_A_BROWSER {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
         *response.body_mut() = refusal.render(id).into();
     }
     // Names are the customers' own and may look like markup: no browser may take an answer for a page.

@@ -160,7 +160,7 @@ impl Tx<'_> {
         self.run("DELETE FROM half_sign_ins WHERE hash = ?1", [hash.0]).map(drop)
     }
 
-    /// Ends every half way of somebody: the password that they gave is another one now.
+    /// Ends every half way of somebody: the password that they gave is another one now, or they signed out everywhere.
     ///
     /// # Errors
     /// When the store cannot keep it.

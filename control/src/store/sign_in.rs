@@ -134,12 +134,13 @@ impl Tx<'_> {
         Ok(self.run(sql, (id.to_string(), person.to_string()))? > 0)
     }
 
-    /// Signs out all of somebody's browsers but one.
+    /// Signs out all of somebody's browsers but one, those that are half-way in among them.
     ///
     /// # Errors
     /// When the store cannot keep it.
     pub fn sign_in_end_all(&mut self, person: PersonId, but: Option<SignInId>) -> Result<(), StoreError> {
         self.wake_followers(person)?;
+        self.half_sign_in_end_all(person)?;
         let but = but.map(|id| id.to_string()).unwrap_or_default();
         let sql = "DELETE FROM sign_ins WHERE person_id = (SELECT id FROM people WHERE uuid = ?1) AND uuid <> ?2";
         self.run(sql, (person.to_string(), but)).map(drop)

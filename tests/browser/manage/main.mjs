@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { screenComesBack } from "./screen.mjs";
 import { ALL, eightSets } from "./sets.mjs";
+import { twoLinks } from "./two-links.mjs";
 import { becomes, browser, makeLink, open, openConsole, origin, reinstall, revoke } from "./world.mjs";
 
 const folder = process.argv[4];
@@ -13,6 +14,7 @@ const width = (page) => page.evaluate(() => document.documentElement.scrollWidth
 try {
   const sets = await eightSets();
   await screenComesBack();
+  await twoLinks();
 
   const whole = await makeLink(ALL);
   for (const [name, options] of [
@@ -66,7 +68,7 @@ try {
   await page.waitForSelector("text=This link does not work");
   await page.screenshot({ path: `${folder}/manage-closed.png`, fullPage: true });
   await context.close();
-  console.log(`manage-page: ${sets} sets of permissions, a screen that comes back, every change, without a script, at 360 px`);
+  console.log(`manage-page: ${sets} sets of permissions, a screen that comes back, two links in one browser, every change, without a script, at 360 px`);
 } finally {
   await browser.close();
 }

@@ -38,8 +38,9 @@ export async function becomes(status) {
   throw new Error(`the server is not ${status}`);
 }
 
-/** Brings the server there by its owner's key. */
+/** Brings the server there by its owner's key, once nothing else is under way. */
 export async function bring(status) {
+  while (["queued", "running"].includes((await actions())[0]?.status)) await new Promise((resolve) => setTimeout(resolve, 50));
   await call("POST", `/servers/${server.uuid}/${status === "Online" ? "start" : "stop"}`);
   await becomes(status);
 }
@@ -54,7 +55,7 @@ export async function open(options, path) {
   const seen = { faults: [], referers: [] };
   page.on("pageerror", (error) => seen.faults.push(String(error)));
   page.on("console", (message) => message.type() === "error" && seen.faults.push(message.text()));
-  page.on("request", async (request) => seen.referers.push((await request.allHeaders()).referer ?? ""));
+  page.on("request", async (request) => seen.referers.push((await request.allHeaders().catch(() => ({}))).referer ?? ""));
   await page.goto(path);
   return { context, page, seen, guest };
 }

@@ -1,4 +1,4 @@
-//! `GET /manage/{token}`: from a link to a session. The answer leads to an address without the token.
+//! `GET /manage/{link}`: from a link to a session. The answer leads to an address without the token.
 
 use axum::{
     extract::{Path, Request, State, rejection::PathRejection},
@@ -9,9 +9,9 @@ use csp_shared::secret::Secret;
 
 use super::{
     PATH,
-    answer::{Referrer, closed, guarded},
+    answer::{Referrer, closed, guarded, page},
     refused::Refused,
-    session,
+    session, view,
 };
 use crate::{
     api::{state::App, throttle::Client},
@@ -23,10 +23,11 @@ use crate::{
 /// Longer than any link's token; what is longer is not even hashed.
 const TOKEN_BYTES_MAX: usize = 256;
 
-/// `GET /manage/{token}`
+/// `GET /manage/{link}`: a token, with whatever slashes stand around it in what was copied.
 pub async fn enter(State(app): State<App>, token: Result<Path<String>, PathRejection>, request: Request) -> Response {
     let client = Client::of(&request.into_parts().0);
-    let token = token.ok().map(|Path(text)| text).filter(|text| text.len() <= TOKEN_BYTES_MAX);
+    let token =
+        token.ok().map(|Path(text)| text.trim_matches('/').to_owned()).filter(|text| text.len() <= TOKEN_BYTES_MAX);
     let Some(token) = token.map(Secret::new) else { return closed(&app, &client) };
     match open(&app, token, &client).await {
         Ok(Some(browser)) => entered(&app, &browser),
@@ -35,10 +36,17 @@ pub async fn enter(State(app): State<App>, token: Result<Path<String>, PathRejec
     }
 }
 
-/// `HEAD /manage/{token}`: what looks at links without opening them is told nothing, and counts as no use.
+/// `HEAD /manage/{link}`: what looks at links without opening them is told nothing, and counts as no use.
 pub async fn glance() -> Response {
     let allow = [(header::ALLOW, HeaderValue::from_static("GET"))];
     guarded((StatusCode::METHOD_NOT_ALLOWED, allow), Referrer::Nobody)
+}
+
+/// Any other method, which no browser's address bar sends: the page of a link that opens nothing, without a look at it.
+pub async fn other(State(app): State<App>) -> Response {
+    let mut response = page(StatusCode::METHOD_NOT_ALLOWED, &view::closed(&app.settings), Referrer::Nobody);
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET"));
+    response
 }
 
 /// A browser always gets a session of its own making: one that it brought is not taken over, so nobody can plant one.

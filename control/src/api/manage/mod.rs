@@ -1,9 +1,9 @@
 //! `/manage`: the page of one server, for whoever holds a management link and has no account.
 //!
 //! ```text
-//! enter      /manage/{token}: swaps the link for a session, and takes the token out of the address bar
+//! enter      /manage/{link}: swaps the link for a session, and takes the token out of the address bar
 //! session    whose browser it is, by its cookie; and whether a change was sent from our own page
-//! show       /manage: the page, and /manage/state for its script
+//! show       /manage: the page, and /manage/state for its script, which says whose page it is
 //! power, reinstall, console, leave: one change each
 //! refused    why a change was not made, as a page
 //! answer     what all pages send along: no store, no index, a strict policy
@@ -42,8 +42,9 @@ pub fn routes() -> Router<App> {
     Router::new()
         .route(PATH, get(show::page))
         .route("/manage/", get(back))
-        .route("/manage/{token}", get(enter::enter).head(enter::glance))
-        .route("/manage/state", get(show::state))
+        // All that is below, so that a link with a slash too many is still taken for one.
+        .route("/manage/{*link}", get(enter::enter).head(enter::glance).post(back).fallback(enter::other))
+        .route("/manage/state", post(show::state).get(back))
         .route("/manage/manage.css", get(answer::style))
         .route("/manage/manage.js", get(answer::script))
         // The answer to a refused change stands at its own address: whoever asks for that one again is led back.

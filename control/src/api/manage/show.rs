@@ -1,4 +1,7 @@
-//! `GET /manage`: the page, from one look at the store; and `/manage/state`, by which its script sees that it is old.
+//! `GET /manage`: the page, from one look at the store; and `POST /manage/state`, by which its script sees that it is old.
+//!
+//! The script sends the word of the page's forms along: in a browser that has opened another link since, the cookie is that
+//! one's, and a page that were told of its server would turn into a page of it under the hand that is about to press.
 
 use axum::{
     Json,
@@ -10,7 +13,7 @@ use axum::{
 use super::{
     answer::{Referrer, guarded, page as answer_page},
     refused::Refused,
-    session::Browser,
+    session::{Browser, Sent},
     view::{self, Notice},
 };
 use crate::{
@@ -84,8 +87,8 @@ pub async fn page(State(app): State<App>, uri: Uri, browser: Browser) -> Respons
     }
 }
 
-/// `GET /manage/state`
-pub async fn state(State(app): State<App>, browser: Browser) -> Response {
+/// `POST /manage/state`
+pub async fn state(State(app): State<App>, Sent { browser, .. }: Sent) -> Response {
     match shown(&app, &browser).await {
         Ok(shown) => guarded(Json(view::state(&shown)), Referrer::Nobody),
         Err(refused) => refused.into_page(&app, &browser).await,

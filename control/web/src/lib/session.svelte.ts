@@ -3,7 +3,7 @@ import { get, onSignedOut, PANEL } from "./api/client";
 import type { Person, Site } from "./api/panel";
 import { follow, unfollow } from "./live/events.svelte";
 
-const state = $state<{ person: Person | null | undefined; site: Site | undefined }>({ person: undefined, site: undefined });
+const state = $state<{ person: Person | null | undefined; site: Site | undefined; ended: boolean }>({ person: undefined, site: undefined, ended: false });
 
 export const session = {
   /** `undefined` until it is known, `null` for nobody. */
@@ -13,9 +13,16 @@ export const session = {
   get site() {
     return state.site;
   },
+  /** Whoever was here was signed out, and not by this page. */
+  get ended() {
+    return state.ended;
+  },
 };
 
-onSignedOut(forget);
+onSignedOut(() => {
+  if (state.person) state.ended = true;
+  forget();
+});
 
 export function forget() {
   state.person = null;
@@ -26,6 +33,7 @@ export function forget() {
 export async function refresh() {
   try {
     state.person = (await get<Person>(`${PANEL}/person`)).data;
+    state.ended = false;
     follow();
   } catch {
     state.person = null;

@@ -17,7 +17,10 @@ async fn the_page_is_strict_and_its_files_are_ours() {
         ("/manage/manage.css", "no-referrer"),
         ("/manage/manage.js", "no-referrer"),
     ] {
-        let reply = world.get(&browser.cookie, path).await;
+        let reply = match path.strip_prefix("/manage/") {
+            Some("state") => world.post(&browser, "state", "").await,
+            _ => world.get(&browser.cookie, path).await,
+        };
         assert_eq!(reply.status.as_u16(), 200, "{path}");
         let policy = reply.header("content-security-policy");
         assert!(policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self';"), "{policy}");
@@ -45,7 +48,7 @@ async fn the_page_knows_one_server_and_nothing_of_the_account() {
     let (_, path) = world.link(&PERMISSIONS).await;
     let browser = world.browser(&path).await;
     let mut texts = vec![world.get(&browser.cookie, "/manage").await.text];
-    texts.push(world.get(&browser.cookie, "/manage/state").await.text);
+    texts.push(world.post(&browser, "state", "").await.text);
     texts.push(world.post(&browser, "reinstall", REINSTALL).await.text);
     assert!(texts[0].contains("<h1>web1.example.com</h1>") && texts[0].contains("Online"), "{}", texts[0]);
     assert!(texts[2].contains("The keys that opened the server open it again."), "{}", texts[2]);
@@ -126,9 +129,9 @@ async fn a_queued_change_is_told_once_and_buttons_say_why_they_do_nothing() {
         let page = world.get(&browser.cookie, other).await.text;
         assert!(!page.contains("has been queued") && !page.contains("<script>"), "{page}");
     }
-    let state = world.get(&browser.cookie, "/manage/state").await.json;
+    let state = world.post(&browser, "state", "").await.json;
     world.host.obey().await;
-    let after = world.get(&browser.cookie, "/manage/state").await.json;
+    let after = world.post(&browser, "state", "").await.json;
     assert_ne!(state["state"], after["state"]);
     assert_eq!((&after["status"], &after["action"]), (&json!("Offline"), &json!("")));
     let page = world.get(&browser.cookie, "/manage").await.text;
@@ -164,8 +167,8 @@ async fn usage_is_numbers_and_curves() {
 #[tokio::test]
 async fn addresses_of_changes_lead_back_and_what_is_no_page_is_refused() {
     let control = TestControl::start().await;
-    for path in ["/manage/", "/manage/start", "/manage/stop", "/manage/restart", "/manage/reinstall", "/manage/console"]
-    {
+    for what in ["", "start", "stop", "restart", "reinstall", "console", "state"] {
+        let path = &format!("/manage/{what}");
         let reply = control.raw("GET", path).send().await;
         assert_eq!((reply.status.as_u16(), reply.header("location")), (303, "/manage"), "{path}");
     }

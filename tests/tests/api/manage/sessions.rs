@@ -78,7 +78,7 @@ async fn another_sites_form_changes_nothing() {
     let other = world.browser(&path_of_other).await;
     let own = format!("check={}&{REINSTALL}", browser.check);
     let before = world.control.books().await;
-    for what in ["start", "stop", "restart", "reinstall", "console", "leave"] {
+    for what in ["start", "stop", "restart", "reinstall", "console", "leave", "state"] {
         for (origin, body) in [
             ("https://evil.example", own.as_str()),
             ("null", &own),
@@ -91,6 +91,7 @@ async fn another_sites_form_changes_nothing() {
             let refused = world.post_from(origin, &browser.cookie, body, what).await;
             let shown = body.chars().take(90).collect::<String>();
             assert_eq!(refused.status.as_u16(), 403, "{what} from {origin}: {shown}");
+            assert!(!refused.text.contains("web1") && !refused.text.contains("Online"), "{what}: {}", refused.text);
         }
     }
     assert_eq!(world.control.books().await, before);
@@ -104,11 +105,10 @@ async fn revocation_expiry_time_leaving_and_destruction_end_a_session_at_once() 
         let page = world.get(&browser.cookie, "/manage").await;
         assert_eq!(page.status.as_u16(), 404, "{why}");
         let before = world.control.books().await;
-        for (what, form) in [("stop", ""), ("reinstall", REINSTALL), ("console", "")] {
+        for (what, form) in [("stop", ""), ("reinstall", REINSTALL), ("console", ""), ("state", "")] {
             let reply = world.post(browser, what, form).await;
             assert_eq!((reply.status.as_u16(), reply.text.as_str()), (404, page.text.as_str()), "{why}: {what}");
         }
-        assert_eq!(world.get(&browser.cookie, "/manage/state").await.status.as_u16(), 404, "{why}");
         assert_eq!(world.control.books().await, before, "{why}");
     };
     let (uuid, path) = world.link(&PERMISSIONS).await;
@@ -163,6 +163,46 @@ async fn revoked_expired_unknown_and_malformed_links_look_the_same() {
             names
         };
         assert_eq!(names(&reply), names(&wanted), "{shown}");
+    }
+}
+
+/// Mail programs and hands add slashes; each of these is in an address bar, so it must lead to one without the token.
+#[tokio::test]
+async fn a_link_with_a_slash_too_many_opens() {
+    let world = World::online().await;
+    let (_, path) = world.link(&["start"]).await;
+    let doubled = path.replacen("/manage/", "/manage//", 1);
+    for path in [format!("{path}/"), format!("{doubled}///"), doubled] {
+        let entered = world.follow(&path).await;
+        assert_eq!((entered.status.as_u16(), entered.header("location")), (303, "/manage"), "{path}: {}", entered.text);
+    }
+    let led = world.control.raw("POST", &path).from(&world.address()).send().await;
+    assert_eq!((led.status.as_u16(), led.header("location"), led.header("set-cookie")), (303, "/manage", ""));
+    assert_eq!(world.links().await[0]["uses"], 3);
+}
+
+#[tokio::test]
+async fn whatever_is_asked_of_a_link_is_answered_by_the_page_and_its_guards() {
+    let world = World::online().await;
+    let (_, path) = world.link(&["start"]).await;
+    let names = ["content-security-policy", "referrer-policy", "cache-control", "x-robots-tag", "x-frame-options"];
+    let wanted = world.follow("/manage/x").await;
+    for (method, path) in
+        [("PUT", path.as_str()), ("DELETE", &path), ("OPTIONS", &path), ("GET", "/manage/x/y"), ("GET", "/manage//")]
+    {
+        let reply = world.control.raw(method, path).from(&world.address()).send().await;
+        assert!([404, 405].contains(&reply.status.as_u16()), "{method} {path}");
+        assert_eq!(reply.text, wanted.text, "{method} {path}");
+        assert_eq!(names.map(|name| reply.header(name)), names.map(|name| wanted.header(name)), "{method} {path}");
+    }
+    assert_eq!(world.links().await[0]["uses"], 0);
+    // Spelled otherwise it is none of ours, and what a browser shows of that is held as tight.
+    for path in [path.replacen("/manage", "/Manage", 1).as_str(), "/", "/nosuch", "/favicon.ico", "/assets/x.js"] {
+        let reply = world.follow(path).await;
+        assert_eq!((reply.status.as_u16(), reply.code()), (404, "not_found"), "{path}");
+        assert!(reply.header("content-security-policy").starts_with("default-src 'none'; "), "{path}");
+        let told = names[1..4].iter().map(|name| reply.header(name)).collect::<Vec<_>>();
+        assert_eq!(told, ["no-referrer", "no-store", "noindex, nofollow"], "{path}");
     }
 }
 

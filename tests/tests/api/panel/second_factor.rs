@@ -222,3 +222,16 @@ async fn an_authenticator_reads_the_secret_from_a_picture_and_a_restored_databas
     let token = world.half_way(PASSWORD).await;
     assert_eq!(world.second(&token, &world.next(&secret)).await.fields(), ["code"]);
 }
+
+#[tokio::test]
+async fn signing_out_everywhere_ends_who_is_half_way_in() {
+    let world = World::with_ada().await;
+    let here = world.sign_in(ADA, PASSWORD).await;
+    let ada = world.turned_on(&here).await;
+    let token = world.half_way(PASSWORD).await;
+    world.by(&here, "DELETE", "/sign-ins", &json!({})).await.done();
+    let late = world.second(&token, &world.next(&ada.secret)).await;
+    assert_eq!((late.status.as_u16(), late.header("set-cookie")), (401, ""), "{}", late.text);
+    let token = world.half_way(PASSWORD).await;
+    assert_eq!(world.second(&token, &world.next(&ada.secret)).await.status.as_u16(), 200, "and the next one gets in");
+}

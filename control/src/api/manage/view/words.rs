@@ -26,8 +26,8 @@ pub fn why(refused: &Refused) -> String {
         }
         Refused::Unpaid => "Its owner has to extend the server first. Nothing was changed.".to_owned(),
         Refused::NotFromHere => {
-            "This was not sent from the page that is open now, or another link was opened in this browser since. Open the \
-             page again."
+            "This was not sent from the page that is open now, or another link was opened in this browser since. To come \
+             back to this server, open its link again. Nothing was changed."
                 .to_owned()
         }
         Refused::Failed => "It cannot be done at the moment. Try again in a minute.".to_owned(),

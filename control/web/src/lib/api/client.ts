@@ -1,4 +1,5 @@
 // The one way to the control plane: JSON in its envelope, the browser's cookie, and refusals as `Failure`.
+import { Fault } from "./fault.svelte";
 import type { Action, ErrorDetail, Quote } from "./schema";
 
 export const API = "/api/v1";
@@ -6,6 +7,8 @@ export const PANEL = "/panel/v1";
 
 /** Why something was not done, in words for people. */
 export class Failure extends Error {
+  readonly faults: readonly Fault[];
+
   constructor(
     readonly status: number,
     /** The API's code, or `network` when nothing was heard of the control plane. */
@@ -14,18 +17,25 @@ export class Failure extends Error {
     readonly detail: ErrorDetail | undefined = undefined,
   ) {
     super(message);
+    // Where money is missing no field is at fault, whichever the API names: its sentence says all of it.
+    const fields = code === "insufficient_balance" ? [] : (detail?.details.fields ?? []);
+    this.faults = fields.map((fault) => new Fault(fault.field, fault.reason));
   }
 
   /** What is wrong with a field of the form. */
-  field(name: string): string | undefined {
-    return this.detail?.details.fields.find((fault) => fault.field === name)?.reason;
+  field(name: string): Fault | undefined {
+    return this.faults.find((fault) => fault.field === name && !fault.mended);
   }
 
   /** Faults of fields that the form does not have, unless the message says them already. */
   others(names: readonly string[]): string[] {
-    const fields = this.detail?.details.fields ?? [];
-    const untold = fields.filter((fault) => !names.includes(fault.field) && !this.message.includes(fault.reason));
+    const untold = this.faults.filter((fault) => !names.includes(fault.field) && !this.message.includes(fault.reason));
     return untold.map((fault) => `${fault.field}: ${fault.reason}`);
+  }
+
+  /** Nothing more to say of it: all that was wrong stood at these fields, and each was changed since. */
+  isOver(names: readonly string[]): boolean {
+    return this.faults.length > 0 && this.faults.every((fault) => names.includes(fault.field) && fault.mended);
   }
 }
 

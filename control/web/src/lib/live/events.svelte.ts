@@ -1,5 +1,5 @@
 // What happens to the account, as it happens: one stream for the page, handed to whoever listens.
-import { API } from "../api/client";
+import { API, get, PANEL } from "../api/client";
 import type { Event as Happened, EventKind } from "../api/schema";
 
 type Listener = (happened: Happened) => void;
@@ -28,6 +28,7 @@ let source: EventSource | undefined;
 let wanted = false;
 let hidden: ReturnType<typeof setTimeout> | undefined;
 let again: ReturnType<typeof setTimeout> | undefined;
+let asking: AbortController | undefined;
 let broken: ReturnType<typeof setTimeout> | undefined;
 let missed = false;
 
@@ -61,15 +62,25 @@ function open() {
   mine.onerror = () => {
     missed = true;
     broken ??= setTimeout(() => (state.connected = false), BREAK_MS);
-    if (mine.readyState !== EventSource.CLOSED) return; // the browser comes back by itself
+    // A browser does not tell why a stream ended, and would ask for it again although nobody is signed in any more.
+    mine.close();
     source = undefined;
-    again = setTimeout(open, AGAIN_MS);
+    void comeBack();
   };
   for (const kind of Object.keys(KINDS) as EventKind[]) mine.addEventListener(kind, hear);
   mine.addEventListener(GAP, () => gaps.forEach((act) => act()));
 }
 
+/** Opens the stream again if somebody is still signed in. Who is not is told so by the way of every answer. */
+async function comeBack() {
+  const mine = (asking = new AbortController());
+  const isHeard = await get(`${PANEL}/person`, mine.signal).then(() => true, () => false);
+  if (mine.signal.aborted || !wanted) return;
+  again = setTimeout(isHeard ? open : comeBack, AGAIN_MS);
+}
+
 function close() {
+  asking?.abort();
   clearTimeout(again);
   clearTimeout(broken);
   broken = undefined;

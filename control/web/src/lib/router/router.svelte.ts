@@ -47,4 +47,5 @@ document.addEventListener("click", (event) => {
   if (!match(link.pathname) || link.hash) return;
   event.preventDefault();
   if (link.href !== location.href) lead(link.pathname + link.search);
+  else arrive(); // it may not have been loaded
 });

@@ -26,7 +26,7 @@ export const t = {
     loading: "Loading…", again: "Try again", more: "Show more", cancel: "Cancel", close: "Close", actions: "What can be done", copied: "Copied",
     failed: "This could not be loaded", absent: "There is nothing here", mend: "Please mend the fields that are marked.",
     offline: "The connection is lost. What you see may be out of date; it is restored by itself.",
-    pageBroken: "This page could not be loaded. Load it again; there may be a new version.",
+    pageBroken: "This page could not be loaded: the connection is lost, or there is a new version.", loadAgain: "Load again",
     shownOnce: "Keep it in a safe place: it is shown this once.",
     copy: (what: string) => `Copy ${what}`,
     shownOf: (shown: number, all: number) => `${shown} of ${all}`,
@@ -47,6 +47,7 @@ export const t = {
     approval: "We send a letter to your mail address. Once you followed it, we look at your request and tell you.",
     invitationOnly: "Accounts are opened by invitation. If you have one, follow the link in its letter.",
     closed: "Nobody can sign up here at the moment. Ask the provider for an account.",
+    signedOut: "You are signed out. Sign in again to go on.",
     codeTitle: "One more step", codeLead: "Your account asks for a code beside the password.", code: "Code", codeHint: "Six digits of your authenticator, or a recovery code.",
     sendLetter: "Send the letter", letterSent: "A letter is on its way.",
     letterHint: (email: string) => `Sent to ${email}. It may take a minute; look among spam, too.`,
@@ -169,7 +170,10 @@ export const t = {
     title: "API keys", lead: "For programs. What you can do here, a key with the right scopes can do, too.", make: "New key", makeDoes: "Make the key", made: "The new key", label: "Label", state: "State", scopes: "Scopes", ends: "Works until", used: "Last used",
     none: "No API keys yet", noneText: "With a key, programs order and manage servers for you.", neverUsed: "never", from: (networks: string) => `from ${networks} only`, networks: "Only from these networks", networksHint: "Empty: from everywhere.",
     states: { active: "Active", expired: "Expired", revoked: "Revoked" }, revoked: "The key is revoked.", revokeTitle: (label: string) => `Revoke “${label}”?`, revokeText: "Programs that use it are refused from now on.",
-    means: { read: "look at everything", write: "order, change and destroy", console: "open screens", billing: "look at the wallet" },
+    means: {
+      read: "look at everything, the wallet too", write: "start, stop, change and destroy; with billing, order and pay too",
+      console: "open screens", billing: "look at the wallet; with write, spend from it",
+    },
   },
   account: {
     title: "Account", lead: (name: string, email: string) => `${name}, ${email}`, password: "Password", current: "Current password", changePassword: "Change the password", passwordChanged: "Your password is changed. All your other browsers are signed out.",

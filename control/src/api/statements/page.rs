@@ -12,7 +12,9 @@ use crate::{
 const STYLE: &str = "body{font:11pt/1.4 sans-serif;margin:2em auto;max-width:60em;padding:0 1em;color:#111;background:#fff}\
     table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3em .6em;border-bottom:1px solid #ccc;\
     vertical-align:top}td:first-child{white-space:nowrap}small{color:#555}.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}\
-    thead{display:table-header-group}tr{break-inside:avoid}@page{margin:15mm}";
+    thead{display:table-header-group}tr{break-inside:avoid}@page{margin:15mm}\
+    @media screen and (max-width:45em){body{font-size:9.5pt;margin:1em auto;padding:0 .5em}th,td{padding:.3em .25em;overflow-wrap:anywhere}\
+    td:first-child{white-space:normal}}";
 
 /// What a browser may do with the page: show it.
 pub(super) fn policy() -> String {

@@ -14,6 +14,11 @@ export class Resource<T> {
     this.#load = load;
   }
 
+  /** Whether it came, or why it does not is known. */
+  get isSettled() {
+    return this.data !== undefined || this.failure !== undefined;
+  }
+
   /** Reads it anew. What is under way already is dropped. */
   reload = (): Promise<void> => {
     this.stop();

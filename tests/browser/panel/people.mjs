@@ -11,6 +11,7 @@ import { byKeyboard } from "./keyboard.mjs";
 import { leave } from "./leaving.mjs";
 import { PASSWORD, Person } from "./person.mjs";
 import { marksFields, withoutMoney } from "./refusals.mjs";
+import { readStatement } from "./statement.mjs";
 import { code } from "./totp.mjs";
 
 const [program, folder] = process.argv.slice(2);
@@ -174,6 +175,7 @@ try {
   await grace.signUp("Grace");
   await signIn();
   await order();
+  await readStatement(grace);
   await use();
   await destroy();
   await newerTerms();

@@ -52,7 +52,7 @@ export const t = {
     sendLetter: "Send the letter", letterSent: "A letter is on its way.",
     letterHint: (email: string) => `Sent to ${email}. It may take a minute; look among spam, too.`,
     letterEnded: "This link cannot be used: it was used before, is too old, or is incomplete. Ask for a new letter.",
-    finish: "Open your account", finishLead: "Your mail address is confirmed. Two things are missing.", openAccount: "Open the account", welcome: "Welcome",
+    finish: "Open your account", finishLead: "Your name and a password are all that is missing.", openAccount: "Open the account", welcome: "Welcome",
     accountOpen: "Your account is open. Sign in with the password that you just chose.",
     accountWaits: "Thank you. We look at your request, and a letter tells you when your account is open.",
     passwordHint: "At least 10 characters; a few words in a row are good.",

@@ -2,15 +2,17 @@
 
 use std::{
     sync::{
-        Arc, LazyLock, Mutex, MutexGuard, PoisonError,
+        Arc, LazyLock, Mutex, PoisonError,
         atomic::{AtomicI64, Ordering},
     },
     time::{Duration, Instant},
 };
 
+use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
+
 use crate::{
     domain::{
-        billing::clock::{self, Reading, Steady},
+        billing::clock::{self, Look, Reading, Steady, Unmeasured},
         time::Time,
     },
     store::SchedulerRow,
@@ -57,20 +59,21 @@ pub fn millis_of_second() -> u16 {
 pub struct SteadyClock {
     inner: Arc<dyn Clock>,
     steady: Mutex<Steady>,
+    turn: AsyncMutex<()>,
 }
 
 impl SteadyClock {
     /// Goes on from what the store knew of the time when it was opened. `bound` is how long, in seconds, the control plane may
     /// have been down.
     #[must_use]
-    pub fn begin(inner: Arc<dyn Clock>, known: &SchedulerRow, bound: i64) -> Self {
-        let (here, newest) = (reading(&*inner), known.seen_at.max(known.ledger_at));
-        let stopped = known.stopped_at.map(|_| known.jumped.unwrap_or_default());
-        let steady = match (stopped, clock::look(known.seen_at, known.ledger_at, here.clock, bound)) {
-            (Some(by), _) | (None, clock::Clock::Jumped(by)) => Steady::doubting(newest, by, here),
-            (None, clock::Clock::Goes) => Steady::believing(newest, here),
+    pub fn begin(inner: Arc<dyn Clock>, row: &SchedulerRow, bound: i64) -> Self {
+        let (here, known) = (reading(&*inner), clock::known(row.seen_at, row.ledger_at));
+        let stopped = row.stopped_at.map(|_| row.jumped.unwrap_or_default());
+        let steady = match (stopped, clock::look(row.seen_at, row.ledger_at, here.clock, bound)) {
+            (Some(by), _) | (None, clock::Clock::Jumped(by)) => Steady::doubting(known, by, here),
+            (None, clock::Clock::Goes) => Steady::believing(known, here),
         };
-        Self { inner, steady: Mutex::new(steady) }
+        Self { inner, steady: Mutex::new(steady), turn: AsyncMutex::default() }
     }
 
     /// What the clock itself shows, believed or not.
@@ -79,12 +82,20 @@ impl SteadyClock {
         self.inner.now()
     }
 
-    /// By how many seconds the clock had jumped, where it is not believed.
+    /// What time it is, and whether the clock is believed.
     #[must_use]
-    pub fn doubt(&self) -> Option<i64> {
+    pub fn look(&self) -> Look {
+        // Read under the lock: who is overtaken between the two would take the other for a jump.
         let mut steady = self.steady();
-        let _now = steady.now(reading(&*self.inner));
-        steady.doubt()
+        steady.look(reading(&*self.inner))
+    }
+
+    /// Whether things can be priced by it.
+    ///
+    /// # Errors
+    /// When time passed that nobody counted, as in a long downtime, and no operator looked at the clock since.
+    pub fn measured(&self) -> Result<(), Unmeasured> {
+        self.steady().measured()
     }
 
     /// An operator looked at the clock: it is believed, and time goes on from `at` or from what it shows, whichever is later.
@@ -92,16 +103,20 @@ impl SteadyClock {
         *self.steady() = Steady::believing(Some(at), reading(&*self.inner));
     }
 
-    fn steady(&self) -> MutexGuard<'_, Steady> {
+    /// Waits for the turn to act by the doubt about the clock, or to end it; it lasts until the guard is dropped. A look of the
+    /// scheduler that began before an operator's word would stop it again after it.
+    pub async fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().await
+    }
+
+    fn steady(&self) -> std::sync::MutexGuard<'_, Steady> {
         self.steady.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Clock for SteadyClock {
     fn now(&self) -> Time {
-        // Read under the lock: who is overtaken between the two would take the other for a jump.
-        let mut steady = self.steady();
-        steady.now(reading(&*self.inner))
+        self.look().now
     }
 
     fn uptime(&self) -> Duration {

@@ -281,9 +281,7 @@ impl TestControl {
     /// Lets the scheduler look once.
     pub async fn bill(&self) -> Looked {
         let rules = self.app.settings.billing;
-        billing::look(&self.app.store, &*self.app.entropy, &rules, self.app.clock.doubt(), self.app.now())
-            .await
-            .unwrap()
+        billing::look(&self.app.store, &*self.app.entropy, &rules, &self.app.clock).await.unwrap()
     }
 
     /// Lets time pass, with a look of the scheduler at each end of at most `step` seconds.

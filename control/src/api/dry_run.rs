@@ -124,6 +124,8 @@ impl Once {
         dry_run: DryRun,
         effect: impl Fn(&mut Tx<'_>) -> Result<Priced<B>, ApiError> + Send + 'static,
     ) -> Result<Quoted<T, B>, ApiError> {
+        let measured = app.clock.measured();
+        let effect = move |tx: &mut Tx<'_>| measured.map_err(ApiError::from).and_then(|()| effect(tx));
         let response = if dry_run.0 {
             let tried =
                 move |tx: &mut Tx<'_>| effect(tx).map(|priced| QuoteAnswer::new(priced.bill, priced.erases_disk));

@@ -16,6 +16,7 @@ use tracing::Instrument as _;
 
 use super::{
     error::{ApiError, Code},
+    guards::{LOADS_NOTHING, NO_REFERRER, UNLISTED, guards},
     manage,
 };
 use crate::{clock::Clock, entropy::Entropy};
@@ -27,16 +28,8 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 #[derive(Debug, Clone, Copy)]
 pub struct Rendered;
 
-/// What a refusal sends along, since a browser may be shown it under an address that holds a token: it loads nothing, stands
-/// in nobody's frame, is found by no search, and tells nobody where it was.
-const SHOWN_IN_A_BROWSER: [(HeaderName, &str); 3] = [
-    (
-        header::CONTENT_SECURITY_POLICY,
-        "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    ),
-    (header::REFERRER_POLICY, "no-referrer"),
-    (HeaderName::from_static("x-robots-tag"), "noindex, nofollow"),
-];
+/// How long a browser that came by TLS once comes by nothing else.
+const A_YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// Longest path and query, in bytes.
 const URI_BYTES_MAX: usize = 16 * 1024;
@@ -54,6 +47,8 @@ pub struct Edge {
     pub clock: Arc<dyn Clock>,
     /// For the rest of it.
     pub entropy: Arc<dyn Entropy>,
+    /// Whether customers come by TLS, which their browsers are to insist on.
+    pub is_https: bool,
 }
 
 impl Edge {
@@ -99,7 +94,10 @@ pub async fn edge(State(edge): State<Edge>, request: Request, next: Next) -> Res
                 outcome.unwrap_or_else(|_| ApiError::plain(Code::Internal).into_response())
             }
         };
-        let response = enveloped(response, &id);
+        let mut response = enveloped(response, &id);
+        if edge.is_https {
+            response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, A_YEAR);
+        }
         let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(%method, path, status = response.status().as_u16(), took_ms, "answered");
         response
@@ -137,8 +135,9 @@ fn enveloped(mut response: Response, id: &str) -> Response {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         // What is refused now may be there in a moment, and a refusal may name what is a customer's.
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        for (name, value) in SHOWN_IN_A_BROWSER {
-            headers.insert(name, HeaderValue::from_static(value));
+        // A browser may be shown it under an address that holds a token.
+        for (name, value) in guards(LOADS_NOTHING, NO_REFERRER).into_iter().chain([UNLISTED]) {
+            headers.insert(name, value);
         }
         *response.body_mut() = refusal.render(id).into();
     }
@@ -190,7 +189,8 @@ mod tests {
             panic!("a bug")
         }
         let leaks = || async { ApiError::internal(std::io::Error::other("the password is hunter2")) };
-        let edge_state = Edge { clock: Arc::new(SetClock::new(Time(0))), entropy: Arc::new(SeededEntropy::new(1)) };
+        let edge_state =
+            Edge { clock: Arc::new(SetClock::new(Time(0))), entropy: Arc::new(SeededEntropy::new(1)), is_https: false };
         let router = Router::new()
             .route("/panics", get(panics))
             .route("/leaks", get(leaks))

@@ -15,10 +15,13 @@ use utoipa::ToSchema;
 
 pub use super::code::Code;
 use super::{
-    denied::{RunningAction, StateDetails},
+    denied::{RunningAction, StateDetails, sentence},
     document::schemas::{AskWord, No, ServiceStatusWord, StatusWord},
 };
-use crate::{domain::limits::LimitReached, store::StoreError};
+use crate::{
+    domain::{billing::clock::Unmeasured, limits::LimitReached},
+    store::StoreError,
+};
 
 /// A refusal.
 #[derive(Debug, Clone)]
@@ -231,6 +234,15 @@ impl IntoResponse for ApiError {
 impl From<LimitReached> for ApiError {
     fn from(reached: LimitReached) -> Self {
         Self::new(Code::LimitReached, reached.to_string()).with_limit(reached.limit.as_str(), reached.max)
+    }
+}
+
+/// Between two looks at whether an operator has looked at a clock; one is called for it.
+const LOOKED_AT_SECONDS: u64 = 60;
+
+impl From<Unmeasured> for ApiError {
+    fn from(error: Unmeasured) -> Self {
+        Self::new(Code::Unavailable, sentence(&error.to_string())).retry_after(LOOKED_AT_SECONDS)
     }
 }
 

@@ -22,6 +22,7 @@ pub mod envelope;
 pub mod error;
 pub mod events;
 pub mod field;
+pub mod guards;
 pub mod hashing;
 pub mod held;
 pub mod idempotency;

@@ -13,7 +13,7 @@ use crate::{
     entropy::Entropy,
     fleet::Wake,
     metrics::Metrics,
-    service::note_key_uses::KeyUses,
+    service::{check_factor::Checker, note_key_uses::KeyUses},
     store::Store,
     stripe,
 };
@@ -110,9 +110,16 @@ impl App {
         self.entropy.draw()
     }
 
+    /// What codes of authenticators are checked by.
+    #[must_use]
+    pub fn checker(&self) -> Checker {
+        Checker { vault: self.settings.vault.clone(), clock_shows: self.clock.shown() }
+    }
+
     /// What the outermost layer needs.
     #[must_use]
     pub fn edge(&self) -> Edge {
-        Edge { clock: self.clock.clone(), entropy: self.entropy.clone() }
+        let is_https = self.settings.public_url.is_https();
+        Edge { clock: self.clock.clone(), entropy: self.entropy.clone(), is_https }
     }
 }

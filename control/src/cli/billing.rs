@@ -10,7 +10,7 @@ use super::{
     text::{or_dash, say, say_json, table},
 };
 use crate::{
-    domain::time::Time,
+    domain::time::{BadTime, Time},
     operator::wire::billing::{
         AnnouncePrice, Announced, FixPrice, LockServer, Locked, Mail, ResumeScheduler, Scheduler, ServerPrice,
     },
@@ -23,9 +23,9 @@ pub(super) enum SchedulerCommand {
     Status,
     /// Believe the clock, and bill again what fell due meanwhile
     Resume {
-        /// The clock is right now and was ahead when the newest transfer was posted
-        #[arg(long)]
-        ledger_was_ahead: bool,
+        /// What time it is by another clock, UTC; wanted where the machine's shows another one than csp counted
+        #[arg(long, value_name = "YYYY-MM-DD HH:MM", value_parser = to_the_minute)]
+        it_is: Option<Time>,
     },
 }
 
@@ -135,8 +135,9 @@ pub(super) enum MailCommand {
 pub(super) fn scheduler(client: &Client<'_>, command: &SchedulerCommand, json: bool) -> Result<(), CommandError> {
     let shown: Scheduler = match command {
         SchedulerCommand::Status => client.get("/scheduler")?,
-        SchedulerCommand::Resume { ledger_was_ahead } => {
-            client.post("/scheduler/resume", &ResumeScheduler { ledger_was_ahead: *ledger_was_ahead })?
+        SchedulerCommand::Resume { it_is } => {
+            let it_is = it_is.map(|time| time.to_string());
+            client.post("/scheduler/resume", &ResumeScheduler { it_is })?
         }
     };
     if json {
@@ -147,6 +148,13 @@ pub(super) fn scheduler(client: &Client<'_>, command: &SchedulerCommand, json: b
     if shown.state == "running" { Ok(()) } else { Err(CommandError::SchedulerStopped) }
 }
 
+/// A time as people read it off a clock, with or without seconds.
+fn to_the_minute(text: &str) -> Result<Time, BadTime> {
+    let whole = if text.len() == "2026-06-10 12:00".len() { format!("{text}:00") } else { text.to_owned() };
+    // A day alone would be its midnight.
+    if whole.contains(' ') { whole.parse() } else { Err(BadTime) }
+}
+
 fn scheduler_text(shown: &Scheduler) -> String {
     let Scheduler { due, letters_waiting, letters_given_up, .. } = shown;
     let (now, clock) = (&shown.now, &shown.clock_shows);
@@ -154,7 +162,7 @@ fn scheduler_text(shown: &Scheduler) -> String {
         (Some(at), by) => format!(
             "Stopped at {at} UTC: the machine's clock had jumped {} by {} s.\n\
              It shows {clock} UTC; as csp counted since, it is {now} UTC, and the newest transfer is of {} UTC.\n\
-             Look at the clock, set it right, then: csp-control scheduler resume\n",
+             Look at another clock, set the machine's right, then: csp-control scheduler resume\n",
             if by < 0 { "back" } else { "ahead" },
             by.unsigned_abs(),
             or_dash(shown.ledger_at.as_deref())

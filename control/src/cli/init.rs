@@ -11,6 +11,7 @@ use csp_link::key_file::load_or_create_bytes;
 
 use super::{CommandError, InitArguments, text::say};
 use crate::{
+    clock::{Clock as _, SystemClock},
     config::{Config, template, toml_text::TomlFault},
     entropy::{Entropy as _, SystemEntropy},
     fleet::ControlKeys,
@@ -118,9 +119,10 @@ fn write_new(path: &Path, text: &str) -> io::Result<()> {
 
 fn tell_next(file: &Path, config: &Config) -> Result<(), CommandError> {
     let mut text = format!(
-        "Wrote {file}\nMade {database} and the keys beside it\n\nNext:\n",
+        "Wrote {file}\nMade {database} and the keys beside it\nThis machine's clock shows {now} UTC; rent is charged by it\n\nNext:\n",
         file = file.display(),
-        database = config.database().display()
+        database = config.database().display(),
+        now = SystemClock.now()
     );
     if config.fleet.advertise.is_none() {
         text += &format!("  edit {}: set [fleet] advertise to how hosts reach this machine\n", file.display());

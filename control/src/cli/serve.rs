@@ -30,7 +30,7 @@ use crate::{
     },
     clock::{Clock, SystemClock},
     config::{
-        Config, ConfigError, Mail, Stripe,
+        Brand, Config, ConfigError, Mail, Stripe,
         listen::{ListenError, PassedSockets},
     },
     domain::{time::MINUTE, vault::Vault},
@@ -43,6 +43,7 @@ use crate::{
         socket::{self, SocketError},
     },
     schedule,
+    service::watch_clock::note_time,
     store::{Store, StoreError},
     stripe, telemetry,
 };
@@ -138,7 +139,7 @@ fn open(config: &Config, mut sockets: PassedSockets) -> Result<Open, ServeError>
         fleet: sockets.open(&config.fleet.listen, "[fleet] listen")?,
         operator: socket::listen(&config.operator.socket)?,
         vault_is_new,
-        courier: config.mail.as_ref().map(courier).transpose()?,
+        courier: config.mail.as_ref().map(|mail| courier(mail, &config.brand)).transpose()?,
         remote: config.operator.listen.as_ref().map(|at| sockets.open(at, "[operator] listen")).transpose()?,
         lock,
     })
@@ -178,14 +179,14 @@ fn stripe_account(config: &Stripe) -> Result<stripe::Account, ServeError> {
 const KEY: &str = "[stripe] secret_key_file";
 
 /// How letters are handed over. That the server answers is not asked here: it may be away for a day.
-fn courier(mail: &Mail) -> Result<Smtp, ServeError> {
+fn courier(mail: &Mail, brand: &Brand) -> Result<Smtp, ServeError> {
     let read = |path: &PathBuf| {
         let fail = |source| ServeError::MailPassword { path: path.clone(), source };
         let text = std::fs::read_to_string(path).map_err(fail)?;
         Ok::<_, ServeError>(Secret::new(text.lines().next().unwrap_or_default().to_owned()))
     };
     let password = mail.password_file.as_ref().map(read).transpose()?;
-    Smtp::new(mail, password.as_ref()).map_err(ServeError::Mail)
+    Smtp::new(mail, brand, password.as_ref()).map_err(ServeError::Mail)
 }
 
 /// The database that `init` made. One that is missing is never made here: a ledger that was lost must not be replaced
@@ -284,6 +285,10 @@ async fn serve(config: &Config, sockets: PassedSockets) -> Result<(), ServeError
     drain(tasks).await;
     if let Err(error) = schedule::write_key_uses(&app.store, &app.key_uses, app.now(), true).await {
         tracing::warn!(%error, "the last uses of API keys are not written down");
+    }
+    let now = app.now();
+    if let Err(error) = app.store.write(move |tx| note_time(tx, now)).await {
+        tracing::warn!(%error, "the time is not noted; the next start goes on from a few seconds ago");
     }
     // Left behind, it would be taken over at the next start all the same; without it commands say at once what is wrong.
     let _ = std::fs::remove_file(&config.operator.socket);

@@ -21,7 +21,10 @@ use tokio::time::timeout;
 
 use super::Courier;
 use crate::{
-    config::mail::{Mail, Tls},
+    config::{
+        Brand,
+        mail::{Mail, Tls},
+    },
     domain::{letter::Delivery, time::Time},
     store::MailRow,
 };
@@ -52,6 +55,7 @@ pub struct Smtp {
     name: ClientId,
     credentials: Option<Credentials>,
     from: Mailbox,
+    signature: String,
 }
 
 impl fmt::Debug for Smtp {
@@ -62,12 +66,14 @@ impl fmt::Debug for Smtp {
 }
 
 impl Smtp {
-    /// A server of the configuration, with the password that its file held.
+    /// A server of the configuration, with the password that its file held. Letters are signed by the provider, and say where to
+    /// ask.
     ///
     /// # Errors
     /// When TLS cannot be set up.
-    pub fn new(mail: &Mail, password: Option<&Secret>) -> Result<Self, smtp::Error> {
-        let from: Mailbox = mail.from.0.clone();
+    pub fn new(mail: &Mail, brand: &Brand, password: Option<&Secret>) -> Result<Self, smtp::Error> {
+        let Mailbox { name, email } = mail.from.0.clone();
+        let from = Mailbox::new(name.or_else(|| Some(brand.name.clone())), email);
         let host = mail.server.host().to_owned();
         let signing_in = mail.user.as_ref().zip(password);
         Ok(Self {
@@ -79,6 +85,7 @@ impl Smtp {
             credentials: signing_in
                 .map(|(user, password)| Credentials::new(user.clone(), password.reveal().to_owned())),
             from,
+            signature: signature(brand),
         })
     }
 
@@ -127,9 +134,15 @@ impl Smtp {
             // The same however often it is sent.
             .message_id(Some(format!("<{}@{}>", letter.id, self.from.email.domain())))
             .header(ContentType::TEXT_PLAIN)
-            .body(letter.letter.body.clone())
+            .body(format!("{}{}", letter.letter.body, self.signature))
             .map_err(|why| why.to_string())
     }
+}
+
+/// After the line that mail programs know a signature by (RFC 3676, 4.3).
+fn signature(Brand { name, support, .. }: &Brand) -> String {
+    let support = support.iter().map(|support| format!("{support}\n"));
+    format!("\n-- \n{name}\n{}", support.collect::<String>())
 }
 
 impl Courier for Smtp {

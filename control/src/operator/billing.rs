@@ -19,7 +19,7 @@ use crate::{
     service::{
         announce_price::{self, PriceError, announce_price, fix_price, release_price},
         lock_server::{LockError, lock_server},
-        resume_scheduler::{ResumeError, resume_scheduler},
+        resume_scheduler::{Compared, ResumeError, resume_scheduler},
     },
     store::StoreError,
 };
@@ -47,16 +47,22 @@ pub async fn scheduler(State(app): State<App>) -> Result<Answer<Scheduler>, ApiE
 
 /// `POST /scheduler/resume`
 pub async fn resume(State(app): State<App>, Json(asked): Json<ResumeScheduler>) -> Result<Answer<Scheduler>, ApiError> {
-    let shown = app.clock.shown();
-    let from = app.store.write(move |tx| resume_scheduler(tx, asked.ledger_was_ahead, shown)).await?;
+    let mut faults = Faults::default();
+    let said = asked.it_is.as_deref().map(str::parse::<Time>).transpose();
+    let Some(said) = faults.parsed(Code::ValidationFailed, "it_is", said) else { return Err(faults.refusal()) };
+    let turn = app.clock.turn().await;
+    let compared = Compared { shown: app.clock.shown(), counted: app.now(), said };
+    let from = app.store.write(move |tx| resume_scheduler(tx, compared)).await?;
     app.clock.believe(from);
+    drop(turn);
     scheduler(State(app)).await
 }
 
 impl From<ResumeError> for ApiError {
     fn from(error: ResumeError) -> Self {
         match error {
-            ResumeError::LedgerAhead { .. } => Self::new(Code::Conflict, error.to_string()),
+            ResumeError::Contradicted { .. } => Self::new(Code::Conflict, error.to_string()),
+            ResumeError::NotThatTime { .. } => Self::field(Code::ValidationFailed, "it_is", error.to_string()),
             ResumeError::Store(error) => error.into(),
         }
     }
@@ -121,6 +127,8 @@ pub async fn announce(State(app): State<App>, Json(asked): Json<AnnouncePrice>) 
     let (Some(price), Some(effective_at), Some(package), Some(pool)) = (price, effective_at, package, pool) else {
         return Err(faults.refusal());
     };
+    // Who is told that it is in 30 days is not to find that some of them are gone.
+    app.clock.measured()?;
     let now = app.now();
     let has_mail = app.settings.billing.has_mail;
     let new = |(server, ip)| announce_price::AnnouncePrice { server, ip, price, effective_at, has_mail };

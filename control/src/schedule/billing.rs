@@ -10,7 +10,7 @@ use csp_shared::id::{HostId, ServerId};
 
 use super::{EVERY, lost_hosts};
 use crate::{
-    clock::{Clock as _, SteadyClock},
+    clock::SteadyClock,
     domain::{billing::rules::Rules, time::Time},
     entropy::Entropy,
     service::{
@@ -35,8 +35,7 @@ pub struct Looked {
     pub stopped: Option<i64>,
 }
 
-/// Looks once at every service that is due. One that cannot be billed does not hold up the others. `doubt`: the clock jumped by
-/// so many seconds.
+/// Looks once at every service that is due. One that cannot be billed does not hold up the others.
 ///
 /// # Errors
 /// When the store cannot be read or cannot keep the clock; the next look tries again.
@@ -44,15 +43,17 @@ pub async fn look(
     store: &Store,
     entropy: &dyn Entropy,
     rules: &Rules,
-    doubt: Option<i64>,
-    now: Time,
+    clock: &SteadyClock,
 ) -> Result<Looked, StoreError> {
+    let _turn = clock.turn().await;
+    let look = clock.look();
+    let now = look.now;
     let known = store.read(|read| read.scheduler_get()).await?;
-    let clock = match without_a_word(&known, doubt, now) {
+    let clockwork = match without_a_word(&known, look) {
         Some(found) => found,
-        None => store.write(move |tx| watch_clock(tx, doubt, now)).await?,
+        None => store.write(move |tx| watch_clock(tx, look)).await?,
     };
-    if let Clockwork::Stopped(by) = clock {
+    if let Clockwork::Stopped(by) = clockwork {
         return Ok(Looked { stopped: Some(by), ..Looked::default() });
     }
     // Before anything is renewed: nobody pays for a server that is gone.
@@ -97,8 +98,7 @@ pub async fn run(
     let bell = store.billing_bell();
     let mut stopped_looks = 0;
     loop {
-        let (now, doubt) = (clock.now(), clock.doubt());
-        match look(&store, &*entropy, &rules, doubt, now).await {
+        match look(&store, &*entropy, &rules, &clock).await {
             Ok(Looked { hosts, stopped }) => {
                 hosts.into_iter().for_each(&wake);
                 stopped_looks = tell(stopped, stopped_looks, &show);

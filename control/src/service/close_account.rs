@@ -3,13 +3,13 @@
 use csp_shared::id::{AccountId, PersonId};
 
 use super::{
-    check_factor::{CodeEnd, check_factor},
+    check_factor::{Checker, CodeEnd, check_factor},
     write_to_person::write_to_person,
 };
 use crate::{
     domain::{
         draw::Draw, email::Email, money::Cents, person::PasswordHash, person_letter::account_closed, time::Time,
-        totp::SecondFactor, vault::Vault,
+        totp::SecondFactor,
     },
     store::{StoreError, Tx},
 };
@@ -52,7 +52,7 @@ pub struct CloseAccount {
 /// When it still has something, or whoever asks has not proved enough.
 pub fn close_account(
     tx: &mut Tx<'_>,
-    vault: &Vault,
+    checker: &Checker,
     wanted: &CloseAccount,
     draw: Draw,
     now: Time,
@@ -66,7 +66,7 @@ pub fn close_account(
     }
     if let Some(factor) = tx.second_factor_get(person.id)?.filter(|factor| factor.confirmed_at.is_some()) {
         let code = wanted.code.as_ref().ok_or(CloseError::NoCode)?;
-        match check_factor(tx, vault, &person, &factor, code, &mut draw, now)? {
+        match check_factor(tx, checker, &person, &factor, code, &mut draw, now)? {
             CodeEnd::Done(()) => {}
             refused => return Ok(refused),
         }

@@ -5,11 +5,11 @@ use std::net::IpAddr;
 use csp_shared::secret::Secret;
 
 use super::{
-    check_factor::{CodeEnd, check_factor},
+    check_factor::{Checker, CodeEnd, check_factor},
     sign_in::{Browser, keep_browser},
 };
 use crate::{
-    domain::{draw::Draw, time::Time, token, totp::SecondFactor, vault::Vault},
+    domain::{draw::Draw, time::Time, token, totp::SecondFactor},
     store::{StoreError, Tx},
 };
 
@@ -45,7 +45,7 @@ pub enum SecondStepEnd {
 /// When the store cannot keep it.
 pub fn finish_sign_in(
     tx: &mut Tx<'_>,
-    vault: &Vault,
+    checker: &Checker,
     step: &SecondStep,
     draw: Draw,
     now: Time,
@@ -56,7 +56,7 @@ pub fn finish_sign_in(
     let (Some(person), Some(factor)) = (tx.person_get(person)?, tx.second_factor_get(person)?) else {
         return Ok(SecondStepEnd::Ended);
     };
-    match check_factor(tx, vault, &person, &factor, &step.given, &mut draw, now)? {
+    match check_factor(tx, checker, &person, &factor, &step.given, &mut draw, now)? {
         CodeEnd::Wrong => return Ok(SecondStepEnd::Wrong),
         CodeEnd::TooMany => return Ok(SecondStepEnd::TooMany),
         CodeEnd::Done(()) => tx.half_sign_in_end(hash)?,

@@ -6,7 +6,7 @@ use csp_shared::{
 };
 
 use super::{
-    check_factor::{CodeEnd, check_factor},
+    check_factor::{Checker, CodeEnd, check_factor},
     write_to_person::write_to_person,
 };
 use crate::{
@@ -88,7 +88,7 @@ pub fn set_up_factor(
 /// When nothing is set up, or it is on.
 pub fn confirm_factor(
     tx: &mut Tx<'_>,
-    vault: &Vault,
+    checker: &Checker,
     (id, browser): (PersonId, SignInId),
     code: &SecondFactor,
     draw: Draw,
@@ -101,7 +101,7 @@ pub fn confirm_factor(
     if is_on(&factor) {
         return Err(SecondFactorError::On);
     }
-    check_factor(tx, vault, &person, &factor, code, &mut draw, now)?.then(|()| {
+    check_factor(tx, checker, &person, &factor, code, &mut draw, now)?.then(|()| {
         tx.second_factor_confirm(id, now)?;
         tx.sign_in_end_all(id, Some(browser))?;
         let codes = new_codes(tx, id, &mut draw)?;
@@ -113,7 +113,7 @@ pub fn confirm_factor(
 /// Who gave their password and a code, where one is asked for.
 fn proved_by_code(
     tx: &mut Tx<'_>,
-    vault: &Vault,
+    checker: &Checker,
     who: Proved<'_>,
     code: &SecondFactor,
     draw: &mut Draw,
@@ -121,7 +121,7 @@ fn proved_by_code(
 ) -> Result<CodeEnd<Person>, SecondFactorError> {
     let person = proved(tx, who)?;
     let factor = tx.second_factor_get(person.id)?.filter(is_on).ok_or(SecondFactorError::Off)?;
-    check_factor(tx, vault, &person, &factor, code, draw, now)?.then(|()| Ok(person))
+    check_factor(tx, checker, &person, &factor, code, draw, now)?.then(|()| Ok(person))
 }
 
 fn new_codes(tx: &mut Tx<'_>, person: PersonId, draw: &mut Draw) -> Result<Vec<Secret>, StoreError> {
@@ -137,14 +137,14 @@ fn new_codes(tx: &mut Tx<'_>, person: PersonId, draw: &mut Draw) -> Result<Vec<S
 /// When no code is asked for.
 pub fn renew_recovery_codes(
     tx: &mut Tx<'_>,
-    vault: &Vault,
+    checker: &Checker,
     who: Proved<'_>,
     code: &SecondFactor,
     draw: Draw,
     now: Time,
 ) -> Result<CodeEnd<Vec<Secret>>, SecondFactorError> {
     let mut draw = draw;
-    proved_by_code(tx, vault, who, code, &mut draw, now)?.then(|person| Ok(new_codes(tx, person.id, &mut draw)?))
+    proved_by_code(tx, checker, who, code, &mut draw, now)?.then(|person| Ok(new_codes(tx, person.id, &mut draw)?))
 }
 
 /// Turns it off, for password and code.
@@ -153,14 +153,14 @@ pub fn renew_recovery_codes(
 /// When it is off.
 pub fn turn_off_factor(
     tx: &mut Tx<'_>,
-    vault: &Vault,
+    checker: &Checker,
     who: Proved<'_>,
     code: &SecondFactor,
     draw: Draw,
     now: Time,
 ) -> Result<CodeEnd<()>, SecondFactorError> {
     let mut draw = draw;
-    proved_by_code(tx, vault, who, code, &mut draw, now)?.then(|person| {
+    proved_by_code(tx, checker, who, code, &mut draw, now)?.then(|person| {
         tx.second_factor_delete(person.id)?;
         write_to_person(tx, &person.email, &second_factor_off(false), &mut draw, now)?;
         Ok(())

@@ -24,12 +24,23 @@ fn side(account: Option<AccountId>, book: Option<String>) -> Side {
     }
 }
 
-pub(super) const ENTRIES: &str = "SELECT t.id, t.uuid, f.uuid, t.from_book, g.uuid, t.to_book, t.amount_cents, t.cause, t.cause_key, \
-     s.uuid, o.uuid, t.balance_after_cents, t.created_at, t.description, s.hostname, k.cause_key, m.transfer_id IS NOT NULL, \
-     (SELECT min(resumed_at) FROM ledger_marks WHERE transfer_id >= t.id) FROM transfers t \
+/// Before when a transfer was posted, whatever its own time says, as far as a mark tells.
+macro_rules! posted_before {
+    ($transfer:literal) => {
+        concat!("(SELECT min(resumed_at) FROM ledger_marks WHERE transfer_id >= ", $transfer, ")")
+    };
+}
+pub(super) use posted_before;
+
+pub(super) const ENTRIES: &str = concat!(
+    "SELECT t.id, t.uuid, f.uuid, t.from_book, g.uuid, t.to_book, t.amount_cents, t.cause, t.cause_key, s.uuid, o.uuid, \
+     t.balance_after_cents, t.created_at, t.description, s.hostname, k.cause_key, m.transfer_id IS NOT NULL, ",
+    posted_before!("t.id"),
+    " FROM transfers t \
      LEFT JOIN told_causes k ON k.transfer_id = t.id LEFT JOIN ledger_marks m ON m.transfer_id = t.id \
      LEFT JOIN accounts f ON f.id = t.from_account_id LEFT JOIN accounts g ON g.id = t.to_account_id \
-     LEFT JOIN servers s ON s.id = t.server_id LEFT JOIN accounts o ON o.id = s.account_id";
+     LEFT JOIN servers s ON s.id = t.server_id LEFT JOIN accounts o ON o.id = s.account_id"
+);
 
 pub(super) fn entry(r: &Row<'_>) -> Result<(LedgerPlace, Entry), StoreError> {
     let server: Option<ServerId> = row::parsed_maybe(r, 9)?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use csp_shared::id::{LeaseId, ServerId};
 
-use super::{Read, StoreError, row};
+use super::{Read, StoreError, ledger::posted_before, row};
 use crate::domain::ledger::verify::{LineRow, PeriodRow, Posting, PromoRow, ServiceRows};
 
 /// A place among the services.
@@ -56,12 +56,15 @@ impl Read<'_> {
         last: ServicePlace,
         services: &mut Services,
     ) -> Result<(), StoreError> {
-        let sql = "SELECT p.server_id, p.ordinal, p.starts_at, p.ends_at, l.thing, l.list_cents, l.net_cents, \
+        let sql = concat!(
+            "SELECT p.server_id, p.ordinal, p.starts_at, p.ends_at, l.thing, l.list_cents, l.net_cents, \
                    l.credited_cents, t.uuid, e.uuid, l.price_cents, l.net_price_cents, l.kept_cents, l.from_at, l.ended_at, \
-                   l.created_at, x.uuid, l.id, e.created_at, \
-                   (SELECT min(resumed_at) FROM ledger_marks WHERE transfer_id >= l.transfer_id) FROM periods p LEFT JOIN paid_lines l ON l.period_id = p.id \
+                   l.created_at, x.uuid, l.id, e.created_at, ",
+            posted_before!("l.transfer_id"),
+            " FROM periods p LEFT JOIN paid_lines l ON l.period_id = p.id \
                    LEFT JOIN transfers t ON t.id = l.transfer_id LEFT JOIN leases e ON e.id = l.lease_id \
-                   LEFT JOIN actions x ON x.id = l.action_id WHERE p.server_id > ?1 AND p.server_id <= ?2 ORDER BY p.server_id, p.ordinal, l.id";
+                   LEFT JOIN actions x ON x.id = l.action_id WHERE p.server_id > ?1 AND p.server_id <= ?2 ORDER BY p.server_id, p.ordinal, l.id"
+        );
         let rows = self.many(sql, (after.0, last.0), |r| {
             let span = row::time_maybe(r, 2)?.zip(row::time_maybe(r, 3)?);
             let at = row::time_maybe(r, 15)?;

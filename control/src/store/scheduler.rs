@@ -32,7 +32,29 @@ impl Read<'_> {
     }
 }
 
+impl Read<'_> {
+    /// How many transfers since the last mark are of a later time.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn transfers_after(&self, time: Time) -> Result<u64, StoreError> {
+        let sql = "SELECT count(*) FROM transfers WHERE created_at > ?1 \
+                   AND id > (SELECT coalesce(max(transfer_id), 0) FROM ledger_marks)";
+        self.one(sql, [time.0], |r| row::number(r, 0))
+    }
+}
+
 impl Tx<'_> {
+    /// Moves what waits for a time by so many seconds: answers that are kept, and the deadlines of what is under way.
+    ///
+    /// # Errors
+    /// When the store cannot keep it.
+    pub fn waits_move(&mut self, seconds: i64) -> Result<(), StoreError> {
+        self.run("UPDATE idempotency_keys SET created_at = created_at + ?1", [seconds])?;
+        let sql = "UPDATE actions SET deadline_at = deadline_at + ?1 WHERE status IN ('queued', 'running') AND deadline_at > 0";
+        self.run(sql, [seconds]).map(drop)
+    }
+
     /// Notes the time. It never goes back.
     ///
     /// # Errors

@@ -5,7 +5,6 @@ use csp_control::{
         billing::{destroy::DestroyCredit, rules::Rules},
         time::DAY,
     },
-    schedule,
     service::renew_service::{RenewalDue, up_to_date},
     store::Tx,
 };
@@ -16,6 +15,8 @@ use csp_shared::{
 };
 use csp_tests::test_control::{Reply, TestControl, TestCustomer, TestHost};
 use serde_json::{Value, json};
+
+mod clock;
 
 const HOUR: i64 = 3600;
 
@@ -378,119 +379,6 @@ async fn a_discount_of_the_first_period_ends_with_it_and_a_recurring_one_does_no
     world.days(31).await;
     assert_eq!(world.balance().await, json!(56.73), "6.95 and 12.95 again");
     assert_eq!(world.told(second, "renewal").await["discount"], json!(2.0));
-    world.verified().await;
-}
-
-#[tokio::test]
-async fn a_clock_that_jumps_stops_everything_until_an_operator_says_otherwise() {
-    let world = World::at("2026-06-10 12:00:00", "100.00").await;
-    let server = world.server("web1", None).await;
-    world.control.bill().await;
-    let before = world.control.books().await;
-    world.control.clock.jump(365 * DAY);
-    assert_eq!(world.control.bill().await.stopped, Some(365 * DAY));
-    assert_eq!(world.control.bill().await.stopped, Some(365 * DAY), "also at the next look");
-    world.control.clock.advance(25 * DAY);
-    assert_eq!(world.control.bill().await.stopped, Some(365 * DAY), "and when something is due");
-    assert_eq!(world.control.books().await, before);
-    let status = world.control.operator("GET", "/scheduler").send().await;
-    let status = |field: &str| status.data()[field].clone();
-    assert_eq!(
-        (status("state"), status("jumped_seconds"), status("due")),
-        (json!("stopped"), json!(365 * DAY), json!(1))
-    );
-    assert_eq!((status("now"), status("clock_shows")), (json!("2026-07-05 12:00:00"), json!("2027-07-05 12:00:00")));
-    let extended = world.post(server, "extend", json!({})).await;
-    assert_eq!(extended.data()["charged"], json!(6.95), "nothing renews beside what was asked");
-    assert_eq!(extended.data()["billing_date"], "2026-08-10 12:00:00");
-    // The clock is put right.
-    world.control.clock.jump(-365 * DAY);
-    assert!(world.control.bill().await.stopped.is_some(), "a person has to look");
-    let resumed = world.operate("/scheduler/resume", json!({})).await;
-    assert_eq!(resumed.data()["state"], "running");
-    assert_eq!(world.control.bill().await.stopped, None);
-    world.control.clock.jump(-601);
-    assert_eq!(world.control.bill().await.stopped, Some(-601), "back is a jump, too");
-    world.verified().await;
-}
-
-/// Each in a control plane of its own: what is asked for right after a jump costs and gives back what it would have without.
-#[tokio::test]
-async fn whatever_the_clock_shows_requests_are_priced_by_the_time_that_passed() {
-    let mut outcomes = Vec::new();
-    for jump in [0, -1, -599, -601, -11 * DAY, -400 * DAY, 2 * DAY, 71 * HOUR, 20 * DAY, 365 * DAY] {
-        let world = World::with("100.00", |rules| rules.destroy_credit = DestroyCredit::Prorata).await;
-        let (kept, gone) = (world.server("web1", None).await, world.server("web2", None).await);
-        world.days(10).await;
-        let once = json!({});
-        let extend = |key: &'static str| {
-            let path = format!("/servers/{kept}/extend");
-            world.control.api("POST", &path).by(&world.ada).header("idempotency-key", key).json(&once).send()
-        };
-        let first = extend("once").await;
-        world.control.clock.jump(jump);
-        let looked = async || {
-            let app = &world.control.app;
-            schedule::tick(&app.store, &*app.entropy, &app.key_uses, app.now()).await.unwrap();
-            world.control.bill().await;
-        };
-        looked().await;
-        assert_eq!(extend("once").await.text, first.text, "{jump}: the same request once more");
-        world.host.alive().await;
-        let larger = world.post(kept, "change-package", json!({"package_slug": "edge"})).await;
-        assert_eq!(larger.status, 200, "{jump}: {}", larger.text);
-        world.host.obey().await;
-        looked().await;
-        let ordered = world.control.order(&world.ada, "starter", "web3").await;
-        looked().await;
-        world.host.obey().await;
-        let destroyed = world.post(gone, "destroy", json!({})).await;
-        assert_eq!(destroyed.status, 200, "{jump}: {}", destroyed.text);
-        world.host.obey().await;
-        let until = async |server| {
-            let shown = world.control.api("GET", &format!("/servers/{server}")).by(&world.ada).send().await;
-            shown.data()["billing_date"].as_str().unwrap_or_else(|| panic!("{jump}: {}", shown.text))[..10].to_owned()
-        };
-        outcomes.push((jump, world.balance().await, until(kept).await, until(ordered).await));
-        world.verified().await;
-        // The clock is put right, and everything goes on.
-        world.control.clock.jump(-jump);
-        world.operate("/scheduler/resume", json!({})).await;
-        world.days(2).await;
-        world.verified().await;
-    }
-    let (_, balance, kept, ordered) = outcomes[0].clone();
-    assert_eq!((kept.as_str(), ordered.as_str()), ("2026-08-10", "2026-07-20"));
-    let differs = |(_, other, kept_until, ordered_until): &&(i64, Value, String, String)| {
-        (other, kept_until, ordered_until) != (&balance, &kept, &ordered)
-    };
-    assert_eq!(outcomes.iter().find(differs), None);
-}
-
-/// Here an operator believed the wrong clock first.
-#[tokio::test]
-async fn what_was_paid_by_a_clock_a_year_ahead_is_given_back_like_anything_else_once_that_was_put_right() {
-    let world = World::with("200.00", |rules| rules.destroy_credit = DestroyCredit::Prorata).await;
-    let (kept, gone) = (world.server("web1", None).await, world.server("web2", None).await);
-    world.days(10).await;
-    world.control.clock.jump(40 * DAY);
-    world.control.bill().await;
-    world.operate("/scheduler/resume", json!({})).await;
-    world.control.bill().await;
-    for server in [kept, gone] {
-        assert_eq!(world.post(server, "extend", json!({"months": 2})).await.status, 200);
-    }
-    world.verified().await;
-    world.control.clock.jump(-40 * DAY);
-    world.control.bill().await;
-    world.operate("/scheduler/resume", json!({"ledger_was_ahead": true})).await;
-    world.control.clock.advance(HOUR);
-    world.host.alive().await;
-    assert_eq!(world.post(kept, "change-package", json!({"package_slug": "edge"})).await.status, 200);
-    assert_eq!(world.post(gone, "destroy", json!({})).await.status, 200);
-    world.host.obey().await;
-    world.verified().await;
-    world.days(5).await;
     world.verified().await;
 }
 

@@ -330,8 +330,8 @@ impl Control {
 
     pub async fn tick(&self) {
         schedule::tick(&self.store, &*self.entropy, &self.doors.app.key_uses, self.now()).await.unwrap();
-        let (rules, doubt) = (&self.doors.app.settings.billing, self.doors.app.clock.doubt());
-        schedule::billing::look(&self.store, &*self.entropy, rules, doubt, self.now()).await.unwrap();
+        let Settings { billing, .. } = &*self.doors.app.settings;
+        schedule::billing::look(&self.store, &*self.entropy, billing, &self.doors.app.clock).await.unwrap();
         send_due(&self.store, &Busy(&self.letters), &*self.clock, &*self.entropy).await.unwrap();
     }
 }

@@ -24,12 +24,15 @@ use std::sync::{Arc, OnceLock};
 
 use axum::{
     Router,
-    http::{HeaderName, HeaderValue, header},
+    http::{HeaderValue, header},
     response::{IntoResponse, Redirect, Response},
     routing::get,
 };
 
-use super::state::App;
+use super::{
+    guards::{NO_REFERRER, guards},
+    state::App,
+};
 use crate::config::PublicUrl;
 
 /// Where the pages are.
@@ -77,13 +80,9 @@ fn page(text: &str) -> Response {
 }
 
 fn file(kind: &'static str, text: String) -> Response {
-    let headers: [(HeaderName, HeaderValue); 6] = [
+    let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
         (header::CACHE_CONTROL, HeaderValue::from_static(CACHE)),
-        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
-        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-        (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
-        (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
     ];
-    (headers, text).into_response()
+    (headers, guards(HeaderValue::from_static(POLICY), NO_REFERRER), text).into_response()
 }

@@ -1,7 +1,7 @@
 //! What every answer of the page sends along, and the page that tells nothing: of a link that opens nothing.
 
 use axum::{
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use maud::Markup;
@@ -10,6 +10,7 @@ use super::view;
 use crate::api::{
     edge::Rendered,
     error::{ApiError, Code},
+    guards::{NO_REFERRER, UNLISTED, guards},
     state::App,
     throttle::Client,
 };
@@ -37,25 +38,19 @@ pub enum Referrer {
 }
 
 impl Referrer {
-    fn as_str(self) -> &'static str {
+    fn value(self) -> HeaderValue {
         match self {
-            Self::Nobody => "no-referrer",
-            Self::Ourselves => "same-origin",
+            Self::Nobody => NO_REFERRER,
+            Self::Ourselves => HeaderValue::from_static("same-origin"),
         }
     }
 }
 
 /// Any answer, with what all of them send along.
 pub fn guarded(answer: impl IntoResponse, referrer: Referrer) -> Response {
-    let headers: [(HeaderName, HeaderValue); 6] = [
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
-        (header::REFERRER_POLICY, HeaderValue::from_static(referrer.as_str())),
-        (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
-        (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
-        (HeaderName::from_static("x-robots-tag"), HeaderValue::from_static("noindex, nofollow")),
-    ];
-    let mut response = (headers, answer).into_response();
+    let guards = guards(HeaderValue::from_static(POLICY), referrer.value());
+    let no_store = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let mut response = ([no_store, UNLISTED], guards, answer).into_response();
     response.extensions_mut().insert(Rendered);
     response
 }

@@ -1,5 +1,5 @@
-//! `POST /manage/console`: leads to the console's page, with a ticket that ends with the browser's session; and `POST /manage/ticket`, by
-//! which that page comes back after a break.
+//! `POST /manage/console`: leads to the console's page, with a ticket that ends with the browser's session; and
+//! `POST /manage/ticket`, by which that page comes back after a break.
 //!
 //! The page is told the word of our forms, so that it comes back to the server that it showed: in a browser that has opened
 //! another link since, the cookie is that one's, and the word does not fit.

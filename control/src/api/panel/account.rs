@@ -100,11 +100,11 @@ pub async fn close(
     faults.into_result()?;
     let account = account(&signed_in)?;
     check(&app, &signed_in, &current).await?;
-    let (vault, draw, now) = (app.settings.vault.clone(), app.draw(), app.now());
+    let (checker, draw, now) = (app.checker(), app.draw(), app.now());
     let forget_at = now.plus(app.settings.billing.books_kept);
     let (person, password) = (signed_in.person.id, signed_in.person.password);
     let wanted = CloseAccount { person, password, account, code, forget_at };
-    done(app.store.write(move |tx| close_account(tx, &vault, &wanted, draw.clone(), now)).await?)?;
+    done(app.store.write(move |tx| close_account(tx, &checker, &wanted, draw.clone(), now)).await?)?;
     let mut response = Answer::message("Your account is closed.").into_response();
     COOKIE.forget(&mut response, &app.settings.public_url);
     Ok(response)

@@ -98,9 +98,9 @@ pub async fn confirm(
     let mut faults = Faults::beginning_with(&body.value.unknown);
     let Some(code) = faults.required("code", body.value.code) else { return Err(faults.refusal()) };
     faults.into_result()?;
-    let (vault, code, draw, now) = (app.settings.vault.clone(), SecondFactor::parse(&code), app.draw(), app.now());
+    let (checker, code, draw, now) = (app.checker(), SecondFactor::parse(&code), app.draw(), app.now());
     let who = (person.id, browser.id);
-    let end = app.store.write(move |tx| confirm_factor(tx, &vault, who, &code, draw.clone(), now)).await?;
+    let end = app.store.write(move |tx| confirm_factor(tx, &checker, who, &code, draw.clone(), now)).await?;
     let recovery_codes = done(end)?;
     let words = "From now on a code is asked for when you sign in. Your other browsers are signed out.";
     Ok(Answer::data(RecoveryCodes { recovery_codes }).with_message(words))
@@ -137,10 +137,10 @@ pub async fn recovery_codes(
     body: JsonBody<BothBody>,
 ) -> Result<Answer<RecoveryCodes>, ApiError> {
     let code = body.value.read(&app, &signed_in).await?;
-    let (vault, draw, now) = (app.settings.vault.clone(), app.draw(), app.now());
+    let (checker, draw, now) = (app.checker(), app.draw(), app.now());
     let (id, password) = (signed_in.person.id, signed_in.person.password);
     let renewed =
-        app.store.write(move |tx| renew_recovery_codes(tx, &vault, (id, &password), &code, draw.clone(), now));
+        app.store.write(move |tx| renew_recovery_codes(tx, &checker, (id, &password), &code, draw.clone(), now));
     let recovery_codes = done(renewed.await?)?;
     Ok(Answer::data(RecoveryCodes { recovery_codes }))
 }
@@ -152,9 +152,9 @@ pub async fn turn_off(
     body: JsonBody<BothBody>,
 ) -> Result<Answer<()>, ApiError> {
     let code = body.value.read(&app, &signed_in).await?;
-    let (vault, draw, now) = (app.settings.vault.clone(), app.draw(), app.now());
+    let (checker, draw, now) = (app.checker(), app.draw(), app.now());
     let (id, password) = (signed_in.person.id, signed_in.person.password);
-    let ended = app.store.write(move |tx| turn_off_factor(tx, &vault, (id, &password), &code, draw.clone(), now));
+    let ended = app.store.write(move |tx| turn_off_factor(tx, &checker, (id, &password), &code, draw.clone(), now));
     done(ended.await?)?;
     Ok(Answer::message("No code is asked for any more when you sign in."))
 }

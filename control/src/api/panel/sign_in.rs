@@ -141,8 +141,9 @@ pub async fn code(State(app): State<App>, parts: Parts, body: JsonBody<CodeBody>
     faults.into_result()?;
     let step =
         SecondStep { token, given: SecondFactor::parse(&given), from: client.address, user_agent: user_agent(&parts) };
-    let (vault, draw, now) = (app.settings.vault.clone(), app.draw(), app.now());
-    let end = app.store.write::<_, StoreError>(move |tx| finish_sign_in(tx, &vault, &step, draw.clone(), now)).await?;
+    let (checker, draw, now) = (app.checker(), app.draw(), app.now());
+    let end =
+        app.store.write::<_, StoreError>(move |tx| finish_sign_in(tx, &checker, &step, draw.clone(), now)).await?;
     match end {
         SecondStepEnd::SignedIn(session) => Ok(inside(&app, &session)),
         SecondStepEnd::Wrong => Err(wrong_code()),

@@ -43,7 +43,9 @@ pub async fn destroy(
     let once = Once::new(&app, &key, &customer, &body);
     body.value.parse()?;
     let (draw, now, policy) = (app.draw(), app.now(), app.settings.billing.destroy_credit);
+    let measured = app.clock.measured();
     once.run(&app, move |tx| {
+        measured?;
         let destroying = destroy_server(tx, customer.account, server, policy, draw.clone(), now)?;
         let answer = Queued::message(tx, customer.account, Some(destroying.action), "Destroy has been queued.")?;
         Ok(Effect { answer, wake: Some(destroying.host) })

@@ -24,6 +24,7 @@ use super::{
     envelope::{Answer, List, Money},
     error::{ApiError, Code},
     field::{Faults, Field, Unknown, inert},
+    guards::{LOADS_NOTHING, NO_REFERRER, guards},
     page::{Listed, NoFilters},
     query::Query,
     state::App,
@@ -201,11 +202,8 @@ impl IntoResponse for Formatted {
             }
             Format::Html => {
                 let mut response = typed("text/html; charset=utf-8", page::html(&account, &statement));
-                let headers = response.headers_mut();
-                if let Ok(policy) = HeaderValue::from_str(&page::policy()) {
-                    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
-                }
-                headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+                let policy = HeaderValue::from_str(&page::policy()).unwrap_or(LOADS_NOTHING);
+                response.headers_mut().extend(guards(policy, NO_REFERRER));
                 response
             }
         }

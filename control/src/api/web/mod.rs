@@ -7,13 +7,14 @@
 use axum::{
     Router,
     extract::Path,
-    http::{HeaderMap, HeaderName, HeaderValue, header},
+    http::{HeaderMap, HeaderValue, header},
     response::{IntoResponse as _, Response},
     routing::get,
 };
 
 use super::{
     error::{ApiError, Code},
+    guards::{NO_REFERRER, UNLISTED, guards},
     state::App,
 };
 
@@ -64,15 +65,9 @@ pub fn routes() -> Router<App> {
 /// A page, the same for everybody: nothing of anybody is in it.
 pub fn page(page: Page, headers: &HeaderMap) -> Response {
     let Some(mut response) = file(page.file(), headers) else { return missing() };
-    let guards: [(HeaderName, HeaderValue); 6] = [
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(page.policy())),
-        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-        (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
-        (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
-        (HeaderName::from_static("x-robots-tag"), HeaderValue::from_static("noindex, nofollow")),
-    ];
-    response.headers_mut().extend(guards);
+    let no_store = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().extend(guards(HeaderValue::from_static(page.policy()), NO_REFERRER));
+    response.headers_mut().extend([no_store, UNLISTED]);
     response
 }
 

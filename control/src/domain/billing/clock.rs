@@ -37,10 +37,26 @@ pub fn look(seen: Option<Time>, ledger: Option<Time>, now: Time, bound: i64) -> 
     }
 }
 
-/// Whether the ledger is so far ahead of the clock that one of them is wrong, and only a person can say which.
+/// What is `known` is so far ahead of the clock that one of them is wrong, and only a person can say which.
 #[must_use]
-pub fn is_far_ahead(ledger: Option<Time>, now: Time) -> bool {
-    ledger.is_some_and(|at| at > now.plus(BACK_SECONDS_MAX))
+pub fn is_far_ahead(known: Option<Time>, now: Time) -> bool {
+    known.is_some_and(|at| at > now.plus(BACK_SECONDS_MAX))
+}
+
+/// From where a program goes on that begins: the last time that was noted, or that of the ledger's newest transfer where
+/// that was posted right after. One that is far ahead is of a clock that was wrong.
+#[must_use]
+pub fn known(noted: Option<Time>, ledger: Option<Time>) -> Option<Time> {
+    match noted {
+        Some(noted) if is_far_ahead(ledger, noted) => Some(noted),
+        _ => noted.max(ledger),
+    }
+}
+
+/// Two times that are so near that a clock may show one for the other.
+#[must_use]
+pub fn is_near(one: Time, other: Time) -> bool {
+    one.0.abs_diff(other.0) <= BACK_SECONDS_MAX.unsigned_abs()
 }
 
 /// A clock, and what was counted beside it.
@@ -61,6 +77,25 @@ pub struct Steady {
     last: Reading,
     /// By how many seconds the clock had jumped, where it is not believed.
     doubt: Option<i64>,
+    /// Whether somebody counted the time before it began.
+    measured: Result<(), Unmeasured>,
+}
+
+/// Time passed that nobody counted, as in a long downtime, and no operator looked at the clock since: what is priced by the second
+/// waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "what it would cost cannot be said before the provider has looked at a clock; nothing was changed, try again later"
+)]
+pub struct Unmeasured;
+
+/// What time it is, and whether that can be believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// What time it is.
+    pub now: Time,
+    /// By how many seconds the clock had jumped, where it is not believed.
+    pub doubt: Option<i64>,
 }
 
 impl Steady {
@@ -69,24 +104,27 @@ impl Steady {
     #[must_use]
     pub fn believing(known: Option<Time>, here: Reading) -> Self {
         let given = known.map_or(here.clock, |known| known.max(here.clock));
-        Self { first: here, last: Reading { clock: given, ..here }, doubt: None }
+        Self { first: here, last: Reading { clock: given, ..here }, doubt: None, measured: Ok(()) }
     }
 
-    /// Begins with a clock that jumped by so many seconds from what was `known`: that goes on.
+    /// Begins with a clock that jumped by so many seconds from what was `known`: that goes on. How much time passed between is
+    /// anybody's guess.
     #[must_use]
     pub fn doubting(known: Option<Time>, by: i64, here: Reading) -> Self {
         let given = Reading { clock: known.unwrap_or(here.clock), ..here };
-        Self { first: here, last: given, doubt: Some(by) }
+        Self { first: here, last: given, doubt: Some(by), measured: Err(Unmeasured) }
     }
 
-    /// By how many seconds the clock had jumped, where it is not believed.
-    #[must_use]
-    pub fn doubt(&self) -> Option<i64> {
-        self.doubt
+    /// Whether things can be priced by it.
+    ///
+    /// # Errors
+    /// When nobody counted the time before it began.
+    pub fn measured(&self) -> Result<(), Unmeasured> {
+        self.measured
     }
 
-    /// What time it is.
-    pub fn now(&mut self, here: Reading) -> Time {
+    /// What time it is, and whether that can be believed.
+    pub fn look(&mut self, here: Reading) -> Look {
         self.doubt = self.doubt.or_else(|| self.jump(here));
         if self.doubt.is_none() && here.uptime.saturating_sub(self.first.uptime) >= DAY {
             self.first = here;
@@ -94,7 +132,7 @@ impl Steady {
         let counted = self.last.clock.plus(here.uptime.saturating_sub(self.last.uptime).max(0));
         let now = if self.doubt.is_some() { counted } else { here.clock.max(self.last.clock) };
         self.last = Reading { clock: now, uptime: here.uptime.max(self.last.uptime) };
-        now
+        Look { now, doubt: self.doubt }
     }
 
     fn jump(&self, here: Reading) -> Option<i64> {
@@ -140,8 +178,8 @@ mod tests {
     /// What is given at each reading after the first, at second 0.
     fn given(readings: &[(i64, i64)]) -> (Vec<i64>, Option<i64>) {
         let mut steady = Steady::believing(None, at(0, 0));
-        let given = readings.iter().map(|(clock, uptime)| steady.now(at(*clock, *uptime)).0).collect();
-        (given, steady.doubt())
+        let given = readings.iter().map(|(clock, uptime)| steady.look(at(*clock, *uptime)).now.0).collect();
+        (given, steady.doubt)
     }
 
     #[test]
@@ -168,18 +206,36 @@ mod tests {
         let mut steady = Steady::believing(None, at(0, 0));
         for night in 1..2000 {
             let (held, uptime) = (night * 10 * MINUTE, night * DAY);
-            assert_eq!(steady.now(at(uptime + held, uptime)), Time(uptime + held));
+            let believed = Look { now: Time(uptime + held), doubt: None };
+            assert_eq!(steady.look(at(uptime + held, uptime)), believed);
         }
-        assert_eq!(steady.doubt(), None);
     }
 
     #[test]
     fn a_program_that_begins_goes_on_from_what_it_knew() {
         let mut behind = Steady::believing(Some(Time(300)), at(0, 7));
-        assert_eq!((behind.now(at(10, 17)), behind.now(at(301, 308))), (Time(300), Time(301)));
+        assert_eq!((behind.look(at(10, 17)).now, behind.look(at(301, 308)).now), (Time(300), Time(301)));
+        assert_eq!(behind.measured(), Ok(()));
         let mut ahead = Steady::doubting(Some(Time(300)), 9 * DAY, at(9 * DAY, 7));
-        assert_eq!((ahead.now(at(9 * DAY, 8)), ahead.now(at(9 * DAY + 60, 67))), (Time(301), Time(360)));
-        assert_eq!(ahead.doubt(), Some(9 * DAY));
+        let look = |now, doubt| Look { now: Time(now), doubt };
+        assert_eq!(ahead.look(at(9 * DAY, 8)), look(301, Some(9 * DAY)));
+        assert_eq!(ahead.look(at(9 * DAY + 60, 67)), look(360, Some(9 * DAY)));
+        assert_eq!(ahead.measured(), Err(Unmeasured));
+    }
+
+    #[test]
+    fn a_ledger_far_ahead_of_what_was_noted_carries_nothing_along() {
+        let table = [
+            (None, None, None),
+            (Some(7), None, Some(7)),
+            (None, Some(9), Some(9)),
+            (Some(7), Some(5), Some(7)),
+            (Some(7), Some(607), Some(607)),
+            (Some(7), Some(608), Some(7)),
+        ];
+        for (noted, ledger, want) in table {
+            assert_eq!(known(noted.map(Time), ledger.map(Time)), want.map(Time), "{noted:?} {ledger:?}");
+        }
     }
 
     proptest! {
@@ -192,7 +248,7 @@ mod tests {
             for (passes, jump, jumps) in steps {
                 uptime += passes;
                 off += if jumps { jump } else { jump % 30 };
-                let now = steady.now(at(uptime + off, uptime));
+                let now = steady.look(at(uptime + off, uptime)).now;
                 prop_assert!(now >= last && now.0 - uptime <= DRIFT_SECONDS_MAX * (1 + uptime / DAY));
                 last = now;
             }

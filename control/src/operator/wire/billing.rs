@@ -30,9 +30,9 @@ pub struct Scheduler {
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ResumeScheduler {
-    /// A newest transfer far ahead of the clock was posted by a clock that was wrong; without it that is refused.
+    /// What time it is by another clock, UTC. Wanted where the machine's clock, csp's count and the ledger contradict each other.
     #[serde(default)]
-    pub ledger_was_ahead: bool,
+    pub it_is: Option<String>,
 }
 
 /// `POST /servers/{uuid}/lock` and `/unlock`

@@ -6,7 +6,7 @@ mod server;
 use std::net::SocketAddr;
 
 use csp_control::{
-    config::mail::Mail,
+    config::{Brand, mail::Mail},
     domain::time::{DAY, Time},
     mail::{outbox::send_due, smtp::Smtp},
 };
@@ -24,7 +24,9 @@ struct Post {
 
 fn smtp(at: SocketAddr, tls: &str) -> Smtp {
     let section = json!({"server": at.to_string(), "tls": tls, "from": "Example Hosting <billing@example.com>"});
-    Smtp::new(&serde_json::from_value::<Mail>(section).unwrap(), None).unwrap()
+    let brand =
+        Brand { name: "Example Hosting".to_owned(), support: Some("help@example.com".to_owned()), ..Brand::default() };
+    Smtp::new(&serde_json::from_value::<Mail>(section).unwrap(), &brand, None).unwrap()
 }
 
 impl Post {
@@ -89,6 +91,10 @@ async fn reminders_are_letters_and_count_once_they_are_taken() {
     assert_eq!(header(letter, "Date"), ["Fri, 03 Jul 2026 12:00:00 +0000"]);
     assert_eq!(header(letter, "Message-ID").len(), 1);
     assert!(letter.contains("6.95 USD"), "{letter}");
+    assert!(
+        letter.trim_end().ends_with("\nExample Hosting\nhelp@example.com"),
+        "who writes, and where to ask: {letter}"
+    );
     post.days(7).await;
     assert_eq!(post.service(&web).await, Value::Null, "told, and deleted after the grace time");
     assert_eq!(server.taken().len(), 6);

@@ -1,5 +1,6 @@
 //! Codes of an authenticator beside the password.
 
+use csp_control::domain::time::DAY;
 use csp_tests::{authenticator::code, test_control::Reply};
 use serde_json::{Value, json};
 
@@ -51,6 +52,20 @@ impl World {
     async fn subjects(&self) -> Vec<String> {
         self.letters().await.iter().map(|(_, text)| text.lines().next().unwrap().to_owned()).collect()
     }
+}
+
+/// As after a long downtime, before an operator has looked at the clock.
+#[tokio::test]
+async fn codes_go_by_the_clock_that_the_machine_shows_also_where_csp_does_not() {
+    let world = World::with_ada().await;
+    let cookie = world.sign_in(ADA, PASSWORD).await;
+    let made = world.turned_on(&cookie).await;
+    world.control.clock.jump(40 * DAY);
+    let (counted, shown) = (world.control.app.now(), world.control.app.clock.shown());
+    assert_eq!(shown, counted.plus(40 * DAY));
+    let token = world.half_way(PASSWORD).await;
+    assert_eq!(world.second(&token, &code(&made.secret, counted)).await.fields(), ["code"]);
+    assert_eq!(world.second(&token, &code(&made.secret, shown)).await.data()["signed_in"], true);
 }
 
 #[tokio::test]

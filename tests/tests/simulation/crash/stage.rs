@@ -182,7 +182,8 @@ impl Stage {
         self.history.wait(days * DAY).await;
         // Whoever died over the first look comes to the same doubt.
         self.history.wait(60).await;
-        self.operate("/scheduler/resume", &json!({})).await;
+        let it_is = self.history.control.clock.now().to_string();
+        self.operate("/scheduler/resume", &json!({ "it_is": it_is })).await;
         self.history.wait(60).await;
         self.history.wait(60).await;
     }

@@ -59,7 +59,9 @@ pub async fn remove(
     let once = Once::new(&app, &key, &customer, &body);
     body.value.parse()?;
     let (draw, now) = (app.draw(), app.now());
+    let measured = app.clock.measured();
     once.run(&app, move |tx| {
+        measured?;
         let removing = remove_extra_ip(tx, customer.account, (server, lease), draw.clone(), now)?;
         let queued = Queued::message(tx, customer.account, Some(removing.action), QUEUED)?;
         let answer = queued.with(ExtraIpRemoval { uuid: lease, credit: Money(removing.credit) });

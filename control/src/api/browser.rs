@@ -70,12 +70,19 @@ impl Cookie {
 /// Whether a change comes from a page of ours. A browser that hides the origin must say by another header that it is ours.
 pub fn is_from_here(headers: &HeaderMap, url: &PublicUrl) -> bool {
     let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    if headers.get_all(header::ORIGIN).iter().count() > 1 {
+        return false;
+    }
     match text(&header::ORIGIN).filter(|origin| *origin != "null") {
         Some(origin) => {
             // A proxy may hand us another host than the browser sees, so either will do; neither can be chosen by another
             // site, whose name is in the origin.
-            let host = origin.split_once("://").map(|(_, host)| host);
-            origin.eq_ignore_ascii_case(url.origin()) || (host.is_some() && host == text(&header::HOST))
+            let host = |origin: &str| origin.split_once("://").map(|(_, host)| host.to_ascii_lowercase());
+            let (theirs, ours) = (host(origin), host(url.origin()));
+            // At our own name the scheme counts, too: whoever answers for it without TLS is somebody else.
+            let is_elsewhere = theirs.is_some() && theirs != ours;
+            origin.eq_ignore_ascii_case(url.origin())
+                || (is_elsewhere && theirs == text(&header::HOST).map(str::to_ascii_lowercase))
         }
         None => text(&FETCH_SITE) == Some("same-origin"),
     }
@@ -159,6 +166,10 @@ mod tests {
         assert!(!from(&[(origin.clone(), "null")]));
         assert!(!from(&[(origin.clone(), "https://evil.example"), (FETCH_SITE, "same-origin")]));
         assert!(!from(&[(origin.clone(), "https://vps.example.com.evil.example"), (host, "vps.example.com")]));
+        let twice = [(origin.clone(), "https://vps.example.com"), (origin.clone(), "https://evil.example")];
+        assert!(!from(&twice) && !from(&[twice[1].clone(), twice[0].clone()]));
+        let plain = [(origin, "http://vps.example.com"), (header::HOST, "vps.example.com")];
+        assert!(!from(&plain), "without TLS it may be anybody");
         for site in ["cross-site", "same-site", "none"] {
             assert!(!from(&[(FETCH_SITE, site)]), "{site}");
         }

@@ -1,16 +1,23 @@
-//! Passwords of people: how long they are, and what is kept of them.
+//! Passwords of people: how long and how hard to guess they are, and what is kept of them.
 
 use std::fmt;
 
 use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version, password_hash::phc};
 use csp_shared::secret::Secret;
+use zxcvbn::{Score, zxcvbn};
 
 use super::draw::Draw;
 
-/// Characters that a password has at least. No more is asked of it: length is what makes guessing long.
+/// Characters that a password has at least. No kinds of characters are asked for: that makes passwords alike.
 const CHARACTERS_MIN: usize = 10;
 /// And at most, so that nobody has megabytes hashed.
 const CHARACTERS_MAX: usize = 128;
+
+/// How hard it is to guess, by how people choose passwords: 10^8 tries, which nobody has against a slow hash and bounds on
+/// signing in.
+const GUESSED_AFTER: Score = Score::Three;
+/// So much of it is judged: the time that takes grows faster than the text.
+const CHARACTERS_JUDGED: usize = 64;
 
 /// 19 MiB, twice, on one lane: what OWASP's password storage sheet asks of argon2id at least.
 const MEMORY_KIB: u32 = 19 * 1024;
@@ -22,17 +29,27 @@ pub struct Password(Secret);
 
 /// A text that is no password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must have {CHARACTERS_MIN} to {CHARACTERS_MAX} characters")]
-pub struct BadPassword;
+pub enum BadPassword {
+    /// It is too short or too long.
+    #[error("must have {CHARACTERS_MIN} to {CHARACTERS_MAX} characters")]
+    Length,
+    /// Many others have it, or it is a pattern.
+    #[error("is easy to guess: take a few words that have nothing to do with each other")]
+    Guessed,
+}
 
 impl Password {
     /// Reads a password that somebody chooses.
     ///
     /// # Errors
-    /// When it is too short or too long.
+    /// When it is too short, too long or easy to guess.
     pub fn choose(text: &str) -> Result<Self, BadPassword> {
-        let is_good = (CHARACTERS_MIN..=CHARACTERS_MAX).contains(&text.chars().count());
-        if is_good { Ok(Self(Secret::new(text.to_owned()))) } else { Err(BadPassword) }
+        if !(CHARACTERS_MIN..=CHARACTERS_MAX).contains(&text.chars().count()) {
+            return Err(BadPassword::Length);
+        }
+        let judged: String = text.chars().take(CHARACTERS_JUDGED).collect();
+        let is_good = zxcvbn(&judged, &[]).score() >= GUESSED_AFTER;
+        if is_good { Ok(Self(Secret::new(text.to_owned()))) } else { Err(BadPassword::Guessed) }
     }
 
     /// A password that somebody signs in with. One that cannot be right is cut, and so wrong, but costs what others cost.
@@ -106,12 +123,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn length_alone_is_asked_of_a_password() {
-        for good in ["aaaaaaaaaa", &"ü".repeat(128), "correct horse"] {
+    fn a_password_is_long_enough_and_hard_to_guess_and_nothing_else_is_asked_of_it() {
+        let long = "zwölf Boxkämpfer jagen Viktor ".repeat(5);
+        let long = long.chars().take(128).collect::<String>();
+        for good in ["correct horse", "xkq7vmz2wp", "grün wie neun Türme", &long] {
             assert!(Password::choose(good).is_ok(), "{good}");
         }
-        for bad in ["", "aaaaaaaaa", &"a".repeat(129)] {
-            assert_eq!(Password::choose(bad).unwrap_err(), BadPassword, "{bad}");
+        for (bad, why) in [
+            ("", BadPassword::Length),
+            ("xkq7vmz2w", BadPassword::Length),
+            (&"a".repeat(129), BadPassword::Length),
+            (&"a".repeat(128), BadPassword::Guessed),
+            ("1234567890", BadPassword::Guessed),
+            ("qwertyuiop", BadPassword::Guessed),
+            ("password123", BadPassword::Guessed),
+            ("Summer2026!", BadPassword::Guessed),
+        ] {
+            assert_eq!(Password::choose(bad).unwrap_err(), why, "{bad}");
         }
     }
 

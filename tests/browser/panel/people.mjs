@@ -134,6 +134,10 @@ async function account() {
   await page.getByRole("link", { name: "API keys", exact: true }).click();
   await press("New key");
   await dialog().getByLabel("Label").fill("Deploy");
+  await dialog().getByLabel("Current password").fill("not the password");
+  await press("Make the key", dialog());
+  await dialog().getByText("is wrong").waitFor();
+  await dialog().getByLabel("Current password").fill(PASSWORD);
   await press("Make the key", dialog());
   await page.getByText(/^csp_live_/).first().waitFor();
   await page.getByRole("link", { name: "Account", exact: true }).click();

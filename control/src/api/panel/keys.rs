@@ -2,9 +2,16 @@
 //! use cases and told in the same words. Of another account's key nothing is told.
 
 use axum::{extract::State, http::request::Parts};
-use csp_shared::id::{AccountId, ApiKeyId};
+use csp_shared::{
+    id::{AccountId, ApiKeyId},
+    secret::Secret,
+};
+use serde::Deserialize;
 
-use super::session::{SignedIn, signed_out};
+use super::{
+    person::check,
+    session::{SignedIn, signed_out},
+};
 use crate::{
     api::{
         envelope::Answer,
@@ -17,6 +24,20 @@ use crate::{
     service::{create_key::create_key, revoke_key::revoke_key},
     store::{ApiKeyRow, StoreError},
 };
+
+/// The body of a new key.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewOwnKey {
+    current_password: Secret,
+    label: Option<String>,
+    #[serde(default)]
+    scopes: Vec<String>,
+    #[serde(default)]
+    networks: Vec<String>,
+    #[serde(default)]
+    expires_at: Option<String>,
+}
 
 /// Nobody who waits can sign in.
 pub(super) fn account(signed_in: &SignedIn) -> Result<AccountId, ApiError> {
@@ -31,17 +52,20 @@ pub async fn list(State(app): State<App>, signed_in: SignedIn) -> Result<Answer<
     Ok(Answer::data(rows.into_iter().map(|row| shown(row, &app.key_uses, now)).collect()))
 }
 
-/// `POST /keys`
+/// `POST /keys`: for the password, since a key outlives the browser that was left open.
 pub async fn create(
     State(app): State<App>,
     signed_in: SignedIn,
-    Json(new): Json<NewKey>,
+    Json(body): Json<NewOwnKey>,
 ) -> Result<Answer<Key>, ApiError> {
+    let NewOwnKey { current_password, label, scopes, networks, expires_at } = body;
+    let new = NewKey { label, scopes, networks, expires_at };
     // The operator's command without scopes makes a key that may do everything. Here that is said.
     if new.scopes.is_empty() {
         return Err(ApiError::field(Code::ValidationFailed, "scopes", "name at least one"));
     }
     let wanted = new_key(account(&signed_in)?, &new, app.settings.limits)?;
+    check(&app, &signed_in, current_password.reveal()).await?;
     let (label, draw, now) = (wanted.label.as_str().to_owned(), app.draw(), app.now());
     let made = app.store.write(move |tx| create_key(tx, &wanted, draw.clone(), now)).await?;
     Ok(Answer::data(Key { uuid: made.id, label, key: made.key }))

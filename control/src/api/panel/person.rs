@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     session::{AnyTerms, SignedIn},
-    sign_up::{AskBody, ended, new_password},
+    sign_up::{AskBody, ended, evenly, new_password},
 };
 use crate::{
     api::{
@@ -48,13 +48,13 @@ pub async fn show(State(app): State<App>, SignedIn { person, .. }: SignedIn) -> 
     Answer::data(Shown { uuid, account, name, email, terms_version, terms_to_accept })
 }
 
-/// `POST /password/forgotten`: the same answer for every address.
+/// `POST /password/forgotten`: the same answer for every address, and after the same time.
 pub async fn forgotten(State(app): State<App>, parts: Parts, body: JsonBody<AskBody>) -> Result<Answer<()>, ApiError> {
     app.throttle.stranger(&Client::of(&parts))?;
     let email = body.value.parse()?;
     must_send(&app)?;
     let (url, draw, now) = (app.settings.public_url.to_string(), app.draw(), app.now());
-    app.store.write::<_, StoreError>(move |tx| ask_reset(tx, &email, &url, draw.clone(), now)).await?;
+    evenly(app.store.write::<_, StoreError>(move |tx| ask_reset(tx, &email, &url, draw.clone(), now))).await?;
     Ok(Answer::message("If somebody signs in with this address, a letter is on its way to it."))
 }
 

@@ -1,5 +1,7 @@
 //! `/panel/v1/sign-up`: an address; a letter; then a name and a password, for whoever has that letter.
 
+use std::{future::Future, time::Duration};
+
 use axum::{extract::State, http::request::Parts};
 use csp_shared::secret::Secret;
 use serde::{Deserialize, Serialize};
@@ -68,7 +70,16 @@ impl AskBody {
     }
 }
 
-/// `POST /sign-up`: the same answer for every address.
+/// How long an answer takes that must not tell whether an address is known: writing a letter takes a part of it.
+const ANSWERED_AFTER: Duration = Duration::from_millis(200);
+
+/// Does something that takes longer for some addresses than for others, in a time that is the same for all.
+pub(super) async fn evenly<T>(work: impl Future<Output = T>) -> T {
+    let (done, ()) = tokio::join!(work, tokio::time::sleep(ANSWERED_AFTER));
+    done
+}
+
+/// `POST /sign-up`: the same answer for every address, and after the same time.
 pub async fn ask(State(app): State<App>, parts: Parts, body: JsonBody<AskBody>) -> Result<Answer<()>, ApiError> {
     app.throttle.stranger(&Client::of(&parts))?;
     let email = body.value.parse()?;
@@ -76,7 +87,7 @@ pub async fn ask(State(app): State<App>, parts: Parts, body: JsonBody<AskBody>) 
         return Err(closed());
     }
     let (url, draw, now) = (app.settings.public_url.to_string(), app.draw(), app.now());
-    app.store.write::<_, StoreError>(move |tx| ask_sign_up(tx, &email, &url, draw.clone(), now)).await?;
+    evenly(app.store.write::<_, StoreError>(move |tx| ask_sign_up(tx, &email, &url, draw.clone(), now))).await?;
     Ok(Answer::message("A letter is on its way to this address. It tells how to go on."))
 }
 

@@ -124,7 +124,7 @@ async fn a_queued_change_is_told_once_and_buttons_say_why_they_do_nothing() {
     let stopped = world.post(&browser, "stop", "").await;
     assert_eq!(stopped.header("location"), "/manage?queued=stop");
     let page = world.get(&browser.cookie, "/manage?queued=stop").await.text;
-    assert!(page.contains("Stop has been queued.") && page.contains("Stopping: queued"), "{page}");
+    assert!(page.contains("Shut down has been queued.") && page.contains("Shutting down: queued"), "{page}");
     for other in ["/manage?queued=%3Cscript%3E", "/manage?queued=console", "/manage?x=queued=stop"] {
         let page = world.get(&browser.cookie, other).await.text;
         assert!(!page.contains("has been queued") && !page.contains("<script>"), "{page}");

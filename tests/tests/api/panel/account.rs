@@ -68,7 +68,7 @@ async fn newer_terms_are_accepted_before_anything_is_changed_and_looking_and_lea
     let other = world.sign_in(ADA, PASSWORD).await;
     world.by(&other, "POST", "/sign-out", &json!({})).await.done();
     world.by(&ada, "POST", "/terms", &json!({"terms_version": "2027-01"})).await.done();
-    assert_eq!(world.by(&ada, "POST", "/keys", &key).await.status.as_u16(), 200);
+    assert_eq!(world.make_key(&ada, key).await.status.as_u16(), 200);
     assert_eq!(world.by(&ada, "GET", "/person", &Value::Null).await.data()["terms_to_accept"], Value::Null);
 }
 
@@ -77,7 +77,7 @@ async fn a_copy_has_all_that_an_account_holds_nothing_of_others_and_no_secret() 
     let world = World::with_ada().await;
     let ada = world.sign_in(ADA, PASSWORD).await;
     let server = world.had_a_server(&ada).await;
-    let made = world.by(&ada, "POST", "/keys", &json!({"label": "Terraform", "scopes": ["read"]})).await;
+    let made = world.make_key(&ada, json!({"label": "Terraform", "scopes": ["read"]})).await;
     let bob = world.control.customer("bob", "33.00").await;
     let copy = world.by(&ada, "GET", "/export", &Value::Null).await;
     assert_eq!(copy.header("content-disposition"), "attachment; filename=\"account-2026-06-10.json\"");
@@ -123,7 +123,7 @@ async fn a_closed_account_opens_to_nobody_and_only_its_books_are_left() {
     let other = world.sign_in(ADA, PASSWORD).await;
     let account = world.account_of(&ada).await;
     let server = world.had_a_server(&ada).await;
-    let made = world.by(&ada, "POST", "/keys", &json!({"label": "Adas key", "scopes": ["read"]})).await;
+    let made = world.make_key(&ada, json!({"label": "Adas key", "scopes": ["read"]})).await;
     let key = made.data()["key"].as_str().unwrap().to_owned();
     let set_up = world.by(&ada, "POST", "/second-factor/set-up", &json!({"current_password": PASSWORD})).await;
     let secret = set_up.data()["secret"].as_str().unwrap().to_owned();

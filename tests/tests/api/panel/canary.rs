@@ -49,7 +49,7 @@ async fn no_secret_of_a_person_is_in_the_log_an_answer_or_a_file() {
     answers.keep(&world.by(&cookie, "POST", "/password/forgotten", &json!({"email": ADA})).await);
     let reset = world.token().await;
     secrets.push(part(&reset));
-    let made = world.by(&cookie, "POST", "/keys", &json!({"scopes": ["read"]})).await;
+    let made = world.make_key(&cookie, json!({"scopes": ["read"]})).await;
     secrets.push(made.data()["key"].as_str().unwrap()[14..40].to_owned());
 
     // A code beside the password: what the authenticator is told is shown once, and the codes of before are over.

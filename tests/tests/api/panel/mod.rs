@@ -85,6 +85,12 @@ impl World {
     }
 
     /// A request of a page of ours in a browser with this cookie.
+    /// Makes an API key, for the password.
+    async fn make_key(&self, cookie: &str, mut terms: Value) -> Reply {
+        terms["current_password"] = json!(PASSWORD);
+        self.by(cookie, "POST", "/keys", &terms).await
+    }
+
     async fn by(&self, cookie: &str, method: &str, path: &str, body: &Value) -> Reply {
         self.page(method, path, body).header("cookie", cookie).send().await
     }

@@ -3,7 +3,7 @@
 use csp_control::api::panel::{Door, PREFIX, listed};
 use serde_json::{Value, json};
 
-use super::{ADA, HERE, PASSWORD, World, cookie};
+use super::{ADA, HERE, NEW_PASSWORD, PASSWORD, World, cookie};
 
 const SOME: &str = "01975a3e-7c00-7a51-8f3e-5b1d2c9e4f07";
 
@@ -152,14 +152,18 @@ async fn keys_are_made_shown_once_listed_and_revoked_by_whoever_has_signed_in_an
     let world = World::with_ada().await;
     let cookie = world.sign_in(ADA, PASSWORD).await;
     let other = world.control.customer("Someone", "10.00").await;
-    let made = world.by(&cookie, "POST", "/keys", &json!({"label": "Terraform", "scopes": ["read"]})).await;
+    let made = world.make_key(&cookie, json!({"label": "Terraform", "scopes": ["read"]})).await;
     let key = made.data()["key"].as_str().unwrap().to_owned();
     let asked = async || world.control.api("GET", "/account").with_key(&key).send().await;
     assert_eq!(asked().await.data()["key"]["scopes"], json!(["read"]));
     let list = world.by(&cookie, "GET", "/keys", &json!({})).await;
     assert_eq!((list.data().as_array().unwrap().len(), list.text.contains(&key)), (1, false));
     for bad in [json!({"label": "a"}), json!({"scopes": ["admin"]}), json!({"scopes": ["read"], "account": SOME})] {
-        assert_eq!(world.by(&cookie, "POST", "/keys", &bad).await.code(), "validation_failed", "{bad}");
+        assert_eq!(world.make_key(&cookie, bad.clone()).await.code(), "validation_failed", "{bad}");
+    }
+    for unproved in [json!({"scopes": ["read"]}), json!({"scopes": ["read"], "current_password": NEW_PASSWORD})] {
+        let refused = world.by(&cookie, "POST", "/keys", &unproved).await;
+        assert_eq!(refused.fields(), ["current_password"], "a browser that was left open: {}", refused.text);
     }
     let account = other.account;
     let theirs = world.control.operator("GET", &format!("/accounts/{account}/keys")).send().await;

@@ -56,7 +56,7 @@ pub fn people(stage: &mut Stage) -> Played<'_> {
         let other = list.iter().find(|browser| browser["current"] == false).unwrap();
         let other = other["uuid"].as_str().unwrap();
         stage.browse("DELETE", &format!("/sign-ins/{other}"), &json!({}), &[200, 404]).await;
-        let made = stage.browse("POST", "/keys", &json!({"scopes": ["read"]}), &[200]).await;
+        let made = stage.browse("POST", "/keys", &json!({"scopes": ["read"], "current_password": old}), &[200]).await;
         let key = made["data"]["uuid"].as_str().unwrap();
         stage.browse("DELETE", &format!("/keys/{key}"), &json!({}), &[200]).await;
         stage.history.wait(301).await;

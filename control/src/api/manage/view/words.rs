@@ -51,7 +51,7 @@ pub fn denial(denied: &Denied) -> &'static str {
 pub fn name(permission: Permission) -> &'static str {
     match permission {
         Permission::Start => "Start",
-        Permission::Stop => "Stop",
+        Permission::Stop => "Shut down",
         Permission::Restart => "Restart",
         Permission::Reinstall => "Reinstall",
         Permission::Console => "Console",
@@ -65,7 +65,7 @@ pub fn action(action: Option<&Action>) -> String {
     let what = match action.command {
         Command::Create => "Setting up",
         Command::Start => "Starting",
-        Command::Stop => "Stopping",
+        Command::Stop => "Shutting down",
         Command::Restart => "Restarting",
         Command::Reinstall => "Reinstalling",
         Command::ChangePackage

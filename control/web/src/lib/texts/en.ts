@@ -55,7 +55,7 @@ export const t = {
     finish: "Open your account", finishLead: "Your name and a password are all that is missing.", openAccount: "Open the account", welcome: "Welcome",
     accountOpen: "Your account is open. Sign in with the password that you just chose.",
     accountWaits: "Thank you. We look at your request, and a letter tells you when your account is open.",
-    passwordHint: "At least 10 characters; a few words in a row are good.",
+    passwordHint: "At least 10 characters; a few words that have nothing to do with each other are good.",
     acceptTerms: (version: string) => `I accept the terms (version ${version}).`, readTerms: "Read them",
     forgottenTitle: "Forgotten password", forgottenLead: "We send a letter to your mail address. Its link lets you choose a new password.",
     resetTitle: "Choose a new password", savePassword: "Save the password", resetDone: "Your password is changed, and all browsers are signed out.", askAgain: "Ask for a new letter",

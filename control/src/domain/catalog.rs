@@ -173,6 +173,12 @@ pub enum BadCatalog {
     /// Two pools that would lease one address twice.
     #[error("pools `{0}` and `{1}` overlap")]
     Overlap(String, String),
+    /// Two pools of networks that are neither one nor apart: their guests would look for each other in the wrong place.
+    #[error("the networks of pools `{0}` and `{1}` overlap and are not the same one")]
+    NetworksOverlap(String, String),
+    /// A guest would get the address by which another pool's guests leave.
+    #[error("pool `{0}` has the gateway of pool `{1}` in its range")]
+    GatewayInRange(String, String),
     /// A location whose segments cannot work.
     #[error("location `{location}`: {why}")]
     Segments {
@@ -228,12 +234,29 @@ impl Catalog {
             if let Some(other) = overlapping {
                 return Err(BadCatalog::Overlap(other.slug.as_str().to_owned(), name()));
             }
+            self.check_beside_others(pool, index)?;
         }
         self.check_private_ranges()
     }
 }
 
 impl Catalog {
+    fn check_beside_others(&self, pool: &AddressPool, index: usize) -> Result<(), BadCatalog> {
+        let name = |pool: &AddressPool| pool.slug.as_str().to_owned();
+        for (_, other) in self.pools.iter().enumerate().filter(|(place, _)| *place != index) {
+            let (one, two) = (pool.range.network, other.range.network);
+            if one != two && segment::overlap(&one, &two) {
+                return Err(BadCatalog::NetworksOverlap(name(other), name(pool)));
+            }
+            // Its own gateway is left out of a range; another's is an address like any.
+            let leases = pool.range.first <= other.range.gateway && other.range.gateway <= pool.range.last;
+            if leases && other.range.gateway != pool.range.gateway {
+                return Err(BadCatalog::GatewayInRange(name(pool), name(other)));
+            }
+        }
+        Ok(())
+    }
+
     /// No address is two ranges', or a pool's beside: a guest with both would not know which of them it speaks to.
     fn check_private_ranges(&self) -> Result<(), BadCatalog> {
         for (index, entry) in self.private_ranges.iter().enumerate() {

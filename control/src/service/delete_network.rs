@@ -39,7 +39,9 @@ pub fn delete_network(
         return Err(DeleteNetworkError::HasMembers(members));
     }
     tx.network_end(network, now)?;
-    // At once where no host has ever had it, or all have proved already that they let go.
+    // Made and deleted over and over, unused ones would take all there are from everybody else.
+    tx.network_free_unused(network)?;
+    // At once where all hosts have proved already that they let go.
     tx.network_rest(network, now.plus(quarantine))?;
     Ok(tx.event_put(account, &Event::network_deleted(network, &found.name), now)?)
 }

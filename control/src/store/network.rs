@@ -270,6 +270,16 @@ impl Tx<'_> {
         Ok(self.run(sql, (id.to_string(), until.0))? > 0)
     }
 
+    /// Frees subnet and segment of an ended network that no host ever had: nothing of it can be anywhere.
+    ///
+    /// # Errors
+    /// When the store cannot keep it.
+    pub fn network_free_unused(&mut self, id: NetworkId) -> Result<(), StoreError> {
+        let sql = "UPDATE networks SET state = 'free' WHERE uuid = ?1 AND state = 'held' \
+                   AND NOT EXISTS (SELECT 1 FROM network_objects o WHERE o.network_id = networks.id)";
+        self.run(sql, [id.to_string()]).map(drop)
+    }
+
     /// Frees subnets, segments and members' addresses that have rested long enough; answers how many.
     ///
     /// # Errors

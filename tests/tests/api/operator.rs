@@ -46,6 +46,21 @@ async fn what_changes_in_a_catalog_is_told_in_the_words_of_its_file() {
 }
 
 #[tokio::test]
+async fn a_gateway_that_a_guest_has_is_refused_with_the_guests_name() {
+    use csp_control::operator::catalog_file;
+    let control = TestControl::start().await;
+    let _host = control.host("host-1").await;
+    let customer = control.customer("ada", "10.00").await;
+    let server = control.order(&customer, "starter", "web1").await;
+    let text =
+        csp_tests::test_control::EXAMPLE_CATALOG.replace("gateway = \"203.0.113.1\"", "gateway = \"203.0.113.10\"");
+    let catalog = catalog_file::read(&text, "catalog").unwrap();
+    let refused = post(&control, "/catalog", &json!({"catalog": catalog, "dry_run": true})).await;
+    assert_eq!(refused.status.as_u16(), 422, "{}", refused.text);
+    assert!(refused.text.contains("203.0.113.10") && refused.text.contains(&server.to_string()), "{}", refused.text);
+}
+
+#[tokio::test]
 async fn a_catalog_that_cannot_work_is_refused_by_name() {
     let control = TestControl::start().await;
     let body = json!({"catalog": {"locations": [{"slug": "No!", "name": "x"}]}, "dry_run": false});

@@ -111,6 +111,32 @@ mod tests {
     }
 
     #[test]
+    fn pools_of_one_network_share_it_and_no_guest_gets_a_gateway() {
+        let beside = |cidr: &str, gateway: &str, first: &str, last: &str| {
+            let pool = format!(
+                "[[pools]]\nslug = \"public-2\"\nlocation = \"first\"\ncidr = \"{cidr}\"\ngateway = \"{gateway}\"\n\
+                 first = \"{first}\"\nlast = \"{last}\"\nextra_ip_price = 2.00\n\n[[private_ranges]]"
+            );
+            checked("[[private_ranges]]", &pool).map(|_| ())
+        };
+        let (net, one) = ("203.0.113.0/24", "203.0.113.1");
+        assert_eq!(beside(net, one, "203.0.113.2", "203.0.113.9"), Ok(()));
+        assert_eq!(beside(net, "203.0.113.254", "203.0.113.2", "203.0.113.9"), Ok(()), "two routers of one network");
+        let table = [
+            (beside("203.0.113.0/25", one, "203.0.113.2", "203.0.113.9"), "not the same one"),
+            (
+                beside(net, "203.0.113.20", "203.0.113.2", "203.0.113.9"),
+                "`public-1` has the gateway of pool `public-2`",
+            ),
+            (beside(net, "203.0.113.254", one, "203.0.113.9"), "`public-2` has the gateway of pool `public-1`"),
+            (beside(net, one, "203.0.113.2", "203.0.113.10"), "overlap"),
+        ];
+        for (found, told) in table {
+            assert!(found.as_ref().is_err_and(|why| why.contains(told)), "{told}: {found:?}");
+        }
+    }
+
+    #[test]
     fn an_mtu_that_is_left_out_is_what_fits_an_ordinary_underlay() {
         let catalog = checked("reserved = []", "reserved = [5000]").unwrap();
         let segments = catalog.locations[0].segments.clone().unwrap();

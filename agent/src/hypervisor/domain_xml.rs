@@ -9,7 +9,7 @@
 
 use std::{io, path::Path};
 
-use csp_shared::{id::ServerId, mac::Mac, message::Virt, spec::ServerSpec};
+use csp_shared::{id::ServerId, limits::NICS_MAX, mac::Mac, message::Virt, spec::ServerSpec};
 
 use super::{
     metadata::Metadata,
@@ -27,8 +27,6 @@ pub const LAYOUT: u32 = 1;
 /// What the guest calls its disk; the seed comes after it.
 pub const DISK_TARGET: &str = "vda";
 
-/// PCIe ports beside those of the devices at boot, for adapters plugged into a running guest.
-const SPARE_PORTS: usize = 8;
 /// Disk, seed, serial channel, balloon, random numbers, tablet.
 const FIXED_DEVICES: usize = 6;
 
@@ -86,7 +84,8 @@ impl DomainPlan<'_> {
     }
 
     fn devices(&self) -> Element {
-        let ports = FIXED_DEVICES + self.spec.nics.len() + SPARE_PORTS;
+        // One for each adapter that may be plugged in while it runs, beside those at boot.
+        let ports = FIXED_DEVICES + NICS_MAX.max(self.spec.nics.len());
         let controller = |kind, model| Element::new("controller").with("type", kind).with("model", model);
         Element::new("devices")
             .child(controller("usb", "none"))

@@ -68,10 +68,13 @@ impl SteadyClock {
     #[must_use]
     pub fn begin(inner: Arc<dyn Clock>, row: &SchedulerRow, bound: i64) -> Self {
         let (here, known) = (reading(&*inner), clock::known(row.seen_at, row.ledger_at));
-        let stopped = row.stopped_at.map(|_| row.jumped.unwrap_or_default());
-        let steady = match (stopped, clock::look(row.seen_at, row.ledger_at, here.clock, bound)) {
-            (Some(by), _) | (None, clock::Clock::Jumped(by)) => Steady::doubting(known, by, here),
-            (None, clock::Clock::Goes) => Steady::believing(known, here),
+        let jumped = row.jumped.unwrap_or_default();
+        let going_on = clock::going_on(row.seen_at, jumped, here.clock).filter(|_| !row.unmeasured);
+        let steady = match (row.stopped_at, going_on, clock::look(row.seen_at, row.ledger_at, here.clock, bound)) {
+            (Some(_), Some(now), _) => Steady::going_on(now, jumped, here),
+            (Some(_), None, _) => Steady::doubting(known, jumped, here),
+            (None, _, clock::Clock::Jumped(by)) => Steady::doubting(known, by, here),
+            (None, _, clock::Clock::Goes) => Steady::believing(known, here),
         };
         Self { inner, steady: Mutex::new(steady), turn: AsyncMutex::default() }
     }
@@ -95,7 +98,7 @@ impl SteadyClock {
     /// # Errors
     /// When time passed that nobody counted, as in a long downtime, and no operator looked at the clock since.
     pub fn measured(&self) -> Result<(), Unmeasured> {
-        self.steady().measured()
+        self.look().measured
     }
 
     /// An operator looked at the clock: it is believed, and time goes on from `at` or from what it shows, whichever is later.

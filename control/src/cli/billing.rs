@@ -162,7 +162,8 @@ fn scheduler_text(shown: &Scheduler) -> String {
         (Some(at), by) => format!(
             "Stopped at {at} UTC: the machine's clock had jumped {} by {} s.\n\
              It shows {clock} UTC; as csp counted since, it is {now} UTC, and the newest transfer is of {} UTC.\n\
-             Look at another clock, set the machine's right, then: csp-control scheduler resume\n",
+             Look at another clock. If the machine's is wrong, set it right. Then, with the time by the other one (UTC):\n\
+             csp-control scheduler resume --it-is 'YYYY-MM-DD HH:MM'\n",
             if by < 0 { "back" } else { "ahead" },
             by.unsigned_abs(),
             or_dash(shown.ledger_at.as_deref())

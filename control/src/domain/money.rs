@@ -34,6 +34,9 @@ impl Cents {
     pub const ZERO: Self = Self(0);
     /// A bound far above any real amount and far below an overflow: a thousand million dollars.
     pub const MAX: Self = Self(100_000_000_000);
+    /// What a wallet may come to by payments. What is given back always fits beside it: a host's word that something is done is
+    /// never refused for want of room in a wallet.
+    pub const PAID_IN_MAX: Self = Self(Self::MAX.0 / 2);
 
     /// An amount from its number of cents.
     ///

@@ -15,7 +15,13 @@ use crate::{
         field::Faults,
         json::Json,
     },
-    domain::{billing::lock::Lock, label::Label, money::Cents, slug::Slug, time::Time},
+    domain::{
+        billing::{clock::Look, lock::Lock},
+        label::Label,
+        money::Cents,
+        slug::Slug,
+        time::Time,
+    },
     service::{
         announce_price::{self, PriceError, announce_price, fix_price, release_price},
         lock_server::{LockError, lock_server},
@@ -26,18 +32,20 @@ use crate::{
 
 /// `GET /scheduler`
 pub async fn scheduler(State(app): State<App>) -> Result<Answer<Scheduler>, ApiError> {
-    let now = app.now();
+    let Look { now, doubt, .. } = app.clock.look();
     let read = move |read: &crate::store::Read<'_>| {
         Ok::<_, StoreError>((read.scheduler_get()?, read.billed_due(now)?.len(), read.mail_list()?))
     };
     let (row, due, letters) = app.store.read(read).await?;
     let letters_given_up = letters.iter().filter(|letter| letter.refused_at.is_some()).count();
+    // A look that is yet to come will stop it.
+    let stopped_at = row.stopped_at.or(doubt.map(|_| now));
     Ok(Answer::data(Scheduler {
-        state: if row.stopped_at.is_some() { "stopped" } else { "running" }.to_owned(),
+        state: if stopped_at.is_some() { "stopped" } else { "running" }.to_owned(),
         now: now.to_string(),
         clock_shows: app.clock.shown().to_string(),
-        stopped_at: row.stopped_at.map(|at| at.to_string()),
-        jumped_seconds: row.jumped,
+        stopped_at: stopped_at.map(|at| at.to_string()),
+        jumped_seconds: row.jumped.or(doubt),
         ledger_at: row.ledger_at.map(|at| at.to_string()),
         due,
         letters_waiting: letters.len() - letters_given_up,
@@ -201,6 +209,7 @@ pub async fn fix(
     let mut faults = Faults::default();
     let price = asked.price.as_deref().map(str::parse::<Cents>).transpose();
     let Some(price) = faults.parsed(Code::ValidationFailed, "price", price) else { return Err(faults.refusal()) };
+    app.clock.measured()?;
     let now = app.now();
     let price = app.store.write(move |tx| fix_price(tx, server, price, now)).await?;
     Ok(Answer::data(ServerPrice { server, price: price.to_string(), fixed: true }))

@@ -105,7 +105,7 @@ pub fn add_extra_ip(
     let before = tx.account_get(account)?.map_or(Cents::ZERO, |account| account.balance);
     let UpToDate { service, renewed, .. } = up_to_date(tx, service, &mut draw, now)?.for_a_change()?;
     has_room::<AddIpError>(tx, &service)?;
-    let lately = tx.lease_additions(account, now.plus(-DAY))?;
+    let lately = tx.lease_additions(account, now.plus(-DAY), now)?;
     extra_ip::may_add(&lately, rules.extra_ips_a_day, now)?;
     tx.lease_free_rested(now)?;
     let (pool, address) = place(tx, server, now)?.ok_or(AddIpError::NoAddress)?;

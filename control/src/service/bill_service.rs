@@ -5,7 +5,7 @@
 use csp_shared::id::{HostId, ServerId};
 
 use super::{
-    lock_server::lock,
+    lock_server::{lift, lock},
     remove_server::{Ending, Removal, remove},
     renew_service::{is_affordable, renew},
     write_letter::write_letter,
@@ -67,6 +67,10 @@ pub fn bill_service(
             None
         }
         Step::Renew => renew(tx, &service, &mut draw, now)?,
+        Step::Lift => {
+            let is_lifted = lift(tx, server, Lock::Unpaid, now)?;
+            tx.placement_get(server)?.map(|place| place.host).filter(|_| is_lifted)
+        }
         Step::Suspend => {
             lock(tx, server, Lock::Unpaid, None, now)?;
             tx.placement_get(server)?.map(|place| place.host)

@@ -84,7 +84,7 @@ pub enum PaymentError {
         missing: Cents,
     },
     /// Beyond any real balance.
-    #[error("the balance would pass 1000000000.00 USD, more than a wallet may hold")]
+    #[error("the balance would pass 500000000.00 USD, more than a wallet takes in")]
     Overflow,
     /// The store failed.
     #[error(transparent)]
@@ -119,6 +119,9 @@ pub(super) fn moved(tx: &Tx<'_>, id: AccountId, amount: Cents, before: bool) -> 
 pub(super) fn post_in(tx: &mut Tx<'_>, transfer: &Transfer, draw: &mut Draw, now: Time) -> Result<Held, PostError> {
     let id = TransferId(draw.uuid(now));
     let held = tx.transfer_post(transfer, id, now)?;
+    if held.balance > Cents::PAID_IN_MAX {
+        return Err(PostError::Overflow);
+    }
     let Holder::Wallet(owner) = transfer.to else { return Ok(held) };
     settle(tx, (id, owner, transfer.amount), held, draw, now)
 }

@@ -72,7 +72,7 @@ pub struct Compared {
 /// When they contradict each other and nobody said what time it is, or another one, or the store cannot keep it.
 pub fn resume_scheduler(tx: &mut Tx<'_>, compared: Compared) -> Result<Time, ResumeError> {
     let Compared { shown, counted, said } = compared;
-    let SchedulerRow { ledger_at: ledger, .. } = tx.scheduler_get()?;
+    let SchedulerRow { ledger_at: ledger, stopped_at, .. } = tx.scheduler_get()?;
     let agrees = is_near(shown, counted) && !is_far_ahead(ledger, shown);
     match said {
         Some(said) if !is_near(said, shown) => return Err(ResumeError::NotThatTime { said, shown }),
@@ -84,13 +84,16 @@ pub fn resume_scheduler(tx: &mut Tx<'_>, compared: Compared) -> Result<Time, Res
     }
     let from = match ledger {
         _ if agrees => shown.max(counted).max(ledger.unwrap_or(shown)),
-        Some(_) if is_far_ahead(ledger, shown) => {
+        // Also where an earlier word dated the newest transfer: by a time that is not over yet.
+        _ if is_far_ahead(ledger.max(Some(counted)), shown) => {
             tx.ledger_mark(shown)?;
             shown
         }
         ledger => shown.max(ledger.unwrap_or(shown)),
     };
-    tx.waits_move(from.0.saturating_sub(counted.0))?;
+    if !agrees {
+        tx.waits_move(from.0.saturating_sub(counted.0), stopped_at, from)?;
+    }
     tx.scheduler_resume(from)?;
     Ok(from)
 }

@@ -57,7 +57,7 @@ pub fn ask_top_up(
     now: Time,
 ) -> Result<TopUpId, TopUpError> {
     let mut draw = draw;
-    if tx.top_up_count(account, now.plus(-ASKED_SECONDS))? >= ASKED_MAX {
+    if tx.top_up_count(account, now.plus(-ASKED_SECONDS), now)? >= ASKED_MAX {
         return Err(TopUpError::TooMany);
     }
     let id = TopUpId(draw.uuid(now));

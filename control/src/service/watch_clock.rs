@@ -47,7 +47,7 @@ pub fn watch_clock(tx: &mut Tx<'_>, look: Look) -> Result<Clockwork, StoreError>
     match (known.stopped_at, look.doubt) {
         (Some(_), _) => Ok(Clockwork::Stopped(known.jumped.unwrap_or_default())),
         (None, Some(by)) => {
-            tx.scheduler_stop(by, look.now)?;
+            tx.scheduler_stop(by, look.measured.is_err(), look.now)?;
             Ok(Clockwork::Stopped(by))
         }
         (None, None) => {

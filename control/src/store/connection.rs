@@ -44,6 +44,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0035_ledger_marks.sql"),
     include_str!("migrations/0036_sessions_of_consoles.sql"),
     include_str!("migrations/0037_final_marks.sql"),
+    include_str!("migrations/0038_marks_again.sql"),
 ];
 
 /// Statements kept prepared on a connection: an unprepared one costs half again as much (measured).

@@ -174,15 +174,15 @@ impl Read<'_> {
     }
 
     /// When extra addresses were added to an account's servers since a time, oldest first, also what is gone by now. A move
-    /// adds none.
+    /// adds none. What a clock that was ahead dated later than `until` counts no more.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn lease_additions(&self, account: AccountId, since: Time) -> Result<Vec<Time>, StoreError> {
+    pub fn lease_additions(&self, account: AccountId, since: Time, until: Time) -> Result<Vec<Time>, StoreError> {
         let sql = "SELECT l.created_at FROM accounts a JOIN servers s ON s.account_id = a.id \
                    JOIN nics n ON n.server_id = s.id JOIN leases l ON l.nic_id = n.id \
-                   WHERE a.uuid = ?1 AND l.role = 'extra' AND l.created_at > ?2 ORDER BY l.created_at";
-        self.many(sql, (account.to_string(), since.0), |r| row::time(r, 0))
+                   WHERE a.uuid = ?1 AND l.role = 'extra' AND l.created_at > ?2 AND l.created_at <= ?3 ORDER BY l.created_at";
+        self.many(sql, (account.to_string(), since.0, until.0), |r| row::time(r, 0))
     }
 
     /// All leases that are not free, by address row.

@@ -34,10 +34,11 @@ pub(super) use posted_before;
 
 pub(super) const ENTRIES: &str = concat!(
     "SELECT t.id, t.uuid, f.uuid, t.from_book, g.uuid, t.to_book, t.amount_cents, t.cause, t.cause_key, s.uuid, o.uuid, \
-     t.balance_after_cents, t.created_at, t.description, s.hostname, k.cause_key, m.transfer_id IS NOT NULL, ",
+     t.balance_after_cents, t.created_at, t.description, s.hostname, k.cause_key, \
+     EXISTS (SELECT 1 FROM ledger_marks WHERE transfer_id = t.id), ",
     posted_before!("t.id"),
     " FROM transfers t \
-     LEFT JOIN told_causes k ON k.transfer_id = t.id LEFT JOIN ledger_marks m ON m.transfer_id = t.id \
+     LEFT JOIN told_causes k ON k.transfer_id = t.id \
      LEFT JOIN accounts f ON f.id = t.from_account_id LEFT JOIN accounts g ON g.id = t.to_account_id \
      LEFT JOIN servers s ON s.id = t.server_id LEFT JOIN accounts o ON o.id = s.account_id"
 );

@@ -62,7 +62,9 @@ const WHOLE: &[(&str, &str)] = &[
     ("WHERE n.state <> 'free' ORDER BY n.id", "the operator's list of private networks"),
     ("FROM network_objects o JOIN hosts h ON h.id = o.host_id ORDER BY o.host_id, o.id", "an audit's question"),
     ("ON l.id = n.location_id ORDER BY n.id DESC", "the operator's list of notices"),
-    ("UPDATE idempotency_keys SET created_at = created_at + ?1", "the operator looked at the clock; a day's answers"),
+    ("UPDATE idempotency_keys SET created_at = created_at + ?1", "the operator looked at the clock"),
+    ("UPDATE server_locks SET since = since + ?1", "the operator looked at the clock"),
+    ("UPDATE reminders SET told_at = told_at + ?1", "the operator looked at the clock"),
     #[cfg(test)]
     ("UPDATE accounts SET balance_cents = -1", "what a test sees refused"),
     #[cfg(test)]

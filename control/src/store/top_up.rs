@@ -66,14 +66,14 @@ impl Read<'_> {
         self.many(&sql, (account.to_string(), limit), top_up)
     }
 
-    /// How many an account asked for since then.
+    /// How many an account asked for since then, `until` now.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn top_up_count(&self, account: AccountId, since: Time) -> Result<u64, StoreError> {
+    pub fn top_up_count(&self, account: AccountId, since: Time, until: Time) -> Result<u64, StoreError> {
         let sql = "SELECT count(*) FROM accounts a JOIN top_ups t ON t.account_id = a.id \
-                   WHERE a.uuid = ?1 AND t.created_at > ?2";
-        self.count(sql, (account.to_string(), since.0))
+                   WHERE a.uuid = ?1 AND t.created_at > ?2 AND t.created_at <= ?3";
+        self.count(sql, (account.to_string(), since.0, until.0))
     }
 }
 

@@ -121,9 +121,10 @@ async fn what_was_announced_follows_its_address_and_every_addition_of_a_day_coun
     let (account, begun) = (world.ada.account, world.control.app.now());
     world.control.clock.advance(3_600);
     let _ = world.address(two).await;
+    let until = world.control.app.now();
     let added = move |since| {
         let store = world.control.app.store.clone();
-        async move { store.read::<_, StoreError>(move |read| read.lease_additions(account, since)).await.unwrap() }
+        async move { store.read::<_, StoreError>(move |read| read.lease_additions(account, since, until)).await.unwrap() }
     };
     assert_eq!(added(begun.plus(-1)).await, [begun, begun.plus(3_600)]);
     assert_eq!(added(begun).await, [begun.plus(3_600)], "the primary ones do not count");

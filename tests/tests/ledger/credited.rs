@@ -269,8 +269,8 @@ async fn what_came_back_before_credits_were_kept_is_held_against_its_sums() {
          INSERT INTO action_credits SELECT action_id, line_id, amount_cents, kept_cents, fixed_at, set_off_cents \
          FROM line_credits WHERE paid_at IS NULL; \
          DROP TABLE line_credits; DROP TABLE told_causes; DROP TABLE ledger_carried; ALTER TABLE servers DROP COLUMN end_credit; \
-         DROP TABLE ledger_marks; ALTER TABLE hosts DROP COLUMN stranger_at; PRAGMA user_version = {}",
-        version - 7
+         DROP TABLE ledger_marks; ALTER TABLE scheduler DROP COLUMN unmeasured; ALTER TABLE hosts DROP COLUMN stranger_at; PRAGMA user_version = {}",
+        version - 8
     );
     assert_eq!(whole.spoilt(&older).await, []);
     let more = "UPDATE paid_lines SET credited_cents = credited_cents + 1 \

@@ -99,7 +99,10 @@ pub async fn reinstall(
     let wanted =
         Reinstall { account: customer.account, server, image: image.into_text(), ssh_key, password_hash: hash };
     let (draw, now) = (app.draw(), app.now());
+    // Whether it is paid for is told by the time, and nothing is erased on what nobody pays.
+    let measured = app.clock.measured();
     once.run(&app, move |tx| {
+        measured?;
         let done = reinstall_server(tx, &wanted, draw.clone(), now)?;
         let root_password = plain.clone().filter(|_| done.by_password);
         let queued = Queued::message(tx, wanted.account, Some(done.action), QUEUED)?;

@@ -53,6 +53,18 @@ pub fn known(noted: Option<Time>, ledger: Option<Time>) -> Option<Time> {
     }
 }
 
+/// How much later a program that did not believe its clock may begin again and still tell what time it is.
+const AWAY_SECONDS_MAX: i64 = 60 * MINUTE;
+
+/// What time it is when a program begins again that did not believe its clock: it was off by so many seconds when that `jumped`,
+/// and either still is, or was set right meanwhile. Nothing, where neither shows a time soon after the one that was noted.
+#[must_use]
+pub fn going_on(noted: Option<Time>, jumped: i64, shown: Time) -> Option<Time> {
+    let noted = noted?;
+    let is_soon = |at: &Time| *at >= noted.plus(-BACK_SECONDS_MAX) && *at <= noted.plus(AWAY_SECONDS_MAX);
+    [shown.plus(-jumped), shown].into_iter().find(is_soon).map(|at| at.max(noted))
+}
+
 /// Two times that are so near that a clock may show one for the other.
 #[must_use]
 pub fn is_near(one: Time, other: Time) -> bool {
@@ -96,6 +108,8 @@ pub struct Look {
     pub now: Time,
     /// By how many seconds the clock had jumped, where it is not believed.
     pub doubt: Option<i64>,
+    /// Whether things can be priced by it.
+    pub measured: Result<(), Unmeasured>,
 }
 
 impl Steady {
@@ -111,16 +125,13 @@ impl Steady {
     /// anybody's guess.
     #[must_use]
     pub fn doubting(known: Option<Time>, by: i64, here: Reading) -> Self {
-        let given = Reading { clock: known.unwrap_or(here.clock), ..here };
-        Self { first: here, last: given, doubt: Some(by), measured: Err(Unmeasured) }
+        Self { measured: Err(Unmeasured), ..Self::going_on(known.unwrap_or(here.clock), by, here) }
     }
 
-    /// Whether things can be priced by it.
-    ///
-    /// # Errors
-    /// When nobody counted the time before it began.
-    pub fn measured(&self) -> Result<(), Unmeasured> {
-        self.measured
+    /// Begins again at `now` with a clock that jumped by so many seconds before.
+    #[must_use]
+    pub fn going_on(now: Time, by: i64, here: Reading) -> Self {
+        Self { first: here, last: Reading { clock: now, ..here }, doubt: Some(by), measured: Ok(()) }
     }
 
     /// What time it is, and whether that can be believed.
@@ -132,7 +143,7 @@ impl Steady {
         let counted = self.last.clock.plus(here.uptime.saturating_sub(self.last.uptime).max(0));
         let now = if self.doubt.is_some() { counted } else { here.clock.max(self.last.clock) };
         self.last = Reading { clock: now, uptime: here.uptime.max(self.last.uptime) };
-        Look { now, doubt: self.doubt }
+        Look { now, doubt: self.doubt, measured: self.measured }
     }
 
     fn jump(&self, here: Reading) -> Option<i64> {
@@ -206,7 +217,7 @@ mod tests {
         let mut steady = Steady::believing(None, at(0, 0));
         for night in 1..2000 {
             let (held, uptime) = (night * 10 * MINUTE, night * DAY);
-            let believed = Look { now: Time(uptime + held), doubt: None };
+            let believed = Look { now: Time(uptime + held), doubt: None, measured: Ok(()) };
             assert_eq!(steady.look(at(uptime + held, uptime)), believed);
         }
     }
@@ -215,12 +226,29 @@ mod tests {
     fn a_program_that_begins_goes_on_from_what_it_knew() {
         let mut behind = Steady::believing(Some(Time(300)), at(0, 7));
         assert_eq!((behind.look(at(10, 17)).now, behind.look(at(301, 308)).now), (Time(300), Time(301)));
-        assert_eq!(behind.measured(), Ok(()));
+        assert_eq!(behind.look(at(301, 308)).measured, Ok(()));
         let mut ahead = Steady::doubting(Some(Time(300)), 9 * DAY, at(9 * DAY, 7));
-        let look = |now, doubt| Look { now: Time(now), doubt };
+        let look = |now, doubt| Look { now: Time(now), doubt, measured: Err(Unmeasured) };
         assert_eq!(ahead.look(at(9 * DAY, 8)), look(301, Some(9 * DAY)));
         assert_eq!(ahead.look(at(9 * DAY + 60, 67)), look(360, Some(9 * DAY)));
-        assert_eq!(ahead.measured(), Err(Unmeasured));
+    }
+
+    #[test]
+    fn a_program_that_begins_again_knows_the_time_by_a_clock_that_is_off_as_before_or_was_set_right() {
+        let table = [
+            (30 * DAY, 30 * DAY + 5, Some(5)),
+            (30 * DAY, 30 * DAY - 60, Some(0)),
+            (30 * DAY, 7, Some(7)),
+            (30 * DAY, 30 * DAY + 3601, None),
+            (30 * DAY, 29 * DAY, None),
+            (-DAY, -DAY + 60, Some(60)),
+            (-DAY, 60, Some(60)),
+            (-DAY, -601 - DAY, None),
+        ];
+        for (jumped, shown, want) in table {
+            assert_eq!(going_on(Some(Time(0)), jumped, Time(shown)), want.map(Time), "{jumped} {shown}");
+        }
+        assert_eq!(going_on(None, 7, Time(7)), None);
     }
 
     #[test]

@@ -123,6 +123,8 @@ pub enum Step {
     Renew,
     /// Lock it as unpaid, and tell its owner.
     Suspend,
+    /// Unlock it: by the clock of today it is paid.
+    Lift,
     /// Remove it for good.
     Delete,
 }
@@ -178,6 +180,10 @@ fn step(life: &Life, grace: i64, now: Time) -> Step {
 }
 
 fn before_the_end(life: &Life, now: Time) -> Step {
+    // Whoever pays is unlocked with it; this one was locked by a clock that was ahead.
+    if life.locks.has(Lock::Unpaid) {
+        return Step::Lift;
+    }
     let renews = life.auto_renew && life.foreseen;
     match life.due(&Reminder::BEFORE, life.paid_until, now).filter(|_| !renews) {
         Some(kind) => Step::Remind(kind),

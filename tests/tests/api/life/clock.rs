@@ -171,6 +171,7 @@ async fn after_a_downtime_that_nobody_counted_nothing_is_priced_before_an_operat
         (format!("/servers/{server}/extend?dry_run=true"), json!({})),
         (format!("/servers/{server}/change-package"), json!({"package_slug": "edge"})),
         (format!("/servers/{server}/extra-ips"), json!({})),
+        (format!("/servers/{server}/reinstall"), json!({"os_image_key": "debian-12"})),
         (format!("/servers/{server}/destroy"), json!({})),
     ] {
         let refused = control.api("POST", &path).by(&ada).json(&body).send().await;
@@ -179,6 +180,9 @@ async fn after_a_downtime_that_nobody_counted_nothing_is_priced_before_an_operat
     }
     let price = json!({"price": "9.00", "package": "starter"});
     assert_eq!(control.operator("POST", "/prices").json(&price).send().await.status, 503, "30 days from when?");
+    let fixed =
+        control.operator("POST", &format!("/servers/{server}/price/fix")).json(&json!({"price": "1.00"})).send().await;
+    assert_eq!(fixed.status, 503, "{}", fixed.text);
     assert_eq!(control.books().await, before);
     assert_eq!(extend(&control, "once").await.text, first.text, "what was done already is told");
     control.top_up(ada.account, "1", "bank/meanwhile").await;
@@ -250,4 +254,117 @@ async fn a_ledger_that_a_wrong_clock_wrote_does_not_carry_the_time_along() {
     resume(&control).await;
     assert_eq!(control.bill().await.stopped, None);
     assert_eq!(control.operator("GET", "/ledger/verify").send().await.data()["differences"], json!([]));
+}
+
+/// Each by an operator's word, and nothing was posted between them.
+#[tokio::test]
+async fn a_clock_that_is_put_right_in_two_steps_dates_a_transfer_by_the_earlier_one() {
+    let world = World::at("2026-06-10 12:00:00", "100.00").await;
+    let control = &world.control;
+    control.bill().await;
+    control.clock.jump(365 * DAY);
+    control.bill().await;
+    resume(control).await;
+    control.top_up(world.ada.account, "5", "bank/ahead").await;
+    for back in [200, 165] {
+        control.clock.jump(-back * DAY);
+        control.bill().await;
+        resume(control).await;
+    }
+    control.top_up(world.ada.account, "7", "bank/right").await;
+    control.clock.advance(40 * DAY);
+    control.bill().await;
+    let path = "/ledger/export?format=csv&to=2026-06-30";
+    let export = control.operator("GET", path).send().await.text;
+    assert!(export.contains("bank/ahead") && export.contains("bank/right"), "{export}");
+    let june = control.api("GET", "/statements/2026-06").by(&world.ada).send().await;
+    assert_eq!(june.data()["closing_balance"], json!(112.0), "{}", june.text);
+    world.verified().await;
+}
+
+#[tokio::test]
+async fn a_server_that_a_clock_ahead_suspended_goes_on_once_that_was_put_right() {
+    let world = World::at("2026-06-10 12:00:00", "100.00").await;
+    let server = world.server("web1", None).await;
+    world.keep(server, false).await;
+    world.days(29).await;
+    // Two days are within what is believed of a program that begins.
+    world.control.clock.jump(2 * DAY);
+    world.control.bill().await;
+    resume(&world.control).await;
+    world.control.bill().await;
+    assert_eq!(world.told(server, "locks").await, json!(["unpaid"]));
+    world.control.clock.jump(-2 * DAY);
+    world.control.bill().await;
+    resume(&world.control).await;
+    world.control.bill().await;
+    assert_eq!(
+        (world.told(server, "locks").await, world.told(server, "service_status").await),
+        (json!([]), json!("active"))
+    );
+    assert!(world.runs(server).await);
+    world.control.clock.advance(DAY);
+    world.control.bill().await;
+    assert_eq!(world.told(server, "locks").await, json!(["unpaid"]), "its time is over");
+    world.verified().await;
+}
+
+#[tokio::test]
+async fn an_abuse_that_is_lifted_while_the_clock_is_not_believed_leaves_the_whole_grace_time() {
+    let world = World::at("2026-06-10 12:00:00", "6.95").await;
+    let server = world.server("web1", None).await;
+    let path = |what: &str| format!("/servers/{server}/{what}");
+    let _ = world.operate(&path("lock"), json!({"reason": "abuse"})).await.data();
+    world.days(40).await;
+    world.control.clock.jump(40 * DAY);
+    world.control.bill().await;
+    world.control.clock.advance(HOUR);
+    let _ = world.operate(&path("unlock"), json!({"reason": "abuse"})).await.data();
+    resume(&world.control).await;
+    world.days(6).await;
+    assert_eq!(world.told(server, "service_status").await, "suspended");
+    world.days(2).await;
+    assert_eq!(world.show(server).await.status, 404, "told, and then deleted");
+    world.verified().await;
+}
+
+#[tokio::test]
+async fn who_is_started_again_soon_while_its_clock_is_not_believed_goes_on_counting() {
+    for (jump, is_set_right) in [(2 * HOUR, false), (2 * HOUR, true), (-30 * DAY, false), (-30 * DAY, true)] {
+        let world = World::at("2026-06-10 12:00:00", "100.00").await;
+        let server = world.server("web1", None).await;
+        world.control.bill().await;
+        world.control.clock.jump(jump);
+        world.control.bill().await;
+        world.control.clock.advance(MINUTE);
+        let (before, right) = (world.control.app.now(), if is_set_right { -jump } else { 0 });
+        world.control.bill().await;
+        world.control.clock.jump(right + MINUTE);
+        let World { control, ada, .. } = world;
+        let control = control.restarted();
+        assert!(control.bill().await.stopped.is_some(), "{jump}");
+        assert_eq!(control.app.now(), before.plus(MINUTE), "{jump} {is_set_right}");
+        let path = format!("/servers/{server}/extend");
+        let extended = control.api("POST", &path).by(&ada).json(&json!({})).send().await;
+        assert_eq!(extended.status, 200, "{jump}: {}", extended.text);
+    }
+}
+
+#[tokio::test]
+async fn what_was_added_by_a_clock_ahead_is_no_part_of_the_days_that_follow() {
+    let world = World::with("500.00", |rules| rules.extra_ips_a_day = 1).await;
+    let server = world.server("web1", None).await;
+    world.control.bill().await;
+    world.control.clock.jump(365 * DAY);
+    world.control.bill().await;
+    resume(&world.control).await;
+    world.host.alive().await;
+    assert_eq!(world.post(server, "extra-ips", json!({})).await.status, 200);
+    assert_eq!(world.post(server, "extra-ips", json!({})).await.status, 409);
+    world.control.clock.jump(-365 * DAY);
+    world.control.bill().await;
+    resume(&world.control).await;
+    world.host.obey().await;
+    let added = world.post(server, "extra-ips", json!({})).await;
+    assert_eq!(added.status, 200, "{}", added.text);
 }

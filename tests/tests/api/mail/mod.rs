@@ -49,7 +49,18 @@ impl Post {
     }
 
     async fn send(&self) {
-        send_due(&self.control.app.store, &self.smtp, &*self.control.clock, &*self.control.app.entropy).await.unwrap();
+        send_due(&self.control.app.store, &self.smtp, &*self.control.app.clock, &*self.control.app.entropy)
+            .await
+            .unwrap();
+    }
+
+    /// The clock jumps, and an operator says that it is right.
+    async fn leap(&self, seconds: i64) {
+        self.control.clock.jump(seconds);
+        self.control.bill().await;
+        let it_is = json!({"it_is": self.control.app.clock.shown().to_string()});
+        let resumed = self.control.operator("POST", "/scheduler/resume").json(&it_is).send().await;
+        assert_eq!(resumed.data()["state"], "running");
     }
 
     /// Lets time pass; the scheduler and the outbox look every six hours.
@@ -341,4 +352,28 @@ async fn another_address_gets_what_waits_and_the_one_before_is_told() {
     assert_eq!(told, [&json!({"fields": ["email"]})]);
     let nobody = post.control.operator("POST", "/accounts/ada/set").json(&json!({"email": "a@b.cd"})).send().await;
     assert_eq!(nobody.status.as_u16(), 404);
+}
+
+/// By a clock that is put right, and by one that goes on after a long time off.
+#[tokio::test]
+async fn letters_on_their_way_are_tried_as_often_over_a_leap_of_time() {
+    for leap in [10 * DAY, -365 * DAY] {
+        let (server, at) = MailServer::start().await;
+        let post = Post::to(Some("ada@example.com"), at).await;
+        post.control.bill().await;
+        if leap < 0 {
+            post.leap(-leap).await;
+        }
+        post.host.alive().await;
+        post.order().await;
+        server.behave(&[Manner::Answer("450 later")]);
+        post.control.pass(23 * DAY, DAY).await;
+        post.send().await;
+        assert_eq!(post.mails().await[0]["tries"], 1);
+        post.leap(leap).await;
+        post.days(1).await;
+        // Ten days on its paid time is over, and that is told as well.
+        let letters = if leap > 0 { 2 } else { 1 };
+        assert_eq!((server.taken().len(), post.mails().await), (letters, vec![]), "{leap}");
+    }
 }

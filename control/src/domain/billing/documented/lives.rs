@@ -232,6 +232,10 @@ impl World {
                 Step::Wait(_) => waiting.retain(|other| *other != name),
                 Step::Renew => self.renew(&name, now),
                 Step::Remind(kind) => self.remind(&name, kind, now),
+                Step::Lift => {
+                    self.services.get_mut(&name).unwrap().locks.0.retain(|(lock, _)| *lock != Lock::Unpaid);
+                    self.said.push(format!("{name} is paid and goes on"));
+                }
                 Step::Suspend => {
                     self.services.get_mut(&name).unwrap().locks.0.push((Lock::Unpaid, now));
                     self.said.push(format!("{name} suspended"));

@@ -56,6 +56,12 @@ fn each_state_has_its_step() {
             END.plus(-1),
             wait(0),
         ),
+        (
+            "paid, and locked by a clock that was ahead",
+            Life { locks: locked(&[(Lock::Unpaid, day(-1))]), ..life() },
+            day(-1),
+            Step::Lift,
+        ),
         ("expired", life(), END, Step::Renew),
         ("expired long ago, and nobody looked", life(), day(9), Step::Renew),
         ("cannot pay", poor.clone(), END, Step::Suspend),
@@ -106,6 +112,7 @@ fn live(mut life: Life, grace: i64, looks: &[(i64, bool)]) -> (Life, Option<Time
                     assert!(until.is_none_or(|until| until > now), "it would look without an end");
                     break;
                 }
+                Step::Lift => life.locks = Locks::default(),
                 Step::Remind(kind) => {
                     assert!(life.told.iter().all(|told| told.kind != kind), "{kind:?} twice");
                     life.told.push(Told { kind, at: None });

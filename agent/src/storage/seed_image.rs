@@ -16,6 +16,7 @@ use std::{
 };
 
 use csp_shared::{id::ServerId, sha256::Sha256};
+use sha2::Digest;
 
 use super::{
     disk::remove_if_there,
@@ -161,10 +162,20 @@ fn seal(image: &Path) -> io::Result<()> {
 
 /// Whether an image is as it was made. One that cannot be read is not.
 fn is_whole(path: &Path) -> bool {
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(BYTES_MAX).read_to_end(&mut bytes));
-    let sealed = bytes.split_last_chunk::<BLOCK_BYTES>();
-    read.is_ok() && sealed.is_some_and(|(image, block)| block.starts_with(&Sha256::of(image).0))
+    read_seal(path).is_ok_and(|(digest, block)| block.starts_with(&digest.0))
+}
+
+/// The digest of an image and the block behind it. Read in pieces: every look at a server asks for it, many at once, and an
+/// image is large.
+fn read_seal(path: &Path) -> io::Result<(Sha256, [u8; BLOCK_BYTES])> {
+    let file = File::open(path)?;
+    let all = file.metadata()?.len().min(BYTES_MAX);
+    let image = all.checked_sub(BLOCK_BYTES as u64).ok_or(ErrorKind::UnexpectedEof)?;
+    let mut hasher = sha2::Sha256::new();
+    io::copy(&mut (&file).take(image), &mut hasher)?;
+    let mut block = [0; BLOCK_BYTES];
+    (&file).read_exact(&mut block)?;
+    Ok((Sha256(hasher.finalize().into()), block))
 }
 
 fn remove_folder(work: &Path) -> io::Result<()> {

@@ -121,13 +121,14 @@ impl Links {
     }
 
     async fn list_alone(&self) -> Result<Vec<Link>, NetworkError> {
-        let answers = self.dump(LIST, RouteNetlinkMessage::GetLink(LinkMessage::default())).await?;
-        let read_link = |answer| match answer {
-            RouteNetlinkMessage::NewLink(message) => Some(read(&message)),
+        let question = RouteNetlinkMessage::GetLink(LinkMessage::default());
+        let read_link = |answer: &RouteNetlinkMessage| match answer {
+            RouteNetlinkMessage::NewLink(message) => {
+                Some(read(message)).filter(|link| !adapter_trial::is_tried(&link.name))
+            }
             _ => None,
         };
-        let links = answers.into_iter().filter_map(read_link);
-        let links: Vec<Link> = links.filter(|link| !adapter_trial::is_tried(&link.name)).collect();
+        let links = self.dump(LIST, question, read_link).await?;
         // Every network namespace has a loopback interface: an empty list is a connection that ended.
         if links.is_empty() {
             return Err(failed(LIST, None, &"the kernel gave none"));
@@ -142,26 +143,27 @@ impl Links {
     /// When the kernel gives no whole list.
     pub async fn list_carried(&self) -> Result<Vec<(Link, NetworkMoved)>, NetworkError> {
         let question = RouteNetlinkMessage::GetLink(LinkMessage::default());
-        let answers = self.dump("list what the network interfaces carried", question).await?;
-        let read_link = |answer| match answer {
-            RouteNetlinkMessage::NewLink(message) => Some((read(&message), carried(&message)?)),
+        let read_link = |answer: &RouteNetlinkMessage| match answer {
+            RouteNetlinkMessage::NewLink(message) => Some((read(message), carried(message)?)),
             _ => None,
         };
-        Ok(answers.into_iter().filter_map(read_link).collect())
+        self.dump("list what the network interfaces carried", question, read_link).await
     }
 
-    /// All that the kernel lists of one kind of thing.
+    /// What `read` takes of all that the kernel lists of one kind of thing. Each is read as it comes: the kernel tells
+    /// far more of an interface than anybody wants to know, and to keep that of a thousand would take much memory.
     ///
     /// # Errors
     /// When the kernel gives no whole list.
-    pub(super) async fn dump(
+    pub(super) async fn dump<T>(
         &self,
         doing: &str,
         question: RouteNetlinkMessage,
-    ) -> Result<Vec<RouteNetlinkMessage>, NetworkError> {
+        read: impl Fn(&RouteNetlinkMessage) -> Option<T>,
+    ) -> Result<Vec<T>, NetworkError> {
         let _alone = self.listing.lock().await;
         for _ in 0..DUMP_TRIES {
-            if let Some(things) = self.dump_once(doing, question.clone()).await? {
+            if let Some(things) = self.dump_once(doing, question.clone(), &read).await? {
                 return Ok(things);
             }
         }
@@ -169,11 +171,12 @@ impl Links {
     }
 
     /// One pass; nothing when something changed meanwhile.
-    async fn dump_once(
+    async fn dump_once<T>(
         &self,
         doing: &str,
         question: RouteNetlinkMessage,
-    ) -> Result<Option<Vec<RouteNetlinkMessage>>, NetworkError> {
+        read: impl Fn(&RouteNetlinkMessage) -> Option<T>,
+    ) -> Result<Option<Vec<T>>, NetworkError> {
         let mut request = NetlinkMessage::from(question);
         request.header.flags = NLM_F_REQUEST | NLM_F_DUMP;
         let mut handle = self.handle.clone();
@@ -182,7 +185,7 @@ impl Links {
         while let Some(answer) = answers.next().await {
             whole &= answer.header.flags & NLM_F_DUMP_INTR == 0;
             match answer.payload {
-                NetlinkPayload::InnerMessage(message) => things.push(message),
+                NetlinkPayload::InnerMessage(message) => things.extend(read(&message)),
                 NetlinkPayload::Error(error) => return Err(refused(doing, &error)),
                 _ => {}
             }

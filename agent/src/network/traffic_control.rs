@@ -48,12 +48,11 @@ impl HeldRate {
 /// When the kernel gives no whole list: then nobody knows.
 pub async fn rates(links: &Links) -> Result<BTreeMap<u32, HeldRate>, NetworkError> {
     let question = RouteNetlinkMessage::GetQueueDiscipline(TcMessage::default());
-    let listed = links.dump("list the queues", question).await?;
-    let rate = |answer| match answer {
-        RouteNetlinkMessage::NewQueueDiscipline(queue) => read_rate(&queue),
+    let rate = |answer: &RouteNetlinkMessage| match answer {
+        RouteNetlinkMessage::NewQueueDiscipline(queue) => read_rate(queue),
         _ => None,
     };
-    Ok(listed.into_iter().filter_map(rate).collect())
+    Ok(links.dump("list the queues", question, rate).await?.into_iter().collect())
 }
 
 /// Holds an interface to a rate. What waits in its queue goes on waiting.

@@ -43,8 +43,7 @@ impl Found {
     /// When the kernel gives no whole list: then nobody knows.
     pub async fn look(links: &Links) -> Result<Self, NetworkError> {
         let question = RouteNetlinkMessage::GetAddress(AddressMessage::default());
-        let answers = links.dump("list the addresses", question).await?;
-        let addresses = answers.iter().filter_map(read).collect();
+        let addresses = links.dump("list the addresses", question, read).await?.into_iter().collect();
         Ok(Self { links: links.list().await?, addresses })
     }
 

@@ -72,11 +72,11 @@ pub async fn list(links: &Links, at: At) -> Result<BTreeSet<Entry>, NetworkError
     for family in [AddressFamily::Bridge, AddressFamily::Inet] {
         let mut question = NeighbourMessage::default();
         question.header.family = family;
-        let answers = links.dump("list where frames go", RouteNetlinkMessage::GetNeighbour(question)).await?;
-        found.extend(answers.into_iter().filter_map(|answer| match answer {
-            RouteNetlinkMessage::NewNeighbour(neighbour) => read(&neighbour, at),
+        let entry = |answer: &RouteNetlinkMessage| match answer {
+            RouteNetlinkMessage::NewNeighbour(neighbour) => read(neighbour, at),
             _ => None,
-        }));
+        };
+        found.extend(links.dump("list where frames go", RouteNetlinkMessage::GetNeighbour(question), entry).await?);
     }
     Ok(found)
 }

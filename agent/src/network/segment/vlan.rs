@@ -36,11 +36,14 @@ impl PortTags {
         let mut question = LinkMessage::default();
         question.header.interface_family = AddressFamily::Bridge;
         question.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::Brvlan]));
+        let tags_of = |answer: &RouteNetlinkMessage| match answer {
+            RouteNetlinkMessage::NewLink(port) => Some((port.header.index, read(port))),
+            _ => None,
+        };
         let mut tags = Self::default();
-        for answer in links.dump("list the tags of ports", RouteNetlinkMessage::GetLink(question)).await? {
-            if let RouteNetlinkMessage::NewLink(port) = answer {
-                tags.0.entry(port.header.index).or_default().extend(read(&port));
-            }
+        for (port, its) in links.dump("list the tags of ports", RouteNetlinkMessage::GetLink(question), tags_of).await?
+        {
+            tags.0.entry(port).or_default().extend(its);
         }
         Ok(tags)
     }

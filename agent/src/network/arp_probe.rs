@@ -27,7 +27,6 @@ const ETHER_ARP: [u8; 2] = [0x08, 0x06];
 const ARP_IPV4: [u8; 6] = [0, 1, 8, 0, 6, 4];
 const REQUEST: [u8; 2] = [0, 1];
 const FRAME_BYTES_MIN: usize = 60;
-const FRAME_BYTES_MAX: usize = 2048;
 
 /// Somebody uses an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,15 +47,14 @@ pub async fn probe(bridge: &Link, addresses: &BTreeSet<Ipv4Addr>) -> Result<Opti
     let filter = arp_alone();
     let opening = Opening { name: &bridge.name, index: bridge.index, filter: &filter, mark: 0 };
     let socket = PacketSocket::open(&opening)?;
-    let mut buffer = [0; FRAME_BYTES_MAX];
     for round in 1..=ROUNDS {
         for address in addresses {
             socket.send(&question(own, *address)).map_err(failed)?;
         }
         let end = Instant::now() + if round == ROUNDS { LAST } else { ROUND };
-        while let Ok(read) = timeout_at(end, socket.receive(&mut buffer)).await {
-            let frame = buffer.get(..read.map_err(failed)?).unwrap_or_default();
-            if let Some(claim) = claim(frame).filter(|claim| addresses.contains(&claim.address) && claim.mac != own) {
+        let others = |claim: &Claim| addresses.contains(&claim.address) && claim.mac != own;
+        while let Ok(read) = timeout_at(end, socket.receive(|frame| claim(frame).filter(others))).await {
+            if let Some(claim) = read.map_err(failed)? {
                 return Ok(Some(claim));
             }
         }

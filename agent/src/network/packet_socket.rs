@@ -14,6 +14,9 @@ use tokio::io::unix::AsyncFd;
 
 use super::NetworkError;
 
+/// As much of a frame as is taken in.
+const FRAME_BYTES_MAX: usize = 2048;
+
 /// One instruction of a filter (linux/filter.h).
 pub type Instruction = libc::sock_filter;
 
@@ -47,16 +50,18 @@ impl PacketSocket {
         registered.map(Self).map_err(|error| failed(error.into()))
     }
 
-    /// Reads the next frame into `buffer`; what is longer is cut. Gives its length. Cancel safe.
+    /// What `read` makes of the next frame; of a longer one than [`FRAME_BYTES_MAX`] it is shown so much. Cancel safe.
     ///
     /// # Errors
     /// Once when the interface goes down, and for ever after it is gone.
-    pub async fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
+    pub async fn receive<T>(&self, read: impl Fn(&[u8]) -> T) -> io::Result<T> {
         loop {
             let mut ready = self.0.readable().await?;
-            let read = ready.try_io(|fd| nix::unistd::read(fd, buffer).map_err(io::Error::from));
-            if let Ok(read) = read {
-                return read;
+            // Only now: somebody waits on every tap, and hardly ever a frame comes.
+            let mut frame = [0; FRAME_BYTES_MAX];
+            let length = ready.try_io(|fd| nix::unistd::read(fd, &mut frame).map_err(io::Error::from));
+            if let Ok(length) = length {
+                return Ok(read(frame.get(..length?).unwrap_or_default()));
             }
         }
     }

@@ -102,7 +102,8 @@ async fn wait_for(time: Duration, wake: &Wake, control_heard: &mut watch::Receiv
     }
 }
 
-/// Runs a step when there is a place for it. A newer spec ends the wait for one.
+/// Runs a step when there is a place for it. A newer spec ends the wait for one. Waiting and fetching are boxed: each is much
+/// larger than all else of a worker, of which there is one a server, and most do neither for months.
 async fn run_step<M: Machine, B: Backing>(
     shared: &Shared<M, B>,
     look: &Look,
@@ -112,8 +113,8 @@ async fn run_step<M: Machine, B: Backing>(
 ) {
     let _place = match step.weight() {
         Weight::Light => None,
-        Weight::Download => return fetch(shared, look, step, course, wake).await,
-        Weight::Disk => match disk_place(shared, look, step, course, wake).await {
+        Weight::Download => return Box::pin(fetch(shared, look, step, course, wake)).await,
+        Weight::Disk => match Box::pin(disk_place(shared, look, step, course, wake)).await {
             Some(place) => Some(place),
             None => return,
         },

@@ -23,8 +23,6 @@ use crate::{
     },
 };
 
-const FRAME_BYTES_MAX: usize = 2048;
-
 /// All taps of the host that are answered on.
 #[derive(Debug, Default)]
 pub struct Responders(Mutex<BTreeMap<ServerId, Serving>>);
@@ -86,16 +84,14 @@ impl Responders {
 async fn respond(socket: PacketSocket, lease: Lease) {
     let begun = Instant::now();
     let mut pace = Pace::full(begun.elapsed());
-    let mut buffer = [0; FRAME_BYTES_MAX];
     loop {
-        match socket.receive(&mut buffer).await {
-            Ok(length) => {
-                let frame = buffer.get(..length).unwrap_or_default();
-                if let Some(reply) = Request::parse(frame).and_then(|request| answer(&lease, &request)) {
-                    // Down, or on its way there: the client asks again.
-                    let _ = socket.send(&reply.frame());
-                }
+        let reply = |frame: &[u8]| Some(answer(&lease, &Request::parse(frame)?)?.frame());
+        match socket.receive(reply).await {
+            Ok(Some(reply)) => {
+                // Down, or on its way there: the client asks again.
+                let _ = socket.send(&reply);
             }
+            Ok(None) => {}
             // Told once; the same socket goes on when the link is up again.
             Err(error) if error.raw_os_error() == Some(Errno::ENETDOWN as i32) => {}
             Err(error) => {

@@ -2,7 +2,10 @@
 //!
 //! Exit codes: 0 done, 1 it could not be done, 2 wrongly typed or configured.
 
-use std::{fs::DirBuilder, io::Write, os::unix::fs::DirBuilderExt, path::Path, process::ExitCode};
+use std::{
+    fs::DirBuilder, io::Write, os::unix::fs::DirBuilderExt, path::Path, process::ExitCode,
+    thread::available_parallelism,
+};
 
 use clap::Parser;
 use csp_agent::{
@@ -21,6 +24,8 @@ use serde::Serialize;
 
 const FAILED: u8 = 1;
 const MISUSED: u8 = 2;
+/// Threads of what waits. It hardly ever computes, a large host's processors are its guests', and each thread takes memory.
+const THREADS_MAX: usize = 4;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -30,7 +35,8 @@ fn main() -> ExitCode {
     };
     telemetry::start(&config.log);
     memory::bound_pools();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let threads = available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return end(FAILED, &format!("cannot start threads: {error}")),
     };

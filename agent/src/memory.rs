@@ -11,8 +11,9 @@ use tracing::warn;
 
 /// Pools of the allocator. Threads that allocate at the same moment wait for each other; the agent's hardly ever do.
 const POOLS: libc::c_int = 2;
-/// How often what is free goes back to the kernel.
-const EVERY: Duration = Duration::from_secs(30);
+/// How often what is free goes back to the kernel. More often than everything is looked at, so that the agent is small between
+/// two looks.
+const EVERY: Duration = Duration::from_secs(10);
 
 /// Bounds the allocator's pools. Only what is called before the first other thread holds for all of them.
 pub fn bound_pools() {

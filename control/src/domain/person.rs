@@ -6,7 +6,7 @@ use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as
 use csp_shared::secret::Secret;
 use zxcvbn::{Score, zxcvbn};
 
-use super::draw::Draw;
+use super::{draw::Draw, email::Email};
 
 /// Characters that a password has at least. No kinds of characters are asked for: that makes passwords alike.
 const CHARACTERS_MIN: usize = 10;
@@ -39,16 +39,17 @@ pub enum BadPassword {
 }
 
 impl Password {
-    /// Reads a password that somebody chooses.
+    /// Reads a password that somebody chooses. `known` is what others know of them: their name, their mail address, whose
+    /// panel it is.
     ///
     /// # Errors
     /// When it is too short, too long or easy to guess.
-    pub fn choose(text: &str) -> Result<Self, BadPassword> {
+    pub fn choose(text: &str, known: &[&str]) -> Result<Self, BadPassword> {
         if !(CHARACTERS_MIN..=CHARACTERS_MAX).contains(&text.chars().count()) {
             return Err(BadPassword::Length);
         }
         let judged: String = text.chars().take(CHARACTERS_JUDGED).collect();
-        let is_good = zxcvbn(&judged, &[]).score() >= GUESSED_AFTER;
+        let is_good = zxcvbn(&judged, known).score() >= GUESSED_AFTER && Email::of_person(text).is_err();
         if is_good { Ok(Self(Secret::new(text.to_owned()))) } else { Err(BadPassword::Guessed) }
     }
 
@@ -127,7 +128,7 @@ mod tests {
         let long = "zwölf Boxkämpfer jagen Viktor ".repeat(5);
         let long = long.chars().take(128).collect::<String>();
         for good in ["correct horse", "xkq7vmz2wp", "grün wie neun Türme", &long] {
-            assert!(Password::choose(good).is_ok(), "{good}");
+            assert!(Password::choose(good, &[]).is_ok(), "{good}");
         }
         for (bad, why) in [
             ("", BadPassword::Length),
@@ -138,14 +139,16 @@ mod tests {
             ("qwertyuiop", BadPassword::Guessed),
             ("password123", BadPassword::Guessed),
             ("Summer2026!", BadPassword::Guessed),
+            ("ada.lovelace@example.com", BadPassword::Guessed),
+            ("cybaaspace2026", BadPassword::Guessed),
         ] {
-            assert_eq!(Password::choose(bad).unwrap_err(), why, "{bad}");
+            assert_eq!(Password::choose(bad, &["Cybaaspace"]).unwrap_err(), why, "{bad}");
         }
     }
 
     #[test]
     fn a_hash_is_argon2id_of_19_mib_opens_by_its_password_alone_and_prints_as_nothing() {
-        let password = Password::choose("correct horse").unwrap();
+        let password = Password::choose("correct horse", &[]).unwrap();
         let kept = hash(&password, Draw::new([7; 32])).unwrap();
         assert!(kept.reveal().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", kept.reveal());
         assert_ne!(kept, hash(&password, Draw::new([8; 32])).unwrap(), "salted");

@@ -156,7 +156,8 @@ pub const EXPORTED: &[(&str, &str)] = &[
     (
         "mails",
         "SELECT m.uuid, m.recipient, m.subject, m.body, m.created_at, m.accepted_at FROM accounts a \
-         JOIN mails m ON m.account_id = a.id WHERE a.uuid = ?1",
+         JOIN mails m ON m.account_id = a.id \
+         OR m.recipient IN (SELECT p.email FROM people p WHERE p.account_id = a.id) WHERE a.uuid = ?1 ORDER BY m.id",
     ),
     (
         "notices",

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     api::{error::ApiError, state::App},
-    domain::{allowed::Denied, share_link::Permission},
+    domain::{allowed::Denied, billing::clock::Unmeasured, share_link::Permission},
     service::{
         change_power::PowerError, open_console::TicketError, reinstall_server::ReinstallError, visit_link::VisitError,
     },
@@ -34,6 +34,8 @@ pub enum Refused {
     NoRoom,
     /// Whoever pays for it has to do so first.
     Unpaid,
+    /// Its page was made before the disk was erased last.
+    OldForm,
     /// It was not sent from our page, or from one of another link.
     NotFromHere,
     /// We cannot.
@@ -46,7 +48,7 @@ impl Refused {
         match self {
             Self::Ended => StatusCode::NOT_FOUND,
             Self::NotGranted(_) | Self::NotFromHere => StatusCode::FORBIDDEN,
-            Self::Denied(_) | Self::NoRoom | Self::Unpaid => StatusCode::CONFLICT,
+            Self::Denied(_) | Self::NoRoom | Self::Unpaid | Self::OldForm => StatusCode::CONFLICT,
             Self::NotConfirmed | Self::NoImage => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Failed => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -79,6 +81,12 @@ impl Refused {
 impl From<StoreError> for Refused {
     fn from(why: StoreError) -> Self {
         tracing::error!(%why, "a visitor of a management link cannot be answered");
+        Self::Failed
+    }
+}
+
+impl From<Unmeasured> for Refused {
+    fn from(_: Unmeasured) -> Self {
         Self::Failed
     }
 }

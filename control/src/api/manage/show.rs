@@ -10,6 +10,8 @@ use axum::{
     response::Response,
 };
 
+use csp_shared::{generation::DiskEpoch, id::ServerId, spec::Desired};
+
 use super::{
     answer::{Referrer, guarded, page as answer_page},
     refused::Refused,
@@ -20,7 +22,7 @@ use crate::{
     api::state::App,
     domain::{server::Standing, share_link::Permission},
     metrics::{Curve, Latest, Range},
-    store::{ImageRow, LinkVisit, ServerView},
+    store::{ImageRow, LinkVisit, Read, ServerView, StoreError},
 };
 
 /// All that a page is made from. Of the account nothing reaches the view: it takes what it names from here.
@@ -34,6 +36,8 @@ pub struct Shown {
     pub standing: Standing,
     /// What can be installed, where the link allows it.
     pub images: Vec<ImageRow>,
+    /// Which disk would be erased, where the link allows it.
+    pub disk: Option<DiskEpoch>,
     /// What it used, where the link allows to see it.
     pub used: Option<Used>,
 }
@@ -56,12 +60,13 @@ pub async fn shown(app: &App, browser: &Browser) -> Result<Shown, Refused> {
     let looked = app.store.read::<_, Refused>(move |read| {
         let visit = read.link_session_get(session, now)?.ok_or(Refused::Ended)?;
         let (view, standing) = read.server_view(visit.account, visit.server, now)?.ok_or(Refused::Ended)?;
-        let mut images = Vec::new();
+        let (mut images, mut disk) = (Vec::new(), None);
         if visit.permissions.grant(Permission::Reinstall) {
             images = read.image_list()?;
             images.retain(|image| image.is_for(view.kind));
+            disk = disk_of(read, visit.server)?;
         }
-        Ok(Shown { visit, view, standing, images, used: None })
+        Ok(Shown { visit, view, standing, images, disk, used: None })
     });
     let mut shown = looked.await?;
     if shown.visit.permissions.grant(Permission::Stats) {
@@ -70,6 +75,17 @@ pub async fn shown(app: &App, browser: &Browser) -> Result<Shown, Refused> {
         shown.used = Some(Used { latest: app.metrics.latest_of(server, now), curve });
     }
     Ok(shown)
+}
+
+/// Which disk a server should have.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn disk_of(read: &Read<'_>, server: ServerId) -> Result<Option<DiskEpoch>, StoreError> {
+    Ok(read.spec_get(server)?.and_then(|desired| match desired {
+        Desired::Present(spec) => Some(spec.disk_epoch),
+        Desired::Absent(_) => None,
+    }))
 }
 
 /// `GET /manage`

@@ -81,7 +81,7 @@ pub async fn reset(State(app): State<App>, parts: Parts, body: JsonBody<ResetBod
     app.throttle.stranger(&client)?;
     let mut faults = Faults::beginning_with(&body.value.unknown);
     let token = faults.required("token", body.value.token).map(Secret::new);
-    let password = new_password(&mut faults, "password", body.value.password);
+    let password = new_password(&mut faults, body.value.password, &[&app.settings.brand.name]);
     let (Some(token), Some(password)) = (token, password) else { return Err(faults.refusal()) };
     faults.into_result()?;
     let password = app.hashing.hash(password, app.draw()).await?;
@@ -109,7 +109,8 @@ pub async fn change_password(
 ) -> Result<Answer<()>, ApiError> {
     let mut faults = Faults::beginning_with(&body.value.unknown);
     let current = faults.required("current_password", body.value.current_password);
-    let new = new_password(&mut faults, "password", body.value.password);
+    let known = [signed_in.person.name.as_str(), signed_in.person.email.as_str(), &app.settings.brand.name];
+    let new = new_password(&mut faults, body.value.password, &known);
     let (Some(current), Some(new)) = (current, new) else { return Err(faults.refusal()) };
     faults.into_result()?;
     check(&app, &signed_in, &current).await?;

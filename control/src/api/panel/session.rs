@@ -2,7 +2,7 @@
 
 use axum::{
     extract::FromRequestParts,
-    http::{header, request::Parts},
+    http::{HeaderName, HeaderValue, header, request::Parts},
 };
 use csp_shared::secret::Secret;
 
@@ -63,11 +63,19 @@ pub async fn signed_in(parts: &Parts, app: &App, brought: &Secret, client: &Clie
     }
 }
 
+/// Names who the page that asks was shown to.
+const PERSON: HeaderName = HeaderName::from_static("x-csp-person");
+
 async fn whose_browser(parts: &Parts, app: &App, brought: &Secret, client: &Client) -> Result<SignIn, ApiError> {
     check_change(&parts.method, &parts.headers, &app.settings.public_url)?;
     let (hash, now) = (token::hash(brought), app.now());
     let found = app.store.read::<_, StoreError>(move |read| read.sign_in_by_hash(hash, now)).await?;
     let found = found.ok_or_else(|| app.throttle.failed(client, signed_out()))?;
+    // A tab that stayed open while somebody else signed in must not act for them.
+    let shown_to = parts.headers.get(PERSON).map(HeaderValue::as_bytes);
+    if shown_to.is_some_and(|shown_to| shown_to != found.person.to_string().as_bytes()) {
+        return Err(signed_out());
+    }
     app.throttle.signed_in(client, found.id.0)?;
     note(app, &found).await;
     Ok(found)

@@ -119,12 +119,12 @@ struct Chosen {
 }
 
 impl FinishBody {
-    fn parse(self, terms: Option<&str>) -> Result<Chosen, ApiError> {
+    fn parse(self, terms: Option<&str>, brand: &str) -> Result<Chosen, ApiError> {
         let mut faults = Faults::beginning_with(&self.unknown);
         let token = faults.required("token", self.token).map(Secret::new);
         let name = faults.required("name", self.name);
         let name = name.and_then(|text| faults.parsed(Code::ValidationFailed, "name", Label::parse(&text)));
-        let password = new_password(&mut faults, "password", self.password);
+        let password = new_password(&mut faults, self.password, &[name.as_ref().map_or("", Label::as_str), brand]);
         let accepted = faults.optional("terms_version", self.terms_version);
         if accepted.as_deref() != terms {
             let wanted = terms.map_or("must be left out".to_owned(), |terms| format!("must be `{terms}`, accepted"));
@@ -137,9 +137,9 @@ impl FinishBody {
 }
 
 /// A password that somebody chooses.
-pub(super) fn new_password(faults: &mut Faults, name: &str, field: Field<String>) -> Option<Password> {
-    let text = faults.required(name, field)?;
-    faults.parsed(Code::ValidationFailed, name, Password::choose(&text))
+pub(super) fn new_password(faults: &mut Faults, field: Field<String>, known: &[&str]) -> Option<Password> {
+    let text = faults.required("password", field)?;
+    faults.parsed(Code::ValidationFailed, "password", Password::choose(&text, known))
 }
 
 /// What became of somebody.
@@ -156,7 +156,7 @@ pub async fn finish(
     body: JsonBody<FinishBody>,
 ) -> Result<Answer<SignedUp>, ApiError> {
     app.throttle.stranger(&Client::of(&parts))?;
-    let chosen = body.value.parse(app.settings.sign_up.terms_version.as_deref())?;
+    let chosen = body.value.parse(app.settings.sign_up.terms_version.as_deref(), &app.settings.brand.name)?;
     let password = app.hashing.hash(chosen.password, app.draw()).await?;
     let Chosen { token, name, terms_version, .. } = chosen;
     let wanted = FinishSignUp { token, name, password, terms_version, mode: mode(&app) };

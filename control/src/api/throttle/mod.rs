@@ -109,7 +109,7 @@ impl Throttle {
     /// # Errors
     /// When the key has sent too many.
     pub(crate) fn signed_in(&self, client: &Client, key: Uuid) -> Result<(), ApiError> {
-        client.counted(self.keys.take(key, self.clock.uptime()), "requests with this API key")
+        client.counted(self.keys.take(key, self.clock.uptime()), "requests with this API key or sign-in")
     }
 
     /// Counts a request that did not sign in; answers what it is told, which is `refusal` while there are not too many.

@@ -96,9 +96,7 @@ pub struct Steady {
 /// Time passed that nobody counted, as in a long downtime, and no operator looked at the clock since: what is priced by the second
 /// waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "what it would cost cannot be said before the provider has looked at a clock; nothing was changed, try again later"
-)]
+#[error("what rests on the time waits until the provider has looked at a clock; nothing was changed, try again later")]
 pub struct Unmeasured;
 
 /// What time it is, and whether that can be believed.

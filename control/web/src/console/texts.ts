@@ -22,7 +22,7 @@ const ends: Record<string, Words> = {
   too_many: refused("Too many open consoles", "Close one of the others, then ask for a new link.", `Close one of the others. ${back}`),
   unavailable: refused("The console is busy", `It cannot be opened right now. ${again}`, back),
   ended: ended("The session has ended", `The screen went away: the server was switched off, or its host was interrupted. ${again}`, `The screen went away. ${back}`),
-  not_allowed: ended("The session was ended", "This server's console is not open to this link any more."),
+  not_allowed: ended("The session was ended", "This server's console is not open to you any more."),
   garbage: ended("The session was ended", `The browser sent something that is no console traffic. ${again}`),
   silent: ended("The session has ended", `Nothing was heard of the other side for too long. ${again}`, `Nothing was heard of the other side for too long. ${back}`),
   lost: ended("The connection was lost", again, back),

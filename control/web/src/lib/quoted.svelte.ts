@@ -23,6 +23,7 @@ export class Quoted {
       if (text === undefined) {
         this.quote = undefined;
         this.failure = undefined;
+        this.busy = false;
         return;
       }
       const cut = new AbortController();

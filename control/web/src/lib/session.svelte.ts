@@ -1,9 +1,9 @@
 // Who has signed in, and whose panel it is.
-import { get, onSignedOut, PANEL } from "./api/client";
+import { Failure, get, onSignedOut, PANEL, shownTo } from "./api/client";
 import type { Person, Site } from "./api/panel";
 import { follow, unfollow } from "./live/events.svelte";
 
-const state = $state<{ person: Person | null | undefined; site: Site | undefined; ended: boolean }>({ person: undefined, site: undefined, ended: false });
+const state = $state<{ person: Person | null | undefined; site: Site | undefined; ended: boolean; failure: Failure | undefined }>({ person: undefined, site: undefined, ended: false, failure: undefined });
 
 export const session = {
   /** `undefined` until it is known, `null` for nobody. */
@@ -12,6 +12,10 @@ export const session = {
   },
   get site() {
     return state.site;
+  },
+  /** Why it could not be learned whose browser this is. */
+  get failure() {
+    return state.failure;
   },
   /** Whoever was here was signed out, and not by this page. */
   get ended() {
@@ -25,18 +29,24 @@ onSignedOut(() => {
 });
 
 export function forget() {
+  shownTo(undefined);
   state.person = null;
   unfollow();
 }
 
 /** Asks whose browser this is. */
 export async function refresh() {
+  shownTo(undefined);
   try {
     state.person = (await get<Person>(`${PANEL}/person`)).data;
+    shownTo(state.person.uuid);
     state.ended = false;
+    state.failure = undefined;
     follow();
-  } catch {
-    state.person = null;
+  } catch (why) {
+    // Only who is told so is signed out: an answer that did not come says nothing of it.
+    if (why instanceof Failure && why.status !== 401) state.failure = why;
+    else state.person = null;
   }
 }
 

@@ -123,4 +123,4 @@ impl World {
 }
 
 /// The form that reinstalls the world's server.
-const REINSTALL: &str = "image=debian-12&confirm=web1.example.com";
+const REINSTALL: &str = "disk=1&image=debian-12&confirm=web1.example.com";

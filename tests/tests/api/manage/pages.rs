@@ -93,7 +93,7 @@ async fn a_reinstall_needs_the_hosts_name_and_shows_a_password_once() {
         ("image=debian-12", 422),
         ("image=debian-12&confirm=web1", 422),
         ("image=debian-12&confirm=WEB1.example.com", 422),
-        ("image=windows&confirm=web1.example.com", 422),
+        ("disk=1&image=windows&confirm=web1.example.com", 422),
         ("image=%3Cscript%3E&confirm=web1.example.com", 422),
     ] {
         let refused = world.post(&browser, "reinstall", form).await;
@@ -112,6 +112,12 @@ async fn a_reinstall_needs_the_hosts_name_and_shows_a_password_once() {
     assert_eq!(busy.status.as_u16(), 409);
     world.host.obey().await;
     assert_eq!(world.status().await, "Online");
+    // A browser that shows the answer again sends the form once more.
+    let before = world.control.books().await;
+    let again = world.post(&browser, "reinstall", REINSTALL).await;
+    assert_eq!(again.status.as_u16(), 409);
+    assert!(again.text.contains("nothing was erased once more"), "{}", again.text);
+    assert_eq!(world.control.books().await, before);
 }
 
 #[tokio::test]

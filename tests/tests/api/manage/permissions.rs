@@ -30,7 +30,11 @@ async fn every_set_of_permissions_opens_what_it_names_and_nothing_else() {
             // A new ticket is asked for by the screen's own page.
             assert_eq!(is_shown, granted.contains(&needed) && what != "ticket", "{granted:?} shows {what}");
             let before = world.control.books().await;
-            let reply = world.post(&browser, what, form).await;
+            // The form says which disk it was shown for.
+            let disk =
+                page.split("name=\"disk\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or("1");
+            let form = form.replace("disk=1", &format!("disk={disk}"));
+            let reply = world.post(&browser, what, &form).await;
             if granted.contains(&needed) {
                 let done = if ["reinstall", "ticket"].contains(&what) { 200 } else { 303 };
                 assert_eq!(reply.status.as_u16(), done, "{granted:?} {what}: {}", reply.text);

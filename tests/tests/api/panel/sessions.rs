@@ -209,3 +209,17 @@ async fn a_ticket_for_a_screen_and_a_stream_of_events_end_with_the_browser_that_
         .write(move |tx| csp_control::service::open_console::redeem_console_ticket(tx, &ticket, now));
     assert_eq!(redeemed.await.unwrap(), csp_control::service::open_console::Admission::BadTicket);
 }
+
+/// A tab says whom it was shown to; the browser's cookie may be somebody else's since.
+#[tokio::test]
+async fn a_tab_that_was_shown_to_somebody_else_acts_for_nobody() {
+    let world = World::with_ada().await;
+    let cookie = world.sign_in(ADA, PASSWORD).await;
+    let person = world.by(&cookie, "GET", "/person", &Value::Null).await.data()["uuid"].as_str().unwrap().to_owned();
+    for (shown_to, status) in [(person.as_str(), 200), (SOME, 401), ("", 401)] {
+        for path in ["/panel/v1/person", "/api/v1/servers"] {
+            let send = world.control.raw("GET", path).header("cookie", &cookie).header("x-csp-person", shown_to);
+            assert_eq!(send.send().await.status.as_u16(), status, "{path} {shown_to}");
+        }
+    }
+}

@@ -157,7 +157,7 @@ pub fn visitor(stage: &mut Stage) -> Played<'_> {
         stage.send_form("console", "", &[303]).await;
         let name = stage.show(server).await["data"]["hostname"].as_str().unwrap().to_owned();
         // Asked for once more while it is under way, it is refused.
-        stage.send_form("reinstall", &format!("image=debian-12&confirm={name}"), &[200, 409]).await;
+        stage.send_form("reinstall", &format!("disk=1&image=debian-12&confirm={name}"), &[200, 409]).await;
         stage.until(server, "Online").await;
         stage.send_form("leave", "", &[200, 404]).await;
         stage.send_form("restart", "", &[404]).await;

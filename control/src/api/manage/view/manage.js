@@ -4,6 +4,9 @@ const state = document.body.dataset.state;
 // Whose page this is. The cookie may be that of another link which this browser opened since.
 const check = document.querySelector("input[name=check]").value;
 
+// What was told once is not told again on a reload.
+if (location.search) history.replaceState(null, "", location.pathname);
+
 for (const time of document.querySelectorAll("time")) {
   const utc = time.textContent;
   const at = new Date(utc.replace(" UTC", "Z").replace(" ", "T"));
@@ -33,7 +36,11 @@ function leftAlone() {
 async function look() {
   if (document.visibilityState !== "visible") return;
   const answer = await fetch("/manage/state", { method: "POST", body: new URLSearchParams({ check }) }).catch(() => null);
-  if (answer === null) return;
+  if (answer === null || answer.status >= 500) {
+    document.querySelector("#status").textContent = "Not heard of: no connection";
+    document.querySelector(".status").dataset.status = "Unknown";
+    return;
+  }
   if (answer.status === 403) return leftAlone();
   if (answer.status === 404) return location.replace("/manage");
   if (!answer.ok) return;

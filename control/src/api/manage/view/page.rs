@@ -12,7 +12,7 @@ use super::{
 use crate::{
     api::{
         manage::{
-            reinstall::{CONFIRM, IMAGE},
+            reinstall::{CONFIRM, DISK, IMAGE},
             session::{Browser, CHECK},
             show::{Shown, Used},
         },
@@ -201,6 +201,7 @@ fn reinstall(shown: &Shown, browser: &Browser) -> Markup {
                     summary { "Reinstall this server…" }
                     form.stack method="post" action="/manage/reinstall" {
                         (check(browser))
+                        @if let Some(disk) = shown.disk { input type="hidden" name=(DISK) value=(disk.0); }
                         div.field {
                             label for="image" { "System" }
                             select #image name=(IMAGE) required {

@@ -25,6 +25,11 @@ pub fn why(refused: &Refused) -> String {
                 .to_owned()
         }
         Refused::Unpaid => "Its owner has to extend the server first. Nothing was changed.".to_owned(),
+        Refused::OldForm => {
+            "The server was reinstalled after this page was shown, so nothing was erased once more. To reinstall it again, \
+             fill in the form below."
+                .to_owned()
+        }
         Refused::NotFromHere => {
             "This was not sent from the page that is open now, or another link was opened in this browser since. To come \
              back to this server, open its link again. Nothing was changed."

@@ -57,9 +57,14 @@ let whenSignedOut: () => void = () => {};
 /** Told when the control plane does not know this browser any more. */
 export const onSignedOut = (act: () => void) => (whenSignedOut = act);
 
+let person: string | undefined;
+/** Whom this page is shown to: asked for somebody else, who signed in by another tab since, nothing is answered. */
+export const shownTo = (uuid: string | undefined) => (person = uuid);
+
 async function send<T>(method: string, url: string, body: unknown, options: Options = {}): Promise<Envelope<T>> {
   const headers: Record<string, string> = { accept: "application/json" };
   if (method !== "GET") headers["content-type"] = "application/json";
+  if (person) headers["x-csp-person"] = person;
   if (options.key) headers["idempotency-key"] = options.key;
   const init: RequestInit = { method, headers, credentials: "same-origin", cache: "no-store" };
   if (method !== "GET") init.body = JSON.stringify(body ?? {});

@@ -29,9 +29,13 @@ const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
 ];
 const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 
+/** Clocks of browsers and control planes differ by so much, in seconds. */
+const CLOCKS_DIFFER_S = 5;
+
 /** `3 minutes ago`, `in 2 days`. */
 export function distance(text: string, now: Date): string {
-  const seconds = Math.round((parse(text).getTime() - now.getTime()) / 1000);
+  const exact = Math.round((parse(text).getTime() - now.getTime()) / 1000);
+  const seconds = Math.abs(exact) < CLOCKS_DIFFER_S ? 0 : exact;
   const [unit, size] = UNITS.find(([, size]) => Math.abs(seconds) >= size) ?? ["second", 1];
   return relative.format(Math.trunc(seconds / size), unit);
 }

@@ -50,6 +50,11 @@ export function unfollow() {
 
 function open() {
   if (!wanted || source) return;
+  // Also one that was opened in the background: a browser has only so many connections for all tabs.
+  if (document.hidden) {
+    missed = true;
+    return;
+  }
   const mine = (source = new EventSource(`${API}/events`));
   mine.onopen = () => {
     clearTimeout(broken);
@@ -100,8 +105,10 @@ document.addEventListener("visibilitychange", () => {
       close();
       missed = true;
     }, HIDDEN_MS);
-  } else {
-    open();
+  } else if (wanted && !source) {
+    close();
+    // Somebody else may have signed in meanwhile.
+    void get(`${PANEL}/person`).then(open, comeBack);
   }
 });
 

@@ -26,7 +26,7 @@ export const t = {
     loading: "Loading…", again: "Try again", more: "Show more", cancel: "Cancel", close: "Close", actions: "What can be done", copied: "Copied",
     failed: "This could not be loaded", absent: "There is nothing here", mend: "Please mend the fields that are marked.",
     offline: "The connection is lost. What you see may be out of date; it is restored by itself.",
-    pageBroken: "This page could not be loaded: the connection is lost, or there is a new version.", loadAgain: "Load again",
+    pageBroken: "This page could not be loaded: the connection is lost, or there is a new version.", loadAgain: "Load again", triesAgain: "This page tries again by itself.",
     shownOnce: "Keep it in a safe place: it is shown this once.",
     copy: (what: string) => `Copy ${what}`,
     shownOf: (shown: number, all: number) => `${shown} of ${all}`,
@@ -97,7 +97,7 @@ export const t = {
     monthCount: (count: number) => many(count, "month", "months"), pay: "Pay from the wallet", extended: "The server is paid for longer.",
   },
   price: {
-    title: "What it costs", items: { package: "Package", extra_ip: "Extra address" }, discount: "Discount", credit: "Given back to the wallet", total: "To pay now",
+    title: "What it costs", items: { package: "Package", extra_ip: "Extra address" }, discount: "Discount", credit: "Given back once it is done", total: "To pay now",
     after: "Left in the wallet", asking: "The price is being asked…", choose: "The price appears once everything is chosen.",
   },
   order: {
@@ -105,9 +105,9 @@ export const t = {
     hostnameHint: "Letters, digits, hyphens and dots. It can be changed later.", keyHint: "Whoever has the other half of the key can sign in as root.",
     noKeysYet: "You have no SSH keys yet; without one, a root password is shown once.", noKey: "None: a root password is shown once",
     more: "Promotion code, cloud-init", userData: "cloud-init user data", userDataHint: "Runs at the first start. Leave it empty if you do not know it.",
-    nothing: "Nothing is on sale right now", nothingText: "Look again later, or ask the provider.", nowhere: "Nowhere right now", soldOut: "Sold out right now",
+    nothing: "Nothing is on sale right now", nothingText: "Look again later, or ask the provider.", nowhere: "Nowhere right now", soldOut: "Sold out right now", allSoldOut: "All of these are sold out right now. Look again later, or ask the provider.",
     upToIps: (count: number) => `up to ${many(count, "extra address", "extra addresses")}`, aMonth: (price: string) => `${price} a month`,
-    does: "Order and pay", paid: "Paid from your wallet. If the server cannot be set up, you get it back.", done: "Your server is ordered.",
+    does: "Order and pay", paid: "Paid from your wallet for a month from the first start, and renewed by the month from there. If the server cannot be set up, you get it back.", done: "Your server is ordered.",
   },
   network: {
     adapters: "Adapters", adapter: "Adapter", addresses: "Addresses", address: "Address", mac: "MAC", kind: "Kind", private: "Private network", public: "Public",
@@ -142,7 +142,7 @@ export const t = {
     means: { start: "switch it on", stop: "switch it off", restart: "restart it", console: "see its screen and type", stats: "see what it uses", reinstall: "erase it and set it up anew" },
   },
   settings: {
-    saved: "Saved.", save: "Save", names: "Names", hostnameHint: "The guest takes it at its next reinstall.", labels: "Labels", labelsHint: "One a line, such as env=production. For you alone.",
+    sameKey: "As before: the same key, or a new root password", saved: "Saved.", save: "Save", names: "Names", hostnameHint: "The guest takes it at its next reinstall.", labels: "Labels", labelsHint: "One a line, such as env=production. For you alone.",
     protection: "Protection", protectionLead: "What is marked is refused, by whoever asks, until the mark is taken away.", fromDestroy: "Never destroy this server", fromReinstall: "Never reinstall this server", isProtected: "This server is protected from it.",
     package: "Package", changePackage: "Change the package", newPackage: "New package", choosePackage: "Choose a package", packageAsked: "The package is being changed.", restarts: "The server restarts once for this. Its disk and data stay.", asNow: "(as now)",
     erasesTitle: "All data will be lost", erases: "The disk of the new package is smaller. The server is set up anew on an empty disk.",

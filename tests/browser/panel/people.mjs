@@ -136,7 +136,7 @@ async function account() {
   await dialog().getByLabel("Label").fill("Deploy");
   await dialog().getByLabel("Current password").fill("not the password");
   await press("Make the key", dialog());
-  await dialog().getByText("is wrong").waitFor();
+  await dialog().getByText("is wrong").first().waitFor();
   await dialog().getByLabel("Current password").fill(PASSWORD);
   await press("Make the key", dialog());
   await page.getByText(/^csp_live_/).first().waitFor();

@@ -27,6 +27,7 @@ use csp_agent::{
         shaping::{self, Shaping},
         tap::Taps,
         tap_name::TapName,
+        way_back::Ways,
     },
 };
 use csp_shared::{id::ServerId, mac::Mac};
@@ -73,7 +74,7 @@ impl Host {
 
     /// As the agent does it: the queues first, then the filters that hand frames to one of them.
     fn hold(&self, runtime: &Runtime, mbit: u32) {
-        let gates = runtime.block_on(self.shaping.hold(SERVER, mbit)).unwrap();
+        let gates = runtime.block_on(self.shaping.hold(SERVER, mbit, &taps())).unwrap();
         filter::load(&filters(Some(gates))).unwrap();
     }
 
@@ -87,9 +88,15 @@ impl Host {
         runtime.block_on(async {
             let links = self.links.list().await.unwrap();
             let rates = self.shaping.rates(&links).await.unwrap();
-            shaping::is_whole(&links, &rates, SERVER, &seen.gates) && seen.mark != Mark::BROKEN
+            let ways = self.shaping.ways(&links, SERVER).await.unwrap();
+            shaping::is_whole(&links, &rates, ways.as_ref(), SERVER, &seen) && seen.mark != Mark::BROKEN
         })
     }
+}
+
+/// The numbers of the server's taps.
+fn taps() -> Ways {
+    MACS.map(|mac| (mac, nix::net::if_::if_nametoindex(TapName::of(SERVER, mac).as_str()).unwrap())).into()
 }
 
 fn filters(gates: Option<Gates>) -> ServerFilters {
@@ -277,8 +284,18 @@ fn what_was_changed_by_hand_is_seen_and_made_anew() {
         let host = Host::new(runtime);
         assert!(host.is_whole(runtime), "without a rate nothing is missing");
         let [from, to] = Direction::BOTH.map(|direction| queue::name(SERVER, direction));
-        let harms: [(&str, String); 6] = [
+        let far_end = queue::far_end(SERVER);
+        let tap = TapName::of(SERVER, MACS[1]);
+        let harms: [(&str, String); 11] = [
             ("ip", format!("link delete {from}")),
+            ("ip", format!("link delete {far_end}")),
+            ("ip", format!("link set {far_end} down")),
+            ("tc", format!("qdisc delete dev {far_end} ingress")),
+            ("tc", format!("filter delete dev {far_end} ingress")),
+            (
+                "tc",
+                format!("filter add dev {far_end} ingress u32 match u32 0 0 action mirred ingress redirect dev {tap}"),
+            ),
             ("ip", format!("link delete {to}")),
             ("ip", format!("link set {from} down")),
             ("ip", format!("link set {to} alias mbit")),
@@ -290,7 +307,7 @@ fn what_was_changed_by_hand_is_seen_and_made_anew() {
             assert!(host.is_whole(runtime));
             run(program, &harm.split(' ').collect::<Vec<_>>());
             if harm.ends_with("alias mbit") {
-                let refused = runtime.block_on(host.shaping.hold(SERVER, 10));
+                let refused = runtime.block_on(host.shaping.hold(SERVER, 10, &taps()));
                 assert!(refused.unwrap_err().to_string().contains(&to), "what says that it is another's is left alone");
                 run("ip", &["link", "set", &to, "alias", ""]);
             }
@@ -300,7 +317,11 @@ fn what_was_changed_by_hand_is_seen_and_made_anew() {
         host.release(runtime);
         assert!(host.is_whole(runtime), "and again nothing is missing");
         let links = runtime.block_on(host.links.list()).unwrap();
-        assert!(!shaping::remains(&links, SERVER) && !links.iter().any(|link| link.is_ifb), "{links:?}");
+        assert!(
+            !shaping::remains(&links, SERVER)
+                && !links.iter().any(|link| link.is_ifb || link.name.starts_with(queue::PREFIX)),
+            "{links:?}"
+        );
     });
 }
 

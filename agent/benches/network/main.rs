@@ -28,7 +28,8 @@ use std::{
 use csp_agent::{
     machine::Mark,
     network::{
-        filter_loads::FilterLoads, filter_rules::ServerFilters, links::Links, queue::Gates, shaping::Shaping, tap::Taps,
+        filter_loads::FilterLoads, filter_rules::ServerFilters, links::Links, queue::Gates, shaping::Shaping,
+        tap::Taps, tap_name::TapName,
     },
 };
 use csp_shared::{id::ServerId, mac::Mac};
@@ -62,6 +63,10 @@ impl Adapter {
             number,
         };
         (1..=ADAPTERS).map(adapter).collect()
+    }
+
+    pub fn tap(&self) -> TapName {
+        TapName::of(self.server, self.mac)
     }
 
     pub fn filters(&self) -> ServerFilters {
@@ -138,7 +143,8 @@ fn agent(runtime: &tokio::runtime::Runtime, adapters: &[Adapter]) -> Duration {
 
 async fn worker(adapter: &Adapter, taps: &Taps, shaping: &Shaping, loads: &Arc<FilterLoads>) {
     taps.make(adapter.server, &[adapter.mac]).await.unwrap();
-    shaping.hold(adapter.server, MBIT).await.unwrap();
+    let tap = nix::net::if_::if_nametoindex(adapter.tap().as_str()).unwrap();
+    shaping.hold(adapter.server, MBIT, &[(adapter.mac, tap)].into()).await.unwrap();
     let (filters, loads) = (adapter.filters(), Arc::clone(loads));
     tokio::task::spawn_blocking(move || loads.load(filters)).await.unwrap().unwrap();
     taps.set_up(adapter.server, &[adapter.mac]).await.unwrap();

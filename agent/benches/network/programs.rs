@@ -8,7 +8,7 @@ use std::{
 
 use csp_agent::network::{
     filter_rules,
-    queue::{Direction, QueueMark, Rate, name},
+    queue::{Direction, QueueMark, Rate, far_end, name},
     tap_name::{TapMark, TapName},
 };
 use serde_json::{Value, json};
@@ -52,7 +52,19 @@ impl Words {
         for direction in Direction::BOTH {
             let queue = name(adapter.server, direction);
             let mark = QueueMark { server: adapter.server, direction, mbit: MBIT }.to_string();
-            links.push(words(&format!("link add {queue} type ifb")));
+            match direction {
+                Direction::FromGuest => {
+                    let far_end = far_end(adapter.server);
+                    let cable = format!("link add {queue} mtu 65535 type veth peer name {far_end} mtu 65535");
+                    links.push(words(&cable));
+                    links.push(words(&format!("link set dev {queue} addrgenmode none")));
+                    links.push(words(&format!("link set dev {far_end} addrgenmode none")));
+                    links.push(words(&format!("link set dev {far_end} up")));
+                    rates.push(words(&format!("qdisc add dev {far_end} ingress")));
+                    rates.push(words(&way_back(adapter, &far_end)));
+                }
+                Direction::ToGuest => links.push(words(&format!("link add {queue} type ifb"))),
+            }
             links.push(with_alias(format!("link set dev {queue} up"), mark));
             let (bits, burst, limit) = (rate.bytes_per_second * 8, rate.burst_bytes, rate.waiting_bytes);
             let tbf =
@@ -61,6 +73,18 @@ impl Words {
         }
         Self { links, rates, up: words(&format!("link set dev {tap} up")) }
     }
+}
+
+/// The filter that leads the guest's frames back to its tap.
+fn way_back(adapter: &Adapter, far_end: &str) -> String {
+    let [a, b, c, d, e, f] = adapter.mac.0;
+    let first = u32::from_be_bytes([a, b, c, d]);
+    let last = u32::from_be_bytes([e, f, 0, 0]);
+    let frames = format!("match u32 {first:#x} 0xffffffff at -8 match u32 {last:#x} 0xffff0000 at -4");
+    format!(
+        "filter add dev {far_end} ingress protocol all u32 {frames} action mirred ingress redirect dev {}",
+        adapter.tap()
+    )
 }
 
 /// A line of `ip -batch`: an alias has spaces.

@@ -28,6 +28,8 @@ use crate::{
         segment::{Ready, Segments, name::VLAN_BRIDGE, vlan::PortTags},
         shaping::{self, Rates, Shaping},
         tap::{Places, Plug, Taps},
+        tap_name::TapName,
+        way_back::Ways,
     },
     plan::mark,
     traffic::Meter,
@@ -131,7 +133,8 @@ impl Networking {
     async fn see_filters(&self, all: &AllNetworks, server: ServerId) -> Result<Option<Mark>, Fault> {
         let (looks, listed) = (Arc::clone(&self.looks), Arc::clone(&all.filters));
         let Some(seen) = blocking(move || looks.see(&listed, server)).await? else { return Ok(None) };
-        let is_whole = shaping::is_whole(&all.links, &all.rates, server, &seen.gates);
+        let ways = if seen.gates.is_empty() { None } else { told(self.shaping.ways(&all.links, server).await)? };
+        let is_whole = shaping::is_whole(&all.links, &all.rates, ways.as_ref(), server, &seen);
         Ok(Some(if is_whole { seen.mark } else { Mark::BROKEN }))
     }
 
@@ -169,7 +172,7 @@ impl Networking {
         let private = private.into_iter().map(private_tap).collect();
         // Filters without a public tap hand nothing to a queue.
         let gates = match spec.net_mbit_per_second().filter(|_| !macs.is_empty()) {
-            Some(mbit) => Some(told(self.shaping.hold(server, mbit).await)?),
+            Some(mbit) => Some(told(self.shaping.hold(server, mbit, &numbers(&links, server, &macs)).await)?),
             None => None,
         };
         let is_held = gates.is_some();
@@ -179,7 +182,7 @@ impl Networking {
         if blocking(move || loads.load(filters)).await? == Before::Altered {
             tracing::warn!(%server, "the server's filters were changed behind csp's back; they were set anew");
         }
-        if is_held { Ok(()) } else { told(self.shaping.release(server).await) }
+        told(if is_held { self.shaping.release_older(server).await } else { self.shaping.release(server).await })
     }
 
     pub async fn link_up(&self, spec: &ServerSpec) -> Result<(), Fault> {
@@ -235,6 +238,15 @@ fn plugs(spec: &ServerSpec, ready: &Ready) -> Vec<Plug> {
 
 fn mtus(ready: &Ready) -> BTreeMap<NetworkId, u32> {
     ready.iter().map(|(network, place)| (*network, place.mtu)).collect()
+}
+
+/// The taps of those addresses.
+fn numbers(links: &[Link], server: ServerId, macs: &[Mac]) -> Ways {
+    let number = |mac: &Mac| {
+        let name = TapName::of(server, *mac);
+        links.iter().find(|link| link.name == name.as_str()).map(|link| (*mac, link.index))
+    };
+    macs.iter().filter_map(number).collect()
 }
 
 fn private_tap(nic: &Nic) -> PrivateTap {

@@ -46,7 +46,7 @@ pub async fn try_it(links: &Links) -> Result<(), Lack> {
     let tap = NewTap::create(&TapName::of(NOBODY, mac())).map_err(Lack::Filters)?;
     check(None).await.map_err(Lack::Filters)?;
     let shaping = Shaping::new(links.clone());
-    let held = match shaping.hold(NOBODY, MBIT).await {
+    let held = match hold(links, &shaping).await {
         Ok(gates) => check(Some(gates)).await,
         Err(error) => Err(error),
     };
@@ -54,6 +54,11 @@ pub async fn try_it(links: &Links) -> Result<(), Lack> {
     let released = shaping.release(NOBODY).await;
     drop(tap);
     held.and(released).map_err(Lack::Shaping)
+}
+
+async fn hold(links: &Links, shaping: &Shaping) -> Result<Gates, NetworkError> {
+    let index = links.index_of(TapName::of(NOBODY, mac()).as_str()).await?;
+    shaping.hold(NOBODY, MBIT, &[(mac(), index)].into()).await
 }
 
 /// Has the kernel check a server's filters.
@@ -80,9 +85,9 @@ fn mac() -> Mac {
 
 /// Whether an interface of that name is a trial's.
 pub(super) fn is_tried(interface: &str) -> bool {
-    static NAMES: LazyLock<[String; 3]> = LazyLock::new(|| {
+    static NAMES: LazyLock<[String; 4]> = LazyLock::new(|| {
         let [from, to] = Direction::BOTH.map(|direction| queue::name(NOBODY, direction));
-        [TapName::of(NOBODY, mac()).to_string(), from, to]
+        [TapName::of(NOBODY, mac()).to_string(), from, to, queue::far_end(NOBODY)]
     });
     NAMES.iter().any(|name| name == interface)
 }

@@ -56,11 +56,13 @@ pub struct SeenFilters {
     pub mark: Mark,
     /// The numbers of the queues that frames go through.
     pub gates: BTreeSet<u32>,
+    /// The taps that they stand in front of.
+    pub taps: BTreeSet<String>,
 }
 
 impl SeenFilters {
     /// There, and not as they should be.
-    const BROKEN: Self = Self { mark: Mark::BROKEN, gates: BTreeSet::new() };
+    const BROKEN: Self = Self { mark: Mark::BROKEN, gates: BTreeSet::new(), taps: BTreeSet::new() };
 }
 
 impl FilterLooks {
@@ -146,7 +148,10 @@ impl AllFilters {
         if !self.is_guarded {
             return Ok(Some(SeenFilters::BROKEN));
         }
-        let whole = read(&name)?.and_then(|table| Some(SeenFilters { mark: table.mark()?, gates: table.gates }));
+        let whole = read(&name)?.and_then(|table| {
+            let taps = table.taps().into_iter().collect();
+            Some(SeenFilters { mark: table.mark()?, gates: table.gates, taps })
+        });
         Ok(Some(whole.unwrap_or(SeenFilters::BROKEN)))
     }
 }
@@ -234,7 +239,8 @@ fn load_together(all: &[ServerFilters]) -> Result<Vec<Result<Before, NetworkErro
 /// What is in a server's table and no longer wanted.
 fn stale(table: &FilterTable, filters: &ServerFilters) -> Vec<String> {
     let macs = filters.macs.iter().chain(filters.private.iter().map(|tap| &tap.mac));
-    let wanted: BTreeSet<String> = macs.flat_map(|mac| chains_of(&TapName::of(filters.server, *mac))).collect();
+    let mut wanted: BTreeSet<String> = macs.flat_map(|mac| chains_of(&TapName::of(filters.server, *mac))).collect();
+    wanted.extend(filter_rules::common_chains(filters));
     let chains = table.chains.keys().filter(|chain| !wanted.contains(*chain));
     chains.chain(&table.labels).cloned().collect()
 }

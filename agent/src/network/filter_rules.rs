@@ -9,8 +9,9 @@
 //!   each of them with whatever adapter its routing chooses;
 //! * tagged frames, IPv6, broadcast and multicast of IP do not pass; DHCP is the agent's business;
 //! * no mail leaves for other servers until the operator opens it for that server;
-//! * what passes goes through the server's queues when it has a rate: handed over by the rule that lets it pass, since what
-//!   comes back from there is asked for nothing;
+//! * what passes goes through the server's queues when it has a rate: handed over by the rule that lets it pass. What goes to
+//!   the guest is asked for nothing when it comes back from there. What comes from it is asked everything once more, and the
+//!   mark that it carries then only says that it has waited;
 //! * nothing that a guest sends reaches the host itself, whatever addresses its bridge or ports have; nor does anything
 //!   that comes out of a private network.
 
@@ -21,7 +22,7 @@ use serde_json::{Value, json};
 
 use super::{
     nft_netlink::thing::{Kind, Thing},
-    queue::Gates,
+    queue::{self, Gates},
     segment::name::DEVICE_PREFIX,
     tap_name::{PREFIX, TapName},
     tap_rules::{self, TapRules},
@@ -29,7 +30,7 @@ use super::{
 use crate::machine::Mark;
 
 /// Changes when the rules do, so that a newer agent replaces what an older one loaded.
-pub const LAYOUT: u32 = 3;
+pub const LAYOUT: u32 = 4;
 
 /// Begins the name of every server's table.
 pub const TABLES: &str = "csp_";
@@ -40,6 +41,10 @@ pub(super) const GUARD_TABLE: &str = "csp_guard";
 const GUARD_CHAIN: &str = "to_host";
 const GUARD_HOOK: &str = "input";
 const GUARD_HOOK_NUMBER: u32 = 1;
+/// Takes what a guest may send through the queue, or lets it go when it has been there.
+pub(super) const LET_OUT: &str = "queue";
+/// Drops what is at the far end of the queue and was not led to a tap.
+const FAR_END: &str = "far_end";
 const SEAL_PREFIX: &str = "seal_";
 /// As older agents wrote seals, about what nft listed.
 const OLDER_SEAL_PREFIX: &str = "mark_";
@@ -158,6 +163,7 @@ pub fn table(filters: &ServerFilters, stale: &[String]) -> Vec<Value> {
         let own: Vec<String> = filters.own.iter().map(Ipv4Addr::to_string).collect();
         commands.push(json!({"add": {"element": {"family": FAMILY, "table": name, "name": OWN, "elem": own}}}));
     }
+    commands.extend(filters.gates.iter().flat_map(|gates| queue_chains(&name, gates)));
     let public = filters.macs.iter().map(|mac| TapRules::public(*mac, filters));
     for rules in public.chain(filters.private.iter().map(TapRules::private)) {
         let tap = TapName::of(filters.server, rules.mac);
@@ -167,6 +173,28 @@ pub fn table(filters: &ServerFilters, stale: &[String]) -> Vec<Value> {
         commands.extend(egress.commands("egress", &tap, rules.inward()));
     }
     commands
+}
+
+/// The chains of a table that belong to no tap.
+#[must_use]
+pub fn common_chains(filters: &ServerFilters) -> Vec<String> {
+    if filters.gates.is_some() { vec![LET_OUT.to_owned(), FAR_END.to_owned()] } else { Vec::new() }
+}
+
+fn queue_chains(table: &str, gates: &Gates) -> Vec<Value> {
+    let mark = json!({"meta": {"key": "mark"}});
+    let set_mark = |value: u32| json!({"mangle": {"key": mark, "value": value}});
+    let rule = |chain, expr| json!({"add": {"rule": {"family": FAMILY, "table": table, "chain": chain, "expr": expr}}});
+    let waited = json!([tap_rules::equal(mark.clone(), json!(queue::WAITED)), set_mark(0), {"accept": null}]);
+    vec![
+        json!({"add": {"chain": {"family": FAMILY, "table": table, "name": LET_OUT}}}),
+        rule(LET_OUT, waited),
+        rule(LET_OUT, json!([set_mark(queue::WAITED)])),
+        rule(LET_OUT, json!([{"fwd": {"dev": gates.from_guest}}])),
+        json!({"add": {"chain": {"family": FAMILY, "table": table, "name": FAR_END,
+            "type": "filter", "hook": "ingress", "dev": gates.far_end, "prio": 0, "policy": "drop"}}}),
+        rule(FAR_END, json!([{"drop": null}])),
+    ]
 }
 
 /// The transaction that removes a server's table, which need not be there.
@@ -249,7 +277,8 @@ mod tests {
         let commands = load(&filters, &["from_csptold".to_owned()]);
         let lines: Vec<String> = commands.iter().map(Value::to_string).collect();
         insta::assert_snapshot!(lines.join("\n"));
-        let gates = Gates { from_guest: "cspqfrom".to_owned(), to_guest: "cspqto".to_owned() };
+        let gates =
+            Gates { from_guest: "cspqfrom".to_owned(), far_end: "cspqfar".to_owned(), to_guest: "cspqto".to_owned() };
         let gated = load(&ServerFilters { gates: Some(gates), ..filters }, &["from_csptold".to_owned()]);
         let changed: Vec<String> = gated.iter().map(Value::to_string).filter(|line| !lines.contains(line)).collect();
         insta::assert_snapshot!("gated", changed.join("\n"));

@@ -176,7 +176,7 @@ pub(crate) mod tests {
             macs: vec![mac()],
             smtp_open: false,
             private: Vec::new(),
-            gates: Some(Gates { from_guest: "cspqfrom".to_owned(), to_guest: "cspqto".to_owned() }),
+            gates: Some(Gates::of(server())),
             mark: Mark(7),
         };
         filter_rules::table(&filters, &[])

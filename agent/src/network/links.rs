@@ -52,6 +52,8 @@ pub struct Link {
     pub is_tun: bool,
     /// It is an ifb: what it is given to send comes back from where it was taken, after its queue.
     pub is_ifb: bool,
+    /// It is one end of a cable within the host; `lower` is the other.
+    pub is_veth: bool,
     /// It is a bridge that keeps tags apart.
     pub filters_vlans: bool,
     /// The interface that it stands on.
@@ -324,6 +326,7 @@ fn read(message: &LinkMessage) -> Link {
                 link.is_bridge = infos.contains(&LinkInfo::Kind(InfoKind::Bridge));
                 link.is_tun = infos.contains(&LinkInfo::Kind(InfoKind::Tun));
                 link.is_ifb = infos.contains(&LinkInfo::Kind(InfoKind::Ifb));
+                link.is_veth = infos.contains(&LinkInfo::Kind(InfoKind::Veth));
                 infos.iter().for_each(|info| read_info(&mut link, info));
             }
             _ => {}

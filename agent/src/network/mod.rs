@@ -27,6 +27,7 @@ pub mod tap_name;
 mod tap_rules;
 pub mod traffic_control;
 pub mod trial;
+pub mod way_back;
 
 use std::{io, net::Ipv4Addr};
 

@@ -1,11 +1,15 @@
 //! The two queues that hold a server to its rate, one a direction, all of its public taps in front of them: what they
 //! are called, how they are known, and how much they let through. Pure.
+//!
+//! What goes to a guest waits in an ifb, which puts it back where it was taken. What comes from one may not: the kernel asks
+//! no egress filter about a frame that an ifb put back (`nf_skip_egress`), so on this host neither the filters nor the queue of
+//! whom it goes to would see it. It goes through a cable instead, which frames leave like new ones.
 
 use std::fmt;
 
 use csp_shared::id::ServerId;
 
-use super::{links::Link, tap_name::name_of};
+use super::{dhcp, links::Link, tap_name::name_of};
 
 /// Begins the names of queues. Not that of taps: nothing that a guest may not reach is matched by it.
 pub const PREFIX: &str = "cspq";
@@ -19,6 +23,9 @@ const BURST_BYTES_MIN: u64 = 80 << 10;
 const BURST_MS: u64 = 20;
 /// How long a frame waits at most before it is dropped, beyond the burst.
 const WAIT_MS: u64 = 100;
+/// On frames that have been through the queue of their sender's server, until its filters see them again. Bits like the mark of
+/// the agent's own answers, and no guest can set it.
+pub const WAITED: u32 = dhcp::MARK + 1;
 
 /// Which way frames go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,7 +42,7 @@ impl Direction {
 
     fn as_str(self) -> &'static str {
         match self {
-            Self::FromGuest => "from_guest",
+            Self::FromGuest => "out_of_guest",
             Self::ToGuest => "to_guest",
         }
     }
@@ -47,11 +54,25 @@ pub fn name(server: ServerId, direction: Direction) -> String {
     name_of(PREFIX, &[server.0.as_bytes(), direction.as_str().as_bytes()].concat())
 }
 
+/// The name of the far end of what takes the guest's frames.
+#[must_use]
+pub fn far_end(server: ServerId) -> String {
+    name_of(PREFIX, &[server.0.as_bytes(), &b"far_end"[..]].concat())
+}
+
+/// The queue of what guests sent under an older agent, an ifb.
+#[must_use]
+pub fn older(server: ServerId) -> String {
+    name_of(PREFIX, &[server.0.as_bytes(), &b"from_guest"[..]].concat())
+}
+
 /// The names of a server's two queues, for its filters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gates {
     /// Takes what the guest sends.
     pub from_guest: String,
+    /// Where that comes out again.
+    pub far_end: String,
     /// Takes what goes to it.
     pub to_guest: String,
 }
@@ -60,7 +81,8 @@ impl Gates {
     /// Of that server.
     #[must_use]
     pub fn of(server: ServerId) -> Self {
-        Self { from_guest: name(server, Direction::FromGuest), to_guest: name(server, Direction::ToGuest) }
+        let named = |direction| name(server, direction);
+        Self { from_guest: named(Direction::FromGuest), far_end: far_end(server), to_guest: named(Direction::ToGuest) }
     }
 }
 
@@ -98,7 +120,8 @@ pub fn find(links: &[Link], server: ServerId, direction: Direction) -> Option<&L
     let name = name(server, direction);
     let is_of =
         |link: &Link| QueueMark::parse(&link.alias).is_some_and(|m| m.server == server && m.direction == direction);
-    links.iter().find(|link| link.is_ifb && link.name == name && (link.alias.is_empty() || is_of(link)))
+    let is_kind = |link: &Link| if direction == Direction::FromGuest { link.is_veth } else { link.is_ifb };
+    links.iter().find(|link| is_kind(link) && link.name == name && (link.alias.is_empty() || is_of(link)))
 }
 
 /// What a queue lets through.
@@ -126,6 +149,8 @@ impl Rate {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
     use uuid::Uuid;
 
@@ -135,8 +160,8 @@ mod tests {
     fn a_servers_queues_are_told_apart_from_each_other_and_from_taps() {
         let server = ServerId(Uuid::from_u128(7));
         let [out, to] = Direction::BOTH.map(|direction| name(server, direction));
-        assert_ne!(out, to);
-        for queue in [out, to] {
+        assert_eq!(BTreeSet::from([&out, &to, &far_end(server), &older(server)]).len(), 4);
+        for queue in [out, to, far_end(server)] {
             assert_eq!(queue.len(), 15, "the kernel's bound");
             assert!(!queue.starts_with(tap_name::PREFIX), "the guard would take it for a guest's");
         }
@@ -153,7 +178,7 @@ mod tests {
         let others = QueueMark { server: ServerId(Uuid::from_u128(8)), ..mark };
         assert!(!found(Link { alias: others.to_string(), ..queue.clone() }));
         assert!(!found(Link { alias: "mine".to_owned(), ..queue.clone() }));
-        assert!(!found(Link { is_ifb: false, ..queue }));
+        assert!(!found(Link { is_ifb: false, is_veth: true, ..queue }));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     dhcp,
-    filter_rules::{OWN, PrivateTap, ServerFilters},
+    filter_rules::{LET_OUT, OWN, PrivateTap, ServerFilters},
 };
 
 /// Where servers hand mail to each other. The ports for customers' own programs, 465 and 587, ask for a name and a
@@ -34,7 +34,7 @@ impl TapRules {
     pub(super) fn public(mac: Mac, filters: &ServerFilters) -> Self {
         let by = |queue: &str| json!({"fwd": {"dev": queue}});
         let (let_out, let_in) = match &filters.gates {
-            Some(gates) => (by(&gates.from_guest), by(&gates.to_guest)),
+            Some(gates) => (json!({"goto": {"target": LET_OUT}}), by(&gates.to_guest)),
             None => (accept(), accept()),
         };
         Self { mac, own: Some(json!(format!("@{OWN}"))), mail: filters.smtp_open, let_out, let_in }

@@ -54,11 +54,21 @@ fn no_hostile_frame_arrives_and_every_good_one_does() {
     });
 }
 
-/// What comes back from a queue passes no filters, so it must have passed them before.
+/// What went through the queue of its sender passes the filters of whom it goes to all the same.
 #[test]
 fn at_a_rate_it_is_the_same() {
     in_private_network(|_| {
         let mut stage = Stage::queued();
+        let wrong = faults(&mut stage);
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    });
+}
+
+/// And what goes to a neighbour through two queues.
+#[test]
+fn between_neighbours_at_a_rate_it_is_the_same() {
+    in_private_network(|_| {
+        let mut stage = Stage::both_queued();
         let wrong = faults(&mut stage);
         assert!(wrong.is_empty(), "{wrong:#?}");
     });

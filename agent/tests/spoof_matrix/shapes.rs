@@ -129,6 +129,7 @@ pub fn hostile() -> Vec<Shape> {
     shapes.extend(announcements());
     shapes.extend(to_the_host());
     shapes.extend(to_guests());
+    shapes.extend(to_the_neighbour());
     shapes
 }
 
@@ -290,6 +291,26 @@ fn to_guests() -> Vec<Shape> {
         received("in: two tags", tagged(&tagged(&good, 0x8100, 100), 0x88a8, 200)),
         received("in: LLDP", to(BRIDGES, 0x88cc, TRIED)),
         received("in: an unknown kind", to(OWN_MAC, 0x88b5, TRIED)),
+    ]
+}
+
+/// What a guest may send, and its neighbour may not be given.
+fn to_the_neighbour() -> Vec<Shape> {
+    let sent = |name, frame| Shape { sinks: &[Neighbour], ..sent(name, frame) };
+    let to = |mac, address| own(mac, IPV4, &udp((OWN, 1000), (address, 2000), TRIED));
+    let elsewhere = Ipv4Addr::new(198, 51, 100, 1);
+    vec![
+        sent("to the neighbour: another's address", to(NEIGHBOUR_MAC, FREE)),
+        sent("to the neighbour: an address elsewhere", to(NEIGHBOUR_MAC, elsewhere)),
+        sent("to the neighbour: the gateway's address", to(NEIGHBOUR_MAC, GATEWAY)),
+        sent("to the neighbour: everybody's address", to(NEIGHBOUR_MAC, EVERYBODY)),
+        sent("to the neighbour: a group's address", to(NEIGHBOUR_MAC, Ipv4Addr::new(224, 0, 0, 251))),
+        sent("to the neighbour: no address", to(NEIGHBOUR_MAC, NOWHERE)),
+        sent("to the neighbour: another's frame", to(OTHER_MAC, NEIGHBOUR)),
+        sent("to the neighbour: a frame for nobody", to(OTHER_MAC, FREE)),
+        sent("to the neighbour: the gateway's frame", to(GATEWAY_MAC, NEIGHBOUR)),
+        sent("to the neighbour: another's ARP answer", own(NEIGHBOUR_MAC, ARP, &says(2, OWN_MAC, OWN, FREE))),
+        sent("to the neighbour: another's ARP question", own(NEIGHBOUR_MAC, ARP, &says(1, OWN_MAC, OWN, FREE))),
     ]
 }
 

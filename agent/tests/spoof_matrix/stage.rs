@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use csp_agent::{
     machine::Mark,
-    network::{filter, filter_rules::ServerFilters, links::Links, nft, shaping::Shaping, tap::Taps, tap_name::TapName},
+    network::{
+        filter, filter_rules::ServerFilters, links::Links, nft, queue::Gates, shaping::Shaping, tap::Taps,
+        tap_name::TapName,
+    },
 };
 use csp_shared::{id::ServerId, mac::Mac};
 use serde_json::json;
@@ -70,17 +73,7 @@ impl Stage {
             taps.make(SERVER, &[Mac(OWN_MAC)]).await.unwrap();
             taps.make(OTHER, &[Mac(NEIGHBOUR_MAC)]).await.unwrap();
         });
-        let own = vec![NEIGHBOUR];
-        let neighbours = ServerFilters {
-            server: OTHER,
-            own,
-            macs: vec![Mac(NEIGHBOUR_MAC)],
-            smtp_open: false,
-            private: Vec::new(),
-            gates: None,
-            mark: Mark(1),
-        };
-        filter::load(&neighbours).unwrap();
+        filter::load(&neighbours()).unwrap();
         on_taps(async |taps| taps.set_up(OTHER, &[Mac(NEIGHBOUR_MAC)]).await.unwrap());
         let cable = |server, mac| GuestCable::open(TapName::of(server, Mac(mac)).as_str());
         let mut stage = Self {
@@ -97,9 +90,16 @@ impl Stage {
     /// Both servers connected, the guest at a rate that holds none of the matrix back.
     pub fn queued() -> Self {
         let mut stage = Self::filtered();
-        let gates = on_links(async |links| Shaping::new(links).hold(SERVER, 10_000).await.unwrap());
-        filter::load(&ServerFilters { gates: Some(gates), ..filters(2) }).unwrap();
+        filter::load(&ServerFilters { gates: Some(gates(SERVER, OWN_MAC)), ..filters(2) }).unwrap();
         stage.until_heard(Sink::Guest);
+        stage
+    }
+
+    /// And its neighbour too.
+    pub fn both_queued() -> Self {
+        let mut stage = Self::queued();
+        filter::load(&ServerFilters { gates: Some(gates(OTHER, NEIGHBOUR_MAC)), ..neighbours() }).unwrap();
+        stage.until_heard(Sink::Neighbour);
         stage
     }
 
@@ -210,6 +210,16 @@ impl Stage {
 /// The guest's filters, loaded anew under another mark.
 pub fn load(mark: u64) {
     filter::load(&filters(mark)).unwrap();
+}
+
+fn neighbours() -> ServerFilters {
+    ServerFilters { server: OTHER, own: vec![NEIGHBOUR], macs: vec![Mac(NEIGHBOUR_MAC)], ..filters(1) }
+}
+
+/// Queues for that tap.
+fn gates(server: ServerId, mac: [u8; 6]) -> Gates {
+    let tap = nix::net::if_::if_nametoindex(TapName::of(server, Mac(mac)).as_str()).unwrap();
+    on_links(async |links| Shaping::new(links).hold(server, 10_000, &[(Mac(mac), tap)].into()).await.unwrap())
 }
 
 fn filters(mark: u64) -> ServerFilters {

@@ -65,6 +65,8 @@ const PROBE_LIMIT: Duration = Duration::from_secs(120);
 /// Calls of libvirt at once, each on a connection of its own. libvirtd works at 20 by itself, and while it hangs each of
 /// them holds a thread, which are needed for other work too.
 const LIBVIRT_CALLS_MAX: usize = 16;
+/// Servers whose filters somebody took away, that are not looked at yet. Further ones are at their next look.
+const NETWORK_EVENTS_MAX: usize = 4096;
 const GIB_SHIFT: u32 = 30;
 const HOUR_SECONDS: u64 = 3600;
 
@@ -76,6 +78,7 @@ pub struct HostMachine {
     libvirt: Arc<Libvirt>,
     libvirt_calls: Arc<Semaphore>,
     events: Mutex<mpsc::Receiver<HostEvent>>,
+    network_events: Mutex<mpsc::Receiver<HostEvent>>,
     networking: Networking,
     storing: Storing,
     vnc: VncFolder,
@@ -111,11 +114,14 @@ impl HostMachine {
         let mut upkeep = JoinSet::new();
         let bounds = Bounds { keep, cache_bytes: config.images.cache_gib << GIB_SHIFT };
         upkeep.spawn(upkeep::keep_up(storing.clone(), Arc::clone(&trash_clock), bounds));
+        let (happened, network_events) = mpsc::channel(NETWORK_EVENTS_MAX);
+        networking.keep(&mut upkeep, happened);
         Ok(Self {
             boot,
             libvirt: Arc::new(libvirt),
             libvirt_calls: Arc::new(Semaphore::new(LIBVIRT_CALLS_MAX)),
             events: Mutex::new(events),
+            network_events: Mutex::new(network_events),
             networking,
             storing,
             vnc: VncFolder::new(&config.run_dir),
@@ -305,10 +311,14 @@ impl Machine for HostMachine {
     }
 
     async fn event(&self) -> HostEvent {
-        match self.events.lock().await.recv().await {
+        // Neither ends while the machine lives; waiting is right all the same.
+        let next = async |events: &Mutex<mpsc::Receiver<HostEvent>>| match events.lock().await.recv().await {
             Some(event) => event,
-            // Unreachable while `self.libvirt` lives, which holds the sender; waiting is right all the same.
             None => std::future::pending().await,
+        };
+        tokio::select! {
+            event = next(&self.events) => event,
+            event = next(&self.network_events) => event,
         }
     }
 

@@ -14,16 +14,20 @@ use csp_shared::{
     spec::{Nic, NicNetwork, ServerSpec},
 };
 
+use tokio::{sync::mpsc, task::JoinSet};
+
 use super::{blocking, fault};
 use crate::{
     config::Config,
-    machine::{Mark, SeenStray, SeenTap},
+    machine::{HostEvent, Mark, SeenStray, SeenTap},
     network::{
         NetworkError,
         dhcp::responder::Responders,
         filter::{self, AllFilters, Before, FilterLooks},
+        filter_drift::{self, Drift, Standing},
         filter_loads::FilterLoads,
         filter_rules::{PrivateTap, ServerFilters},
+        host_addresses::HostAddressKeeper,
         links::{Link, Links},
         segment::{Ready, Segments, name::VLAN_BRIDGE, vlan::PortTags},
         shaping::{self, Rates, Shaping},
@@ -45,6 +49,8 @@ pub(super) struct Networking {
     dhcp: Responders,
     looks: Arc<FilterLooks>,
     loads: Arc<FilterLoads>,
+    standing: Arc<Standing>,
+    addresses: Arc<HostAddressKeeper>,
     meter: Arc<Meter>,
 }
 
@@ -82,11 +88,36 @@ impl Networking {
             shaping: Shaping::new(links.clone()),
             segments: Arc::new(Segments::new(links.clone(), config)),
             taps: Taps::new(links.clone(), config.public_bridge.clone()),
+            addresses: Arc::new(HostAddressKeeper::new(links.clone(), config.public_bridge.clone())),
             links,
             dhcp: Responders::default(),
             looks: Arc::default(),
             loads: Arc::default(),
+            standing: Arc::default(),
         })
+    }
+
+    /// Keeps what no server's worker does. To be dropped with the machine. `happened` is told which servers to look at.
+    pub fn keep(&self, tasks: &mut JoinSet<()>, happened: mpsc::Sender<HostEvent>) {
+        let addresses = Arc::clone(&self.addresses);
+        tasks.spawn(async move { addresses.keep().await });
+        let (addresses, segments) = (Arc::clone(&self.addresses), Arc::clone(&self.segments));
+        let standing = Arc::clone(&self.standing);
+        tasks.spawn(async move {
+            let told = |drift: Drift| {
+                tracing::warn!(
+                    servers = drift.servers.len(),
+                    tables = ?drift.others,
+                    "somebody removed rules of csp's from nftables; they are loaded again. If that was a restart of \
+                     nftables.service: have /etc/nftables.conf replace its own tables, not `flush ruleset`"
+                );
+                addresses.look_again();
+                segments.look_again();
+                // What finds no room is looked at within half a minute anyway.
+                let _ = drift.servers.into_iter().try_for_each(|server| happened.try_send(HostEvent::Server(server)));
+            };
+            match filter_drift::watch(standing, told).await {}
+        });
     }
 
     pub fn meter(&self) -> Arc<Meter> {
@@ -133,6 +164,7 @@ impl Networking {
     async fn see_filters(&self, all: &AllNetworks, server: ServerId) -> Result<Option<Mark>, Fault> {
         let (looks, listed) = (Arc::clone(&self.looks), Arc::clone(&all.filters));
         let Some(seen) = blocking(move || looks.see(&listed, server)).await? else { return Ok(None) };
+        self.standing.stand(server);
         let ways = if seen.gates.is_empty() { None } else { told(self.shaping.ways(&all.links, server).await)? };
         let is_whole = shaping::is_whole(&all.links, &all.rates, ways.as_ref(), server, &seen);
         Ok(Some(if is_whole { seen.mark } else { Mark::BROKEN }))
@@ -179,7 +211,9 @@ impl Networking {
         let own = mark::public_addresses(spec).into_iter().collect();
         let filters = ServerFilters { server, own, macs, private, smtp_open: spec.smtp_open, gates, mark };
         let loads = Arc::clone(&self.loads);
-        if blocking(move || loads.load(filters)).await? == Before::Altered {
+        let before = blocking(move || loads.load(filters)).await?;
+        self.standing.stand(server);
+        if before == Before::Altered {
             tracing::warn!(%server, "the server's filters were changed behind csp's back; they were set anew");
         }
         told(if is_held { self.shaping.release_older(server).await } else { self.shaping.release(server).await })
@@ -220,6 +254,7 @@ impl Networking {
     }
 
     pub async fn remove_filters(&self, server: ServerId) -> Result<(), Fault> {
+        self.standing.go(server);
         blocking(move || filter::remove(server)).await
     }
 }

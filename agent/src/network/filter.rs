@@ -180,7 +180,7 @@ pub fn read(table: &str) -> Result<Option<FilterTable>, NetworkError> {
 }
 
 /// Those of the tables that are there, and of which generation they are.
-fn read_all(names: &BTreeSet<String>) -> Result<(u32, BTreeMap<String, FilterTable>), NetworkError> {
+pub(super) fn read_all(names: &BTreeSet<String>) -> Result<(u32, BTreeMap<String, FilterTable>), NetworkError> {
     let read = nft_netlink::read("read servers' filters", NETDEV, names)?;
     let tables = read.tables.into_iter().map(|(name, things)| (name, FilterTable::read(&things)));
     Ok((read.generation, tables.collect()))

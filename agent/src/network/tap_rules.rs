@@ -141,7 +141,7 @@ fn arp_ipv4() -> Vec<Value> {
     ]
 }
 
-fn payload(protocol: &str, field: &str) -> Value {
+pub(super) fn payload(protocol: &str, field: &str) -> Value {
     json!({"payload": {"protocol": protocol, "field": field}})
 }
 
@@ -149,7 +149,7 @@ pub(super) fn equal(left: Value, right: Value) -> Value {
     json!({"match": {"op": "==", "left": left, "right": right}})
 }
 
-fn differs(left: Value, right: Value) -> Value {
+pub(super) fn differs(left: Value, right: Value) -> Value {
     json!({"match": {"op": "!=", "left": left, "right": right}})
 }
 

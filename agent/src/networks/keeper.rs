@@ -29,6 +29,7 @@ pub async fn keep<B: Backing>(networks: &Networks<B>, segments: &Segments, worke
         }
         tokio::select! {
             () = networks.changed() => {}
+            () = segments.drifted() => {}
             () = sleep(if is_done { EVERY } else { SOON }) => {}
         }
     }

@@ -4,6 +4,7 @@
 //! Every reading is of one generation: the kernel's number for the state of all its filters, which grows with each change,
 //! whoever made it. What changed in between is read again.
 
+pub mod news;
 mod socket;
 pub mod thing;
 
@@ -17,7 +18,11 @@ use self::{
 };
 use super::NetworkError;
 
-/// The kernel's number of the netdev family (NFPROTO_NETDEV).
+/// The kernel's number of the IPv4 family (NFPROTO_IPV4).
+pub const IPV4: u8 = 2;
+/// And of the ARP family.
+pub const ARP: u8 = 3;
+/// And of the netdev family.
 pub const NETDEV: u8 = 5;
 /// And of the bridge family.
 pub const BRIDGE: u8 = 7;

@@ -166,6 +166,31 @@ fn write(kind: u16, flags: u16, sequence: u32, family: u8, attributes: &[u8]) ->
     bytes
 }
 
+/// A message about something of nftables'.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Told<'a> {
+    /// Which message it is.
+    pub message: u16,
+    /// The family of what it is about.
+    pub family: u8,
+    /// Its attributes.
+    pub attributes: &'a [u8],
+}
+
+/// Takes apart what was told to everybody, up to what is no message.
+pub(super) fn told(mut bytes: &[u8]) -> impl Iterator<Item = Told<'_>> {
+    let messages = std::iter::from_fn(move || {
+        let length = usize::try_from(u32::from_ne_bytes(bytes.get(..4)?.try_into().ok()?)).ok()?;
+        let kind = u16::from_ne_bytes(bytes.get(4..6)?.try_into().ok()?);
+        let body = bytes.get(HEADER..length)?;
+        bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
+        Some((kind, body))
+    });
+    messages.filter(|(kind, _)| kind >> 8 == NFTABLES).filter_map(|(kind, body)| {
+        Some(Told { message: kind & 0xff, family: *body.first()?, attributes: body.get(FAMILY..)? })
+    })
+}
+
 /// Takes apart what arrived, as far as it answers `sequence`.
 fn read(mut bytes: &[u8], sequence: u32) -> Result<Vec<Part>, Errno> {
     let mut parts = Vec::new();
@@ -193,8 +218,13 @@ fn read(mut bytes: &[u8], sequence: u32) -> Result<Vec<Part>, Errno> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    /// As the kernel tells everybody.
+    pub fn message(kind: u16, family: u8, attributes: &[u8]) -> Vec<u8> {
+        write(NFTABLES << 8 | kind, 0, 0, family, attributes)
+    }
 
     const GENERATION: u16 = 15;
 

@@ -176,6 +176,11 @@ fn find(list: &[u8], wanted: u16) -> Option<&[u8]> {
     attributes(list).find(|(kind, _)| *kind == wanted).map(|(_, value)| value)
 }
 
+/// A name among attributes.
+pub(super) fn name_in(list: &[u8], wanted: u16) -> Option<String> {
+    find(list, wanted).map(text)
+}
+
 /// A number as the network writes it.
 pub(super) fn big_endian(list: &[u8], wanted: u16) -> Option<u32> {
     number(find(list, wanted)?).map(u32::from_be)

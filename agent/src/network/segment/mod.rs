@@ -18,7 +18,7 @@ use csp_shared::{
     observed::Fault,
 };
 use serde_json::Value;
-use tokio::sync::OnceCell;
+use tokio::sync::{Notify, OnceCell};
 
 use self::{
     ability::{Abilities, Found},
@@ -60,6 +60,8 @@ pub struct Segments {
     ready: Mutex<Ready>,
     /// What was admitted on the underlay, and how nft listed it right after.
     admitted: Mutex<Option<(Vec<Admitted>, Vec<Value>)>>,
+    /// Somebody took away what was admitted.
+    drifted: Notify,
 }
 
 /// What came of bringing networks about.
@@ -83,6 +85,7 @@ impl Segments {
             kernel: OnceCell::new(),
             ready: Mutex::default(),
             admitted: Mutex::default(),
+            drifted: Notify::new(),
         }
     }
 
@@ -151,6 +154,16 @@ impl Segments {
         let told =
             settled.into_iter().map(|(desired, done)| observed(desired, done.and(swept.clone()), look.as_ref().ok()));
         Settled { told: told.collect(), is_news }
+    }
+
+    /// Has all be looked at again, soon.
+    pub fn look_again(&self) {
+        self.drifted.notify_one();
+    }
+
+    /// Waits until that is asked for. For one reader.
+    pub async fn drifted(&self) {
+        self.drifted.notified().await;
     }
 
     async fn bring_about(&self, spec: &NetworkSpec) -> Result<Place, NetworkError> {

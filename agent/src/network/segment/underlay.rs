@@ -11,7 +11,8 @@ use crate::network::{NetworkError, nft};
 /// Where VXLAN packets arrive (RFC 7348).
 pub const PORT: u16 = 4789;
 const FAMILY: &str = "inet";
-const TABLE: &str = "csp_underlay";
+/// Its name.
+pub const TABLE: &str = "csp_underlay";
 const CHAIN: &str = "input";
 /// The network's number stands behind the headers of UDP (8 bytes) and four bytes of flags.
 const VNI_OFFSET_BITS: u32 = 96;

@@ -1,13 +1,20 @@
 //! Whether the bridge to the public network is there and leads somewhere.
 
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr},
+};
+
 use csp_shared::host_status::BridgeState;
 
 use super::Finding;
 use crate::{
     host_machine::fault::story,
     network::{
-        NetworkError, bridge,
+        bridge,
+        host_addresses::HostAddresses,
         links::{Link, Links},
+        segment::ability::Found,
         tap_name::PREFIX,
     },
 };
@@ -20,16 +27,21 @@ const NETFILTER: &str = "/proc/sys/net/bridge/bridge-nf-call-iptables";
 pub struct Network {
     /// All interfaces, or why they could not be listed.
     pub links: Result<Vec<Link>, String>,
+    /// The host's addresses, each with the number of its interface.
+    pub addresses: BTreeSet<(u32, IpAddr)>,
     /// Bridged frames also pass the host's own packet filter, which knows nothing of guests.
     pub host_filter_on_bridges: bool,
 }
 
 /// Lists the interfaces.
 pub async fn probe() -> Network {
-    let list = async { Links::connect()?.list().await };
-    let links = list.await.map(|links| links.to_vec()).map_err(|error: NetworkError| story(&error));
+    let look = async { Found::look(&Links::connect()?).await };
+    let (links, addresses) = match look.await {
+        Ok(found) => (Ok(found.links.to_vec()), found.addresses),
+        Err(error) => (Err(story(&error)), BTreeSet::new()),
+    };
     let host_filter = std::fs::read_to_string(NETFILTER); // not there while nobody loaded the module: then it is off
-    Network { links, host_filter_on_bridges: host_filter.is_ok_and(|text| text.trim() == "1") }
+    Network { links, addresses, host_filter_on_bridges: host_filter.is_ok_and(|text| text.trim() == "1") }
 }
 
 /// Judges the bridge called `name`.
@@ -61,7 +73,25 @@ pub fn judge(name: &str, network: &Network) -> Finding {
         let cure = "`sysctl net.bridge.bridge-nf-call-iptables=0`, unless a program on this host (Docker) needs it";
         return Finding::warning(BRIDGE, detail, cure);
     }
-    Finding::ok(BRIDGE, format!("{name} leads to {}", uplinks.join(", ")))
+    let found = Found { links: links.as_slice().into(), addresses: network.addresses.clone() };
+    let reached = reached(&HostAddresses::sort(&found, name));
+    Finding::ok(BRIDGE, format!("{name} leads to {}{reached}", uplinks.join(", ")))
+}
+
+/// Where others find this host by the bridge: what is open there is for its own firewall to say.
+fn reached(addresses: &HostAddresses) -> String {
+    let named =
+        |addresses: &BTreeSet<Ipv4Addr>| addresses.iter().map(Ipv4Addr::to_string).collect::<Vec<_>>().join(", ");
+    let open: BTreeSet<Ipv4Addr> = addresses.bridge.union(&addresses.ports).copied().collect();
+    let mut told = String::new();
+    if !open.is_empty() {
+        told += &format!("; there everybody, guests of other hosts too, reaches this host at {}", named(&open));
+        told += ", as far as its own firewall lets them";
+    }
+    if !addresses.elsewhere.is_empty() {
+        told += &format!("; nobody reaches it there at {}", named(&addresses.elsewhere));
+    }
+    told
 }
 
 #[cfg(test)]
@@ -73,7 +103,17 @@ mod tests {
         let bridge = Link { index: 2, name: "br-public".to_owned(), is_bridge: true, up: true, ..Link::default() };
         let port = Link { controller: Some(2), up: true, has_carrier: true, ..Link::default() };
         let uplink = Link { index: 3, name: "eth0".to_owned(), ..port };
-        Network { links: Ok(vec![bridge, uplink]), host_filter_on_bridges: false }
+        Network { links: Ok(vec![bridge, uplink]), addresses: BTreeSet::new(), host_filter_on_bridges: false }
+    }
+
+    #[test]
+    fn where_the_host_is_reached_is_told() {
+        let addresses = [(2, [203, 0, 113, 2]), (9, [198, 51, 100, 12])];
+        let addresses = addresses.map(|(index, address)| (index, IpAddr::from(address))).into();
+        let finding = judge("br-public", &Network { addresses, ..network() });
+        assert_eq!(finding.verdict, Verdict::Ok);
+        assert!(finding.detail.contains("this host at 203.0.113.2,"), "{finding:?}");
+        assert!(finding.detail.ends_with("nobody reaches it there at 198.51.100.12"), "{finding:?}");
     }
 
     #[test]

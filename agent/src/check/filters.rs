@@ -9,6 +9,7 @@ use crate::{
     machine::Mark,
     network::{
         filter_rules::{self, ServerFilters},
+        host_addresses::HostAddresses,
         nft,
         tap_device::NewTap,
         tap_name::TapName,
@@ -46,7 +47,9 @@ pub async fn probe() -> Filters {
             gates: None,
             mark: Mark(0),
         };
-        let rules = nft::try_out("try the filters of a server", &filter_rules::load(&filters, &[]));
+        let mut commands = filter_rules::load(&filters, &[]);
+        commands.extend(HostAddresses::default().rules("br-public"));
+        let rules = nft::try_out("try the filters of a server", &commands);
         drop(tap);
         Filters { tap: Ok(()), rules: Some(rules.map_err(|error| story(&error))) }
     });
@@ -66,7 +69,8 @@ pub fn judge(filters: &Filters) -> Finding {
         (Ok(()), Some(Err(reason))) => Finding::fault(
             FILTERS,
             format!("the kernel does not take the filters of a server: {reason}"),
-            "install nftables, and run Linux 6.1 or newer with nf_tables for netdev (ingress, egress) and bridge",
+            "install nftables, and run Linux 6.1 or newer with nf_tables for netdev (ingress, egress), \
+             bridge, arp and ip (fib)",
         ),
         (Ok(()), None) => Finding::fault(FILTERS, "the filters were not tried", "run the check again"),
     }

@@ -108,8 +108,8 @@ impl Networking {
                 tracing::warn!(
                     servers = drift.servers.len(),
                     tables = ?drift.others,
-                    "somebody removed rules of csp's from nftables; they are loaded again. If that was a restart of \
-                     nftables.service: have /etc/nftables.conf replace its own tables, not `flush ruleset`"
+                    "somebody removed rules of csp's from nftables; they are loaded again. If that was nftables.service: \
+                     keep it from `flush ruleset`, as the manual says (install.md)"
                 );
                 addresses.look_again();
                 segments.look_again();

@@ -1,7 +1,7 @@
 //! What somebody does to a host with virsh, kill and mv, and what comes of it: told by name, mended when that is safe, and
 //! nothing of it costs a byte. And what that all rests on goes away and comes back: libvirtd, the agent.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use crate::rig::{Lab, Server};
 
@@ -10,6 +10,9 @@ const FOREIGN_DISK: &str = "/srv/csp/foreign.qcow2";
 /// What libvirt writes of a server of the lab's smallest package.
 const AS_ORDERED: &str = "<currentMemory unit='KiB'>262144</currentMemory>";
 const CPUS_AS_ORDERED: &str = "<vcpu placement='static'>1</vcpu>";
+
+/// On a busy machine, too.
+const FLUSHED: Duration = Duration::from_secs(3);
 
 struct Host<'a> {
     lab: &'a Lab,
@@ -115,6 +118,24 @@ fn what_is_done_to_a_server_by_hand_is_told_and_mended_and_costs_no_data() {
     let boot = host.is_back(&server, &boot);
     let made = host.virsh(&["dumpxml", &server.uuid]);
     assert!(made.contains(AS_ORDERED), "{made}");
+
+    // All of nftables is flushed, as a restart of its service does: back at once, and not at the next look, within 30 s.
+    let guards = [
+        format!("netdev csp_{}", server.uuid.replace('-', "")),
+        "bridge csp_guard".to_owned(),
+        "arp csp_host".to_owned(),
+    ];
+    let stand = || {
+        let tables = host.does(&["nft", "list", "tables"]);
+        guards.iter().all(|table| tables.contains(table))
+    };
+    for _ in 0..3 {
+        assert!(stand());
+        host.does(&["nft", "flush", "ruleset"]);
+        std::thread::sleep(FLUSHED);
+        assert!(stand(), "after a flush");
+    }
+    host.is_told("nothing", &[]);
 
     // The agent and libvirtd end and begin again under it, and it does not notice.
     lab.run(&["kill-agent", &host.name]);

@@ -59,7 +59,7 @@ impl Words {
                     links.push(words(&cable));
                     links.push(words(&format!("link set dev {queue} addrgenmode none")));
                     links.push(words(&format!("link set dev {far_end} addrgenmode none")));
-                    links.push(words(&format!("link set dev {far_end} up")));
+                    links.push(with_alias(format!("link set dev {far_end} up"), mark.clone()));
                     rates.push(words(&format!("qdisc add dev {far_end} ingress")));
                     rates.push(words(&way_back(adapter, &far_end)));
                 }

@@ -107,7 +107,7 @@ impl Shaping {
         }
         let index = self.find(mark, &name).await?.ok_or_else(|| NetworkError::ForeignLink(name.clone()))?;
         if mark.direction == Direction::FromGuest {
-            self.lead_back(&doing, index, &far_end, taps).await?;
+            self.lead_back(mark, index, &far_end, taps).await?;
         }
         traffic_control::set_rate(&self.links, index, Rate::of_mbit(mark.mbit)).await?;
         let alias = LinkAttribute::IfAlias(mark.to_string());
@@ -115,14 +115,16 @@ impl Shaping {
     }
 
     /// Leads what comes out of the far end to the taps.
-    async fn lead_back(&self, doing: &str, near: u32, far_end: &str, taps: &Ways) -> Result<(), NetworkError> {
+    async fn lead_back(&self, mark: QueueMark, near: u32, far_end: &str, taps: &Ways) -> Result<(), NetworkError> {
         let far = self.links.named(far_end).await?.filter(|far| far.is_veth && far.lower == Some(near));
         let far = far.ok_or_else(|| NetworkError::ForeignLink(far_end.to_owned()))?;
         way_back::set(&self.links, far.index, taps).await?;
-        if far.up {
+        let alias = mark.to_string();
+        if far.up && far.alias == alias {
             return Ok(());
         }
-        self.links.change(doing, LinkUnspec::new_with_index(far.index).up()).await
+        let up = LinkUnspec::new_with_index(far.index).append_extra_attribute(LinkAttribute::IfAlias(alias)).up();
+        self.links.change(&format!("set {far_end} up"), up).await
     }
 
     async fn find(&self, mark: QueueMark, name: &str) -> Result<Option<u32>, NetworkError> {

@@ -90,16 +90,16 @@ pub async fn set(links: &Links, index: u32, wanted: &Ways) -> Result<(), Network
 
 async fn read_all(links: &Links, index: u32) -> Result<Option<Vec<Way>>, NetworkError> {
     let question = RouteNetlinkMessage::GetTrafficFilter(message(index, INGRESS_HANDLE, TcHandle::UNSPEC));
-    let listed = match links.dump("list the ways back from a queue", question).await {
-        // Where ways begin was taken away.
-        Err(error) if error.is(Errno::EINVAL) => return Ok(None),
-        listed => listed?,
-    };
-    let filters = listed.iter().filter_map(|answer| match answer {
-        RouteNetlinkMessage::NewTrafficFilter(filter) if is_filter(filter) => Some(filter),
+    // Something that is not ours is none.
+    let way = |answer: &RouteNetlinkMessage| match answer {
+        RouteNetlinkMessage::NewTrafficFilter(filter) if is_filter(filter) => Some(read(filter)),
         _ => None,
-    });
-    Ok(filters.map(read).collect())
+    };
+    match links.dump("list the ways back from a queue", question, way).await {
+        // Where ways begin was taken away.
+        Err(error) if error.is(Errno::EINVAL) => Ok(None),
+        listed => Ok(listed?.into_iter().collect()),
+    }
 }
 
 fn message(index: u32, parent: TcHandle, handle: TcHandle) -> TcMessage {

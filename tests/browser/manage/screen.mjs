@@ -26,13 +26,13 @@ export async function screenComesBack() {
   const page = await context.newPage();
   await page.goto(other.url);
   guest.close();
-  await tab.getByText("not open to this link any more").waitFor();
+  await tab.getByText("not open to you any more").waitFor();
   await page.goto(link.url);
   const second = await openConsole({ context, page });
   await revoke(link);
   guest.close();
   await inState(second, "ended");
-  await second.getByText("not open to this link any more").waitFor();
+  await second.getByText("not open to you any more").waitFor();
   await second.waitForTimeout(700);
   assert.equal(guest.tickets.length, 5, "what is not allowed is not tried again");
   await revoke(other);

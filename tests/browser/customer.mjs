@@ -163,7 +163,7 @@ async function share() {
   await screen.waitForSelector('body[data-state="ended"]');
   // Looked at every second; the rest is for the press itself and a busy machine.
   assert.ok(Date.now() - began < 5_000, `the colleague's screen ended after ${Date.now() - began} ms`);
-  await screen.getByText("not open to this link any more").waitFor();
+  await screen.getByText("not open to you any more").waitFor();
 }
 
 async function destroy() {

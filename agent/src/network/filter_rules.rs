@@ -7,7 +7,8 @@
 //! * what the kernel listed right after that is written into the table itself: whatever is changed later shows;
 //! * a guest sends from its own MAC, and from any address of its server: a server with several addresses answers on
 //!   each of them with whatever adapter its routing chooses;
-//! * tagged frames, IPv6, broadcast and multicast of IP do not pass; DHCP is the agent's business;
+//! * tagged frames, IPv6, broadcast and multicast of IP do not pass, nor ARP to groups or in storms; DHCP is the agent's
+//!   business;
 //! * no mail leaves for other servers until the operator opens it for that server;
 //! * what passes goes through the server's queues when it has a rate: handed over by the rule that lets it pass. What goes to
 //!   the guest is asked for nothing when it comes back from there. What comes from it is asked everything once more, and the
@@ -30,7 +31,7 @@ use super::{
 use crate::machine::Mark;
 
 /// Changes when the rules do, so that a newer agent replaces what an older one loaded.
-pub const LAYOUT: u32 = 4;
+pub const LAYOUT: u32 = 5;
 
 /// Begins the name of every server's table.
 pub const TABLES: &str = "csp_";

@@ -8,11 +8,17 @@ use serde_json::{Value, json};
 use super::{
     dhcp,
     filter_rules::{LET_OUT, OWN, PrivateTap, ServerFilters},
+    queue,
 };
 
 /// Where servers hand mail to each other. The ports for customers' own programs, 465 and 587, ask for a name and a
 /// password before they take anything, so what sends unwanted mail has no use for them: they stay open.
 const SMTP: u16 = 25;
+/// Questions of ARP are the one thing of a guest's that reaches everybody on its segment. More than who scans a large network
+/// needs, and far less than a storm.
+const ARP_BROADCASTS_PER_SECOND: u32 = 1_000;
+const ARP_BROADCASTS_AT_ONCE: u32 = 5_000;
+const BROADCAST: &str = "ff:ff:ff:ff:ff:ff";
 
 /// What the rules of one tap differ in.
 #[derive(Debug)]
@@ -67,8 +73,24 @@ impl TapRules {
             expr.push(self.let_out.clone());
             Value::from(expr)
         };
-        let group_bit = json!({"&": [payload("ether", "daddr"), "01:00:00:00:00:00"]});
+        let is_group = || {
+            let group_bit = json!({"&": [payload("ether", "daddr"), "01:00:00:00:00:00"]});
+            equal(group_bit, json!("01:00:00:00:00:00"))
+        };
+        let is_arp = || equal(payload("ether", "type"), json!("arp"));
+        let storm = json!({"limit": {"rate": ARP_BROADCASTS_PER_SECOND, "per": "second",
+            "burst": ARP_BROADCASTS_AT_ONCE, "inv": true}});
         let rules = [
+            // ARP is for one or for all; to other groups, switches carry it where it is not looked for.
+            json!([is_arp(), is_group(), differs(payload("ether", "daddr"), json!(BROADCAST)), {"drop": null}]),
+            // What has waited in the queue was counted before.
+            json!([
+                is_arp(),
+                is_group(),
+                differs(json!({"meta": {"key": "mark"}}), json!(queue::WAITED)),
+                storm,
+                {"drop": null}
+            ]),
             own_arp(json!({"set": ["request", "reply"]}), vec![equal(payload("arp", "saddr ip"), own.clone())]),
             // Asking whether an address of its own is free (RFC 5227): there is no sender's address yet. Who asks so for
             // another's would keep that one from using it.
@@ -79,8 +101,8 @@ impl TapRules {
                     equal(payload("arp", "daddr ip"), own.clone()),
                 ],
             ),
-            json!([equal(payload("ether", "type"), json!("arp")), {"drop": null}]),
-            json!([equal(group_bit, json!("01:00:00:00:00:00")), {"drop": null}]),
+            json!([is_arp(), {"drop": null}]),
+            json!([is_group(), {"drop": null}]),
             // What asks for a lease is answered by the agent, which sees it before this, and nobody plays server.
             json!([equal(payload("udp", "dport"), json!(dhcp::SERVER_PORT)), {"drop": null}]),
             json!([equal(payload("udp", "sport"), json!(dhcp::SERVER_PORT)), {"drop": null}]),
@@ -113,7 +135,7 @@ impl TapRules {
             // An address that moved to another machine is announced to everybody; who does not hear it goes on sending to
             // the old one. Announcements cannot be told from other broadcasts here (nftables compares no two fields), so
             // all ARP broadcasts come in, as on any cable of the segment.
-            arp(vec![equal(payload("ether", "daddr"), json!("ff:ff:ff:ff:ff:ff"))]),
+            arp(vec![equal(payload("ether", "daddr"), json!(BROADCAST))]),
             // The agent's own answers: nothing that comes over the bridge has the mark.
             json!([
                 equal(json!({"meta": {"key": "mark"}}), json!(dhcp::MARK)),

@@ -127,3 +127,22 @@ fn before_its_filters_are_there_nothing_of_a_guest_arrives() {
         assert!(wrong.is_empty(), "{wrong:#?}");
     });
 }
+
+/// Questions of ARP reach everybody, so they are what a guest could flood its segment with. What waited in its server's queue
+/// passes its filters twice, and is counted once.
+#[test]
+fn a_storm_of_arp_is_held_back() {
+    const SENT: usize = 30_000;
+    const AT_ONCE: usize = 5_000;
+    const PER_SECOND: f64 = 1_000.0;
+    fn storm(stage: &mut Stage) {
+        let asked = good().into_iter().find(|shape| shape.name == "asks for the gateway").unwrap();
+        let since = || std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+        let begun = since();
+        let arrived = stage.tried(&asked, SENT)[&Sink::Neighbour];
+        let most = AT_ONCE + (PER_SECOND * (since() - begun).as_secs_f64()).ceil() as usize + 1;
+        assert!((AT_ONCE..=most).contains(&arrived), "{arrived} of {SENT} arrived, {most} at most");
+    }
+    in_private_network(|_| storm(&mut Stage::filtered()));
+    in_private_network(|_| storm(&mut Stage::queued()));
+}

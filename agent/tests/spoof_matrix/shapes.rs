@@ -178,6 +178,8 @@ fn arps() -> Vec<Shape> {
         sent("ARP for another protocol", odd_arp(2, 0x86)),
         sent("ARP with long MACs", odd_arp(4, 8)),
         sent("ARP with long addresses", odd_arp(5, 16)),
+        sent("ARP to a group", own([0x01, 0, 0x5e, 0, 0, 1], ARP, &says(1, OWN_MAC, OWN, GATEWAY))),
+        sent("ARP to bridges", own(BRIDGES, ARP, &says(2, OWN_MAC, OWN, OWN))),
         sent("RARP", own(BROADCAST, 0x8035, &says(3, OWN_MAC, OWN, OWN))),
     ]
 }

@@ -1,4 +1,4 @@
-//! Why an order failed, in words for its customer.
+//! Why something is not as it was asked for, in words for its customer.
 
 use csp_shared::observed::{Fault, FaultCode};
 
@@ -48,6 +48,18 @@ pub fn explain(code: FaultCode) -> &'static str {
         FaultCode::CrashLoop => "The server fell again and again, and is kept off. Start tries anew.",
         FaultCode::Internal => "The host could not do it; the provider was told.",
     }
+}
+
+/// Code and words for what keeps a server in service from being as it is to be, by its host's newest word.
+#[must_use]
+pub fn trouble(code: FaultCode) -> (&'static str, &'static str) {
+    let words = match code {
+        FaultCode::PoolFull => {
+            "The host has no room for what the server writes. It goes on when there is; the provider was told."
+        }
+        _ => explain(code),
+    };
+    (code.as_str(), words)
 }
 
 /// The code of a request that its host did not confirm in time.

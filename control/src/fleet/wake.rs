@@ -4,7 +4,7 @@
 //! write compares its epoch, so a signal saves time and decides nothing.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -35,8 +35,15 @@ pub enum Leave {
 /// Reaches the sessions of this process. Clones reach the same ones.
 #[derive(Debug, Clone, Default)]
 pub struct Wake {
-    sessions: Arc<Mutex<HashMap<HostId, Live>>>,
+    sessions: Arc<Mutex<Sessions>>,
     consoles: Consoles,
+}
+
+#[derive(Debug, Default)]
+struct Sessions {
+    live: HashMap<HostId, Live>,
+    /// Whose session ended here, and no other has begun since.
+    left: HashSet<HostId>,
 }
 
 #[derive(Debug)]
@@ -79,14 +86,14 @@ pub struct Registration {
 impl Wake {
     /// Tells the host's session, if there is one, that there may be something to send. To be called after the commit.
     pub fn wake(&self, host: HostId) {
-        if let Some(live) = self.lock().get(&host) {
+        if let Some(live) = self.lock().live.get(&host) {
             live.woken.notify_one();
         }
     }
 
     /// Ends the connection of a removed host. To be called after the commit.
     pub fn remove(&self, host: HostId) {
-        if let Some(live) = self.lock().get(&host) {
+        if let Some(live) = self.lock().live.get(&host) {
             live.leave.send_replace(Some(Leave::Removed));
         }
     }
@@ -96,7 +103,7 @@ impl Wake {
     /// # Errors
     /// When it does not answer: then nothing is known about it.
     pub async fn audit(&self, host: HostId, limit: Duration) -> Result<Vec<Holding>, NoAnswer> {
-        let questions = self.lock().get(&host).map(|live| Arc::downgrade(&live.questions));
+        let questions = self.lock().live.get(&host).map(|live| Arc::downgrade(&live.questions));
         let questions = questions.ok_or(NoAnswer::NotConnected)?;
         let asked = questions.upgrade().ok_or(NoAnswer::Gone)?.audits.open(())?;
         questions::answer_within(asked, limit).await
@@ -113,7 +120,7 @@ impl Wake {
         hash: Secret,
         limit: Duration,
     ) -> Result<Option<PasswordRefusal>, NoAnswer> {
-        let asked = match self.lock().get(&host) {
+        let asked = match self.lock().live.get(&host) {
             None => return Err(NoAnswer::NotConnected),
             Some(live) if !live.offers.passwords => return Err(NoAnswer::TooOld),
             Some(live) => live.questions.passwords.open(NewPassword { server, hash })?,
@@ -130,12 +137,19 @@ impl Wake {
     /// Hosts that are connected to this process, in no order.
     #[must_use]
     pub fn connected(&self) -> Vec<HostId> {
-        self.lock().keys().copied().collect()
+        self.lock().live.keys().copied().collect()
+    }
+
+    /// Whether a host is known to be away: its session ended, and it has not come back. Nothing is known after a restart until
+    /// a host comes.
+    #[must_use]
+    pub fn has_left(&self, host: HostId) -> bool {
+        self.lock().left.contains(&host)
     }
 
     /// Ends all connections.
     pub(super) fn stop(&self) {
-        for live in self.lock().values() {
+        for live in self.lock().live.values() {
             live.leave.send_replace(Some(Leave::Stopping));
         }
     }
@@ -145,7 +159,7 @@ impl Wake {
     #[must_use]
     pub fn register(&self, host: HostId, session: SessionEpoch, offers: Offers) -> Option<Registration> {
         let mut sessions = self.lock();
-        if let Some(older) = sessions.get(&host) {
+        if let Some(older) = sessions.live.get(&host) {
             if older.session >= session {
                 return None;
             }
@@ -154,11 +168,12 @@ impl Wake {
         let woken = Arc::new(Notify::new());
         let (leave, told) = watch::channel(None);
         let questions = Arc::<Questions>::default();
-        sessions.insert(host, Live { session, woken: woken.clone(), questions: questions.clone(), offers, leave });
+        sessions.left.remove(&host);
+        sessions.live.insert(host, Live { session, woken: woken.clone(), questions: questions.clone(), offers, leave });
         Some(Registration { host, session, wake: self.clone(), offers, woken, questions, leave: told })
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<HostId, Live>> {
+    fn lock(&self) -> MutexGuard<'_, Sessions> {
         // No code that can panic runs under the lock.
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -217,8 +232,9 @@ impl Registration {
 impl Drop for Registration {
     fn drop(&mut self) {
         let mut sessions = self.wake.lock();
-        if sessions.get(&self.host).is_some_and(|live| live.session == self.session) {
-            sessions.remove(&self.host);
+        if sessions.live.get(&self.host).is_some_and(|live| live.session == self.session) {
+            sessions.live.remove(&self.host);
+            sessions.left.insert(self.host);
         }
     }
 }
@@ -240,8 +256,11 @@ mod tests {
         assert!(wake.register(host(), SessionEpoch(1), Offers::default()).is_none());
         drop(first);
         assert_eq!(wake.connected(), [host()], "the older one's end does not unregister the newer");
+        assert!(!wake.has_left(host()));
         drop(second);
-        assert!(wake.connected().is_empty());
+        assert!(wake.connected().is_empty() && wake.has_left(host()));
+        let _third = wake.register(host(), SessionEpoch(3), Offers::default()).unwrap();
+        assert!(!wake.has_left(host()), "it came back");
     }
 
     #[tokio::test]

@@ -50,6 +50,8 @@ pub struct IpMoving {
     pub action: ActionId,
     /// Whom to wake.
     pub host: HostId,
+    /// Who is to take it up then.
+    pub target_host: HostId,
     /// What it costs, and gives back when the source has let go.
     pub bill: Bill,
 }
@@ -114,7 +116,7 @@ pub fn move_extra_ip(tx: &mut Tx<'_>, wanted: &MoveIp, draw: Draw, now: Time) ->
     if tx.ip_change_open(lease)?.is_some() || ip.state != LeaseState::Leased {
         return Err(MoveIpError::OnItsWay);
     }
-    may_take(tx, wanted, now)?;
+    let target_host = may_take(tx, wanted, now)?;
     let before = tx.account_get(account)?.map_or(Cents::ZERO, |account| account.balance);
     let mut up_to_date = |tx: &mut Tx<'_>, server| -> Result<UpToDate, MoveIpError> {
         let service = tx.billed_get(server)?.ok_or(MoveIpError::NotFound)?;
@@ -143,11 +145,11 @@ pub fn move_extra_ip(tx: &mut Tx<'_>, wanted: &MoveIp, draw: Draw, now: Time) ->
     charge_quote(tx, &service, (action, Cause::ExtraIp(action), what), &moved.target, &mut draw, now)?;
     quote.append(moved.target);
     quote.append(moved.source);
-    Ok(IpMoving { action, host, bill: Bill { quote, anchor: service.anchor, before, left } })
+    Ok(IpMoving { action, host, target_host, bill: Bill { quote, anchor: service.anchor, before, left } })
 }
 
-/// Whether the target may have another address, as far as its state and place say.
-fn may_take(tx: &Tx<'_>, wanted: &MoveIp, now: Time) -> Result<(), MoveIpError> {
+/// Whether the target may have another address, as far as its state and place say; answers the target's host.
+fn may_take(tx: &Tx<'_>, wanted: &MoveIp, now: Time) -> Result<HostId, MoveIpError> {
     let MoveIp { account, source, target, .. } = *wanted;
     let standing = tx.server_standing(account, target, now)?.ok_or(MoveIpError::NoTarget)?;
     if source == target {
@@ -157,5 +159,5 @@ fn may_take(tx: &Tx<'_>, wanted: &MoveIp, now: Time) -> Result<(), MoveIpError> 
     if tx.server_location(source)? != tx.server_location(target)? {
         return Err(MoveIpError::OtherLocation);
     }
-    Ok(())
+    Ok(tx.placement_get(target)?.ok_or(MoveIpError::NoTarget)?.host)
 }

@@ -4,7 +4,7 @@ use std::{collections::HashSet, net::IpAddr};
 
 use csp_shared::{
     id::{AccountId, ServerId},
-    observed::{DomainState, Observed},
+    observed::{DomainState, FaultCode, Observed},
     spec::{Desired, Power},
 };
 use rusqlite::Row;
@@ -69,6 +69,8 @@ pub struct ServerView {
     pub action: Option<Action>,
     /// Why its order failed: a code, and a sentence for the customer.
     pub failure: Option<(String, String)>,
+    /// What its host says stands in its way, while nothing is being done to it.
+    pub trouble: Option<FaultCode>,
     /// Where it stands.
     pub location: String,
     /// On which host; for operators alone.
@@ -207,6 +209,7 @@ fn base(r: &Row<'_>, now: Time) -> Result<Base, StoreError> {
         protection: Protection { destroy: r.get(26)?, reinstall: r.get(27)? },
         action: None,
         failure: None,
+        trouble: observed.and_then(|seen| seen.fault).map(|fault| fault.code),
         location: r.get(24)?,
         host: r.get(25)?,
         created_at: row::time(r, 19)?,
@@ -328,6 +331,9 @@ impl Read<'_> {
         view.action = self.action_running(view.id)?;
         standing.running = view.action.as_ref().map(running);
         view.status = standing.status();
+        // What is being done tells its own end, and a host that is silent may have got over it.
+        let is_quiet = view.service == ServiceStatus::Active && view.action.is_none() && standing.host_heard;
+        view.trouble = view.trouble.filter(|_| is_quiet);
         Ok((view, standing))
     }
 

@@ -136,6 +136,12 @@ impl TestHost {
         self.hosts.alive(self.host, self.session, None).await.unwrap();
     }
 
+    /// Its line, until what is returned is dropped.
+    #[must_use]
+    pub fn line(&self, control: &TestControl) -> impl Send + use<> {
+        control.app.wake.register(self.host, self.session, Offers::default()).expect("no newer session")
+    }
+
     /// Answers for its guests from now on, until what is returned is dropped.
     #[must_use]
     pub fn with_guests(&self, control: &TestControl) -> TestGuests {

@@ -35,10 +35,13 @@ impl World {
         self.control.api("POST", &path).by(&self.customer).json(&body).send().await
     }
 
-    async fn status(&self) -> String {
+    async fn show(&self) -> Value {
         let path = format!("/servers/{}", self.server);
-        let reply = self.control.api("GET", &path).by(&self.customer).send().await;
-        reply.data()["status"].as_str().unwrap().to_owned()
+        self.control.api("GET", &path).by(&self.customer).send().await.data().clone()
+    }
+
+    async fn status(&self) -> String {
+        self.show().await["status"].as_str().unwrap().to_owned()
     }
 }
 
@@ -124,6 +127,29 @@ async fn a_server_that_powered_itself_off_comes_back_by_start() {
     world.post("start", json!({})).await;
     world.host.obey().await;
     assert_eq!(world.status().await, "Online");
+}
+
+#[tokio::test]
+async fn what_keeps_a_server_down_is_told_beside_it_until_it_is_over() {
+    let world = World::online().await;
+    assert_eq!(world.show().await["trouble"], Value::Null);
+    world.post("stop", json!({})).await;
+    world.host.obey().await;
+    world.post("start", json!({})).await;
+    world.host.fail(FaultCode::ImageUnreachable).await;
+    assert_eq!(world.show().await["trouble"], Value::Null, "the action under way tells its own end");
+    world.post("stop", json!({})).await;
+    world.host.obey().await;
+    world.post("start", json!({})).await;
+    world.host.fail(FaultCode::CrashLoop).await;
+    let down = world.show().await;
+    assert_eq!((&down["status"], &down["trouble"]["code"]), (&json!("Offline"), &json!("crash_loop")), "{down}");
+    let words = down["trouble"]["message"].as_str().unwrap();
+    assert!(!words.contains("for a test"), "the host's own words are the operator's: {words}");
+    world.post("start", json!({})).await;
+    world.host.obey().await;
+    let up = world.show().await;
+    assert_eq!((&up["status"], &up["trouble"]), (&json!("Online"), &Value::Null), "{up}");
 }
 
 #[tokio::test]

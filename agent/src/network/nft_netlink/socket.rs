@@ -178,43 +178,62 @@ pub(super) struct Told<'a> {
 }
 
 /// Takes apart what was told to everybody, up to what is no message.
-pub(super) fn told(mut bytes: &[u8]) -> impl Iterator<Item = Told<'_>> {
-    let messages = std::iter::from_fn(move || {
-        let length = usize::try_from(u32::from_ne_bytes(bytes.get(..4)?.try_into().ok()?)).ok()?;
-        let kind = u16::from_ne_bytes(bytes.get(4..6)?.try_into().ok()?);
-        let body = bytes.get(HEADER..length)?;
-        bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
-        Some((kind, body))
-    });
-    messages.filter(|(kind, _)| kind >> 8 == NFTABLES).filter_map(|(kind, body)| {
-        Some(Told { message: kind & 0xff, family: *body.first()?, attributes: body.get(FAMILY..)? })
+pub(super) fn told(bytes: &[u8]) -> impl Iterator<Item = Told<'_>> {
+    messages(bytes).map_while(Result::ok).filter(|message| message.kind >> 8 == NFTABLES).filter_map(|message| {
+        let attributes = message.body.get(FAMILY..)?;
+        Some(Told { message: message.kind & 0xff, family: *message.body.first()?, attributes })
     })
 }
 
 /// Takes apart what arrived, as far as it answers `sequence`.
-fn read(mut bytes: &[u8], sequence: u32) -> Result<Vec<Part>, Errno> {
+fn read(bytes: &[u8], sequence: u32) -> Result<Vec<Part>, Errno> {
     let mut parts = Vec::new();
-    while !bytes.is_empty() {
-        let number = |at: usize| Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
-        let length = number(0).and_then(|length| usize::try_from(length).ok()).ok_or(Errno::EBADMSG)?;
-        let body = bytes.get(HEADER..length).ok_or(Errno::EBADMSG)?;
-        let kind = bytes.get(4..6).and_then(|kind| kind.try_into().ok()).map(u16::from_ne_bytes);
-        let kind = kind.ok_or(Errno::EBADMSG)?;
-        if number(8) == Some(sequence) {
-            // The kernel counts its reasons downwards.
-            let outcome = || number(HEADER).map(|outcome| outcome.cast_signed().saturating_neg());
-            match kind {
-                ERROR | DONE => parts.push(Part::End(outcome().unwrap_or(0))),
-                kind if kind >> 8 == NFTABLES => {
-                    let attributes = body.get(FAMILY..).unwrap_or_default().to_vec();
-                    parts.push(Part::Answer(Answer { message: kind & 0xff, attributes }));
-                }
-                _ => {}
-            }
+    for message in messages(bytes) {
+        let Message { kind, sequence: answered, body } = message?;
+        if answered != sequence {
+            continue;
         }
-        bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
+        match kind {
+            // The kernel counts its reasons downwards.
+            ERROR | DONE => parts.push(Part::End(number(body, 0).map_or(0, |why| why.cast_signed().saturating_neg()))),
+            kind if kind >> 8 == NFTABLES => {
+                let attributes = body.get(FAMILY..).unwrap_or_default().to_vec();
+                parts.push(Part::Answer(Answer { message: kind & 0xff, attributes }));
+            }
+            _ => {}
+        }
     }
     Ok(parts)
+}
+
+/// One of those that arrive together.
+struct Message<'a> {
+    kind: u16,
+    sequence: u32,
+    body: &'a [u8],
+}
+
+/// Takes apart what arrived. What is no message ends it, with an error.
+fn messages(mut bytes: &[u8]) -> impl Iterator<Item = Result<Message<'_>, Errno>> {
+    std::iter::from_fn(move || {
+        let all = std::mem::take(&mut bytes);
+        if all.is_empty() {
+            return None;
+        }
+        let message = number(all, 0).and_then(|length| {
+            let length = usize::try_from(length).ok()?;
+            let body = all.get(HEADER..length)?;
+            bytes = all.get(length.next_multiple_of(4)..).unwrap_or_default();
+            let kind = u16::from_ne_bytes(all.get(4..6)?.try_into().ok()?);
+            Some(Message { kind, sequence: number(all, 8)?, body })
+        });
+        Some(message.ok_or(Errno::EBADMSG))
+    })
+}
+
+/// Four bytes, as they lie in memory.
+fn number(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
 
 #[cfg(test)]

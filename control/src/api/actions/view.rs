@@ -66,6 +66,12 @@ impl From<(String, String)> for Failure {
     }
 }
 
+impl From<(&str, &str)> for Failure {
+    fn from((code, message): (&str, &str)) -> Self {
+        Self { code: code.to_owned(), message: message.to_owned() }
+    }
+}
+
 impl From<Action> for ActionAnswer {
     fn from(action: Action) -> Self {
         Self {

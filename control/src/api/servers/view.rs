@@ -18,7 +18,7 @@ use crate::{
         envelope::{Money, When},
         state::App,
     },
-    domain::{billing, time::Time},
+    domain::{billing, failure, time::Time},
     store::{MemberRow, ServerIp, ServerView},
 };
 
@@ -67,6 +67,10 @@ pub struct ServerAnswer {
     /// Why its order failed.
     #[schema(required)]
     failure: Option<Failure>,
+    /// What keeps a server in service from being as it was asked for, such as a guest that falls again and again; null when
+    /// nothing does, and while something is being done to it.
+    #[schema(required)]
+    trouble: Option<Failure>,
     created_at: When,
     /// Only in the answer that made it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -222,6 +226,7 @@ impl From<ServerView> for ServerAnswer {
             metrics: None,
             action: view.action.map(ActionAnswer::from),
             failure: view.failure.map(Failure::from),
+            trouble: view.trouble.map(|code| Failure::from(failure::trouble(code))),
             created_at: When(view.created_at),
             root_password: None,
             management_link: None,

@@ -110,6 +110,22 @@ async fn a_move_to_what_cannot_take_it_is_refused() {
     assert_eq!((locked.status.as_u16(), locked.code()), (409, "conflict"), "{}", locked.text);
 }
 
+#[tokio::test]
+async fn an_address_does_not_leave_for_a_host_that_is_away() {
+    let world = World::new().await;
+    let ip = world.added(0).await;
+    let before = (world.balance().await, world.spec(0).await);
+    // Its session ends; only half a minute of silence later it counts as silent.
+    drop(world.hosts[1].line(&world.control));
+    let moved = world.to_other(0, &ip).await;
+    assert_eq!((moved.status.as_u16(), moved.code()), (503, "host_unreachable"), "{}", moved.text);
+    assert!(moved.headers.contains_key("retry-after"));
+    assert_eq!((world.balance().await, world.spec(0).await), before);
+    let _line = world.hosts[1].line(&world.control);
+    let moved = world.to_other(0, &ip).await;
+    assert_eq!(moved.status.as_u16(), 200, "{}", moved.text);
+}
+
 /// Disputes all that was paid in; answers what is owed then.
 async fn dispute(world: &World) -> String {
     let body = json!({"payment": "ada", "reference": "dp_1"});

@@ -27,6 +27,8 @@ use crate::{
 
 const QUEUED: &str = "Extra IPv4 transfer queued.";
 const TARGET: &str = "target_server_uuid";
+const TARGET_AWAY: &str =
+    "The host of the server that the address is to go to cannot be asked right now. Nothing was moved.";
 
 /// Where it goes.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -71,7 +73,7 @@ pub struct ExtraIpTransfer {
     extensions(
         ("x-error-codes" = json!([
             Code::ServerBusy, Code::Conflict, Code::LimitReached, Code::RenewalDue, Code::AccountLocked,
-            Code::InsufficientBalance
+            Code::InsufficientBalance, Code::HostUnreachable
         ])),
         ("x-example" = json!({"message": QUEUED, "action": example(Command::MoveExtraIp)}))
     )
@@ -86,9 +88,13 @@ pub async fn transfer(
 ) -> Result<Quoted<ExtraIpTransfer, Queued<ExtraIpTransfer>>, ApiError> {
     let once = Once::new(&app, &key, &customer, &body);
     let wanted = MoveIp { account: customer.account, source, lease, target: body.value.parse()? };
-    let (draw, now) = (app.draw(), app.now());
+    let (draw, now, hosts) = (app.draw(), app.now(), app.wake.clone());
     once.run_priced(&app, dry_run, move |tx| {
         let moving = move_extra_ip(tx, &wanted, draw.clone(), now)?;
+        // The one that has it would let go, and it would be nowhere until the other's host is back.
+        if hosts.has_left(moving.target_host) {
+            return Err(ApiError::new(Code::HostUnreachable, TARGET_AWAY));
+        }
         let answer = ExtraIpTransfer {
             uuid: lease,
             target_server_uuid: wanted.target,

@@ -17,7 +17,7 @@ const SMTP: u16 = 25;
 /// Questions of ARP are the one thing of a guest's that reaches everybody on its segment. More than who scans a large network
 /// needs, and far less than a storm.
 const ARP_BROADCASTS_PER_SECOND: u32 = 1_000;
-const ARP_BROADCASTS_AT_ONCE: u32 = 5_000;
+const ARP_BROADCASTS_AT_ONCE: u32 = 20_000;
 const BROADCAST: &str = "ff:ff:ff:ff:ff:ff";
 
 /// What the rules of one tap differ in.
@@ -65,43 +65,7 @@ impl TapRules {
             json!([differs(payload("ether", "saddr"), json!(mac)), {"drop": null}]),
         ];
         let Some(own) = &self.own else { return strange.into() };
-        let own_arp = |operation: Value, addresses: Vec<Value>| {
-            let mut expr = arp_ipv4();
-            expr.push(equal(payload("arp", "operation"), operation));
-            expr.push(equal(payload("arp", "saddr ether"), json!(mac)));
-            expr.extend(addresses);
-            expr.push(self.let_out.clone());
-            Value::from(expr)
-        };
-        let is_group = || {
-            let group_bit = json!({"&": [payload("ether", "daddr"), "01:00:00:00:00:00"]});
-            equal(group_bit, json!("01:00:00:00:00:00"))
-        };
-        let is_arp = || equal(payload("ether", "type"), json!("arp"));
-        let storm = json!({"limit": {"rate": ARP_BROADCASTS_PER_SECOND, "per": "second",
-            "burst": ARP_BROADCASTS_AT_ONCE, "inv": true}});
         let rules = [
-            // ARP is for one or for all; to other groups, switches carry it where it is not looked for.
-            json!([is_arp(), is_group(), differs(payload("ether", "daddr"), json!(BROADCAST)), {"drop": null}]),
-            // What has waited in the queue was counted before.
-            json!([
-                is_arp(),
-                is_group(),
-                differs(json!({"meta": {"key": "mark"}}), json!(queue::WAITED)),
-                storm,
-                {"drop": null}
-            ]),
-            own_arp(json!({"set": ["request", "reply"]}), vec![equal(payload("arp", "saddr ip"), own.clone())]),
-            // Asking whether an address of its own is free (RFC 5227): there is no sender's address yet. Who asks so for
-            // another's would keep that one from using it.
-            own_arp(
-                json!("request"),
-                vec![
-                    equal(payload("arp", "saddr ip"), json!("0.0.0.0")),
-                    equal(payload("arp", "daddr ip"), own.clone()),
-                ],
-            ),
-            json!([is_arp(), {"drop": null}]),
             json!([is_group(), {"drop": null}]),
             // What asks for a lease is answered by the agent, which sees it before this, and nobody plays server.
             json!([equal(payload("udp", "dport"), json!(dhcp::SERVER_PORT)), {"drop": null}]),
@@ -115,7 +79,43 @@ impl TapRules {
             differs(json!({"meta": {"key": "l4proto"}}), json!(255)),
             self.let_out,
         ]);
-        strange.into_iter().chain(rules).chain((!self.mail).then_some(mail)).chain([pass]).collect()
+        strange
+            .into_iter()
+            .chain(self.arp_outward(own))
+            .chain(rules)
+            .chain((!self.mail).then_some(mail))
+            .chain([pass])
+            .collect()
+    }
+
+    /// Of ARP, what the guest may send.
+    fn arp_outward(&self, own: &Value) -> Vec<Value> {
+        let is_arp = || equal(payload("ether", "type"), json!("arp"));
+        let storm = json!({"limit": {"rate": ARP_BROADCASTS_PER_SECOND, "per": "second",
+            "burst": ARP_BROADCASTS_AT_ONCE, "inv": true}});
+        // Only what may leave is counted, and what has waited in the queue was counted before.
+        let own_arp = |operation: Value, addresses: Vec<Value>| {
+            let mut own = arp_ipv4();
+            own.push(equal(payload("arp", "operation"), operation));
+            own.push(equal(payload("arp", "saddr ether"), json!(self.mac.to_string())));
+            own.extend(addresses);
+            let waited = json!({"meta": {"key": "mark"}});
+            let too_many = [is_group(), differs(waited, json!(queue::WAITED)), storm.clone(), json!({"drop": null})];
+            let held = own.iter().cloned().chain(too_many).collect();
+            own.push(self.let_out.clone());
+            [Value::Array(held), Value::Array(own)]
+        };
+        let sender = |address: Value| equal(payload("arp", "saddr ip"), address);
+        let asked = equal(payload("arp", "daddr ip"), own.clone());
+        // ARP is for one or for all; to other groups, switches carry it where it is not looked for.
+        let mut rules =
+            vec![json!([is_arp(), is_group(), differs(payload("ether", "daddr"), json!(BROADCAST)), {"drop": null}])];
+        rules.extend(own_arp(json!({"set": ["request", "reply"]}), vec![sender(own.clone())]));
+        // Asking whether an address of its own is free (RFC 5227): there is no sender's address yet. Who asks so for another's
+        // would keep that one from using it.
+        rules.extend(own_arp(json!("request"), vec![sender(json!("0.0.0.0")), asked]));
+        rules.push(json!([is_arp(), {"drop": null}]));
+        rules
     }
 
     /// What reaches the guest.
@@ -152,6 +152,12 @@ impl TapRules {
             ]),
         ]
     }
+}
+
+/// For a group of receivers, or for all.
+fn is_group() -> Value {
+    let group_bit = json!({"&": [payload("ether", "daddr"), "01:00:00:00:00:00"]});
+    equal(group_bit, json!("01:00:00:00:00:00"))
 }
 
 fn arp_ipv4() -> Vec<Value> {

@@ -132,8 +132,8 @@ fn before_its_filters_are_there_nothing_of_a_guest_arrives() {
 /// passes its filters twice, and is counted once.
 #[test]
 fn a_storm_of_arp_is_held_back() {
-    const SENT: usize = 30_000;
-    const AT_ONCE: usize = 5_000;
+    const SENT: usize = 50_000;
+    const AT_ONCE: usize = 20_000;
     const PER_SECOND: f64 = 1_000.0;
     fn storm(stage: &mut Stage) {
         let asked = good().into_iter().find(|shape| shape.name == "asks for the gateway").unwrap();

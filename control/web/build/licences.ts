@@ -6,6 +6,7 @@ const COVERED = {
   novnc: "node_modules/@novnc/novnc/LICENSE.txt",
   svelte: "node_modules/svelte/LICENSE.md",
   uplot: "node_modules/uplot/LICENSE",
+  xkeyboard_config: "src/console/keyboards.LICENSE.txt",
 };
 
 export function licences(): Plugin {

@@ -52,6 +52,8 @@ export class Guest {
   /** Every key as it went down, by its symbol; what is held stands before it. */
   keys = [];
   tickets = [];
+  /** What is held down. */
+  held = new Set();
   #socket;
 
   /** Takes every stream of a page. */
@@ -70,7 +72,7 @@ export class Guest {
     const answers = [Buffer.from([1, 1]), Buffer.from([0, 0, 0, 0]), header()];
     let step = 0;
     let rest = Buffer.alloc(0);
-    const held = new Set();
+    const held = (this.held = new Set());
     socket.onMessage((message) => {
       if (typeof message === "string") {
         this.tickets.push(message);

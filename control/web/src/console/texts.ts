@@ -1,5 +1,7 @@
 // Every text of the console. Those of `ends` stand under the name with which the control plane closes the stream: the names
 // of `CloseReason` in control/src/api/console/close.rs.
+import type { LayoutName } from "./layouts";
+
 const again = "Ask for a new console link and open it within a minute.";
 
 export interface Words {
@@ -26,6 +28,9 @@ const ends: Record<string, Words> = {
   garbage: ended("The session was ended", `The browser sent something that is no console traffic. ${again}`),
   silent: ended("The session has ended", `Nothing was heard of the other side for too long. ${again}`, `Nothing was heard of the other side for too long. ${back}`),
   lost: ended("The connection was lost", again, back),
+  busy: refused("The server is being set up", "There is no screen until that is done. Open its console again then.", "There is no screen until that is done; then it appears here."),
+  suspended: refused("The server is suspended", "Its page in the panel says why, and what helps."),
+  terms: refused("Our terms have changed", "Read and accept them in the panel, then load this page again."),
   signed_out: ended("You are signed out", "Sign in to the panel and open the console from there."),
   gone: ended("There is no such server", "It was destroyed, or belongs to another account."),
 };
@@ -39,7 +44,11 @@ export const t = {
   ctrlAltDel: "Ctrl + Alt + Del", fit: "Fit to window", full: "Full screen", type: "Type text",
   typing: {
     title: "Type this text", lead: "Typed as on a keyboard, key by key: for passwords and commands that the guest's clipboard does not know.", text: "Text", layout: "The guest's keyboard", enter: "Press Enter at the end",
-    layouts: { us: "English (US)", de: "German", fr: "French" }, does: "Type it", stop: "Stop", close: "Close",
-    absent: (characters: string) => `Not on this keyboard: ${characters}. Nothing was typed.`, progress: (done: number, all: number) => `${done} of ${all} characters`,
+    layouts: {
+      us: "English (US)", gb: "English (UK)", be: "Belgian", cz: "Czech", dk: "Danish", fi: "Finnish", fr: "French", de: "German", it: "Italian", latam: "Latin American", no: "Norwegian",
+      pl: "Polish", br: "Portuguese (Brazil)", pt: "Portuguese", es: "Spanish", se: "Swedish", "ch-fr": "Swiss French", ch: "Swiss German",
+    } satisfies Record<LayoutName, string>,
+    does: "Type it", stop: "Stop", close: "Close",
+    absent: (characters: string) => `Not on this keyboard: ${characters}. Nothing was typed.`, progress: (done: number, all: number) => `${done} of ${all} characters`, stopped: (done: number, all: number) => `Stopped after ${done} of ${all} characters.`,
   },
 };

@@ -10,7 +10,7 @@ use csp_shared::{
 
 use crate::{
     domain::{
-        allowed::{Ask, Denied, allow},
+        allowed::{Ask, Denied, Why, allow},
         draw::Draw,
         server::ServiceStatus,
         share_link::Permission,
@@ -84,6 +84,8 @@ pub enum Admission {
     BadTicket,
     /// It was good, but its server is not running any more.
     NotOnline,
+    /// It was good, but its server is being made anew.
+    Busy,
 }
 
 /// Uses a ticket up. A refusal is no error: it uses the ticket up all the same.
@@ -98,8 +100,8 @@ pub fn redeem_console_ticket(tx: &mut Tx<'_>, ticket: &Secret, now: Time) -> Res
         return Ok(Admission::BadTicket);
     }
     let Some(standing) = tx.server_standing(account, server, now)? else { return Ok(Admission::NotOnline) };
-    if allow(Ask::Console, &standing).is_err() {
-        return Ok(Admission::NotOnline);
+    if let Err(denied) = allow(Ask::Console, &standing) {
+        return Ok(if denied.why == Why::Busy { Admission::Busy } else { Admission::NotOnline });
     }
     let Some(placement) = tx.placement_get(server)? else { return Ok(Admission::NotOnline) };
     Ok(Admission::Open { server, host: placement.host, right })

@@ -2,8 +2,9 @@
 import { chromium } from "playwright-core";
 import { answers, person } from "./fixtures.mjs";
 
-export const launch = () =>
+export const launch = (more = {}) =>
   chromium.launch({
+    ...more,
     executablePath: "/usr/bin/chromium",
     args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
       "--disable-background-networking", "--disable-component-update", "--disable-sync"],

@@ -1,5 +1,5 @@
-// The console's page against a screen that writes down its keys: text typed for three keyboards, and what the page does when
-// the stream breaks, the server is off, or the right to it ends.
+// The console's page against a screen that writes down its keys: text typed for some keyboards and stopped, whose name stands
+// above it, and what the page does when the stream breaks, the server is off or busy, or the right to it ends.
 //
 //   node screen.mjs URL FOLDER    pictures go to FOLDER
 import assert from "node:assert/strict";
@@ -20,13 +20,16 @@ const guest = new Guest();
 await guest.take(context);
 await pretend(page, "empty", true);
 
-// What the control plane says to a wish for a ticket.
-let isOn = true;
-let tickets = 1;
+// What the control plane says to a wish for a ticket: a code and what is seen of the server, or nothing where it gives one.
+let refused;
+let tickets = 0;
+const OFF = [409, "conflict", { status: "Offline", service_status: "active" }];
+const RAW = "A sentence of the API, which is for who wrote the request.";
 await page.route(`**/api/v1/servers/${server}/console`, (route) => {
-  const refusal = { code: "conflict", message: "The server is Offline.", request_id: "x", retryable: false, details: { fields: [], status: "Offline" } };
-  const body = isOn ? { ok: true, data: { url: `${url}/console#ticket${(tickets += 1)}`, expires_at: "2026-06-10 12:01:00" } } : { ok: false, message: refusal.message, error: refusal };
-  return route.fulfill({ status: isOn ? 200 : 409, contentType: "application/json", body: JSON.stringify(body) });
+  const [status, code, seen] = refused ?? [200];
+  const refusal = { code, message: RAW, request_id: "x", retryable: false, details: { fields: [], ...seen } };
+  const body = refused ? { ok: false, message: RAW, error: refusal } : { ok: true, data: { url: `${url}/console#ticket${(tickets += 1)}`, expires_at: "2026-06-10 12:01:00" } };
+  return route.fulfill({ status, contentType: "application/json", body: JSON.stringify(body) });
 });
 const inState = (state) => page.waitForSelector(`body[data-state="${state}"]`);
 async function judged(name) {
@@ -37,8 +40,11 @@ async function judged(name) {
 }
 
 try {
-  await page.goto(`${url}/console?server=${server}&name=web1#ticket1`);
+  await page.goto(`${url}/console?server=${server}&name=Somebody+else`);
   await inState("connected");
+  const heading = () => page.getByRole("heading", { level: 1 }).textContent();
+  assert.equal(await heading(), "web1.example.com", "what the control plane calls it, whatever the address says");
+  assert.match(await page.title(), /^web1\.example\.com /);
   assert.deepEqual(guest.tickets, ["ticket1"]);
   assert.ok(!page.url().includes("ticket"), "the ticket is out of the address bar");
   await page.waitForTimeout(300);
@@ -63,7 +69,23 @@ try {
     await page.waitForFunction(() => document.querySelector(".type textarea").value === "");
     assert.deepEqual(guest.keys, keys, layout);
   }
+  // Long, and stopped on the way: no key follows, and none is left down.
   guest.keys = [];
+  await page.getByLabel("The guest's keyboard").selectOption("pl");
+  await text.fill("Ąą".repeat(200));
+  for (const stop of [() => page.getByRole("button", { name: "Stop" }).click(), () => page.keyboard.press("Escape")]) {
+    await page.getByRole("button", { name: "Type it" }).click();
+    await page.getByText(/^[5-9] of 400 characters/).waitFor();
+    await stop();
+    await page.getByText(/^Stopped after \d+ of 400 characters/).waitFor();
+    const typed = guest.keys.length;
+    await page.waitForTimeout(200);
+    assert.equal(guest.keys.length, typed, "no key after it was stopped");
+    assert.deepEqual([guest.held.size, guest.keys.slice(0, 2)], [0, ["shift+altgr+A", "altgr+a"]]);
+    assert.ok(typed < 100, `${typed} keys`);
+    assert.equal(await text.inputValue(), "Ąą".repeat(200), "the text is still there");
+    guest.keys = [];
+  }
   await page.getByLabel("The guest's keyboard").selectOption("us");
   await text.fill("50 €");
   await page.getByRole("button", { name: "Type it" }).click();
@@ -83,11 +105,13 @@ try {
   await page.waitForTimeout(100);
   assert.deepEqual(guest.keys, ["x", "y"], "as before the break");
 
-  isOn = false;
+  refused = OFF;
   guest.close("ended");
   await page.getByText("The server is not running").waitFor();
   await judged("off");
-  isOn = true;
+  refused = [409, "server_busy", { status: "Reinstalling", service_status: "active" }];
+  await page.getByText("The server is being set up").waitFor();
+  refused = undefined;
   await inState("connected");
   assert.deepEqual(guest.tickets.length, 3);
 
@@ -97,12 +121,54 @@ try {
   assert.equal(guest.tickets.length, 3, "what is not allowed is not tried again");
   await judged("ended");
 
-  await page.goto(`${url}/console#csp_ct_old`); // a link from elsewhere: no server, so no new ticket
+  // What nobody waits for in vain is told in words for whoever reads it here.
+  for (const [why, words] of [
+    [[403, "terms_not_accepted"], "Our terms have changed"],
+    [[409, "conflict", { status: "Suspended", service_status: "suspended" }], "The server is suspended"],
+    [[401, "unauthorized"], "You are signed out"],
+    [[404, "not_found"], "There is no such server"],
+  ]) {
+    refused = why;
+    await page.reload();
+    await page.getByRole("heading", { name: words }).waitFor();
+    assert.equal(await page.getByText(RAW).count(), 0);
+    assert.ok(["refused", "ended"].includes(await page.evaluate(() => document.body.dataset.state)), words);
+  }
+  await judged("terms");
+  refused = undefined;
+
+  // A ticket from elsewhere, beside the name of a server of ours: it shows whatever it opens, under no name.
+  await page.goto(`${url}/console?server=${server}#csp_ct_old`);
   await inState("connected");
   guest.close("ended");
   await inState("ended");
-  assert.deepEqual(faults.filter((fault) => !/status of 409/.test(fault)), []);
-  console.log("console: three keyboards, a break, a server that was off, a right that ended");
+  assert.equal(await heading(), "Console");
+
+  // The bar reaches from edge to edge, also in a browser that keeps a place for scroll bars.
+  const wide = await launch({ ignoreDefaultArgs: ["--hide-scrollbars"] });
+  for (const width of [360, 768, 1280]) {
+    const other = await wide.newContext({ viewport: { width, height: 640 }, colorScheme: "light" });
+    const own = new Guest();
+    await own.take(other);
+    const bare = await other.newPage();
+    await pretend(bare, "empty", true);
+    await bare.route(`**/api/v1/servers/${server}/console`, (route) => route.fulfill({ contentType: "application/json", body: JSON.stringify({ ok: true, data: { url: `${url}/console#t` } }) }));
+    await bare.goto(`${url}/console?server=${server}`);
+    await bare.waitForSelector('body[data-state="connected"]');
+    await bare.getByRole("heading", { name: "web1.example.com" }).waitFor();
+    await bare.screenshot({ path: `${folder}/console-${width}.png` });
+    const edges = await bare.evaluate(() => {
+      const bar = document.querySelector("header").getBoundingClientRect();
+      const lines = document.querySelector("#state-text").getClientRects().length;
+      return [bar.left, bar.right - innerWidth, document.documentElement.scrollWidth - innerWidth, lines, bar.height < 130];
+    });
+    assert.deepEqual(edges, [0, 0, 0, 1, true], `${width} px`);
+    await other.close();
+  }
+  await wide.close();
+
+  assert.deepEqual(faults.filter((fault) => !/status of (403|409)/.test(fault)), []);
+  console.log("console: four keyboards, a text that was stopped, a break, a server that was off or busy, a right that ended");
 } catch (why) {
   await page.screenshot({ path: `${folder}/console-failed.png` });
   throw why;

@@ -25,11 +25,13 @@ pub enum CloseReason {
     Garbage,
     /// Nothing was heard of one side, or one side took nothing, for too long.
     Silent,
+    /// The server is being set up or made anew: there is no screen until that is done.
+    Busy,
 }
 
 impl CloseReason {
     /// All of them, in the order of their codes.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::BadTicket,
         Self::NotOnline,
         Self::HostAway,
@@ -39,6 +41,7 @@ impl CloseReason {
         Self::NotAllowed,
         Self::Garbage,
         Self::Silent,
+        Self::Busy,
     ];
 
     /// The reason in the close frame.
@@ -54,6 +57,7 @@ impl CloseReason {
             Self::NotAllowed => "not_allowed",
             Self::Garbage => "garbage",
             Self::Silent => "silent",
+            Self::Busy => "busy",
         }
     }
 

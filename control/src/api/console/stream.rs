@@ -150,6 +150,7 @@ async fn admitted(app: &App, browser: &mut Socket) -> Result<(ServerId, HostId, 
         Admission::Open { server, host, right } => Ok((server, host, right)),
         Admission::BadTicket => Err(CloseReason::BadTicket),
         Admission::NotOnline => Err(CloseReason::NotOnline),
+        Admission::Busy => Err(CloseReason::Busy),
     }
 }
 

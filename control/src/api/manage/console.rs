@@ -23,7 +23,7 @@ use crate::{
         console::{self, close::CloseReason},
         state::App,
     },
-    domain::{server::Status, share_link::Permission},
+    domain::{allowed::Why, server::Status, share_link::Permission},
     service::{
         open_console::issue_console_ticket,
         visit_link::{admit_visitor, note_visit},
@@ -64,6 +64,7 @@ pub async fn ticket_again(State(app): State<App>, sent: Sent) -> Response {
 
 fn reason(refused: &Refused) -> CloseReason {
     match refused {
+        Refused::Denied(denied) if denied.why == Why::Busy => CloseReason::Busy,
         Refused::Denied(denied) if denied.standing.status() == Status::Unknown => CloseReason::HostAway,
         Refused::Denied(_) => CloseReason::NotOnline,
         Refused::Failed => CloseReason::Unavailable,

@@ -1,7 +1,7 @@
 // One screen: connected, or on the way to it, or why not. It comes back by itself where it can get new tickets.
 import RFB from "@novnc/novnc";
 import { tick } from "svelte";
-import type { Renew } from "./ticket";
+import type { Way } from "./ticket";
 import { t, wordsOf } from "./texts";
 
 export type State = keyof typeof t.states;
@@ -19,13 +19,17 @@ export class Session {
   screen = $state.raw<RFB>();
   #socket: WebSocket | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #renew: Renew | undefined;
+  /** The server's name, once it is known. */
+  name = $state("");
+  #way: Way | undefined;
 
   constructor(readonly place: () => HTMLElement | undefined) {}
 
-  /** Begins with a ticket, or without one by getting it; `renew` brings more, where they can be had. */
-  begin(ticket: string, renew: Renew | undefined) {
-    this.#renew = renew;
+  /** Begins with a ticket, or without one by getting it; `way` brings more, where they can be had. */
+  begin(ticket: string, way: Way | undefined) {
+    this.#way = way;
+    this.name = "";
+    void way?.name().then((name) => way === this.#way && (this.name = name));
     if (ticket) this.#open(ticket);
     else void this.again();
   }
@@ -67,12 +71,12 @@ export class Session {
   /** With a new ticket, where one can be had. */
   again = async () => {
     clearTimeout(this.#timer);
-    const renew = this.#renew;
-    if (!renew) return this.#ended("bad_ticket");
+    const way = this.#way;
+    if (!way) return this.#ended("bad_ticket");
     if (this.state !== "waiting") this.#connecting();
     this.attempts += 1;
-    const answer = await renew();
-    if (renew !== this.#renew) return; // another ticket was opened in this tab meanwhile
+    const answer = await way.renew();
+    if (way !== this.#way) return; // another ticket was opened in this tab meanwhile
     if ("ticket" in answer) this.#open(answer.ticket);
     else this.#ended(answer.why);
   };
@@ -97,7 +101,7 @@ export class Session {
   #ended(reason: string) {
     const words = wordsOf(reason);
     this.title = words.title;
-    if (!this.#renew || !words.soon) {
+    if (!this.#way || !words.soon) {
       this.state = words.state;
       this.text = words.text;
       return;

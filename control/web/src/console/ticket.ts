@@ -1,10 +1,17 @@
-// Tickets: the one in the page's address, and new ones for whoever has signed in to the panel or came by a management link.
-import { API, Failure, post } from "../lib/api/client";
-import type { Console } from "../lib/api/schema";
+// Whose screen this page shows, and its tickets: the one in the page's address, and new ones for whoever has signed in to the
+// panel or came by a management link.
+import { API, Failure, get, post } from "../lib/api/client";
+import type { Console, Server } from "../lib/api/schema";
 
 /** A new ticket, or the name of what stands in the way. */
 type Renewed = { ticket: string } | { why: string };
-export type Renew = () => Promise<Renewed>;
+
+/** What a page came by that can get tickets by itself. */
+export interface Way {
+  renew: () => Promise<Renewed>;
+  /** The server's name, as the control plane has it; empty where it does not tell. */
+  name: () => Promise<string>;
+}
 
 /**
  * The ticket of the address, which then no longer has it. It stands in the fragment, which no browser sends anywhere, and
@@ -17,39 +24,59 @@ export function takeTicket(): string {
   return ticket;
 }
 
-/** How this page gets new tickets, so that it can come back by itself; nothing, where it was opened by a ticket alone. */
-export function renewal(query: URLSearchParams): Renew | undefined {
-  const server = query.get("server") ?? "";
-  if (/^[0-9a-f-]{36}$/.test(server)) return () => bySignIn(server);
+/**
+ * How this page gets tickets, so that it can come back by itself; nothing, where it was opened by a ticket alone. Beside a
+ * ticket the address names no server: whoever wrote it could show one server's screen under another one's name.
+ */
+export function wayOf(ticket: string, query: URLSearchParams): Way | undefined {
   const word = (history.state as { word?: string } | null)?.word;
-  return word ? () => byLink(word) : undefined;
+  if (word) return byLink(word);
+  const server = query.get("server") ?? "";
+  return !ticket && /^[0-9a-f-]{36}$/.test(server) ? bySignIn(server) : undefined;
 }
 
-async function bySignIn(server: string): Promise<Renewed> {
-  try {
-    const { url } = (await post<Console>(`${API}/servers/${server}/console`)).data;
-    return { ticket: url.split("#")[1] ?? "" };
-  } catch (failure) {
-    return { why: failure instanceof Failure ? nameOf(failure) : "lost" };
-  }
-}
+const bySignIn = (server: string): Way => ({
+  async renew() {
+    try {
+      const { url } = (await post<Console>(`${API}/servers/${server}/console`)).data;
+      return { ticket: url.split("#")[1] ?? "" };
+    } catch (failure) {
+      return { why: failure instanceof Failure ? nameOf(failure) : "lost" };
+    }
+  },
+  name: () => get<Server>(`${API}/servers/${server}`).then((answer) => answer.data.hostname, () => ""),
+});
 
-async function byLink(word: string): Promise<Renewed> {
-  try {
-    const answer = await fetch("/manage/ticket", { method: "POST", body: new URLSearchParams({ check: word }), cache: "no-store" });
-    if (answer.status === 404) return { why: "not_allowed" }; // the link has ended
-    if (answer.status === 429) return { why: "unavailable" };
-    return (await answer.json().catch(() => ({ why: answer.status === 403 ? "not_allowed" : "unavailable" }))) as Renewed;
-  } catch {
-    return { why: "lost" };
-  }
-}
+const byLink = (word: string): Way => {
+  const ask = (what: string) => fetch(`/manage/${what}`, { method: "POST", body: new URLSearchParams({ check: word }), cache: "no-store" });
+  return {
+    async renew() {
+      try {
+        const answer = await ask("ticket");
+        if (answer.status === 404) return { why: "not_allowed" }; // the link has ended
+        if (answer.status === 429) return { why: "unavailable" };
+        return (await answer.json().catch(() => ({ why: answer.status === 403 ? "not_allowed" : "unavailable" }))) as Renewed;
+      } catch {
+        return { why: "lost" };
+      }
+    },
+    name: () => ask("state").then((answer) => answer.json() as Promise<{ name?: string }>).then((seen) => seen.name ?? "", () => ""),
+  };
+};
 
+/** What the API refused with, by the names of the page's own texts: its sentences are for who wrote the request. */
 function nameOf(failure: Failure): string {
+  const seen = failure.detail?.details;
+  switch (failure.code) {
+    case "server_busy": return "busy";
+    case "terms_not_accepted": return "terms";
+    case "host_unreachable": return "host_away";
+    case "conflict":
+      if (seen?.service_status === "suspended") return "suspended";
+      return seen?.status === "Unknown" ? "host_away" : "not_online";
+  }
   if (failure.status === 401) return "signed_out";
   if (failure.status === 403) return "not_allowed";
   if (failure.status === 404) return "gone";
-  if (failure.code === "conflict") return failure.detail?.details.status === "Unknown" ? "host_away" : "not_online";
-  if (failure.code === "host_unreachable") return "host_away";
   return failure.status === 0 ? "lost" : "unavailable";
 }

@@ -3,9 +3,11 @@
 //
 //   node main.mjs URL KEY FOLDER    pictures of the page go to FOLDER
 import assert from "node:assert/strict";
+import { deadLinks } from "./dead.mjs";
 import { screenComesBack } from "./screen.mjs";
 import { ALL, eightSets } from "./sets.mjs";
 import { twoLinks } from "./two-links.mjs";
+import { usageMoves } from "./usage.mjs";
 import { becomes, browser, makeLink, open, openConsole, origin, reinstall, revoke } from "./world.mjs";
 
 const folder = process.argv[4];
@@ -15,6 +17,8 @@ try {
   const sets = await eightSets();
   await screenComesBack();
   await twoLinks();
+  await usageMoves();
+  await deadLinks(folder);
 
   const whole = await makeLink(ALL);
   for (const [name, options] of [
@@ -68,7 +72,7 @@ try {
   await page.waitForSelector("text=This link does not work");
   await page.screenshot({ path: `${folder}/manage-closed.png`, fullPage: true });
   await context.close();
-  console.log(`manage-page: ${sets} sets of permissions, a screen that comes back, two links in one browser, every change, without a script, at 360 px`);
+  console.log(`manage-page: ${sets} sets of permissions, a screen that comes back, two links in one browser, usage that moves, dead links, every change, without a script, at 360 px`);
 } finally {
   await browser.close();
 }

@@ -136,7 +136,7 @@ async fn an_order_brings_its_link_along_once_and_a_failed_order_takes_it_back() 
     let listed = world.control.api("GET", &path).by(&world.ada).send().await;
     assert_eq!(*listed.data(), json!([]));
     let dead = world.control.raw("GET", url.strip_prefix("https://cybaaspace.com").unwrap()).send().await;
-    assert_eq!(dead.status.as_u16(), 404);
+    assert_eq!((dead.status.as_u16(), dead.header("location")), (303, "/manage/closed"));
     let another = world.control.api("POST", &path).by(&world.ada).json(&json!({"permissions": {"start": true}}));
     let refused = another.send().await;
     assert_eq!((refused.status.as_u16(), refused.code()), (409, "conflict"), "{}", refused.text);

@@ -1,12 +1,13 @@
 //! What every answer of the page sends along, and the page that tells nothing: of a link that opens nothing.
 
 use axum::{
+    extract::State,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use maud::Markup;
 
-use super::view;
+use super::{CLOSED, view};
 use crate::api::{
     edge::Rendered,
     error::{ApiError, Code},
@@ -61,11 +62,27 @@ pub fn page(status: StatusCode, page: &Markup, referrer: Referrer) -> Response {
     guarded((status, [kind], page.0.clone()), referrer)
 }
 
-/// The answer to a link or session that opens nothing: the same bytes, whether it ended or never was. It counts as a failed
-/// sign-in, and beyond that allowance another page says so.
+/// The answer to a session that opens nothing: the same bytes, whether it ended or never was. It counts as a failed sign-in,
+/// and beyond that allowance another page says so.
 pub fn closed(app: &App, client: &Client) -> Response {
-    let refusal = app.throttle.failed(client, ApiError::plain(Code::NotFound));
-    too_many(app, &refusal).unwrap_or_else(|| nothing(app))
+    counted(app, client).unwrap_or_else(|| nothing(app))
+}
+
+/// The same for a link: its token leaves the address bar also where it opens nothing, and without a script. What ended may be
+/// still in use elsewhere, copied wrongly by one letter. It leads to one place for all, so nothing is learned from where.
+pub fn led_away(app: &App, client: &Client) -> Response {
+    let away = || guarded((StatusCode::SEE_OTHER, [(header::LOCATION, CLOSED)]).into_response(), Referrer::Nobody);
+    counted(app, client).unwrap_or_else(away)
+}
+
+/// `GET /manage/closed`
+pub async fn end(State(app): State<App>) -> Response {
+    nothing(&app)
+}
+
+/// Counts what opened nothing; answers what is told instead where that was too often.
+fn counted(app: &App, client: &Client) -> Option<Response> {
+    too_many(app, &app.throttle.failed(client, ApiError::plain(Code::NotFound)))
 }
 
 /// The page in place of a refusal, where that is one of too many requests.

@@ -1,4 +1,4 @@
-//! `GET /manage/{link}`: from a link to a session. The answer leads to an address without the token.
+//! `GET /manage/{link}`: from a link to a session. The answer leads to an address without the token, whatever it opens.
 
 use axum::{
     extract::{Path, Request, State, rejection::PathRejection},
@@ -9,7 +9,7 @@ use csp_shared::secret::Secret;
 
 use super::{
     PATH,
-    answer::{Referrer, closed, guarded, page},
+    answer::{Referrer, guarded, led_away, page},
     refused::Refused,
     session, view,
 };
@@ -28,10 +28,10 @@ pub async fn enter(State(app): State<App>, token: Result<Path<String>, PathRejec
     let client = Client::of(&request.into_parts().0);
     let token =
         token.ok().map(|Path(text)| text.trim_matches('/').to_owned()).filter(|text| text.len() <= TOKEN_BYTES_MAX);
-    let Some(token) = token.map(Secret::new) else { return closed(&app, &client) };
+    let Some(token) = token.map(Secret::new) else { return led_away(&app, &client) };
     match open(&app, token, &client).await {
         Ok(Some(browser)) => entered(&app, &browser),
-        Ok(None) => closed(&app, &client),
+        Ok(None) => led_away(&app, &client),
         Err(error) => Refused::from(error).into_plain_page(&app),
     }
 }

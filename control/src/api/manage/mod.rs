@@ -1,7 +1,7 @@
 //! `/manage`: the page of one server, for whoever holds a management link and has no account.
 //!
 //! ```text
-//! enter      /manage/{link}: swaps the link for a session, and takes the token out of the address bar
+//! enter      /manage/{link}: swaps the link for a session, and takes the token out of the address bar, also of one that opens nothing
 //! session    whose browser it is, by its cookie; and whether a change was sent from our own page
 //! show       /manage: the page, and /manage/state for its script, which says whose page it is
 //! power, reinstall, console, leave: one change each
@@ -36,12 +36,16 @@ use super::state::App;
 /// Where the page is. Links are below it.
 pub const PATH: &str = "/manage";
 
+/// Where links lead that open nothing.
+const CLOSED: &str = "/manage/closed";
+
 /// Page, links and changes.
 pub fn routes() -> Router<App> {
     let back = || async { Redirect::to(PATH) };
     Router::new()
         .route(PATH, get(show::page))
         .route("/manage/", get(back))
+        .route(CLOSED, get(answer::end))
         // All that is below, so that a link with a slash too many is still taken for one.
         .route("/manage/{*link}", get(enter::enter).head(enter::glance).post(back).fallback(enter::other))
         .route("/manage/state", post(show::state).get(back))

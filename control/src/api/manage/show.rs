@@ -20,10 +20,15 @@ use super::{
 };
 use crate::{
     api::state::App,
-    domain::{server::Standing, share_link::Permission},
+    domain::{server::Standing, share_link::Permission, time::Time},
     metrics::{Curve, Latest, Range},
     store::{ImageRow, LinkVisit, Read, ServerView, StoreError},
 };
+
+/// The form field with what the script knows of the usage already.
+const MARK: &str = "mark";
+/// After how long a curve is drawn anew though nothing was measured.
+const CURVE_STEP_SECONDS: i64 = 60;
 
 /// All that a page is made from. Of the account nothing reaches the view: it takes what it names from here.
 #[derive(Debug)]
@@ -38,13 +43,15 @@ pub struct Shown {
     pub images: Vec<ImageRow>,
     /// Which disk would be erased, where the link allows it.
     pub disk: Option<DiskEpoch>,
-    /// What it used, where the link allows to see it.
+    /// What it used, where the link allows to see it and it is not known already.
     pub used: Option<Used>,
 }
 
 /// What a server used.
 #[derive(Debug)]
 pub struct Used {
+    /// Stands for all below: another one, and there is something new to see.
+    pub mark: String,
     /// Lately.
     pub latest: Option<Latest>,
     /// In the last hour.
@@ -56,6 +63,12 @@ pub struct Used {
 /// # Errors
 /// When it opens nothing.
 pub async fn shown(app: &App, browser: &Browser) -> Result<Shown, Refused> {
+    shown_since(app, browser, "").await
+}
+
+/// The same for a page that shows already what it used until `mark`: every page asks every few seconds, and the curve is not
+/// read anew for what nobody would see.
+async fn shown_since(app: &App, browser: &Browser, mark: &str) -> Result<Shown, Refused> {
     let (session, now) = (browser.session, app.now());
     let looked = app.store.read::<_, Refused>(move |read| {
         let visit = read.link_session_get(session, now)?.ok_or(Refused::Ended)?;
@@ -70,11 +83,21 @@ pub async fn shown(app: &App, browser: &Browser) -> Result<Shown, Refused> {
     });
     let mut shown = looked.await?;
     if shown.visit.permissions.grant(Permission::Stats) {
-        let server = shown.visit.server;
-        let curve = app.metrics.curve(server, Range::Hour, now).await.ok();
-        shown.used = Some(Used { latest: app.metrics.latest_of(server, now), curve });
+        shown.used = used(app, shown.visit.server, mark, now).await;
     }
     Ok(shown)
+}
+
+/// What a server used, unless that is what `mark` stands for.
+async fn used(app: &App, server: ServerId, known: &str, now: Time) -> Option<Used> {
+    let latest = app.metrics.latest_of(server, now);
+    // The curve moves on by itself also while nothing is heard.
+    let mark = format!("{}-{}", latest.map_or(0, |latest| latest.at.0), now.0 / CURVE_STEP_SECONDS);
+    if mark == known {
+        return None;
+    }
+    let curve = app.metrics.curve(server, Range::Hour, now).await.ok();
+    Some(Used { mark, latest, curve })
 }
 
 /// Which disk a server should have.
@@ -104,8 +127,9 @@ pub async fn page(State(app): State<App>, uri: Uri, browser: Browser) -> Respons
 }
 
 /// `POST /manage/state`
-pub async fn state(State(app): State<App>, Sent { browser, .. }: Sent) -> Response {
-    match shown(&app, &browser).await {
+pub async fn state(State(app): State<App>, Sent { browser, fields }: Sent) -> Response {
+    let mark = fields.get(MARK).map(String::as_str).unwrap_or_default();
+    match shown_since(&app, &browser, mark).await {
         Ok(shown) => guarded(Json(view::state(&shown)), Referrer::Nobody),
         Err(refused) => refused.into_page(&app, &browser).await,
     }

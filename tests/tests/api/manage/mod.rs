@@ -12,6 +12,8 @@ use csp_tests::test_control::{Reply, TestControl, TestCustomer, TestHost};
 use serde_json::{Value, json};
 
 const ORIGIN: &str = "https://cybaaspace.com";
+/// Where links lead that open nothing.
+const CLOSED: &str = "/manage/closed";
 const PERMISSIONS: [&str; 6] = ["start", "stop", "restart", "reinstall", "console", "stats"];
 
 /// A control plane with a server of Ada's that runs, and links to it.
@@ -78,6 +80,20 @@ impl World {
 
     async fn follow(&self, path: &str) -> Reply {
         self.control.raw("GET", path).from(&self.address()).send().await
+    }
+
+    /// Follows a link that opens nothing: it leads away from the address with the token, to the page that says so.
+    async fn dead_end(&self, path: &str) -> Reply {
+        let led = self.follow(path).await;
+        let shown = &path[..path.len().min(60)];
+        assert_eq!((led.status.as_u16(), led.header("location"), led.text.as_str()), (303, CLOSED, ""), "{shown}");
+        assert_eq!(led.header("set-cookie"), "", "{shown}");
+        assert_eq!(
+            (led.header("referrer-policy"), led.header("cache-control")),
+            ("no-referrer", "no-store"),
+            "{shown}"
+        );
+        self.follow(CLOSED).await
     }
 
     /// Opens a link and looks at its page, as a browser does.

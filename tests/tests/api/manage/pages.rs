@@ -166,8 +166,64 @@ async fn usage_is_numbers_and_curves() {
     };
     world.control.app.metrics.record(world.control.app.now(), &[sample]);
     let page = world.get(&browser.cookie, "/manage").await.text;
-    assert!(page.contains("50.0 %") && page.contains("512 MiB"), "{page}");
+    assert!(page.contains("50.0 %") && page.contains("512 MB"), "{page}");
     assert!(page.contains("aria-label=\"Processor over the last hour, now 50.0 %\""), "{page}");
+}
+
+#[tokio::test]
+async fn usage_moves_by_itself_and_is_told_once() {
+    let world = World::online().await;
+    let (_, path) = world.link(&["stats"]).await;
+    let browser = world.browser(&path).await;
+    let empty = world.get(&browser.cookie, "/manage").await.text;
+    let mark = empty.split("data-mark=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let ask = async |mark: &str| world.post(&browser, "state", &format!("mark={mark}")).await.json;
+    assert_eq!(ask(&mark).await.get("usage"), None, "the page shows it already");
+    let sample = Sample {
+        server: world.server(),
+        over_ms: 15_000,
+        cpu_ns: Some(7_500_000_000),
+        memory: None,
+        disk: None,
+        network: None,
+    };
+    world.control.app.metrics.record(world.control.app.now(), &[sample]);
+    let told = ask(&mark).await;
+    let (usage, page) = (&told["usage"], world.get(&browser.cookie, "/manage").await.text);
+    assert_eq!((&usage["silent"], &usage["figures"][0]["now"]), (&json!(false), &json!("50.0 %")));
+    // What the script puts there is what a page that is loaded now shows.
+    for figure in usage["figures"].as_array().unwrap() {
+        for part in ["now", "words", "line"] {
+            let text = figure[part].as_str().unwrap();
+            assert!(page.contains(&format!("\"{text}\"")) || page.contains(&format!(">{text}<")), "{part}: {text}");
+        }
+    }
+    let mark = usage["mark"].as_str().unwrap();
+    assert_eq!(ask(mark).await.get("usage"), None);
+    assert!(page.contains(&format!("data-mark=\"{mark}\"")), "{page}");
+    let (_, path) = world.link(&["start"]).await;
+    let without = world.browser(&path).await;
+    assert_eq!(
+        world.post(&without, "state", "mark=").await.json.get("usage"),
+        None,
+        "where the link does not allow it"
+    );
+}
+
+/// Not "not running, start it": whoever waits for the reinstall cannot, and need not.
+#[tokio::test]
+async fn a_screen_that_is_asked_for_during_a_reinstall_is_told_what_it_waits_for() {
+    let world = World::online().await;
+    let (_, path) = world.link(&["console", "reinstall"]).await;
+    let browser = world.browser(&path).await;
+    assert_eq!(world.post(&browser, "state", "").await.json["name"], "web1.example.com", "the screen's heading");
+    let ready = world.post(&browser, "ticket", "").await;
+    assert_eq!(ready.status.as_u16(), 200, "{}", ready.text);
+    world.post(&browser, "reinstall", REINSTALL).await;
+    let busy = world.post(&browser, "ticket", "").await;
+    assert_eq!((busy.status.as_u16(), &busy.json["why"]), (409, &json!("busy")));
+    world.host.obey().await;
+    assert_eq!(world.post(&browser, "ticket", "").await.status.as_u16(), 200);
 }
 
 #[tokio::test]

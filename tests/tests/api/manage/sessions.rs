@@ -3,7 +3,7 @@
 use csp_tests::test_control::{NOON, TestControl};
 use serde_json::json;
 
-use super::{ORIGIN, PERMISSIONS, REINSTALL, World};
+use super::{CLOSED, ORIGIN, PERMISSIONS, REINSTALL, World};
 
 const NAME: &str = "__Host-csp_manage";
 
@@ -62,7 +62,7 @@ async fn the_token_itself_is_no_session_and_a_session_no_token() {
     let token = path.strip_prefix("/manage/").unwrap();
     let session = browser.cookie.split_once('=').unwrap().1;
     assert_eq!(world.get(&format!("{NAME}={token}"), "/manage").await.status.as_u16(), 404);
-    assert_eq!(world.follow(&format!("/manage/{session}")).await.status.as_u16(), 404);
+    assert_eq!(world.dead_end(&format!("/manage/{session}")).await.status.as_u16(), 404);
     for secret in [token, session] {
         let reply = world.control.api("GET", "/servers").with_key(secret).send().await;
         assert_eq!(reply.status.as_u16(), 401, "and neither opens the API");
@@ -134,7 +134,7 @@ async fn revocation_expiry_time_leaving_and_destruction_end_a_session_at_once() 
     let browser = world.browser(&path).await;
     world.control.api("POST", &format!("/servers/{}/destroy", world.server)).by(&world.ada).send().await;
     ended(&world, &browser, "destroyed").await;
-    assert_eq!(world.follow(&path).await.status.as_u16(), 404, "nor does the link open it again");
+    assert_eq!(world.dead_end(&path).await.status.as_u16(), 404, "nor does the link open it again");
 }
 
 #[tokio::test]
@@ -146,24 +146,31 @@ async fn revoked_expired_unknown_and_malformed_links_look_the_same() {
     let (_, good) = world.link(&["start"]).await;
     world.control.clock.set(NOON.plus(1));
     let unknown = "/manage/csp_sh_0000000000000000000000000000000000000000000".to_owned();
-    let wanted = world.follow(&unknown).await;
+    let led = world.follow(&unknown).await;
+    let wanted = world.dead_end(&unknown).await;
     assert_eq!(wanted.status.as_u16(), 404);
     assert!(wanted.text.contains("This link does not work") && wanted.text.starts_with("<!DOCTYPE html>"));
     let long = format!("/manage/{}", "a".repeat(9000));
     let cut = good[..good.len() - 1].to_owned();
-    for path in
-        [&revoked, &expired, &cut, &long, "/manage/x", "/manage/%00", "/manage/%ff", "/manage/..%2f..", "/manage"]
-    {
-        let reply = world.follow(path).await;
+    let names = |reply: &csp_tests::test_control::Reply| {
+        let mut names: Vec<_> = reply.headers.keys().map(ToString::to_string).collect();
+        names.sort();
+        names
+    };
+    for path in [&revoked, &expired, &cut, &long, "/manage/x", "/manage/%00", "/manage/%ff", "/manage/..%2f.."] {
         let shown = &path[..path.len().min(60)];
-        assert_eq!((reply.status, &reply.text), (wanted.status, &wanted.text), "{shown}");
-        let names = |reply: &csp_tests::test_control::Reply| {
-            let mut names: Vec<_> = reply.headers.keys().map(ToString::to_string).collect();
-            names.sort();
-            names
-        };
-        assert_eq!(names(&reply), names(&wanted), "{shown}");
+        assert_eq!(names(&world.follow(path).await), names(&led), "{shown}");
+        let page = world.dead_end(path).await;
+        assert_eq!((page.status, &page.text, names(&page)), (wanted.status, &wanted.text, names(&wanted)), "{shown}");
     }
+    let without = world.follow("/manage").await;
+    assert_eq!((without.status, &without.text), (wanted.status, &wanted.text), "nor a browser without a session");
+    // Whoever stays at another link's page meanwhile is not led to that one.
+    let (_, open) = world.link(&["start"]).await;
+    let browser = world.browser(&open).await;
+    let led = world.get(&browser.cookie, &revoked).await;
+    assert_eq!((led.header("location"), led.header("set-cookie")), (CLOSED, ""));
+    assert_eq!(world.get(&browser.cookie, CLOSED).await.text, wanted.text);
 }
 
 /// Mail programs and hands add slashes; each of these is in an address bar, so it must lead to one without the token.
@@ -186,14 +193,15 @@ async fn whatever_is_asked_of_a_link_is_answered_by_the_page_and_its_guards() {
     let world = World::online().await;
     let (_, path) = world.link(&["start"]).await;
     let names = ["content-security-policy", "referrer-policy", "cache-control", "x-robots-tag", "x-frame-options"];
-    let wanted = world.follow("/manage/x").await;
-    for (method, path) in
-        [("PUT", path.as_str()), ("DELETE", &path), ("OPTIONS", &path), ("GET", "/manage/x/y"), ("GET", "/manage//")]
-    {
+    let wanted = world.dead_end("/manage/x").await;
+    for (method, path) in [("PUT", path.as_str()), ("DELETE", &path), ("OPTIONS", &path)] {
         let reply = world.control.raw(method, path).from(&world.address()).send().await;
-        assert!([404, 405].contains(&reply.status.as_u16()), "{method} {path}");
+        assert_eq!(reply.status.as_u16(), 405, "{method} {path}");
         assert_eq!(reply.text, wanted.text, "{method} {path}");
         assert_eq!(names.map(|name| reply.header(name)), names.map(|name| wanted.header(name)), "{method} {path}");
+    }
+    for path in ["/manage/x/y", "/manage//"] {
+        assert_eq!(world.dead_end(path).await.text, wanted.text, "{path}");
     }
     assert_eq!(world.links().await[0]["uses"], 0);
     // Spelled otherwise it is none of ours, and what a browser shows of that is held as tight.
@@ -223,7 +231,7 @@ async fn guesses_use_up_the_allowance_of_failed_sign_ins_and_no_links() {
         }
     }
     assert_eq!(seen.last(), Some(&429), "{} guesses", seen.len());
-    assert!(seen[..seen.len() - 1].iter().all(|status| *status == 404));
+    assert!(seen[..seen.len() - 1].iter().all(|status| *status == 303));
     let key = control.api("GET", "/servers").from("198.51.100.7").with_key("csp_live_nonsense").send().await;
     assert_eq!(key.status.as_u16(), 429, "it is the same allowance");
 }

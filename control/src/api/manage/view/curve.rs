@@ -34,10 +34,10 @@ pub fn top(points: &[Option<f64>], least: f64) -> f64 {
 }
 
 /// A picture of a line, described by `words` for who does not see it.
-pub fn picture(words: &str, points: &[Option<f64>], top: f64) -> Markup {
+pub fn picture(words: &str, line: &str) -> Markup {
     html! {
         svg.curve role="img" aria-label=(words) viewBox={ "0 -2 " (WIDTH) " " (HEIGHT + 4.0) } preserveAspectRatio="none" {
-            path.line vector-effect="non-scaling-stroke" d=(line(points, top)) {}
+            path.line vector-effect="non-scaling-stroke" d=(line) {}
         }
     }
 }

@@ -3,6 +3,7 @@
 //! ```text
 //! frame   head and foot, and the pages that show no server
 //! page    the server's page, part by part
+//! usage   what the server used: numbers and lines, for the page and its script
 //! curve   what it used, as a picture. Pure
 //! words   why something is not possible, and what is under way
 //! ```
@@ -10,6 +11,7 @@
 mod curve;
 mod frame;
 mod page;
+mod usage;
 mod words;
 
 use csp_shared::secret::Secret;
@@ -40,16 +42,23 @@ pub enum Notice {
 /// What the page's script asks for again and again.
 #[derive(Debug, Serialize)]
 pub struct State {
+    /// Which server it is, for the screen's page.
+    name: String,
     /// Whatever the page shows differently when it changes.
     state: String,
     status: &'static str,
     action: String,
+    /// What the server used, where the page may show it and has older numbers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<usage::Usage>,
 }
 
 /// What a page that was made now would show.
 pub fn state(shown: &Shown) -> State {
     let (status, action) = (shown.view.status.as_str(), words::action(shown.view.action.as_ref()));
     let parts = page::parts(shown).iter().map(|part| if part.is_some() { '0' } else { '1' }).collect::<String>();
+    let usage = shown.used.as_ref().map(usage::usage);
     let busy = if shown.view.action.is_some() { "busy" } else { "idle" };
-    State { state: format!("{} {status} {busy} {parts}", shown.visit.link), status, action }
+    let name = shown.view.hostname.clone();
+    State { name, state: format!("{} {status} {busy} {parts}", shown.visit.link), status, action, usage }
 }

@@ -4,9 +4,8 @@ use maud::{Markup, html};
 
 use super::{
     Notice,
-    curve::{picture, top},
     frame::frame,
-    state,
+    state, usage,
     words::{action, denial, name},
 };
 use crate::{
@@ -14,7 +13,7 @@ use crate::{
         manage::{
             reinstall::{CONFIRM, DISK, IMAGE},
             session::{Browser, CHECK},
-            show::{Shown, Used},
+            show::Shown,
         },
         state::Settings,
     },
@@ -23,7 +22,6 @@ use crate::{
         server::Status,
         share_link::Permission,
     },
-    metrics::Measured,
 };
 
 /// What the table of requests calls what a link can ask for.
@@ -61,7 +59,7 @@ pub fn page(settings: &Settings, shown: &Shown, browser: &Browser, notice: Optio
         }
         @if let Some(notice) = notice { (told(notice)) }
         (power(shown, browser))
-        @if let Some(used) = &shown.used { (usage(used)) }
+        @if let Some(used) = &shown.used { (usage::section(used)) }
         @if shown.visit.permissions.grant(Permission::Reinstall) { (reinstall(shown, browser)) }
         div.end.small.quiet {
             @if let Some(end) = shown.visit.expires_at { p { "This link works until " time { (end) " UTC" } "." } }
@@ -131,60 +129,6 @@ fn button(browser: &Browser, permission: Permission, why: Option<&str>, is_said_
             button.primary type="submit" disabled[why.is_some()] aria-describedby=[why.map(|_| &described)] { (name(permission)) }
             @if let (Some(why), false) = (why, is_said_below) { p.why id=(described) { (why) } }
         }
-    }
-}
-
-fn usage(used: &Used) -> Markup {
-    let points: Vec<Measured> = used
-        .curve
-        .iter()
-        .flat_map(|curve| &curve.points)
-        .map(|p| p.as_ref().map(Measured::from).unwrap_or_default())
-        .collect();
-    let column = |value: fn(&Measured) -> Option<f64>| points.iter().map(value).collect::<Vec<Option<f64>>>();
-    let (cpu, memory) = (column(|m| m.cpu_percent), column(|m| m.memory_used_mb.or(m.memory_resident_mb)));
-    let (received, sent) = (column(|m| m.network_received_bytes_per_s), column(|m| m.network_sent_bytes_per_s));
-    let now = used.latest.map(|latest| latest.measured).unwrap_or_default();
-    let assigned = now.memory_mb.unwrap_or(1.0);
-    let in_use = now.memory_used_mb.or(now.memory_resident_mb);
-    html! {
-        section.card aria-labelledby="usage" {
-            h2 #usage { "Usage, last hour" }
-            @if used.latest.is_none() { p.quiet { "Nothing was measured lately." } }
-            @if used.latest.is_some() || cpu.iter().any(Option::is_some) { div.curves {
-                (figure("Processor", &percent(now.cpu_percent), &cpu, 100.0))
-                (figure("Memory", &mib(in_use), &memory, assigned))
-                (figure("Network in", &rate(now.network_received_bytes_per_s), &received, 1000.0))
-                (figure("Network out", &rate(now.network_sent_bytes_per_s), &sent, 1000.0))
-            } }
-        }
-    }
-}
-
-/// `least` is the lowest value that the picture's upper edge may stand for.
-fn figure(what: &str, now: &str, points: &[Option<f64>], least: f64) -> Markup {
-    html! {
-        figure {
-            figcaption { span { (what) } strong { (now) } }
-            (picture(&format!("{what} over the last hour, now {now}"), points, top(points, least)))
-        }
-    }
-}
-
-fn percent(value: Option<f64>) -> String {
-    value.map_or_else(|| "–".to_owned(), |value| format!("{value:.1} %"))
-}
-
-fn mib(value: Option<f64>) -> String {
-    value.map_or_else(|| "–".to_owned(), |value| format!("{value:.0} MiB"))
-}
-
-fn rate(value: Option<f64>) -> String {
-    match value {
-        None => "–".to_owned(),
-        Some(value) if value >= 1e6 => format!("{:.1} MB/s", value / 1e6),
-        Some(value) if value >= 1e3 => format!("{:.1} kB/s", value / 1e3),
-        Some(value) => format!("{value:.0} B/s"),
     }
 }
 

@@ -10,6 +10,9 @@ pub enum BadHostname {
     /// RFC 1123 allows 253 characters.
     #[error("a host name has 1 to 253 characters")]
     Length,
+    /// As the DNS writes names to the end; guests and certificates do not.
+    #[error("a host name does not end with a dot here; leave the last dot away")]
+    FinalDot,
     /// A label between dots is empty or too long.
     #[error("each part between dots has 1 to 63 characters")]
     LabelLength,
@@ -29,6 +32,9 @@ impl Hostname {
     pub fn parse(text: &str) -> Result<Self, BadHostname> {
         if text.is_empty() || text.len() > 253 {
             return Err(BadHostname::Length);
+        }
+        if text.len() > 1 && text.ends_with('.') && !text.ends_with("..") {
+            return Err(BadHostname::FinalDot);
         }
         for label in text.split('.') {
             if label.is_empty() || label.len() > 63 {
@@ -69,7 +75,10 @@ mod tests {
             (long.as_str(), BadHostname::Length),
             ("a..b", BadHostname::LabelLength),
             (".a", BadHostname::LabelLength),
-            ("a.", BadHostname::LabelLength),
+            ("a.", BadHostname::FinalDot),
+            ("web1.example.com.", BadHostname::FinalDot),
+            (".", BadHostname::LabelLength),
+            ("a..", BadHostname::LabelLength),
             ("-a", BadHostname::Character),
             ("a-", BadHostname::Character),
             ("a_b", BadHostname::Character),

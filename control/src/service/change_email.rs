@@ -81,5 +81,10 @@ pub fn confirm_email(tx: &mut Tx<'_>, token: &Secret, draw: Draw, now: Time) -> 
     }
     // A link to the old address must not give the account to whoever reads there.
     tx.mail_link_withdraw(person.id)?;
-    Ok(write_to_person(tx, &person.email, &email_changed(&link.email), &mut draw, now)?)
+    write_to_person(tx, &person.email, &email_changed(&link.email), &mut draw, now)?;
+    // What was written to the old address is to go with the account when that is closed: nothing else leads there any more.
+    if let Some(account) = person.account {
+        tx.mail_keep_with(account, &person.email)?;
+    }
+    Ok(())
 }

@@ -163,6 +163,18 @@ impl Tx<'_> {
         self.run(&sql, (account.to_string(), email.as_str(), now.0))
     }
 
+    /// Counts letters to somebody's former address among their account's: they go nowhere else, and are gone with it.
+    ///
+    /// # Errors
+    /// When the store cannot keep it.
+    pub fn mail_keep_with(&mut self, account: AccountId, former: &Email) -> Result<(), StoreError> {
+        let sql = format!(
+            "UPDATE mails SET account_id = (SELECT id FROM accounts WHERE uuid = ?1), cause_key = '{MOVED}' || cause_key \
+             WHERE recipient = ?2 AND account_id IS NULL"
+        );
+        self.run(&sql, (account.to_string(), former.as_str())).map(drop)
+    }
+
     /// Takes back a server's reminders that no mail server took: they are no longer true. One that is under way just now
     /// may still arrive.
     ///

@@ -1,10 +1,18 @@
 //! Terms, a copy of all that is kept, and the end of an account.
 
-use csp_control::{api::panel::listed, domain::time::YEAR, schedule};
+use std::sync::Mutex;
+
+use csp_control::{
+    api::panel::listed,
+    domain::{letter::Delivery, time::YEAR},
+    mail::{Courier, outbox::send_due},
+    schedule,
+    store::MailRow,
+};
 use csp_tests::{authenticator::code, test_control::Reply};
 use serde_json::{Value, json};
 
-use super::{ADA, HERE, PASSWORD, TERMS, World, cookie};
+use super::{ADA, HERE, NEW_PASSWORD, PASSWORD, TERMS, World, cookie, token_in};
 
 impl World {
     async fn public(&self, cookie: &str, method: &str, path: &str, body: &Value) -> Reply {
@@ -195,6 +203,47 @@ async fn a_closed_account_opens_to_nobody_and_only_its_books_are_left() {
     tick().await;
     assert_eq!((&shown().await["name"], &shown().await["email"]), (&json!("Closed account"), &Value::Null));
     assert!(!world.control.operator("GET", "/mails").send().await.text.contains(ADA));
+}
+
+/// Takes letters to one address; the mail server of all others is away.
+struct Only {
+    to: &'static str,
+    taken: Mutex<Vec<MailRow>>,
+}
+
+impl Courier for Only {
+    async fn carry(&self, letter: &MailRow) -> Delivery {
+        if letter.recipient != self.to {
+            return Delivery::Later("away".to_owned());
+        }
+        self.taken.lock().unwrap().push(letter.clone());
+        Delivery::Taken
+    }
+}
+
+/// A mail server that is away keeps them waiting: what is written to an address that is no longer theirs is told to nobody.
+#[tokio::test]
+async fn letters_to_a_former_address_go_with_the_account_too() {
+    let world = World::with_ada().await;
+    let ada = world.sign_in(ADA, PASSWORD).await;
+    // By her password, while the address is hers; and by the change, when it is no more.
+    let new = json!({"current_password": PASSWORD, "password": NEW_PASSWORD});
+    world.by(&ada, "POST", "/password", &new).await.done();
+    let wanted = json!({"current_password": NEW_PASSWORD, "email": "ada@example.org"});
+    world.by(&ada, "POST", "/email", &wanted).await.done();
+    let post = Only { to: "ada@example.org", taken: Mutex::default() };
+    let app = &world.control.app;
+    send_due(&app.store, &post, &*world.control.clock, &*app.entropy).await.unwrap();
+    let token = token_in(&post.taken.lock().unwrap()[0].letter.body).unwrap();
+    world.post("/email/confirm", &json!({"token": token})).await.done();
+    let waiting = async || world.control.operator("GET", "/mails").send().await.text.matches(ADA).count();
+    assert!(waiting().await >= 2, "both wait");
+    let copy = world.by(&ada, "GET", "/export", &Value::Null).await.json;
+    assert!(copy["mails"].as_array().unwrap().iter().filter(|mail| mail["recipient"] == ADA).count() >= 2);
+    world.close(&ada, json!({"current_password": NEW_PASSWORD})).await.done();
+    assert_eq!(waiting().await, 0);
+    let letters = world.letters().await;
+    assert_eq!((letters.len(), letters[0].0.as_str()), (1, "ada@example.org"), "{letters:?}");
 }
 
 #[tokio::test]

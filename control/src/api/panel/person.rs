@@ -18,7 +18,7 @@ use crate::{
         error::{ApiError, Code},
         field::{Faults, Field, Unknown},
         state::App,
-        throttle::Client,
+        throttle::{Client, Tried},
     },
     domain::{email::Email, network::counted_as, person::Password},
     service::{
@@ -50,7 +50,7 @@ pub async fn show(State(app): State<App>, SignedIn { person, .. }: SignedIn) -> 
 
 /// `POST /password/forgotten`: the same answer for every address, and after the same time.
 pub async fn forgotten(State(app): State<App>, parts: Parts, body: JsonBody<AskBody>) -> Result<Answer<()>, ApiError> {
-    app.throttle.stranger(&Client::of(&parts))?;
+    app.throttle.stranger(&Client::of(&parts), Tried::Letter)?;
     let email = body.value.parse()?;
     must_send(&app)?;
     let (url, draw, now) = (app.settings.public_url.to_string(), app.draw(), app.now());
@@ -78,7 +78,7 @@ pub struct ResetBody {
 /// `POST /password/reset`: for whoever has the letter. It signs nobody in.
 pub async fn reset(State(app): State<App>, parts: Parts, body: JsonBody<ResetBody>) -> Result<Answer<()>, ApiError> {
     let client = Client::of(&parts);
-    app.throttle.stranger(&client)?;
+    app.throttle.stranger(&client, Tried::Link)?;
     let mut faults = Faults::beginning_with(&body.value.unknown);
     let token = faults.required("token", body.value.token).map(Secret::new);
     let password = new_password(&mut faults, body.value.password, &[&app.settings.brand.name]);
@@ -178,7 +178,7 @@ pub async fn confirm_email(
     parts: Parts,
     body: JsonBody<ConfirmBody>,
 ) -> Result<Answer<()>, ApiError> {
-    app.throttle.stranger(&Client::of(&parts))?;
+    app.throttle.stranger(&Client::of(&parts), Tried::Link)?;
     let mut faults = Faults::beginning_with(&body.value.unknown);
     let token = faults.required("token", body.value.token).map(Secret::new);
     let Some(token) = token else { return Err(faults.refusal()) };

@@ -20,7 +20,7 @@ use crate::{
         field::{Faults, Field, Unknown},
         path,
         state::App,
-        throttle::Client,
+        throttle::{Client, Tried},
     },
     domain::{
         email::Email,
@@ -133,7 +133,7 @@ pub struct CodeBody {
 /// `POST /sign-in/code`: with what the password gave, and a code of the authenticator or a recovery code.
 pub async fn code(State(app): State<App>, parts: Parts, body: JsonBody<CodeBody>) -> Result<Response, ApiError> {
     let client = Client::of(&parts);
-    app.throttle.stranger(&client)?;
+    app.throttle.stranger(&client, Tried::Code)?;
     let mut faults = Faults::beginning_with(&body.value.unknown);
     let token = faults.required("token", body.value.token).map(Secret::new);
     let given = faults.required("code", body.value.code);

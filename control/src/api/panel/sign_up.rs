@@ -13,7 +13,7 @@ use crate::{
         error::{ApiError, Code},
         field::{Faults, Field, Unknown},
         state::App,
-        throttle::Client,
+        throttle::{Client, Tried},
     },
     domain::{
         email::Email,
@@ -81,7 +81,7 @@ pub(super) async fn evenly<T>(work: impl Future<Output = T>) -> T {
 
 /// `POST /sign-up`: the same answer for every address, and after the same time.
 pub async fn ask(State(app): State<App>, parts: Parts, body: JsonBody<AskBody>) -> Result<Answer<()>, ApiError> {
-    app.throttle.stranger(&Client::of(&parts))?;
+    app.throttle.stranger(&Client::of(&parts), Tried::Letter)?;
     let email = body.value.parse()?;
     if !mode(&app).takes_strangers() {
         return Err(closed());
@@ -155,7 +155,7 @@ pub async fn finish(
     parts: Parts,
     body: JsonBody<FinishBody>,
 ) -> Result<Answer<SignedUp>, ApiError> {
-    app.throttle.stranger(&Client::of(&parts))?;
+    app.throttle.stranger(&Client::of(&parts), Tried::Link)?;
     let chosen = body.value.parse(app.settings.sign_up.terms_version.as_deref(), &app.settings.brand.name)?;
     let password = app.hashing.hash(chosen.password, app.draw()).await?;
     let Chosen { token, name, terms_version, .. } = chosen;

@@ -143,12 +143,34 @@ impl Throttle {
     ///
     /// # Errors
     /// When there were too many from the address.
-    pub(crate) fn stranger(&self, client: &Client) -> Result<(), ApiError> {
-        client.counted(self.guesses.take(counted_as(client.address), self.clock.uptime()), PASSWORDS)
+    pub(crate) fn stranger(&self, client: &Client, what: Tried) -> Result<(), ApiError> {
+        client.counted(self.guesses.take(counted_as(client.address), self.clock.uptime()), what.words())
     }
 }
 
-const PASSWORDS: &str = "attempts to sign in";
+/// What somebody tried whom nobody knows yet. All of it is counted together; each is told by its own name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tried {
+    /// Asked for a letter.
+    Letter,
+    /// Brought the link of a letter.
+    Link,
+    /// Gave a code beside the password.
+    Code,
+}
+
+impl Tried {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Letter => "requests for letters and other tries from your address",
+            Self::Link => "uses of letters' links and other tries from your address",
+            Self::Code => "codes and other tries from your address",
+        }
+    }
+}
+
+/// Also asked for where somebody has signed in.
+const PASSWORDS: &str = "tries of a password";
 const FAILED: &str = "requests without a working API key from your address";
 
 /// The refusal of one request too many.

@@ -87,3 +87,27 @@ async fn guesses_at_the_old_password_by_an_open_browser_are_counted_as_well() {
     }
     assert_eq!((told[0], told[6]), (422, 429));
 }
+
+/// They share an allowance; but whoever asks for a letter did not try to sign in, and is not told so.
+#[tokio::test]
+async fn who_tried_too_often_is_told_so_by_the_name_of_what_was_tried() {
+    let world = strict().await;
+    let ask = async |path: &str, body| world.page("POST", path, &body).from("198.51.100.77").send().await;
+    for _ in 0..20 {
+        assert_ne!(ask("/email/confirm", json!({"token": "csp_ml_0"})).await.code(), "rate_limited");
+    }
+    let password = json!({"email": ADA, "password": "not the password"});
+    for (path, body, words) in [
+        ("/sign-up", json!({}), "Too many requests for letters and other tries from your address: 20 a minute."),
+        ("/password/forgotten", json!({}), "Too many requests for letters and other tries from your address: "),
+        ("/sign-up/finish", json!({}), "Too many uses of letters' links and other tries from your address: "),
+        ("/password/reset", json!({}), "Too many uses of letters' links and other tries from your address: "),
+        ("/email/confirm", json!({}), "Too many uses of letters' links and other tries from your address: "),
+        ("/sign-in/code", json!({}), "Too many codes and other tries from your address: "),
+        ("/sign-in", password, "Too many tries of a password: "),
+    ] {
+        let refused = ask(path, body).await;
+        let said = refused.json["message"].as_str().unwrap();
+        assert_eq!((refused.status.as_u16(), said.starts_with(words)), (429, true), "{path}: {said}");
+    }
+}

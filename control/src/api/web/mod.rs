@@ -7,7 +7,7 @@
 use axum::{
     Router,
     extract::Path,
-    http::{HeaderMap, HeaderValue, header},
+    http::{HeaderMap, HeaderName, HeaderValue, header},
     response::{IntoResponse as _, Response},
     routing::get,
 };
@@ -78,7 +78,8 @@ async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {
     response
 }
 
-fn missing() -> Response {
+/// There is nothing here.
+pub fn missing() -> Response {
     ApiError::new(Code::NotFound, "There is nothing at this path.").into_response()
 }
 
@@ -102,13 +103,22 @@ fn bytes(name: &str) -> Option<&'static [u8]> {
     FILES.iter().find(|(own, _)| *own == name).map(|(_, bytes)| *bytes)
 }
 
-/// Whether gzip stands in `Accept-Encoding` and is not refused there (RFC 9110, 12.5.3).
 fn takes_packed(headers: &HeaderMap) -> bool {
-    let lines = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|line| line.to_str().ok());
-    lines.flat_map(|line| line.split(',')).any(|coding| {
-        let mut parts = coding.split(';').map(str::trim);
-        let is_gzip = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip"));
-        is_gzip
+    names(headers, &header::ACCEPT_ENCODING, "gzip")
+}
+
+/// Whether who asks reads pages, as browsers say of themselves. Programs that take anything get what the API says.
+pub fn reads_pages(headers: &HeaderMap) -> bool {
+    names(headers, &header::ACCEPT, "text/html")
+}
+
+/// Whether something is named in a header of what is taken, and not refused there (RFC 9110, 12.4.2).
+fn names(headers: &HeaderMap, header: &HeaderName, wanted: &str) -> bool {
+    let lines = headers.get_all(header).iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).any(|one| {
+        let mut parts = one.split(';').map(str::trim);
+        let is_named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(wanted));
+        is_named
             && !parts.any(|weight| matches!(weight.replace(' ', "").as_str(), "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
     })
 }

@@ -45,3 +45,18 @@ async fn without_a_picture_there_is_none_and_every_address_below_the_panel_is_a_
     }
     assert_eq!(control.raw("GET", "/panel/v1/absent/deeper").send().await.code(), "not_found");
 }
+
+#[tokio::test]
+async fn the_bare_address_leads_people_to_the_panel_and_tells_programs_that_nothing_is_there() {
+    let control = TestControl::start().await;
+    let ask = async |accept: &str| control.raw("GET", "/").header("accept", accept).send().await;
+    for browser in ["text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "TEXT/HTML;q=0.1"] {
+        let led = ask(browser).await;
+        let told = ["location", "vary", "cache-control"].map(|name| led.header(name));
+        assert_eq!((led.status.as_u16(), told), (303, ["/panel", "accept", "no-store"]), "{browser}");
+    }
+    for program in ["*/*", "application/json", "text/html;q=0, */*", ""] {
+        let told = ask(program).await;
+        assert_eq!((told.status.as_u16(), told.code(), told.header("location")), (404, "not_found", ""), "{program}");
+    }
+}

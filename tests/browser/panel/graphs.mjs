@@ -1,4 +1,5 @@
 // The graphs of a server: drawn in the theme's colours, also after it changed, with times as the reader's system writes them.
+// Memory is marked in the unit of packages.
 //
 //   node graphs.mjs URL
 import assert from "node:assert/strict";
@@ -48,6 +49,8 @@ const colours = (page) =>
 try {
   const { context, page, faults } = await open("de-DE");
   const marks = async (of) => (await of.evaluate(() => window.texts)).filter((text) => text.includes(":"));
+  const memory = (await page.evaluate(() => window.texts)).filter((text) => /^[\d.]+ [MG]B$/.test(text));
+  assert.ok(["512 MB", "1 GB"].every((mark) => memory.includes(mark)), `${memory}`);
   const german = await marks(page);
   assert.ok(german.length > 3 && german.every((text) => /^\d\d:\d\d$/.test(text)), `${german}`);
   assert.deepEqual(await colours(page), [true, false], "light");

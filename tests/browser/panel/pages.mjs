@@ -22,7 +22,7 @@ const TOKENS = { reset: "#csp_ml_0", confirmEmail: "#csp_ml_0", signUp: "#csp_ml
 /** Dialogs, by the page and the button that opens them. */
 const DIALOGS = [
   ["server", "Shut down"], ["server", "Pay ahead"], ["serverNetwork", "Move 203.0.113.100"], ["serverLinks", "New link"], ["serverSettings", "Change the package"],
-  ["serverSettings", "Reinstall"], ["networks", "New private network"], ["sshKeys", "Add a key"], ["apiKeys", "New key"], ["account", "Sign out everywhere"],
+  ["serverSettings", "Set a new password"], ["serverSettings", "Reinstall"], ["networks", "New private network"], ["sshKeys", "Add a key"], ["apiKeys", "New key"], ["account", "Sign out everywhere"],
 ];
 const WORKERS = 2;
 

@@ -98,7 +98,7 @@ export const t = {
   },
   price: {
     title: "What it costs", items: { package: "Package", extra_ip: "Extra address" }, discount: "Discount", credit: "Given back once it is done", total: "To pay now",
-    after: "Left in the wallet", asking: "The price is being asked…", choose: "The price appears once everything is chosen.",
+    after: "Left in the wallet", afterAll: "In the wallet then", asking: "The price is being asked…", choose: "The price appears once everything is chosen.",
   },
   order: {
     title: "Order a server", kind: "Kind", types, package: "Package", system: "System", location: "Location", hostname: "Host name", sshKey: "SSH key", promo: "Promotion code",
@@ -146,7 +146,7 @@ export const t = {
     protection: "Protection", protectionLead: "What is marked is refused, by whoever asks, until the mark is taken away.", fromDestroy: "Never destroy this server", fromReinstall: "Never reinstall this server", isProtected: "This server is protected from it.",
     package: "Package", changePackage: "Change the package", newPackage: "New package", choosePackage: "Choose a package", packageAsked: "The package is being changed.", restarts: "The server restarts once for this. Its disk and data stay.", asNow: "(as now)",
     erasesTitle: "All data will be lost", erases: "The disk of the new package is smaller. The server is set up anew on an empty disk.",
-    password: "Root password", passwordLead: "Sets a new one while the server runs, with the help of its guest agent.", resetPassword: "Set a new password",
+    password: "Root password", passwordLead: "Sets a new one while the server runs, with the help of its guest agent.", resetPassword: "Set a new password", resetTitle: (name: string) => `Set a new root password on ${name}?`, resetText: "It is changed in the running server at once: the one of now signs in no more. The new one is shown here, this once.",
     reinstall: "Reinstall", reinstallLead: "Sets the server up anew. Addresses, price and paid time stay; all data on its disk is lost.", reinstallTitle: (name: string) => `Reinstall ${name}?`, reinstallDoes: "Erase and reinstall", reinstallWarning: "Everything on the disk of this server is erased. It cannot be brought back.", reinstallAsked: "The server is being set up anew.",
     destroy: "Destroy", destroyLead: "Ends the service. The server, its disk and its addresses are gone.", destroyTitle: (name: string) => `Destroy ${name}?`, destroyDoes: "Destroy for ever", destroyWarning: "The server and all its data are erased, and its addresses go to others. It cannot be brought back.", destroyed: (name: string) => `${name} is being destroyed.`,
   },
@@ -183,7 +183,7 @@ export const t = {
     kinds: { servers: "Servers", private_networks: "Private networks", ssh_keys: "SSH keys", api_keys: "API keys", share_links: "Share links" },
   },
   terms: {
-    title: "Our terms have changed", lead: "Please read and accept them. Until then you can look at everything and change nothing; your servers run on.",
+    title: "Our terms have changed", lead: "Please read and accept them to go on. Until then nothing but your account opens here. Your servers run on, and so do your API keys.",
     read: (version: string) => `Read the terms (version ${version})`, accept: (version: string) => `Accept version ${version}`, leave: "Or take your data along and close the account",
   },
   leaving: {

@@ -1,7 +1,7 @@
 // The screen behind a management link: it comes back by itself after a break, also in a page that was loaded again, and no more
 // when the link has ended or the browser is at another one.
 import assert from "node:assert/strict";
-import { makeLink, open, openConsole, revoke } from "./world.mjs";
+import { makeLink, open, openConsole, revoke, server } from "./world.mjs";
 
 const inState = (page, state) => page.waitForSelector(`body[data-state="${state}"]`);
 
@@ -10,6 +10,7 @@ export async function screenComesBack() {
   const visitor = await open({}, link.url);
   const { context, guest } = visitor;
   const tab = await openConsole(visitor);
+  await tab.getByRole("heading", { level: 1, name: server.hostname, exact: true }).waitFor();
   for (let tickets = 2; tickets <= 3; tickets += 1) {
     const [again] = await Promise.all([tab.waitForRequest("**/manage/ticket"), guest.close()]); // a network that broke
     assert.ok(!again.url().includes("~"));

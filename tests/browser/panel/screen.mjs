@@ -132,9 +132,9 @@ try {
     await page.reload();
     await page.getByRole("heading", { name: words }).waitFor();
     assert.equal(await page.getByText(RAW).count(), 0);
+    await judged(why[1] === "conflict" ? "suspended" : why[1]);
     assert.ok(["refused", "ended"].includes(await page.evaluate(() => document.body.dataset.state)), words);
   }
-  await judged("terms");
   refused = undefined;
 
   // A ticket from elsewhere, beside the name of a server of ours: it shows whatever it opens, under no name.

@@ -78,6 +78,14 @@ try {
   assert.equal(reset.asked.length, 1);
   assert.equal(await reset.dialog.count(), 0);
   await reset.context.close();
+
+  // The screen's page is named its server, and gets all else by itself.
+  const screen = await open(SERVER);
+  const [tab] = await Promise.all([screen.context.waitForEvent("page"), screen.press("Console")]);
+  await tab.waitForURL(`${url}/console?server=${uuid(1, 0)}`);
+  assert.equal(await tab.evaluate(() => window.opener), null);
+  assert.deepEqual(screen.asked, [], "no ticket that nobody uses");
+  await screen.context.close();
   console.log("words: places, memory, money that comes back, refusals once, a password after a question");
 } finally {
   await browser.close();

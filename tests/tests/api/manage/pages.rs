@@ -1,6 +1,10 @@
 //! What the page shows, and what it never does.
 
-use csp_shared::sample::{Memory, Sample};
+use csp_control::service::open_console::{Admission, redeem_console_ticket};
+use csp_shared::{
+    sample::{Memory, Sample},
+    secret::Secret,
+};
 use csp_tests::test_control::{PUBLIC_KEY, TestControl};
 use serde_json::json;
 
@@ -222,6 +226,9 @@ async fn a_screen_that_is_asked_for_during_a_reinstall_is_told_what_it_waits_for
     world.post(&browser, "reinstall", REINSTALL).await;
     let busy = world.post(&browser, "ticket", "").await;
     assert_eq!((busy.status.as_u16(), &busy.json["why"]), (409, &json!("busy")));
+    let (ticket, now) = (Secret::new(ready.json["ticket"].as_str().unwrap().to_owned()), world.control.app.now());
+    let opened = world.control.app.store.write(move |tx| redeem_console_ticket(tx, &ticket, now)).await.unwrap();
+    assert_eq!(opened, Admission::Busy, "also with the ticket of before");
     world.host.obey().await;
     assert_eq!(world.post(&browser, "ticket", "").await.status.as_u16(), 200);
 }

@@ -7,6 +7,7 @@ pub mod adapter_trial;
 pub mod arp_announce;
 pub mod arp_probe;
 pub mod bridge;
+pub mod checksums;
 pub mod dhcp;
 pub mod filter;
 mod filter_age;

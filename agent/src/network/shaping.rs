@@ -2,8 +2,10 @@
 //!
 //! The rule of its filters that lets a frame pass hands it to a queue. From there it goes on to the guest as if it had been let
 //! through; what the guest sent comes to its tap once more, see [`super::way_back`], passes its filters again and goes to the
-//! bridge. No redirection of tc stands on a tap: the kernel asks it before the filters, and what comes back from there passes
-//! none. The queues are the kernel's, so nothing of it ends with the agent; a new rate is set under the frames that wait.
+//! bridge. By then its checksums are written, so the filters see what the wire will carry ([`super::checksums`]).
+//!
+//! No redirection of tc stands on a tap: the kernel asks it before the filters, and what comes back from there passes none. The
+//! queues are the kernel's, so nothing of it ends with the agent; a new rate is set under the frames that wait.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,7 +21,7 @@ use rtnetlink::{
 use tokio::time::sleep;
 
 use super::{
-    NetworkError,
+    NetworkError, checksums,
     filter::SeenFilters,
     links::{Link, Links},
     queue::{self, Direction, Gates, QueueMark, Rate},
@@ -107,6 +109,7 @@ impl Shaping {
         }
         let index = self.find(mark, &name).await?.ok_or_else(|| NetworkError::ForeignLink(name.clone()))?;
         if mark.direction == Direction::FromGuest {
+            checksums::finish(&name)?;
             self.lead_back(mark, index, &far_end, taps).await?;
         }
         traffic_control::set_rate(&self.links, index, Rate::of_mbit(mark.mbit)).await?;

@@ -69,7 +69,18 @@ impl GuestCable {
     }
 
     pub fn send(&mut self, frame: &[u8]) {
-        let with_header = [&[0u8; VNET_HEADER], frame].concat();
+        self.send_behind([0; VNET_HEADER], frame);
+    }
+
+    /// With a checksum that is left to the host: over all from `start` on, and to be written `offset` bytes behind that.
+    pub fn send_unfinished(&mut self, frame: &[u8], (start, offset): (u16, u16)) {
+        const NEEDS_CHECKSUM: u8 = 1;
+        let ([a, b], [c, d]) = (start.to_le_bytes(), offset.to_le_bytes());
+        self.send_behind([NEEDS_CHECKSUM, 0, 0, 0, 0, 0, a, b, c, d], frame);
+    }
+
+    fn send_behind(&mut self, header: [u8; VNET_HEADER], frame: &[u8]) {
+        let with_header = [&header, frame].concat();
         match self.0.write(&with_header) {
             Ok(count) => assert_eq!(count, with_header.len()),
             Err(error) => assert_eq!(error.raw_os_error(), Some(libc::EIO), "only a link that is down refuses"),

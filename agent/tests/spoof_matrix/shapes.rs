@@ -36,6 +36,8 @@ pub struct Shape {
     /// Where it is put in: the guest's cable, or the gateway's.
     pub from: Sink,
     pub frame: Vec<u8>,
+    /// Where its checksum is to begin, and how far behind that it is written, when the guest leaves it to the host.
+    pub unfinished: Option<(u16, u16)>,
     /// Of a hostile one: what it must not reach. Of a good one: what it must.
     pub sinks: &'static [Sink],
 }
@@ -43,11 +45,11 @@ pub struct Shape {
 const ALL: &[Sink] = &[Gateway, Neighbour, Host];
 
 fn sent(name: &'static str, frame: Vec<u8>) -> Shape {
-    Shape { name, from: Guest, frame, sinks: ALL }
+    Shape { name, from: Guest, frame, unfinished: None, sinks: ALL }
 }
 
 fn received(name: &'static str, frame: Vec<u8>) -> Shape {
-    Shape { name, from: Gateway, frame, sinks: &[Guest, Neighbour] }
+    Shape { name, from: Gateway, frame, unfinished: None, sinks: &[Guest, Neighbour] }
 }
 
 fn own(to: [u8; 6], kind: u16, body: &[u8]) -> Vec<u8> {
@@ -316,9 +318,32 @@ fn to_the_neighbour() -> Vec<Shape> {
     ]
 }
 
+/// Good when they are sent, and made into something else by the checksum that the guest leaves to the host.
+pub fn unfinished() -> Vec<Shape> {
+    let low = |address: Ipv4Addr| u16::from_be_bytes([address.octets()[2], address.octets()[3]]);
+    let asks = own(BROADCAST, ARP, &says(1, OWN_MAC, OWN, GATEWAY));
+    let page = ip(&tcp((OWN, 4000), (GATEWAY, 587), TRIED));
+    vec![
+        becomes("ARP: the neighbour's, by a checksum", asks.clone(), (20, 10), low(NEIGHBOUR)),
+        becomes("ARP: the gateway's, by a checksum", asks, (20, 10), low(GATEWAY)),
+        becomes("the neighbour's address, by a checksum", ip(&plain(OWN)), (20, 8), low(NEIGHBOUR)),
+        becomes("mail to a server, by a checksum", page, (34, 2), 25),
+    ]
+}
+
+/// A frame with two bytes more, which make the checksum what is to stand in its place.
+fn becomes(name: &'static str, mut frame: Vec<u8>, (start, offset): (u16, u16), becomes: u16) -> Shape {
+    frame.resize(frame.len().next_multiple_of(2), 0);
+    let more = checksum(&[&frame[usize::from(start)..], &becomes.to_be_bytes()].concat());
+    frame.extend(more.to_be_bytes());
+    let written = checksum(&frame[usize::from(start)..]);
+    assert_eq!(written, becomes, "{name}");
+    Shape { unfinished: Some((start, offset)), sinks: &[Gateway], ..sent(name, frame) }
+}
+
 pub fn good() -> Vec<Shape> {
-    let good = |name, frame, sinks| Shape { name, from: Guest, frame, sinks };
-    let back = |name, frame, sinks| Shape { name, from: Gateway, frame, sinks };
+    let good = |name, frame, sinks| Shape { name, from: Guest, frame, unfinished: None, sinks };
+    let back = |name, frame, sinks| Shape { name, from: Gateway, frame, unfinished: None, sinks };
     let asks = |sender, target| own(BROADCAST, ARP, &says(1, OWN_MAC, sender, target));
     let moved = |operation| ethernet(BROADCAST, OTHER_MAC, ARP, &says(operation, OTHER_MAC, FREE, FREE));
     vec![

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use csp_agent::{
     machine::Mark,
     network::{
-        filter, filter_rules::ServerFilters, links::Links, nft, queue::Gates, shaping::Shaping, tap::Taps,
+        checksums, filter, filter_rules::ServerFilters, links::Links, nft, queue::Gates, shaping::Shaping, tap::Taps,
         tap_name::TapName,
     },
 };
@@ -110,6 +110,11 @@ impl Stage {
         self.until_heard(Sink::Guest);
     }
 
+    /// The uplink carries frames as a cable does: with their checksums written.
+    pub fn write_checksums_at_the_uplink(&self) {
+        checksums::finish("uplink").unwrap();
+    }
+
     pub fn take_filters_away(&mut self) {
         filter::remove(SERVER).unwrap();
         filter::remove(OTHER).unwrap();
@@ -144,7 +149,10 @@ impl Stage {
 
     fn put_in(&mut self, shape: &Shape) {
         match shape.from {
-            Sink::Guest => self.guest.send(&shape.frame),
+            Sink::Guest => match shape.unfinished {
+                Some(checksum) => self.guest.send_unfinished(&shape.frame, checksum),
+                None => self.guest.send(&shape.frame),
+            },
             _ => self.gateway.send(&shape.frame),
         }
     }

@@ -26,7 +26,10 @@ pub fn judge(tried: &Result<(), String>) -> Finding {
         Ok(()) => Finding::ok(SHAPING, "the kernel holds servers to their rate"),
         Err(reason) => Finding::warning(
             SHAPING,
-            format!("servers of packages with max_net_mbit_per_second cannot start here: {reason}"),
+            format!(
+                "servers of packages with max_net_mbit_per_second cannot start here, and what guests of others leave to this host \
+                 to write into frames, as checksums are, is not filtered: {reason}"
+            ),
             format!("load the modules {MODULES} (`modprobe ifb numifbs=0`, and so on), or boot a kernel that has them"),
         ),
     }

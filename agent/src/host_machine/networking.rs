@@ -29,6 +29,7 @@ use crate::{
         filter_rules::{PrivateTap, ServerFilters},
         host_addresses::HostAddressKeeper,
         links::{Link, Links},
+        queue::Gates,
         segment::{Ready, Segments, name::VLAN_BRIDGE, vlan::PortTags},
         shaping::{self, Rates, Shaping},
         tap::{Places, Plug, Taps},
@@ -203,9 +204,9 @@ impl Networking {
         let macs: Vec<Mac> = public.into_iter().map(|nic| nic.mac).collect();
         let private = private.into_iter().map(private_tap).collect();
         // Filters without a public tap hand nothing to a queue.
-        let gates = match spec.net_mbit_per_second().filter(|_| !macs.is_empty()) {
-            Some(mbit) => Some(told(self.shaping.hold(server, mbit, &numbers(&links, server, &macs)).await)?),
-            None => None,
+        let gates = match macs.is_empty() {
+            true => None,
+            false => self.queues(spec, &numbers(&links, server, &macs)).await?,
         };
         let is_held = gates.is_some();
         let own = mark::public_addresses(spec).into_iter().collect();
@@ -217,6 +218,20 @@ impl Networking {
             tracing::warn!(%server, "the server's filters were changed behind csp's back; they were set anew");
         }
         told(if is_held { self.shaping.release_older(server).await } else { self.shaping.release(server).await })
+    }
+
+    /// A server without a rate has its queues as well, which hold nothing back: what comes out of them is final, and only that is
+    /// filtered for good. On a kernel that has none it runs without.
+    async fn queues(&self, spec: &ServerSpec, taps: &Ways) -> Result<Option<Gates>, Fault> {
+        let (server, rate) = (spec.server, spec.net_mbit_per_second());
+        match self.shaping.hold(server, rate.unwrap_or(shaping::UNBOUND_MBIT), taps).await {
+            Err(error @ NetworkError::NoShaping { .. }) if rate.is_none() => {
+                let why = fault::story(&error);
+                tracing::warn!(%server, why, "what the guest leaves to its host to write into frames is not filtered");
+                Ok(None)
+            }
+            held => told(held).map(Some),
+        }
     }
 
     pub async fn link_up(&self, spec: &ServerSpec) -> Result<(), Fault> {

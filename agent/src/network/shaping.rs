@@ -34,8 +34,9 @@ use super::{
 pub const MODULES: &str = "ifb, veth, sch_tbf, sch_ingress, cls_u32, act_mirred and nft_fwd_netdev";
 /// The largest that a cable within the host has: larger than any tap's.
 const CABLE_MTU: u32 = 65_535;
-/// A queue that is to go lets all that waits in it through first. At this rate the fullest is empty in half the time.
-const OPEN_MBIT: u32 = 100_000;
+/// The rate of a queue that holds nothing back.
+pub const UNBOUND_MBIT: u32 = 100_000;
+/// A queue that is to go lets all that waits in it through first. At that rate the fullest is empty in half the time.
 const EMPTIES: Duration = Duration::from_millis(20);
 
 /// The host's queues.
@@ -167,7 +168,7 @@ impl Shaping {
             return Ok(());
         }
         for queue in &queues {
-            traffic_control::set_rate(&self.links, queue.index, Rate::of_mbit(OPEN_MBIT)).await?;
+            traffic_control::set_rate(&self.links, queue.index, Rate::of_mbit(UNBOUND_MBIT)).await?;
         }
         sleep(EMPTIES).await;
         for queue in &queues {

@@ -277,6 +277,23 @@ fn a_disk_is_for_root_alone_wherever_it_lies() {
 }
 
 #[test]
+fn a_disk_that_somebody_closed_is_opened_to_its_owner_and_to_nobody_else() {
+    let home = tempfile::tempdir().unwrap();
+    let pool = pool(&home, 0);
+    let (base, disks) = (base(&pool), Disks::new(pool));
+    disks.create(SERVER, ONE, 1, &base).unwrap();
+    disks.create(OTHER, ONE, 1, &base).unwrap();
+    let mode = |server| std::fs::metadata(disks.path(server, ONE)).unwrap().permissions().mode() & 0o777;
+    for closed in [0o000, 0o400, 0o200] {
+        for server in [SERVER, OTHER] {
+            std::fs::set_permissions(disks.path(server, ONE), PermissionsExt::from_mode(closed)).unwrap();
+        }
+        disks.lend(SERVER).unwrap();
+        assert_eq!((mode(SERVER), mode(OTHER)), (0o600, closed));
+    }
+}
+
+#[test]
 fn disks_are_never_promised_more_than_there_is() {
     let home = tempfile::tempdir().unwrap();
     let free = pool(&home, 0).room().unwrap().free();

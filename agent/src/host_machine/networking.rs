@@ -106,12 +106,14 @@ impl Networking {
         let standing = Arc::clone(&self.standing);
         tasks.spawn(async move {
             let told = |drift: Drift| {
-                tracing::warn!(
-                    servers = drift.servers.len(),
-                    tables = ?drift.others,
-                    "somebody removed rules of csp's from nftables; they are loaded again. If that was nftables.service: \
-                     keep it from `flush ruleset`, as the manual says (install.md)"
-                );
+                // Of other tables the agent's own changes are heard as well: their keepers tell what they missed.
+                if !drift.servers.is_empty() {
+                    tracing::warn!(
+                        servers = drift.servers.len(),
+                        "somebody removed rules of csp's from nftables; they are loaded again. If that was nftables.service: \
+                         keep it from `flush ruleset`, as the manual says (install.md)"
+                    );
+                }
                 addresses.look_again();
                 segments.look_again();
                 // What finds no room is looked at within half a minute anyway.
@@ -211,6 +213,7 @@ impl Networking {
         let is_held = gates.is_some();
         let own = mark::public_addresses(spec).into_iter().collect();
         let filters = ServerFilters { server, own, macs, private, smtp_open: spec.smtp_open, gates, mark };
+        self.standing.come(filters.clone());
         let loads = Arc::clone(&self.loads);
         let before = blocking(move || loads.load(filters)).await?;
         self.standing.stand(server);

@@ -1,8 +1,9 @@
-//! Hears when somebody takes csp's rules away, as `nft flush ruleset` does, and finds out whose they were, so that they are
-//! loaded again at once and not at the next look. The agent's own changes are heard as well, and found to be in order.
+//! Hears when somebody takes csp's rules away, as `nft flush ruleset` does, finds out whose they were, and loads those of servers
+//! again at once: a worker's look needs libvirt, which may hang or be away meanwhile. The agent's own changes are heard as well,
+//! and found to be in order.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     convert::Infallible,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -15,7 +16,7 @@ use tracing::warn;
 use super::{
     NetworkError, filter,
     filter_guard::GuardLooks,
-    filter_rules::{self, GUARD_TABLE, TABLES},
+    filter_rules::{self, GUARD_TABLE, ServerFilters, TABLES},
     nft_netlink::{
         BRIDGE, NETDEV,
         news::{Heard, News, TableName},
@@ -30,24 +31,71 @@ const LISTEN_AGAIN: Duration = Duration::from_secs(30);
 
 /// The servers whose filters this agent has loaded, or seen in order.
 #[derive(Debug, Default)]
-pub struct Standing(Mutex<BTreeSet<ServerId>>);
+pub struct Standing(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    servers: BTreeSet<ServerId>,
+    /// What was to be loaded last; of filters that were only seen nothing.
+    newest: BTreeMap<ServerId, Arc<ServerFilters>>,
+}
 
 impl Standing {
+    /// They are about to be loaded.
+    pub fn come(&self, filters: ServerFilters) {
+        self.lock().newest.insert(filters.server, Arc::new(filters));
+    }
+
     /// They are in place.
     pub fn stand(&self, server: ServerId) {
-        self.lock().insert(server);
+        self.lock().servers.insert(server);
     }
 
     /// They are about to be removed.
     pub fn go(&self, server: ServerId) {
-        self.lock().remove(&server);
+        let mut kept = self.lock();
+        kept.servers.remove(&server);
+        kept.newest.remove(&server);
     }
 
     fn all(&self) -> BTreeSet<ServerId> {
-        self.lock().clone()
+        self.lock().servers.clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeSet<ServerId>> {
+    fn newest(&self, servers: &BTreeSet<ServerId>) -> Vec<Arc<ServerFilters>> {
+        let kept = self.lock();
+        servers.iter().filter_map(|server| kept.newest.get(server).cloned()).collect()
+    }
+
+    /// Loads the filters of servers as they were to be last. Workers may load newer ones or remove them meanwhile: then those hold.
+    /// What fails is left to the workers. Blocks.
+    fn load_again(&self, mut servers: BTreeSet<ServerId>) {
+        while !servers.is_empty() {
+            let filters = self.newest(&servers);
+            let plain: Vec<ServerFilters> = filters.iter().map(|filters| (**filters).clone()).collect();
+            for (filters, failed) in
+                plain.iter().zip(filter::load_all(&plain)).filter_map(|(f, done)| Some((f, done.err()?)))
+            {
+                warn!(server = %filters.server, error = %failed, "filters that somebody took away were not loaded again yet");
+            }
+            let now = self.newest(&servers);
+            servers.retain(|server| {
+                let of = |all: &[Arc<ServerFilters>]| all.iter().find(|filters| filters.server == *server).cloned();
+                match (of(&filters), of(&now)) {
+                    (Some(loaded), Some(wanted)) => !Arc::ptr_eq(&loaded, &wanted),
+                    (None, wanted) => wanted.is_some(),
+                    (Some(_), None) => {
+                        if let Err(error) = filter::remove(*server) {
+                            warn!(%server, %error, "the filters of a server that is gone stay until the next look");
+                        }
+                        false
+                    }
+                }
+            });
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -92,7 +140,12 @@ async fn listen(standing: &Arc<Standing>, tell: &mut impl FnMut(Drift)) -> Resul
             heard = together(heard, more?);
         }
         let (standing, guard) = (Arc::clone(standing), Arc::clone(&guard));
-        match spawn_blocking(move || missed(&heard, &standing.all(), &guard)).await {
+        let mend = move || {
+            let drift = missed(&heard, &standing.all(), &guard)?;
+            standing.load_again(drift.servers.clone());
+            Ok::<_, NetworkError>(drift)
+        };
+        match spawn_blocking(mend).await {
             Ok(Ok(drift)) if drift.is_nothing() => {}
             Ok(Ok(drift)) => tell(drift),
             Ok(Err(error)) => warn!(%error, "what somebody took away from nftables is missed at the next look only"),

@@ -156,6 +156,11 @@ impl HostAddressKeeper {
             if lock(&loaded).as_ref().is_some_and(is_loaded) {
                 return Ok(());
             }
+            if lock(&loaded).as_ref().is_some_and(|(addresses, _)| *addresses == wanted) {
+                warn!(
+                    "somebody changed the rules that keep the public bridge from the host's other addresses; they are loaded again"
+                );
+            }
             nft::apply(DOING, &wanted.rules(&bridge))?;
             let marks = see()?;
             *lock(&loaded) = Some((wanted, marks));

@@ -128,6 +128,23 @@ impl Disks {
         Ok(names.filter(|(owner, _)| *owner == server).map(|(_, epoch)| epoch).collect())
     }
 
+    /// Lets the owner of the server's disks read and write them, where somebody took that away: libvirt lends a disk to QEMU by its
+    /// owner and leaves its mode. Blocks.
+    ///
+    /// # Errors
+    /// When a mode cannot be set, which names the disk.
+    pub fn lend(&self, server: ServerId) -> Result<(), DiskError> {
+        for path in self.list(server)?.into_iter().map(|epoch| self.path(server, epoch)) {
+            let io = |source| DiskError::Io { path: path.clone(), source };
+            let mode = std::fs::metadata(&path).map_err(io)?.permissions().mode();
+            if mode & DISK_MODE != DISK_MODE {
+                std::fs::set_permissions(&path, Permissions::from_mode(DISK_MODE)).map_err(io)?;
+                tracing::warn!(disk = %path.display(), "the disk's mode was changed behind csp's back; it was set anew");
+            }
+        }
+        Ok(())
+    }
+
     /// All files among the disks, with their owners and sizes. Blocks.
     ///
     /// # Errors

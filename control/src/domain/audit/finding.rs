@@ -101,6 +101,8 @@ kinds! {
     NetworkAhead = "network_ahead", Danger;
     /// The host holds another one of the same version.
     NetworkAltered = "network_altered", Danger;
+    /// A private network does not work on a host, which says why.
+    NetworkBroken = "network_broken", Wrong;
     /// A private network is to be gone from a host that has not proved it.
     NetworkHeld = "network_held", Wrong;
     /// The host holds a private network that the store never had there.

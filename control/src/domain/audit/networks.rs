@@ -76,7 +76,14 @@ pub(super) fn compare(here: &[&NetworkSide], view: &HostView<'_>, found: &mut Ve
                     format!("it is to be gone from the host, which has not proved that{why}: its segment is held");
                 (Kind::NetworkHeld, what, super::present::BY_ITSELF.to_owned())
             }
-            Some(_) => continue,
+            Some(_) => match side.observed.as_ref().and_then(|seen| seen.fault.as_ref()) {
+                None => continue,
+                Some(fault) => (
+                    Kind::NetworkBroken,
+                    format!("its guests do not reach it on this host ({}: {})", fault.code.as_str(), fault.detail),
+                    "mend what the host names; the agent does the rest".to_owned(),
+                ),
+            },
         };
         found.push(finding(kind, network).what(what).cure(cure).moving(side.is_under_way()));
     }

@@ -202,6 +202,12 @@ fn network_held(world: &mut World, change: impl Fn(&mut HeldNetwork)) {
     });
 }
 
+/// Its host says that it cannot carry the network that is there.
+fn network_broken(world: &mut World) {
+    let observed = world.networks[0].observed.as_mut().unwrap();
+    (observed.reached, observed.fault) = (None, Some(Fault::new(FaultCode::SegmentUnavailable, "for a test")));
+}
+
 fn image() -> Holding {
     Holding::Image { file: format!("{}.qcow2.raw", Sha256::of(b"image")) }
 }
@@ -334,6 +340,7 @@ fn table() -> Vec<(&'static str, Breaks, Kind, &'static str)> {
             "network",
         ),
         ("an edited network", |w| network_held(w, |n| n.hash = Sha256::of(b"other")), K::NetworkAltered, "network"),
+        ("a network that does not work", network_broken, K::NetworkBroken, "network"),
         ("a network that stays", |w| w.networks[1].is_gone = false, K::NetworkHeld, "network"),
         ("a network of nobody", |w| drop(w.networks.remove(0)), K::NetworkOrphan, "network"),
         (

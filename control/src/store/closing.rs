@@ -87,11 +87,8 @@ impl Tx<'_> {
         let person = self.key_of("people", &id.to_string())?;
         self.run("DELETE FROM person_addresses WHERE person_id = ?1", [person])?;
         self.run("DELETE FROM people WHERE id = ?1", [person])?;
-        self.run(
-            "UPDATE reminders SET mail_id = NULL WHERE mail_id IN (SELECT id FROM mails WHERE recipient = ?1)",
-            [email.as_str()],
-        )?;
-        self.run("DELETE FROM mails WHERE recipient = ?1", [email.as_str()]).map(drop)
+        // Letters of an account are that account's: the address may have been somebody else's before.
+        self.run("DELETE FROM mails WHERE account_id IS NULL AND recipient = ?1", [email.as_str()]).map(drop)
     }
 
     /// Forgets whose closed accounts were that the books need no more.
@@ -99,11 +96,15 @@ impl Tx<'_> {
     /// # Errors
     /// When the store cannot keep it.
     pub fn account_forget_due(&mut self, now: Time) -> Result<(), StoreError> {
-        let due = "SELECT email FROM accounts WHERE forget_at <= ?1 AND email IS NOT NULL";
-        for email in self.many(due, [now.0], |r| Ok(r.get::<_, String>(0)?))? {
-            let untold = "DELETE FROM mails WHERE recipient = ?1 AND id NOT IN \
+        let due = "SELECT id, email FROM accounts WHERE forget_at <= ?1 AND email IS NOT NULL";
+        for (account, email) in self.many(due, [now.0], |r| Ok((r.get::<_, i64>(0)?, r.get::<_, String>(1)?)))? {
+            let untold = "DELETE FROM mails WHERE account_id = ?1 AND id NOT IN \
                           (SELECT mail_id FROM reminders WHERE mail_id IS NOT NULL)";
-            self.run(untold, [email])?;
+            self.run(untold, [account])?;
+            // Who signs in with the address by now keeps what was written to it.
+            let stray = "DELETE FROM mails WHERE account_id IS NULL AND recipient = ?1 \
+                         AND NOT EXISTS (SELECT 1 FROM people WHERE email = ?1)";
+            self.run(stray, [email])?;
         }
         let sql = "UPDATE accounts SET name = 'Closed account', email = NULL, forget_at = NULL WHERE forget_at <= ?1";
         self.run(sql, [now.0]).map(drop)

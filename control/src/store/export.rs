@@ -153,11 +153,13 @@ pub const EXPORTED: &[(&str, &str)] = &[
         "SELECT e.position, e.kind, e.data, e.created_at FROM accounts a JOIN events e ON e.account_id = a.id \
          WHERE a.uuid = ?1 ORDER BY e.position",
     ),
+    // An address may have been somebody else's before: letters of an account are that account's, wherever they went.
     (
         "mails",
         "SELECT m.uuid, m.recipient, m.subject, m.body, m.created_at, m.accepted_at FROM accounts a \
          JOIN mails m ON m.account_id = a.id \
-         OR m.recipient IN (SELECT p.email FROM people p WHERE p.account_id = a.id) WHERE a.uuid = ?1 ORDER BY m.id",
+         OR (m.account_id IS NULL AND m.recipient IN (SELECT p.email FROM people p WHERE p.account_id = a.id)) \
+         WHERE a.uuid = ?1 ORDER BY m.id",
     ),
     (
         "notices",

@@ -4,10 +4,13 @@ use std::sync::Mutex;
 
 use csp_control::{
     api::panel::listed,
-    domain::{letter::Delivery, time::YEAR},
+    domain::{
+        letter::Delivery,
+        time::{DAY, Time, YEAR},
+    },
     mail::{Courier, outbox::send_due},
     schedule,
-    store::MailRow,
+    store::{MailRow, StoreError},
 };
 use csp_tests::{authenticator::code, test_control::Reply};
 use serde_json::{Value, json};
@@ -23,8 +26,26 @@ impl World {
         self.account(cookie).await.data()["uuid"].as_str().unwrap().to_owned()
     }
 
+    async fn tick(&self) {
+        let app = &self.control.app;
+        schedule::tick(&app.store, &*app.entropy, &app.key_uses, app.now()).await.unwrap();
+    }
+
+    /// Reminders that still name their letter.
+    fn reminders_with_letter(&self) -> i64 {
+        let database = rusqlite::Connection::open(self.control.folder().join("control.db")).unwrap();
+        database.query_row("SELECT count(mail_id) FROM reminders", [], |r| r.get(0)).unwrap()
+    }
+
     async fn close(&self, cookie: &str, body: Value) -> Reply {
         self.by(cookie, "POST", "/account/close", &body).await
+    }
+
+    /// Recipient and id of each letter in somebody's copy.
+    async fn mails(&self, cookie: &str) -> Vec<(String, String)> {
+        let copy = self.by(cookie, "GET", "/export", &Value::Null).await.json;
+        let text = |mail: &Value, name: &str| mail[name].as_str().unwrap().to_owned();
+        copy["mails"].as_array().unwrap().iter().map(|mail| (text(mail, "recipient"), text(mail, "uuid"))).collect()
     }
 
     /// A server of somebody who signed up: used, and gone again with what is left of their money.
@@ -192,15 +213,11 @@ async fn a_closed_account_opens_to_nobody_and_only_its_books_are_left() {
 
     // Whose it was is known while the books need it, and not after.
     let shown = async || world.control.operator("GET", "/accounts").send().await.data()[0].clone();
-    let tick = async || {
-        let app = &world.control.app;
-        schedule::tick(&app.store, &*app.entropy, &app.key_uses, app.now()).await.unwrap();
-    };
     world.control.clock.advance(10 * YEAR - 1);
-    tick().await;
+    world.tick().await;
     assert_eq!((&shown().await["name"], &shown().await["email"]), (&json!("Ada"), &json!(ADA)));
     world.control.clock.advance(1);
-    tick().await;
+    world.tick().await;
     assert_eq!((&shown().await["name"], &shown().await["email"]), (&json!("Closed account"), &Value::Null));
     assert!(!world.control.operator("GET", "/mails").send().await.text.contains(ADA));
 }
@@ -244,6 +261,61 @@ async fn letters_to_a_former_address_go_with_the_account_too() {
     assert_eq!(waiting().await, 0);
     let letters = world.letters().await;
     assert_eq!((letters.len(), letters[0].0.as_str()), (1, "ada@example.org"), "{letters:?}");
+}
+
+/// Whose an address was before is nobody's business who has it now: neither copy nor end of an account touches letters of another.
+#[tokio::test]
+async fn letters_stay_with_whose_they_are_when_an_address_goes_to_somebody_else() {
+    let world = World::with_ada().await;
+    let ada = world.sign_in(ADA, PASSWORD).await;
+    let server = world.had_a_server(&ada).await;
+    let spent = json!({"direction": "debit", "amount": "13.05", "reference": "t/1", "note": "Paid out"});
+    let account = world.account_of(&ada).await;
+    world.control.operator("POST", &format!("/accounts/{account}/corrections")).json(&spent).send().await.done();
+    // One letter for the account, about the end of paid time; the others to the person.
+    world.control.pass(29 * DAY, DAY / 4).await;
+    let written = world.letters().await;
+    assert!(written.iter().any(|(to, text)| to == ADA && text.contains("ada-web1")), "{written:?}");
+    let ada = world.sign_in(ADA, PASSWORD).await;
+    let wanted = json!({"current_password": PASSWORD, "email": "ada@example.org"});
+    world.by(&ada, "POST", "/email", &wanted).await.done();
+    let token = world.token().await;
+    world.post("/email/confirm", &json!({"token": token})).await.done();
+    world.letters().await;
+    let hers = world.mails(&ada).await;
+    assert!(hers.iter().filter(|(to, _)| to == ADA).count() >= 2, "{hers:?}");
+    let told = world.reminders_with_letter();
+    assert!(told >= 1);
+
+    // Somebody else begins with the address that is free now.
+    world.signed_up(ADA).await;
+    let bob = world.sign_in(ADA, PASSWORD).await;
+    assert_ne!(world.account_of(&bob).await, account);
+    let his = world.mails(&bob).await;
+    assert!(!his.is_empty() && his.iter().all(|one| !hers.contains(one)), "{his:?}");
+    assert_eq!(world.mails(&ada).await, hers);
+
+    // He leaves: hers stay, and what they say they told.
+    world.close(&bob, json!({"current_password": PASSWORD})).await.done();
+    world.letters().await;
+    assert_eq!((world.mails(&ada).await, world.reminders_with_letter()), (hers.clone(), told));
+
+    // A third one comes, and she leaves: hers are gone, whatever address they went to, and the third one's stay.
+    world.signed_up(ADA).await;
+    let eve = world.sign_in(ADA, PASSWORD).await;
+    let third = world.mails(&eve).await;
+    assert!(!third.is_empty());
+    world.public(&ada, "POST", &format!("/servers/{server}/destroy"), &json!({})).await.done();
+    world.close(&ada, json!({"current_password": PASSWORD})).await.done();
+    assert_eq!((world.mails(&eve).await, world.reminders_with_letter()), (third, 0));
+    let listed = world.control.operator("GET", "/mails").send().await.text;
+    assert!(!listed.contains("ada-web1"), "{listed}");
+
+    // Nor does what is forgotten at last take the letters of who has the address by then.
+    let third = world.mails(&eve).await;
+    let app = &world.control.app;
+    app.store.write::<_, StoreError>(|tx| tx.account_forget_due(Time(i64::MAX))).await.unwrap();
+    assert_eq!(world.mails(&eve).await, third);
 }
 
 #[tokio::test]

@@ -86,6 +86,21 @@ try {
     assert.equal(await text.inputValue(), "Ąą".repeat(200), "the text is still there");
     guest.keys = [];
   }
+  // Broken off by the network: the same, and the text and the keys stay where they are.
+  await text.fill("Ąą".repeat(200));
+  await page.getByRole("button", { name: "Type it" }).click();
+  await page.getByText(/^[5-9] of 400 characters/).waitFor();
+  await text.focus();
+  const before = guest.tickets.length;
+  guest.close();
+  await page.getByText(/^Stopped after \d+ of 400 characters/).waitFor();
+  await page.waitForFunction(() => document.body.dataset.state === "connected");
+  await page.waitForTimeout(300);
+  assert.equal(guest.tickets.length, before + 1);
+  assert.equal(await text.inputValue(), "Ąą".repeat(200), "a break takes no text along");
+  await page.getByText(/^Stopped after \d+ of 400 characters/).waitFor();
+  assert.ok(await text.evaluate((one) => one === document.activeElement), "the next screen does not take the keys away");
+  guest.keys = [];
   await page.getByLabel("The guest's keyboard").selectOption("us");
   await text.fill("50 €");
   await page.getByRole("button", { name: "Type it" }).click();
@@ -99,7 +114,7 @@ try {
 
   guest.close(); // a network that broke
   await inState("connected");
-  assert.deepEqual(guest.tickets, ["ticket1", "ticket2"]);
+  assert.deepEqual(guest.tickets, ["ticket1", "ticket2", "ticket3"]);
   await page.waitForTimeout(300);
   await page.keyboard.type("y");
   await page.waitForTimeout(100);
@@ -113,12 +128,12 @@ try {
   await page.getByText("The server is being set up").waitFor();
   refused = undefined;
   await inState("connected");
-  assert.deepEqual(guest.tickets.length, 3);
+  assert.equal(guest.tickets.length, 4);
 
   guest.close("not_allowed", 4007);
   await inState("ended");
   await page.waitForTimeout(1_200);
-  assert.equal(guest.tickets.length, 3, "what is not allowed is not tried again");
+  assert.equal(guest.tickets.length, 4, "what is not allowed is not tried again");
   await judged("ended");
 
   // What nobody waits for in vain is told in words for whoever reads it here.

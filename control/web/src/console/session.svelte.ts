@@ -56,7 +56,8 @@ export class Session {
         this.state = "connected";
         this.screen = screen;
         // Not before the page shows it: what is hidden takes no focus, and keys would go nowhere.
-        void tick().then(() => screen.focus({ preventScroll: true }));
+        // Who is just writing a text keeps the keys: the rest of a password would go to the guest, bare.
+        void tick().then(() => document.activeElement?.closest("form") || screen.focus({ preventScroll: true }));
       }));
       screen.addEventListener("securityfailure", () => mine.close());
       mine.send(ticket);

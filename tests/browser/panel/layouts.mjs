@@ -55,6 +55,19 @@ for (const [layout, own] of Object.entries(OWN)) {
   assert.ok(lacking.length >= 4, `${layout} types ${ABSENT}`);
   assert.deepEqual(strokes(`a${lacking.join("b")}a${lacking[0]}`, layout), { absent: lacking }, layout);
 }
+// The key left of Z is on no US keyboard, and guests that are not Linux make something else of it: never there, and elsewhere
+// only for what no key makes without AltGr.
+for (const { layout, text, strokes: pressed } of cases.filter((one) => [...one.text].length === 1)) {
+  for (const [code, hold] of pressed.filter(([name]) => name === "IntlBackslash")) {
+    assert.ok(!["us", "pl"].includes(layout), `${layout}: ${text} is typed with a key that is not there`);
+    const left = [...keyboards.us.none].indexOf("<");
+    const elsewhere = ["none", "shift"].filter((row) => [...keyboards[layout][row]].some((one, at) => one === text && at !== left));
+    assert.deepEqual(elsewhere, [], `${layout}: ${text} has a place that more guests know than ${code} with ${hold}`);
+  }
+}
+for (const [layout, character, code] of [["us", "<", "Comma"], ["us", ">", "Period"], ["pl", "<", "Comma"], ["pl", ">", "Period"], ["gb", "<", "Comma"], ["br", ">", "Period"]]) {
+  assert.deepEqual(strokes(character, layout).strokes, [[{ code, hold: "shift" }]], `${layout}: ${character}`);
+}
 const input = JSON.stringify(cases.map((one) => [one.layout, one.strokes]));
 const read = JSON.parse(execFileSync("python3", [READER.pathname, "read"], { input, encoding: "utf8", maxBuffer: 1 << 28 }));
 const wrong = cases.flatMap(({ layout, text }, at) => (read[at] === text.replace("\r\n", "\n") ? [] : [`${layout}: ${JSON.stringify(text)} is read as ${JSON.stringify(read[at])}`]));

@@ -19,9 +19,12 @@ const PLACES = [
   ..."KeyA KeyS KeyD KeyF KeyG KeyH KeyJ KeyK KeyL Semicolon Quote".split(" "),
   ..."IntlBackslash KeyZ KeyX KeyC KeyV KeyB KeyN KeyM Comma Period Slash".split(" "),
 ];
+const LEFT_OF_Z = "IntlBackslash";
 /** A place without a character in this row. */
 const NONE = "\u0000";
 
+/** Keyboards without the key left of Z: to X it is one more `<`, to others one more `\`. Of ASCII, all that is on it is elsewhere too. */
+const WITHOUT_LEFT_OF_Z: LayoutName[] = ["us", "pl"];
 /** Where guests do not agree, what most of them know: at X's place for it, Windows has nothing. */
 const RATHER: Partial<Record<LayoutName, Record<string, Stroke>>> = { fr: { "~": { code: "Digit2", hold: "altgr" } } };
 /** What keys that wait for the next one make with a space, in every guest. Of `´` and `¨` each makes something else. */
@@ -36,7 +39,8 @@ function key(character: string, name: LayoutName): Stroke | undefined {
   const rather = RATHER[name]?.[character];
   if (rather) return rather;
   for (const hold of HOLDS) {
-    const code = PLACES[[...keyboards[name][hold]].indexOf(character)];
+    const row = [...keyboards[name][hold]];
+    const code = PLACES.find((place, at) => row[at] === character && !(place === LEFT_OF_Z && WITHOUT_LEFT_OF_Z.includes(name)));
     if (code) return { code, hold };
   }
   return undefined;

@@ -86,6 +86,8 @@ pub enum Admission {
     NotOnline,
     /// It was good, but its server is being made anew.
     Busy,
+    /// It was good, but its server is locked by now.
+    Suspended,
 }
 
 /// Uses a ticket up. A refusal is no error: it uses the ticket up all the same.
@@ -101,21 +103,44 @@ pub fn redeem_console_ticket(tx: &mut Tx<'_>, ticket: &Secret, now: Time) -> Res
     }
     let Some(standing) = tx.server_standing(account, server, now)? else { return Ok(Admission::NotOnline) };
     if let Err(denied) = allow(Ask::Console, &standing) {
-        return Ok(if denied.why == Why::Busy { Admission::Busy } else { Admission::NotOnline });
+        return Ok(match denied.why {
+            Why::Busy => Admission::Busy,
+            Why::Suspended => Admission::Suspended,
+            _ => Admission::NotOnline,
+        });
     }
     let Some(placement) = tx.placement_get(server)? else { return Ok(Admission::NotOnline) };
     Ok(Admission::Open { server, host: placement.host, right })
 }
 
-/// Whether an open stream may go on: the right by which it was opened still stands. That the guest runs is not asked
-/// here, for its screen ends with it.
+/// Whether an open stream may go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Stay {
+    /// It may.
+    Yes,
+    /// The server was locked.
+    Suspended,
+    /// The right by which it was opened is gone, or the server is.
+    No,
+}
+
+/// Whether an open stream may go on: the right by which it was opened still stands, and the server is in service. That the
+/// guest runs is not asked here, for its screen ends with it.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn console_may_stay(read: &Read<'_>, server: ServerId, right: ConsoleRight, now: Time) -> Result<bool, StoreError> {
+pub fn console_may_stay(read: &Read<'_>, server: ServerId, right: ConsoleRight, now: Time) -> Result<Stay, StoreError> {
     let found = read.server_get(server)?;
-    let is_open = found.is_some_and(|server| server.service == ServiceStatus::Active && !server.locked);
-    Ok(is_open && stands(read, right, now)?)
+    // Who has no right to it any more learns nothing of the server either.
+    if !stands(read, right, now)? {
+        return Ok(Stay::No);
+    }
+    Ok(match found {
+        Some(server) if server.service == ServiceStatus::Active && !server.locked => Stay::Yes,
+        Some(server) if [ServiceStatus::Active, ServiceStatus::Suspended].contains(&server.service) => Stay::Suspended,
+        _ => Stay::No,
+    })
 }
 
 /// Whether what a screen was opened by opens now.

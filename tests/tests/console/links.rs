@@ -11,6 +11,7 @@ use crate::rig::{Rig, Viewer, accepted};
 
 const ORIGIN: &str = "https://cybaaspace.com";
 const NOT_ALLOWED: (u16, &str) = (4007, "not_allowed");
+const SUSPENDED: (u16, &str) = (4011, "suspended");
 const BAD: (u16, &str) = (4001, "bad_ticket");
 
 /// A link to the screen, a browser that followed it, and the ticket that it got.
@@ -58,7 +59,7 @@ async fn ends(viewer: &mut Viewer) {
     let began = Instant::now();
     let (code, name) = viewer.closed().await;
     assert_eq!((code, name.as_str()), NOT_ALLOWED);
-    // Looked at every second; the rest is for a busy machine.
+    // Looked at twice a second; the rest is for a busy machine.
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 }
 
@@ -151,4 +152,29 @@ async fn a_screen_comes_back_by_its_link_until_that_ends_and_never_by_another_on
     link.revoke(&rig, server).await;
     ends(&mut second).await;
     assert_eq!(link.again(&rig, &link.cookie).await.status.as_u16(), 404);
+}
+
+/// Why is told to whoever had the right to look, at each step: while it is watched, with a ticket from before, and when asked anew.
+#[tokio::test]
+async fn a_screen_of_a_locked_server_says_so_and_does_not_try_for_ever() {
+    let (rig, server) = Rig::with_server().await;
+    let screen = rig.screens.on(server);
+    let link = Link::follow(&rig, server, None).await;
+    let mut by_link = rig.viewer_with(&link.ticket).await;
+    let _shown = accepted(&screen).await;
+    let unused = link.again(&rig, &link.cookie).await.json["ticket"].as_str().unwrap().to_owned();
+    for lock in ["abuse", "operator"] {
+        let locked = rig.control.operator("POST", &format!("/servers/{server}/lock"));
+        assert_eq!(locked.json(&json!({"reason": lock})).send().await.status.as_u16(), 200);
+        let refused = link.again(&rig, &link.cookie).await;
+        assert_eq!((refused.status.as_u16(), &refused.json["why"]), (409, &json!("suspended")), "{lock}");
+        if lock == "abuse" {
+            let (code, name) = by_link.closed().await;
+            assert_eq!((code, name.as_str()), SUSPENDED, "watched meanwhile");
+            let (code, name) = rig.viewer_with(&unused).await.closed().await;
+            assert_eq!((code, name.as_str()), SUSPENDED, "a ticket of before");
+        }
+        let unlocked = rig.control.operator("POST", &format!("/servers/{server}/unlock"));
+        assert_eq!(unlocked.json(&json!({"reason": lock})).send().await.status.as_u16(), 200);
+    }
 }

@@ -27,11 +27,13 @@ pub enum CloseReason {
     Silent,
     /// The server is being set up or made anew: there is no screen until that is done.
     Busy,
+    /// The server is locked, for whatever reason: nothing is shown until its owner has set that right.
+    Suspended,
 }
 
 impl CloseReason {
     /// All of them, in the order of their codes.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::BadTicket,
         Self::NotOnline,
         Self::HostAway,
@@ -42,6 +44,7 @@ impl CloseReason {
         Self::Garbage,
         Self::Silent,
         Self::Busy,
+        Self::Suspended,
     ];
 
     /// The reason in the close frame.
@@ -58,6 +61,7 @@ impl CloseReason {
             Self::Garbage => "garbage",
             Self::Silent => "silent",
             Self::Busy => "busy",
+            Self::Suspended => "suspended",
         }
     }
 

@@ -41,7 +41,7 @@ use crate::{
         network::counted_as,
         token::{self, TokenKind},
     },
-    service::open_console::{Admission, console_may_stay, redeem_console_ticket},
+    service::open_console::{Admission, Stay, console_may_stay, redeem_console_ticket},
     store::{ConsoleRight, StoreError},
 };
 
@@ -151,6 +151,7 @@ async fn admitted(app: &App, browser: &mut Socket) -> Result<(ServerId, HostId, 
         Admission::BadTicket => Err(CloseReason::BadTicket),
         Admission::NotOnline => Err(CloseReason::NotOnline),
         Admission::Busy => Err(CloseReason::Busy),
+        Admission::Suspended => Err(CloseReason::Suspended),
     }
 }
 
@@ -185,8 +186,9 @@ async fn forbidden(app: &App, server: ServerId, right: ConsoleRight) -> CloseRea
             let now = app.now();
             let looked = app.store.read::<_, StoreError>(move |read| console_may_stay(read, server, right, now)).await;
             match looked {
-                Ok(true) => {}
-                Ok(false) => return Err(CloseReason::NotAllowed),
+                Ok(Stay::Yes) => {}
+                Ok(Stay::Suspended) => return Err(CloseReason::Suspended),
+                Ok(Stay::No) => return Err(CloseReason::NotAllowed),
                 // A store that fails for a moment is no reason to switch screens off; the next look decides.
                 Err(error) => warn!(%server, %error, "could not look whether a console may go on"),
             }

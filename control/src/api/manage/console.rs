@@ -65,6 +65,7 @@ pub async fn ticket_again(State(app): State<App>, sent: Sent) -> Response {
 fn reason(refused: &Refused) -> CloseReason {
     match refused {
         Refused::Denied(denied) if denied.why == Why::Busy => CloseReason::Busy,
+        Refused::Denied(denied) if denied.why == Why::Suspended => CloseReason::Suspended,
         Refused::Denied(denied) if denied.standing.status() == Status::Unknown => CloseReason::HostAway,
         Refused::Denied(_) => CloseReason::NotOnline,
         Refused::Failed => CloseReason::Unavailable,

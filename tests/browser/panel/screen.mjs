@@ -106,6 +106,20 @@ try {
   await page.getByRole("button", { name: "Type it" }).click();
   await page.getByText("Not on this keyboard: €").waitFor();
   assert.deepEqual(guest.keys, [], "half a text would be worse than none");
+  // A page of another script: some of it is named. And nothing is typed of what nobody waits for.
+  const cyrillic = Array.from({ length: 50 }, (_, at) => String.fromCharCode(0x410 + at)).join("");
+  await text.fill(cyrillic);
+  await page.getByRole("button", { name: "Type it" }).click();
+  await page.getByText(`Not on this keyboard: ${[...cyrillic].slice(0, 20).join(" ")} and 30 more. Nothing was typed.`).waitFor();
+  await page.getByText("At most 10,000 characters.").waitFor();
+  await text.fill("a".repeat(10_001));
+  await page.getByText("These are 10,001 characters, which is too long.").waitFor();
+  await page.getByRole("button", { name: "Type it" }).click();
+  await page.waitForTimeout(200);
+  assert.deepEqual(guest.keys, []);
+  await text.fill("50 €");
+  await page.getByRole("button", { name: "Type it" }).click();
+  await page.getByText("Not on this keyboard: €").waitFor();
   await judged("typing");
   await page.getByRole("button", { name: "Close" }).click();
   await page.keyboard.type("x"); // the screen has the keys again

@@ -35,6 +35,9 @@ const ends: Record<string, Words> = {
   gone: ended("There is no such server", "It was destroyed, or belongs to another account."),
 };
 
+/** So many characters are named that a keyboard lacks. */
+const NAMED = 20;
+
 export const wordsOf = (name: string): Words => ends[name] ?? (ends.lost as Words);
 
 export const t = {
@@ -49,6 +52,8 @@ export const t = {
       pl: "Polish", br: "Portuguese (Brazil)", pt: "Portuguese", es: "Spanish", se: "Swedish", "ch-fr": "Swiss French", ch: "Swiss German",
     } satisfies Record<LayoutName, string>,
     does: "Type it", stop: "Stop", close: "Close",
-    absent: (characters: string) => `Not on this keyboard: ${characters}. Nothing was typed.`, progress: (done: number, all: number) => `${done} of ${all} characters`, stopped: (done: number, all: number) => `Stopped after ${done} of ${all} characters.`,
+    absent: (all: string[]) => `Not on this keyboard: ${all.slice(0, NAMED).join(" ")}${all.length > NAMED ? ` and ${all.length - NAMED} more` : ""}. Nothing was typed.`,
+    most: (most: number) => `At most ${most.toLocaleString("en")} characters.`, long: (all: number) => `These are ${all.toLocaleString("en")} characters, which is too long. Nothing is typed.`,
+    progress: (done: number, all: number) => `${done} of ${all} characters`, stopped: (done: number, all: number) => `Stopped after ${done} of ${all} characters.`,
   },
 };

@@ -45,7 +45,7 @@ pub fn explain(code: FaultCode) -> &'static str {
         FaultCode::AddressInUse => {
             "The address chosen for the server is in use by another machine; the provider was told."
         }
-        FaultCode::CrashLoop => "The server fell again and again, and is kept off. Start tries anew.",
+        FaultCode::CrashLoop => "The server crashed several times in a row, so it is kept off. Start it to try again.",
         FaultCode::Internal => "The host could not do it; the provider was told.",
     }
 }

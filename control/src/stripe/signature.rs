@@ -20,7 +20,7 @@ pub enum NotSigned {
     #[error("the signature is missing or cannot be read")]
     Unreadable,
     /// Of another time than now.
-    #[error("the signature is older than five minutes, or of a time to come: is a clock wrong?")]
+    #[error("the signature is older than five minutes, or of a time to come; one of the clocks may be wrong")]
     OtherTime,
     /// By somebody else, or of another body.
     #[error("the signature is not of this body under our secret")]
@@ -97,6 +97,10 @@ mod tests {
         }
         for at in [699, 1301, i64::MIN, i64::MAX] {
             assert_eq!(checked(&header, b"{}", at), Err(NotSigned::OtherTime), "{at}");
+        }
+        // It is told within a sentence, which has its own mark.
+        for why in [NotSigned::Unreadable, NotSigned::OtherTime, NotSigned::Wrong] {
+            assert!(!why.to_string().ends_with(['.', '?', '!']), "{why}");
         }
         assert_eq!(checked(&header, b"{ }", 1000), Err(NotSigned::Wrong));
         assert_eq!(checked(&sign(b"{}", &secret("whsec_other"), Time(1000)), b"{}", 1000), Err(NotSigned::Wrong));

@@ -60,6 +60,27 @@ const crowded = () => {
   }
   return found;
 };
+// Nor is one broken, or cut off, on pages between the two.
+for (const width of [681, 768, 861, 1099]) {
+  for (const path of ["/panel", "/panel/wallet", "/panel/networks", "/panel/api-keys", "/panel/statements"]) {
+    const { context, page } = await open({ width, height: 900 }, path);
+    assert.deepEqual(await page.evaluate(crowded), [], `${path} at ${width} px`);
+    await context.close();
+  }
+}
+// A list shows the whole of its first choice.
+{
+  const { context, page } = await open(PHONE, "/panel/order");
+  const room = await page.getByLabel("SSH key").evaluate((list) => {
+    const style = getComputedStyle(list);
+    const pen = new OffscreenCanvas(1, 1).getContext("2d");
+    pen.font = style.font;
+    const ARROW = 20;
+    return list.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight) - ARROW - pen.measureText(list.options[0].text).width;
+  });
+  assert.ok(room >= 0, `the first choice is cut by ${-room} px`);
+  await context.close();
+}
 for (const path of ["/panel/wallet", "/panel/networks", `${SERVER}/links`, `${SERVER}/network`, "/panel/api-keys", "/panel/statements"]) {
   const { context, page } = await open(WIDE, path);
   assert.deepEqual(await page.evaluate(crowded), [], path);

@@ -39,6 +39,19 @@ try {
     await context.close();
   }
 
+  // What a package costs stands with the package; a key that was revoked works no more; who looks is there now.
+  const about = await open(SERVER);
+  assert.match(await about.page.locator(".facts").first().innerText(), /Package price\s+\$6\.95 a month/);
+  assert.equal(await about.page.getByText("costs").count(), 0);
+  await about.context.close();
+  const keys = await open("/panel/api-keys");
+  const revoked = keys.page.locator("tr", { hasText: "Revoked" });
+  assert.deepEqual([(await revoked.count()) > 0, await revoked.getByText("without end").count()], [true, 0]);
+  await keys.context.close();
+  const account = await open("/panel/account");
+  assert.match(await account.page.locator("tr", { hasText: "this one" }).locator('[data-label="Last seen"]').textContent(), /^now$/);
+  await account.context.close();
+
   // A downgrade gives money back: what is left is told with it.
   const quote = { dry_run: true, lines: [], list_total: 0, discount: 0, total: 0, credit: 4.2, balance: 42.5, balance_after: 42.5, erases_disk: false };
   const down = await open(`${SERVER}/settings`, [["change-package?dry_run", 200, { ok: true, data: quote }]]);

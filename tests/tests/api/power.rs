@@ -146,6 +146,7 @@ async fn what_keeps_a_server_down_is_told_beside_it_until_it_is_over() {
     assert_eq!((&down["status"], &down["trouble"]["code"]), (&json!("Offline"), &json!("crash_loop")), "{down}");
     let words = down["trouble"]["message"].as_str().unwrap();
     assert!(!words.contains("for a test"), "the host's own words are the operator's: {words}");
+    assert!(words.contains("crashed several times") && words.contains("Start it"), "{words}");
     world.post("start", json!({})).await;
     world.host.obey().await;
     let up = world.show().await;

@@ -3,7 +3,7 @@
 //   node words.mjs URL
 import assert from "node:assert/strict";
 import { launch, NOW, pretend } from "./browser.mjs";
-import { uuid } from "./fixtures.mjs";
+import { server as serverOf, uuid } from "./fixtures.mjs";
 
 const [url] = process.argv.slice(2);
 const SERVER = `/panel/servers/${uuid(1, 0)}`;
@@ -52,6 +52,21 @@ try {
   assert.match(await account.page.locator("tr", { hasText: "this one" }).locator('[data-label="Last seen"]').textContent(), /^now$/);
   await account.context.close();
 
+  // What the page saw begin and what failed is told until it was read; what failed before is in the list alone.
+  const running = serverOf(0);
+  const answers = [[`/servers/${uuid(1, 0)}`, 200, { ok: true, data: running }]];
+  const failing = await open(`${SERVER}/settings`, answers);
+  assert.equal(running.action.status, "running");
+  const ended = { ...running.action, status: "failed", finished: "2026-06-10 11:59:59", error: { code: "host_unreachable", message: "The host did not answer." } };
+  answers.unshift([`/actions/${running.action.uuid}`, 200, { ok: true, data: ended }]);
+  answers[1][2] = { ok: true, data: { ...running, action: null } };
+  await failing.page.clock.runFor(3_000);
+  const card = failing.page.getByRole("region", { name: "Failed" });
+  await card.getByText("The host did not answer.").waitFor();
+  await card.getByRole("button", { name: "Close" }).click();
+  assert.equal(await failing.page.getByText("The host did not answer.").count(), 0);
+  await failing.context.close();
+
   // A downgrade gives money back: what is left is told with it.
   const quote = { dry_run: true, lines: [], list_total: 0, discount: 0, total: 0, credit: 4.2, balance: 42.5, balance_after: 42.5, erases_disk: false };
   const down = await open(`${SERVER}/settings`, [["change-package?dry_run", 200, { ok: true, data: quote }]]);
@@ -99,7 +114,7 @@ try {
   assert.equal(await tab.evaluate(() => window.opener), null);
   assert.deepEqual(screen.asked, [], "no ticket that nobody uses");
   await screen.context.close();
-  console.log("words: places, memory, money that comes back, refusals once, a password after a question");
+  console.log("words: places, memory, money that comes back, refusals once, what failed, a password after a question");
 } finally {
   await browser.close();
 }

@@ -3,7 +3,6 @@
 
 use std::{collections::BTreeSet, net::Ipv4Addr, pin::Pin};
 
-use axum::http::StatusCode;
 use csp_agent::machine::{OffCause, SeenState, SeenStray};
 use csp_control::{domain::server::ServiceStatus, store::NetworkState};
 use csp_shared::{
@@ -151,7 +150,7 @@ pub fn visitor(stage: &mut Stage) -> Played<'_> {
         let all = json!({"permissions": {"restart": true, "console": true, "reinstall": true}});
         let made = stage.customer("POST", &format!("/servers/{server}/share-links"), Some(&all)).await;
         let url = made["data"]["url"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned();
-        assert_eq!(stage.visit(&url).await, StatusCode::SEE_OTHER);
+        assert_eq!(stage.visit(&url).await, "/manage");
         stage.send_form("restart", "", &[303]).await;
         stage.until(server, "Online").await;
         stage.send_form("console", "", &[303]).await;
@@ -214,9 +213,9 @@ pub fn belongings(stage: &mut Stage) -> Played<'_> {
         let handed = stage.customer("POST", &links, Some(&json!({"permissions": {"stats": true}}))).await;
         let handed = &handed["data"];
         let url = handed["url"].as_str().unwrap_or_else(|| panic!("{handed}"));
-        assert_eq!(stage.visit(url).await, StatusCode::SEE_OTHER, "into a session");
+        assert_eq!(stage.visit(url).await, "/manage", "into a session");
         stage.customer("DELETE", &format!("{links}/{}", handed["uuid"].as_str().unwrap()), None).await;
-        assert_eq!(stage.visit(url).await, StatusCode::NOT_FOUND);
+        assert_eq!(stage.visit(url).await, "/manage/closed");
         assert_eq!(stage.customer("GET", "/ssh-keys", None).await["total"], 1);
     })
 }

@@ -344,8 +344,8 @@ impl Stage {
         answer
     }
 
-    /// Opens a management link in a browser, again until there is an answer.
-    pub async fn visit(&mut self, url: &str) -> StatusCode {
+    /// Opens a management link in a browser, again until there is an answer; gives where that leads.
+    pub async fn visit(&mut self, url: &str) -> String {
         let path = url.find("/manage/").map(|at| &url[at..]).unwrap_or_else(|| panic!("{url}"));
         for _ in 0..TRIES {
             let request = Request::get(path).header(header::HOST, "cloud.example.com").body(Body::empty()).unwrap();
@@ -355,7 +355,8 @@ impl Stage {
                     cookie.to_str().unwrap().split(';').next().unwrap().clone_into(&mut self.cookie);
                     self.read_word().await;
                 }
-                return head.status;
+                let place = head.headers.get(header::LOCATION);
+                return place.unwrap_or_else(|| panic!("{}", head.status)).to_str().unwrap().to_owned();
             }
         }
         panic!("nobody answered a visit");

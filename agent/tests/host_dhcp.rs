@@ -22,6 +22,7 @@ use csp_agent::{
         dhcp::responder::Responders,
         filter,
         filter_rules::ServerFilters,
+        gate::Gates,
         links::{Link, Links},
         tap::Taps,
         tap_name::TapName,
@@ -77,7 +78,7 @@ impl Host {
             macs: vec![MAC],
             smtp_open: false,
             private: Vec::new(),
-            gates: None,
+            gates: Gates::default(),
             mark: MARK,
         })
         .unwrap();

@@ -15,9 +15,10 @@ use std::{
 use csp_agent::{
     machine::Mark,
     network::{
-        filter::{self, AllFilters},
+        filter::AllFilters,
         filter_drift::{self, Drift, Standing},
         filter_rules::{self, ServerFilters},
+        gate::Gates,
         links::Links,
         tap::Taps,
     },
@@ -40,7 +41,7 @@ fn filters(number: u8) -> ServerFilters {
         macs: vec![Mac([0x0a, 0xc5, 0, 0, 0, number])],
         private: Vec::new(),
         smtp_open: false,
-        gates: None,
+        gates: Gates::default(),
         mark: Mark(7),
     }
 }
@@ -76,11 +77,11 @@ impl Host {
     /// As workers do it.
     fn load(&self, which: impl Fn(ServerId) -> bool) {
         let wanted: Vec<_> = self.all.iter().filter(|filters| which(filters.server)).cloned().collect();
-        wanted.iter().for_each(|filters| self.standing.come(filters.clone()));
-        for (filters, done) in wanted.iter().zip(filter::load_all(&wanted)) {
-            done.unwrap();
-            self.standing.stand(filters.server);
-        }
+        std::thread::scope(|threads| {
+            for filters in wanted {
+                threads.spawn(|| self.standing.load(filters).unwrap());
+            }
+        });
     }
 
     fn are_whole(&self) -> bool {
@@ -132,8 +133,7 @@ fn what_the_agent_changes_itself_is_not_told() {
                 host.load(|_| true);
             }
             let gone = host.all.remove(0).server;
-            host.standing.go(gone);
-            filter::remove(gone).unwrap();
+            host.standing.remove(gone).unwrap();
             run("nft", &["add", "table", "ip", "others"]);
             run("nft", &["delete", "table", "ip", "others"]);
             host.is_quiet().await;

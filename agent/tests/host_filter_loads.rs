@@ -20,9 +20,9 @@ use csp_agent::{
         filter::{self, AllFilters, Before, load_all},
         filter_loads::FilterLoads,
         filter_rules::{self, ServerFilters},
+        gate::{Gates, Queues},
         nft,
         nft_netlink::{self, NETDEV},
-        queue::Gates,
         tap_name::TapName,
     },
 };
@@ -44,7 +44,7 @@ fn filters(number: u8, mark: u64) -> ServerFilters {
         macs: vec![Mac::for_guest([0, 0, 0, number])],
         private: Vec::new(),
         smtp_open: false,
-        gates: None,
+        gates: Gates::default(),
         mark: Mark(mark),
     }
 }
@@ -152,7 +152,7 @@ fn a_refusal_is_one_servers_own() {
         assert!(load_all(&all(7)).iter().all(Result::is_ok));
         let mut next = all(8);
         // Its queues are not there.
-        next[4].gates = Some(Gates::of(next[4].server));
+        next[4].gates.public = Some(Queues::of(next[4].server));
         let done = load_all(&next);
         for (at, done) in done.iter().enumerate() {
             assert_eq!(matches!(done, Err(NetworkError::Filter { .. })), at == 4, "{at}: {done:?}");

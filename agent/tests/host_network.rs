@@ -22,6 +22,7 @@ use csp_agent::{
         NetworkError,
         filter::{self, Before},
         filter_rules::{self, ServerFilters},
+        gate::Gates,
         links::Links,
         nft, nft_netlink,
         tap::{Places, Taps},
@@ -117,7 +118,7 @@ fn filters(mark: Mark) -> ServerFilters {
         macs: vec![MAC],
         smtp_open: false,
         private: Vec::new(),
-        gates: None,
+        gates: Gates::default(),
         mark,
     }
 }

@@ -22,12 +22,11 @@ use csp_agent::{
     network::{
         filter::{self, AllFilters},
         filter_rules::ServerFilters,
+        gate::{self, Gate, Gates},
         links::Links,
-        queue::{self, Direction, Gates},
-        shaping::{self, Shaping},
+        shaping::{self, Shaping, Sides},
         tap::Taps,
         tap_name::TapName,
-        way_back::Ways,
     },
 };
 use csp_shared::{id::ServerId, mac::Mac};
@@ -66,7 +65,7 @@ impl Host {
             let links = Links::connect().unwrap();
             let taps = Taps::new(links.clone(), "br-test".to_owned());
             taps.make(SERVER, &MACS).await.unwrap();
-            filter::load(&filters(None)).unwrap();
+            filter::load(&filters(Gates::default())).unwrap();
             taps.set_up(SERVER, &MACS).await.unwrap();
             Self { shaping: Shaping::new(links.clone()), links }
         })
@@ -74,13 +73,13 @@ impl Host {
 
     /// As the agent does it: the queues first, then the filters that hand frames to one of them.
     fn hold(&self, runtime: &Runtime, mbit: u32) {
-        let gates = runtime.block_on(self.shaping.hold(SERVER, mbit, &taps())).unwrap();
-        filter::load(&filters(Some(gates))).unwrap();
+        let gates = runtime.block_on(self.shaping.hold(SERVER, Some(mbit), &taps())).unwrap();
+        filter::load(&filters(gates)).unwrap();
     }
 
     fn release(&self, runtime: &Runtime) {
-        filter::load(&filters(None)).unwrap();
-        runtime.block_on(self.shaping.release(SERVER)).unwrap();
+        filter::load(&filters(Gates::default())).unwrap();
+        runtime.block_on(self.shaping.release(SERVER, &Gates::default())).unwrap();
     }
 
     fn is_whole(&self, runtime: &Runtime) -> bool {
@@ -89,17 +88,18 @@ impl Host {
             let links = self.links.list().await.unwrap();
             let rates = self.shaping.rates(&links).await.unwrap();
             let ways = self.shaping.ways(&links, SERVER).await.unwrap();
-            shaping::is_whole(&links, &rates, ways.as_ref(), SERVER, &seen) && seen.mark != Mark::BROKEN
+            shaping::is_whole(&links, &rates, &ways, SERVER, &seen) && seen.mark != Mark::BROKEN
         })
     }
 }
 
 /// The numbers of the server's taps.
-fn taps() -> Ways {
-    MACS.map(|mac| (mac, nix::net::if_::if_nametoindex(TapName::of(SERVER, mac).as_str()).unwrap())).into()
+fn taps() -> Sides {
+    let number = |mac| nix::net::if_::if_nametoindex(TapName::of(SERVER, mac).as_str()).unwrap();
+    Sides { public: MACS.map(|mac| (mac, number(mac))).into(), ..Sides::default() }
 }
 
-fn filters(gates: Option<Gates>) -> ServerFilters {
+fn filters(gates: Gates) -> ServerFilters {
     ServerFilters {
         server: SERVER,
         own: OWN.to_vec(),
@@ -283,8 +283,8 @@ fn what_was_changed_by_hand_is_seen_and_made_anew() {
     in_private_network(|runtime| {
         let host = Host::new(runtime);
         assert!(host.is_whole(runtime), "without a rate nothing is missing");
-        let [from, to] = Direction::BOTH.map(|direction| queue::name(SERVER, direction));
-        let far_end = queue::far_end(SERVER);
+        let [from, to] = Gate::QUEUES.map(|queue| gate::name(SERVER, queue));
+        let far_end = gate::far_end(SERVER, Gate::FromGuest);
         let tap = TapName::of(SERVER, MACS[1]);
         let harms: [(&str, String); 11] = [
             ("ip", format!("link delete {from}")),
@@ -307,7 +307,7 @@ fn what_was_changed_by_hand_is_seen_and_made_anew() {
             assert!(host.is_whole(runtime));
             run(program, &harm.split(' ').collect::<Vec<_>>());
             if harm.ends_with("alias mbit") {
-                let refused = runtime.block_on(host.shaping.hold(SERVER, 10, &taps()));
+                let refused = runtime.block_on(host.shaping.hold(SERVER, Some(10), &taps()));
                 assert!(refused.unwrap_err().to_string().contains(&to), "what says that it is another's is left alone");
                 run("ip", &["link", "set", &to, "alias", ""]);
             }
@@ -319,7 +319,7 @@ fn what_was_changed_by_hand_is_seen_and_made_anew() {
         let links = runtime.block_on(host.links.list()).unwrap();
         assert!(
             !shaping::remains(&links, SERVER)
-                && !links.iter().any(|link| link.is_ifb || link.name.starts_with(queue::PREFIX)),
+                && !links.iter().any(|link| link.is_ifb || link.name.starts_with(gate::PREFIX)),
             "{links:?}"
         );
     });
@@ -334,7 +334,7 @@ fn queues_go_without_their_taps() {
         let taps = Taps::new(host.links.clone(), "br-test".to_owned());
         runtime.block_on(taps.remove(SERVER)).unwrap();
         for _ in 0..2 {
-            runtime.block_on(host.shaping.release(SERVER)).unwrap();
+            runtime.block_on(host.shaping.release(SERVER, &Gates::default())).unwrap();
             assert!(!shaping::remains(&runtime.block_on(host.links.list()).unwrap(), SERVER));
         }
     });

@@ -17,7 +17,13 @@ use std::{
 use csp_agent::{
     machine::Mark,
     network::{
-        filter, filter_rules::ServerFilters, links::Links, queue::Gates, shaping::Shaping, tap::Taps, tap_name::TapName,
+        filter,
+        filter_rules::ServerFilters,
+        gate::Gates,
+        links::Links,
+        shaping::{Shaping, Sides},
+        tap::Taps,
+        tap_name::TapName,
     },
 };
 use csp_shared::{id::ServerId, mac::Mac};
@@ -56,11 +62,11 @@ impl Neighbour {
         let taps = Taps::new(links.clone(), "br-test".to_owned());
         taps.make(self.server(), &[self.mac()]).await.unwrap();
         let number = nix::net::if_::if_nametoindex(self.tap().as_str()).unwrap();
-        let mut gates: Option<Gates> = None;
-        if let Some(mbit) = mbit {
-            let ways = [(self.mac(), number)].into();
-            gates = Some(Shaping::new(links.clone()).hold(self.server(), mbit, &ways).await.unwrap());
-        }
+        let sides = Sides { public: [(self.mac(), number)].into(), ..Sides::default() };
+        let gates = match mbit {
+            Some(_) => Shaping::new(links.clone()).hold(self.server(), mbit, &sides).await.unwrap(),
+            None => Gates::default(),
+        };
         filter::load(&ServerFilters {
             server: self.server(),
             own: vec![self.address()],

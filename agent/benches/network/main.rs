@@ -28,8 +28,13 @@ use std::{
 use csp_agent::{
     machine::Mark,
     network::{
-        filter_loads::FilterLoads, filter_rules::ServerFilters, links::Links, queue::Gates, shaping::Shaping,
-        tap::Taps, tap_name::TapName,
+        filter_loads::FilterLoads,
+        filter_rules::ServerFilters,
+        gate::{Gates, Queues},
+        links::Links,
+        shaping::{Shaping, Sides},
+        tap::Taps,
+        tap_name::TapName,
     },
 };
 use csp_shared::{id::ServerId, mac::Mac};
@@ -76,7 +81,7 @@ impl Adapter {
             macs: vec![self.mac],
             private: Vec::new(),
             smtp_open: false,
-            gates: Some(Gates::of(self.server)),
+            gates: Gates { public: Some(Queues::of(self.server)), private: None },
             mark: Mark(7),
         }
     }
@@ -144,7 +149,8 @@ fn agent(runtime: &tokio::runtime::Runtime, adapters: &[Adapter]) -> Duration {
 async fn worker(adapter: &Adapter, taps: &Taps, shaping: &Shaping, loads: &Arc<FilterLoads>) {
     taps.make(adapter.server, &[adapter.mac]).await.unwrap();
     let tap = nix::net::if_::if_nametoindex(adapter.tap().as_str()).unwrap();
-    shaping.hold(adapter.server, MBIT, &[(adapter.mac, tap)].into()).await.unwrap();
+    let sides = Sides { public: [(adapter.mac, tap)].into(), ..Sides::default() };
+    shaping.hold(adapter.server, Some(MBIT), &sides).await.unwrap();
     let (filters, loads) = (adapter.filters(), Arc::clone(loads));
     tokio::task::spawn_blocking(move || loads.load(filters)).await.unwrap().unwrap();
     taps.set_up(adapter.server, &[adapter.mac]).await.unwrap();

@@ -8,7 +8,7 @@ use std::{
 
 use csp_agent::network::{
     filter_rules,
-    queue::{Direction, QueueMark, Rate, far_end, name},
+    gate::{Gate, GateMark, Rate, far_end, name},
     tap_name::{TapMark, TapName},
 };
 use serde_json::{Value, json};
@@ -49,12 +49,12 @@ impl Words {
             with_alias(format!("link set dev {tap} address {} master {BRIDGE}", adapter.mac.of_tap()), mark),
         ];
         let (rate, mut rates) = (Rate::of_mbit(MBIT), Vec::new());
-        for direction in Direction::BOTH {
-            let queue = name(adapter.server, direction);
-            let mark = QueueMark { server: adapter.server, direction, mbit: MBIT }.to_string();
-            match direction {
-                Direction::FromGuest => {
-                    let far_end = far_end(adapter.server);
+        for gate in Gate::QUEUES {
+            let queue = name(adapter.server, gate);
+            let mark = GateMark { server: adapter.server, gate, mbit: Some(MBIT) }.to_string();
+            match gate.is_cable() {
+                true => {
+                    let far_end = far_end(adapter.server, gate);
                     let cable = format!("link add {queue} mtu 65535 type veth peer name {far_end} mtu 65535");
                     links.push(words(&cable));
                     links.push(words(&format!("link set dev {queue} addrgenmode none")));
@@ -63,7 +63,7 @@ impl Words {
                     rates.push(words(&format!("qdisc add dev {far_end} ingress")));
                     rates.push(words(&way_back(adapter, &far_end)));
                 }
-                Direction::ToGuest => links.push(words(&format!("link add {queue} type ifb"))),
+                false => links.push(words(&format!("link add {queue} type ifb"))),
             }
             links.push(with_alias(format!("link set dev {queue} up"), mark));
             let (bits, burst, limit) = (rate.bytes_per_second * 8, rate.burst_bytes, rate.waiting_bytes);
@@ -148,8 +148,8 @@ pub fn see(adapters: &[Adapter]) {
         let is_up = |line: &&str| line.contains(&tap) && line.contains("UP") && line.contains(BRIDGE);
         assert!(links.lines().any(|line| is_up(&line)), "{tap}: {links}");
         assert!(chains.contains(&format!("from_{tap}")) && chains.contains(&format!("to_{tap}")), "{tap}");
-        for direction in Direction::BOTH {
-            let queue = name(adapter.server, direction);
+        for gate in Gate::QUEUES {
+            let queue = name(adapter.server, gate);
             assert!(queues.lines().any(|line| line.contains(&queue) && line.contains("tbf")), "{queue}");
         }
     }

@@ -6,8 +6,8 @@ use crate::{
     host_machine::fault::story,
     network::{
         bridge,
+        gate::{self, GateMark},
         links::{Link, Links},
-        queue::{self, QueueMark},
         segment::name::{self, VLAN_BRIDGE},
         tap_name::{PREFIX, TapMark, TapName},
     },
@@ -42,8 +42,8 @@ fn held(links: &[Link], public_bridge: &str) -> Vec<Holding> {
             mac: link.mac,
         })
     });
-    let queues = links.iter().map(|link| (link, QueueMark::parse(&link.alias)));
-    let queues = queues.filter(|(link, mark)| mark.is_some() || link.name.starts_with(queue::PREFIX));
+    let queues = links.iter().map(|link| (link, GateMark::parse(&link.alias)));
+    let queues = queues.filter(|(link, mark)| mark.is_some() || link.name.starts_with(gate::PREFIX));
     let queues =
         queues.map(|(link, mark)| Holding::Queue { name: link.name.clone(), server: mark.map(|mark| mark.server) });
     taps.chain(queues).collect()
@@ -54,7 +54,7 @@ mod tests {
     use csp_shared::mac::Mac;
 
     use super::*;
-    use crate::plan::fixture::server;
+    use crate::{network::gate::Gate, plan::fixture::server};
 
     #[test]
     fn the_mark_makes_a_tap_ours_and_the_name_makes_it_suspect() {
@@ -72,7 +72,7 @@ mod tests {
         let told =
             [tap(&name, owner, true, false), tap("csptb", None, false, false), tap("csptloop", owner, false, true)];
         assert_eq!(held(&links, "br0"), told);
-        let mark = QueueMark { server: server(), direction: queue::Direction::ToGuest, mbit: 10 };
+        let mark = GateMark { server: server(), gate: Gate::ToGuest, mbit: Some(10) };
         let queues = [link("cspqa", mark.to_string()), link("cspqb", String::new())];
         let queue = |name: &str, server| Holding::Queue { name: name.to_owned(), server };
         assert_eq!(held(&queues, "br0"), [queue("cspqa", Some(server())), queue("cspqb", None)]);

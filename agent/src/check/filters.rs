@@ -9,6 +9,7 @@ use crate::{
     machine::Mark,
     network::{
         filter_rules::{self, ServerFilters},
+        gate::Gates,
         host_addresses::HostAddresses,
         nft,
         tap_device::NewTap,
@@ -44,7 +45,7 @@ pub async fn probe() -> Filters {
             macs: vec![mac],
             smtp_open: false,
             private: Vec::new(),
-            gates: None,
+            gates: Gates::default(),
             mark: Mark(0),
         };
         let mut commands = filter_rules::load(&filters, &[]);

@@ -25,13 +25,12 @@ use crate::{
         dhcp::responder::Responders,
         filter::{self, AllFilters, Before, FilterLooks},
         filter_drift::{self, Drift, Standing},
-        filter_loads::FilterLoads,
         filter_rules::{PrivateTap, ServerFilters},
+        gate::Gates,
         host_addresses::HostAddressKeeper,
         links::{Link, Links},
-        queue::Gates,
         segment::{Ready, Segments, name::VLAN_BRIDGE, vlan::PortTags},
-        shaping::{self, Rates, Shaping},
+        shaping::{self, Rates, SeenWays, Shaping, Sides},
         tap::{Places, Plug, Taps},
         tap_name::TapName,
         way_back::Ways,
@@ -49,7 +48,6 @@ pub(super) struct Networking {
     shaping: Shaping,
     dhcp: Responders,
     looks: Arc<FilterLooks>,
-    loads: Arc<FilterLoads>,
     standing: Arc<Standing>,
     addresses: Arc<HostAddressKeeper>,
     meter: Arc<Meter>,
@@ -93,7 +91,6 @@ impl Networking {
             links,
             dhcp: Responders::default(),
             looks: Arc::default(),
-            loads: Arc::default(),
             standing: Arc::default(),
         })
     }
@@ -163,13 +160,14 @@ impl Networking {
         })
     }
 
-    /// The server's filters, which are as they should be only with the queues that they hand frames to.
+    /// The server's filters, which are as they should be only with the gates that they hand frames to.
     async fn see_filters(&self, all: &AllNetworks, server: ServerId) -> Result<Option<Mark>, Fault> {
         let (looks, listed) = (Arc::clone(&self.looks), Arc::clone(&all.filters));
         let Some(seen) = blocking(move || looks.see(&listed, server)).await? else { return Ok(None) };
-        self.standing.stand(server);
-        let ways = if seen.gates.is_empty() { None } else { told(self.shaping.ways(&all.links, server).await)? };
-        let is_whole = shaping::is_whole(&all.links, &all.rates, ways.as_ref(), server, &seen);
+        self.standing.see(server);
+        let has_gates = !seen.gates.is_empty();
+        let ways = if has_gates { told(self.shaping.ways(&all.links, server).await)? } else { SeenWays::new() };
+        let is_whole = shaping::is_whole(&all.links, &all.rates, &ways, server, &seen);
         Ok(Some(if is_whole { seen.mark } else { Mark::BROKEN }))
     }
 
@@ -193,7 +191,7 @@ impl Networking {
         told(self.taps.ensure_unused(addresses).await)
     }
 
-    /// Filters hand frames to a queue only once it is there, and it goes only after they no longer do.
+    /// Filters hand frames to a gate only once it is there, and it goes only after they no longer do.
     pub async fn set_filters(&self, spec: &ServerSpec, mark: Mark) -> Result<(), Fault> {
         let server = spec.server;
         let links = told(self.links.list().await)?;
@@ -204,37 +202,21 @@ impl Networking {
             .filter(|nic| there.contains_key(&nic.mac))
             .partition(|nic| nic.network == NicNetwork::Public);
         let macs: Vec<Mac> = public.into_iter().map(|nic| nic.mac).collect();
-        let private = private.into_iter().map(private_tap).collect();
-        // Filters without a public tap hand nothing to a queue.
-        let gates = match macs.is_empty() {
-            true => None,
-            false => self.queues(spec, &numbers(&links, server, &macs)).await?,
+        let private: Vec<PrivateTap> = private.into_iter().map(private_tap).collect();
+        let sides = Sides {
+            public: numbers(&links, server, macs.iter()),
+            private: numbers(&links, server, private.iter().map(|tap| &tap.mac)),
         };
-        let is_held = gates.is_some();
+        let gates = told(self.shaping.hold(server, spec.net_mbit_per_second(), &sides).await)?;
         let own = mark::public_addresses(spec).into_iter().collect();
+        let kept = gates.clone();
         let filters = ServerFilters { server, own, macs, private, smtp_open: spec.smtp_open, gates, mark };
-        self.standing.come(filters.clone());
-        let loads = Arc::clone(&self.loads);
-        let before = blocking(move || loads.load(filters)).await?;
-        self.standing.stand(server);
+        let standing = Arc::clone(&self.standing);
+        let before = blocking(move || standing.load(filters)).await?;
         if before == Before::Altered {
             tracing::warn!(%server, "the server's filters were changed behind csp's back; they were set anew");
         }
-        told(if is_held { self.shaping.release_older(server).await } else { self.shaping.release(server).await })
-    }
-
-    /// A server without a rate has its queues as well, which hold nothing back: what comes out of them is final, and only that is
-    /// filtered for good. On a kernel that has none it runs without.
-    async fn queues(&self, spec: &ServerSpec, taps: &Ways) -> Result<Option<Gates>, Fault> {
-        let (server, rate) = (spec.server, spec.net_mbit_per_second());
-        match self.shaping.hold(server, rate.unwrap_or(shaping::UNBOUND_MBIT), taps).await {
-            Err(error @ NetworkError::NoShaping { .. }) if rate.is_none() => {
-                let why = fault::story(&error);
-                tracing::warn!(%server, why, "what the guest leaves to its host to write into frames is not filtered");
-                Ok(None)
-            }
-            held => told(held).map(Some),
-        }
+        told(self.shaping.release(server, &kept).await)
     }
 
     pub async fn link_up(&self, spec: &ServerSpec) -> Result<(), Fault> {
@@ -268,12 +250,12 @@ impl Networking {
         self.dhcp.end(server);
         self.meter.look().await;
         told(self.taps.remove(server).await)?;
-        told(self.shaping.release(server).await)
+        told(self.shaping.release(server, &Gates::default()).await)
     }
 
     pub async fn remove_filters(&self, server: ServerId) -> Result<(), Fault> {
-        self.standing.go(server);
-        blocking(move || filter::remove(server)).await
+        let standing = Arc::clone(&self.standing);
+        blocking(move || standing.remove(server)).await
     }
 }
 
@@ -294,12 +276,12 @@ fn mtus(ready: &Ready) -> BTreeMap<NetworkId, u32> {
 }
 
 /// The taps of those addresses.
-fn numbers(links: &[Link], server: ServerId, macs: &[Mac]) -> Ways {
+fn numbers<'a>(links: &[Link], server: ServerId, macs: impl Iterator<Item = &'a Mac>) -> Ways {
     let number = |mac: &Mac| {
         let name = TapName::of(server, *mac);
         links.iter().find(|link| link.name == name.as_str()).map(|link| (*mac, link.index))
     };
-    macs.iter().filter_map(number).collect()
+    macs.filter_map(number).collect()
 }
 
 fn private_tap(nic: &Nic) -> PrivateTap {

@@ -15,8 +15,8 @@ use super::{Around, HostMachine, blocking};
 use crate::{
     network::{
         NetworkError, filter, filter_rules,
+        gate::{self, GateMark},
         links::Link,
-        queue::{self, QueueMark},
         tap_name::{PREFIX, TapMark},
     },
     storage::disk,
@@ -53,11 +53,11 @@ fn processes(around: &Around, known: &BTreeSet<ServerId>) -> Vec<Orphan> {
 
 /// An interface with the mark of a server that is not known, or with a name like one of ours and no mark.
 fn tap(link: &Link, known: &BTreeSet<ServerId>) -> Option<Orphan> {
-    if let Some(queue) = QueueMark::parse(&link.alias) {
+    if let Some(queue) = GateMark::parse(&link.alias) {
         return (!known.contains(&queue.server)).then(|| orphan(OrphanKind::Tap, &link.name));
     }
     let mark = TapMark::parse(&link.alias);
-    let looks_like_ours = || link.name.starts_with(PREFIX) || link.name.starts_with(queue::PREFIX);
+    let looks_like_ours = || link.name.starts_with(PREFIX) || link.name.starts_with(gate::PREFIX);
     let is_strange = mark.map_or_else(looks_like_ours, |mark| !known.contains(&mark.server));
     let macs = mark.map(|mark| mark.mac).into_iter().collect();
     is_strange.then(|| Orphan { macs, ..orphan(OrphanKind::Tap, &link.name) })
@@ -80,7 +80,7 @@ mod tests {
     use csp_shared::mac::Mac;
 
     use super::*;
-    use crate::plan::fixture::server;
+    use crate::{network::gate::Gate, plan::fixture::server};
 
     #[test]
     fn an_interface_is_nobodys_by_its_mark_or_for_want_of_one() {
@@ -91,7 +91,7 @@ mod tests {
         assert_eq!(tap(&marked, &mine), None);
         assert_eq!(tap(&marked, &nobodys).map(|tap| tap.macs), Some(vec![mark.mac]), "its address is leased to nobody");
         assert!(tap(&link("csptb", String::new()), &mine).is_some(), "made by hand");
-        let queue = QueueMark { server: server(), direction: queue::Direction::ToGuest, mbit: 10 };
+        let queue = GateMark { server: server(), gate: Gate::ToGuest, mbit: Some(10) };
         let queue = link("cspqa", queue.to_string());
         assert_eq!(tap(&queue, &mine), None);
         assert!(tap(&queue, &nobodys).is_some_and(|orphan| orphan.macs.is_empty()));

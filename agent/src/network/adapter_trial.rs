@@ -12,10 +12,10 @@ use uuid::Uuid;
 use super::{
     NetworkError,
     filter_rules::{self, ServerFilters},
+    gate::{self, Gate, Gates},
     links::Links,
     nft,
-    queue::{self, Direction, Gates},
-    shaping::Shaping,
+    shaping::{Shaping, Sides},
     tap_device::NewTap,
     tap_name::TapName,
 };
@@ -44,25 +44,26 @@ pub enum Lack {
 /// With what is lacking first.
 pub async fn try_it(links: &Links) -> Result<(), Lack> {
     let tap = NewTap::create(&TapName::of(NOBODY, mac())).map_err(Lack::Filters)?;
-    check(None).await.map_err(Lack::Filters)?;
+    check(Gates::default()).await.map_err(Lack::Filters)?;
     let shaping = Shaping::new(links.clone());
     let held = match hold(links, &shaping).await {
-        Ok(gates) => check(Some(gates)).await,
+        Ok(gates) => check(gates).await,
         Err(error) => Err(error),
     };
     // Half of it may be there, also from a trial that a crash cut off.
-    let released = shaping.release(NOBODY).await;
+    let released = shaping.release(NOBODY, &Gates::default()).await;
     drop(tap);
     held.and(released).map_err(Lack::Shaping)
 }
 
 async fn hold(links: &Links, shaping: &Shaping) -> Result<Gates, NetworkError> {
     let index = links.index_of(TapName::of(NOBODY, mac()).as_str()).await?;
-    shaping.hold(NOBODY, MBIT, &[(mac(), index)].into()).await
+    let sides = Sides { public: [(mac(), index)].into(), ..Sides::default() };
+    shaping.hold(NOBODY, Some(MBIT), &sides).await
 }
 
 /// Has the kernel check a server's filters.
-async fn check(gates: Option<Gates>) -> Result<(), NetworkError> {
+async fn check(gates: Gates) -> Result<(), NetworkError> {
     let filters = ServerFilters {
         server: NOBODY,
         own: vec![ADDRESS],
@@ -86,8 +87,8 @@ fn mac() -> Mac {
 /// Whether an interface of that name is a trial's.
 pub(super) fn is_tried(interface: &str) -> bool {
     static NAMES: LazyLock<[String; 4]> = LazyLock::new(|| {
-        let [from, to] = Direction::BOTH.map(|direction| queue::name(NOBODY, direction));
-        [TapName::of(NOBODY, mac()).to_string(), from, to, queue::far_end(NOBODY)]
+        let [from, to] = Gate::QUEUES.map(|queue| gate::name(NOBODY, queue));
+        [TapName::of(NOBODY, mac()).to_string(), from, to, gate::far_end(NOBODY, Gate::FromGuest)]
     });
     NAMES.iter().any(|name| name == interface)
 }

@@ -14,8 +14,10 @@ use tokio::{task::spawn_blocking, time::sleep};
 use tracing::warn;
 
 use super::{
-    NetworkError, filter,
+    NetworkError,
+    filter::{self, Before},
     filter_guard::GuardLooks,
+    filter_loads::{FilterLoads, Queued},
     filter_rules::{self, GUARD_TABLE, ServerFilters, TABLES},
     nft_netlink::{
         BRIDGE, NETDEV,
@@ -29,74 +31,77 @@ const SETTLES: Duration = Duration::from_millis(20);
 const APART: Duration = Duration::from_millis(200);
 const LISTEN_AGAIN: Duration = Duration::from_secs(30);
 
-/// The servers whose filters this agent has loaded, or seen in order.
+/// The filters that are to be in the kernel, as far as this agent loaded them or saw them in order; all of its loads go through
+/// here.
 #[derive(Debug, Default)]
-pub struct Standing(Mutex<Kept>);
+pub struct Standing {
+    kept: Mutex<BTreeMap<ServerId, Kept>>,
+    loads: FilterLoads,
+}
 
 #[derive(Debug, Default)]
 struct Kept {
-    servers: BTreeSet<ServerId>,
+    /// They were in place.
+    stands: bool,
     /// What was to be loaded last; of filters that were only seen nothing.
-    newest: BTreeMap<ServerId, Arc<ServerFilters>>,
+    newest: Option<Arc<ServerFilters>>,
 }
 
 impl Standing {
-    /// They are about to be loaded.
-    pub fn come(&self, filters: ServerFilters) {
-        self.lock().newest.insert(filters.server, Arc::new(filters));
+    /// What [`filter::load`] does, maybe with others. Blocks.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn load(&self, filters: ServerFilters) -> Result<Before, NetworkError> {
+        let server = filters.server;
+        self.lock().entry(server).or_default().newest = Some(Arc::new(filters.clone()));
+        let before = self.loads.load(filters)?;
+        self.see(server);
+        Ok(before)
     }
 
-    /// They are in place.
-    pub fn stand(&self, server: ServerId) {
-        self.lock().servers.insert(server);
+    /// A server's filters are in place.
+    pub fn see(&self, server: ServerId) {
+        self.lock().entry(server).or_default().stands = true;
     }
 
-    /// They are about to be removed.
-    pub fn go(&self, server: ServerId) {
-        let mut kept = self.lock();
-        kept.servers.remove(&server);
-        kept.newest.remove(&server);
+    /// What [`filter::remove`] does. Blocks.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn remove(&self, server: ServerId) -> Result<(), NetworkError> {
+        self.lock().remove(&server);
+        filter::remove(server)
     }
 
     fn all(&self) -> BTreeSet<ServerId> {
-        self.lock().servers.clone()
+        self.lock().iter().filter(|(_, kept)| kept.stands).map(|(server, _)| *server).collect()
     }
 
-    fn newest(&self, servers: &BTreeSet<ServerId>) -> Vec<Arc<ServerFilters>> {
-        let kept = self.lock();
-        servers.iter().filter_map(|server| kept.newest.get(server).cloned()).collect()
-    }
-
-    /// Loads the filters of servers as they were to be last. Workers may load newer ones or remove them meanwhile: then those hold.
-    /// What fails is left to the workers. Blocks.
-    fn load_again(&self, mut servers: BTreeSet<ServerId>) {
-        while !servers.is_empty() {
-            let filters = self.newest(&servers);
-            let plain: Vec<ServerFilters> = filters.iter().map(|filters| (**filters).clone()).collect();
-            for (filters, failed) in
-                plain.iter().zip(filter::load_all(&plain)).filter_map(|(f, done)| Some((f, done.err()?)))
-            {
-                warn!(server = %filters.server, error = %failed, "filters that somebody took away were not loaded again yet");
+    /// Loads the filters of servers as they were to be last. What fails is left to the workers. Blocks.
+    fn load_again(&self, servers: &BTreeSet<ServerId>) {
+        let queued: Vec<(ServerId, Queued)> = {
+            // Under the lock, so that what a worker is to load from now on stands behind it.
+            let kept = self.lock();
+            let newest = |server| kept.get(server).and_then(|kept| kept.newest.as_deref()).cloned();
+            servers.iter().filter_map(|server| Some((*server, self.loads.queue(newest(server)?)))).collect()
+        };
+        for (server, queued) in queued {
+            if let Err(error) = self.loads.finish(queued) {
+                warn!(%server, %error, "filters that somebody took away were not loaded again yet");
             }
-            let now = self.newest(&servers);
-            servers.retain(|server| {
-                let of = |all: &[Arc<ServerFilters>]| all.iter().find(|filters| filters.server == *server).cloned();
-                match (of(&filters), of(&now)) {
-                    (Some(loaded), Some(wanted)) => !Arc::ptr_eq(&loaded, &wanted),
-                    (None, wanted) => wanted.is_some(),
-                    (Some(_), None) => {
-                        if let Err(error) = filter::remove(*server) {
-                            warn!(%server, %error, "the filters of a server that is gone stay until the next look");
-                        }
-                        false
-                    }
-                }
-            });
+            // Of a server that went meanwhile they are not wanted any more; none comes back under the lock.
+            let kept = self.lock();
+            if !kept.contains_key(&server)
+                && let Err(error) = filter::remove(server)
+            {
+                warn!(%server, %error, "the filters of a server that is gone stay until the next look");
+            }
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Kept> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<ServerId, Kept>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -142,7 +147,7 @@ async fn listen(standing: &Arc<Standing>, tell: &mut impl FnMut(Drift)) -> Resul
         let (standing, guard) = (Arc::clone(standing), Arc::clone(&guard));
         let mend = move || {
             let drift = missed(&heard, &standing.all(), &guard)?;
-            standing.load_again(drift.servers.clone());
+            standing.load_again(&drift.servers);
             Ok::<_, NetworkError>(drift)
         };
         match spawn_blocking(mend).await {

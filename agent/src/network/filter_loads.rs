@@ -3,7 +3,7 @@
 
 use std::sync::{
     Mutex, MutexGuard, PoisonError,
-    mpsc::{SyncSender, TryRecvError, sync_channel},
+    mpsc::{Receiver, SyncSender, TryRecvError, sync_channel},
 };
 
 use super::{
@@ -29,21 +29,41 @@ struct Waiting {
     answer: SyncSender<Result<Before, NetworkError>>,
 }
 
+/// Filters that have their place in the row: what is put there later is loaded later.
+#[derive(Debug)]
+pub struct Queued {
+    filters: ServerFilters,
+    answered: Receiver<Result<Before, NetworkError>>,
+}
+
 impl FilterLoads {
     /// What [`filter::load`] does, maybe with others. Blocks.
     ///
     /// # Errors
     /// As there.
     pub fn load(&self, filters: ServerFilters) -> Result<Before, NetworkError> {
+        self.finish(self.queue(filters))
+    }
+
+    /// Gives filters their place. They are loaded by [`FilterLoads::finish`], theirs or another's.
+    pub fn queue(&self, filters: ServerFilters) -> Queued {
         let (answer, answered) = sync_channel(1);
         lock(&self.waiting).push(Waiting { filters: filters.clone(), answer });
+        Queued { filters, answered }
+    }
+
+    /// Sees them loaded. Blocks.
+    ///
+    /// # Errors
+    /// As [`filter::load`].
+    pub fn finish(&self, queued: Queued) -> Result<Before, NetworkError> {
         loop {
             let turn = lock(&self.turn);
-            match answered.try_recv() {
+            match queued.answered.try_recv() {
                 Ok(done) => return done,
                 Err(TryRecvError::Empty) => self.load_waiting(),
                 // Whoever loaded for all fell in the middle.
-                Err(TryRecvError::Disconnected) => return filter::load(&filters),
+                Err(TryRecvError::Disconnected) => return filter::load(&queued.filters),
             }
             drop(turn);
         }

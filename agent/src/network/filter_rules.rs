@@ -10,9 +10,9 @@
 //! * tagged frames, IPv6, broadcast and multicast of IP do not pass, nor ARP to groups or in storms; DHCP is the agent's
 //!   business;
 //! * no mail leaves for other servers until the operator opens it for that server;
-//! * what passes goes through the server's queues when it has a rate: handed over by the rule that lets it pass. What goes to
-//!   the guest is asked for nothing when it comes back from there. What comes from it is asked everything once more, and the
-//!   mark that it carries then only says that it has waited;
+//! * what passes goes through the server's gates: handed over by the rule that lets it pass. What goes to the guest is asked for
+//!   nothing when it comes back from there. What comes from it is asked everything once more, and the mark that it carries
+//!   then only says that it has been there;
 //! * nothing that a guest sends reaches the host itself, whatever addresses its bridge or ports have; nor does anything
 //!   that comes out of a private network.
 
@@ -22,8 +22,8 @@ use csp_shared::{id::ServerId, mac::Mac};
 use serde_json::{Value, json};
 
 use super::{
+    gate::{self, Cable, Gates},
     nft_netlink::thing::{Kind, Thing},
-    queue::{self, Gates},
     segment::name::DEVICE_PREFIX,
     tap_name::{PREFIX, TapName},
     tap_rules::{self, TapRules},
@@ -31,7 +31,7 @@ use super::{
 use crate::machine::Mark;
 
 /// Changes when the rules do, so that a newer agent replaces what an older one loaded.
-pub const LAYOUT: u32 = 5;
+pub const LAYOUT: u32 = 6;
 
 /// Begins the name of every server's table.
 pub const TABLES: &str = "csp_";
@@ -42,10 +42,13 @@ pub(super) const GUARD_TABLE: &str = "csp_guard";
 const GUARD_CHAIN: &str = "to_host";
 const GUARD_HOOK: &str = "input";
 const GUARD_HOOK_NUMBER: u32 = 1;
-/// Takes what a guest may send through the queue, or lets it go when it has been there.
+/// Takes what a guest may send through its queue, or lets it go when it has been there.
 pub(super) const LET_OUT: &str = "queue";
 /// Drops what is at the far end of the queue and was not led to a tap.
 const FAR_END: &str = "far_end";
+/// The same for the cable to private networks.
+pub(super) const LET_OUT_PRIVATE: &str = "private_cable";
+const FAR_END_PRIVATE: &str = "private_far_end";
 const SEAL_PREFIX: &str = "seal_";
 /// As older agents wrote seals, about what nft listed.
 const OLDER_SEAL_PREFIX: &str = "mark_";
@@ -63,8 +66,8 @@ pub struct ServerFilters {
     pub private: Vec<PrivateTap>,
     /// Mail may leave for other servers.
     pub smtp_open: bool,
-    /// The queues that frames of public taps go through.
-    pub gates: Option<Gates>,
+    /// What their frames go through.
+    pub gates: Gates,
     /// What they are made from; goes into the seal.
     pub mark: Mark,
 }
@@ -164,9 +167,9 @@ pub fn table(filters: &ServerFilters, stale: &[String]) -> Vec<Value> {
         let own: Vec<String> = filters.own.iter().map(Ipv4Addr::to_string).collect();
         commands.push(json!({"add": {"element": {"family": FAMILY, "table": name, "name": OWN, "elem": own}}}));
     }
-    commands.extend(filters.gates.iter().flat_map(|gates| queue_chains(&name, gates)));
+    commands.extend(cables(filters).flat_map(|(chains, cable)| cable_chains(&name, chains, cable)));
     let public = filters.macs.iter().map(|mac| TapRules::public(*mac, filters));
-    for rules in public.chain(filters.private.iter().map(TapRules::private)) {
+    for rules in public.chain(filters.private.iter().map(|tap| TapRules::private(tap, filters))) {
         let tap = TapName::of(filters.server, rules.mac);
         let ingress = TapChain { table: &name, name: from_guest(&tap) };
         let egress = TapChain { table: &name, name: to_guest(&tap) };
@@ -179,22 +182,29 @@ pub fn table(filters: &ServerFilters, stale: &[String]) -> Vec<Value> {
 /// The chains of a table that belong to no tap.
 #[must_use]
 pub fn common_chains(filters: &ServerFilters) -> Vec<String> {
-    if filters.gates.is_some() { vec![LET_OUT.to_owned(), FAR_END.to_owned()] } else { Vec::new() }
+    cables(filters).flat_map(|(chains, _)| chains).map(str::to_owned).collect()
 }
 
-fn queue_chains(table: &str, gates: &Gates) -> Vec<Value> {
+/// The cables that frames of the guest go through, with the chains in front of and behind each.
+fn cables(filters: &ServerFilters) -> impl Iterator<Item = ([&'static str; 2], &Cable)> {
+    let Gates { public, private } = &filters.gates;
+    let public = public.iter().map(|queues| ([LET_OUT, FAR_END], &queues.from_guest));
+    public.chain(private.iter().map(|cable| ([LET_OUT_PRIVATE, FAR_END_PRIVATE], cable)))
+}
+
+fn cable_chains(table: &str, [let_out, far_end]: [&str; 2], cable: &Cable) -> Vec<Value> {
     let mark = json!({"meta": {"key": "mark"}});
     let set_mark = |value: u32| json!({"mangle": {"key": mark, "value": value}});
     let rule = |chain, expr| json!({"add": {"rule": {"family": FAMILY, "table": table, "chain": chain, "expr": expr}}});
-    let waited = json!([tap_rules::equal(mark.clone(), json!(queue::WAITED)), set_mark(0), {"accept": null}]);
+    let waited = json!([tap_rules::equal(mark.clone(), json!(gate::WAITED)), set_mark(0), {"accept": null}]);
     vec![
-        json!({"add": {"chain": {"family": FAMILY, "table": table, "name": LET_OUT}}}),
-        rule(LET_OUT, waited),
-        rule(LET_OUT, json!([set_mark(queue::WAITED)])),
-        rule(LET_OUT, json!([{"fwd": {"dev": gates.from_guest}}])),
-        json!({"add": {"chain": {"family": FAMILY, "table": table, "name": FAR_END,
-            "type": "filter", "hook": "ingress", "dev": gates.far_end, "prio": 0, "policy": "drop"}}}),
-        rule(FAR_END, json!([{"drop": null}])),
+        json!({"add": {"chain": {"family": FAMILY, "table": table, "name": let_out}}}),
+        rule(let_out, waited),
+        rule(let_out, json!([set_mark(gate::WAITED)])),
+        rule(let_out, json!([{"fwd": {"dev": cable.near}}])),
+        json!({"add": {"chain": {"family": FAMILY, "table": table, "name": far_end,
+            "type": "filter", "hook": "ingress", "dev": cable.far, "prio": 0, "policy": "drop"}}}),
+        rule(far_end, json!([{"drop": null}])),
     ]
 }
 
@@ -262,7 +272,7 @@ impl TapChain<'_> {
 mod tests {
     use uuid::Uuid;
 
-    use super::*;
+    use super::{super::gate::Queues, *};
 
     #[test]
     fn the_filters_of_a_server_are_the_known_ones() {
@@ -272,15 +282,18 @@ mod tests {
             macs: vec![Mac::for_guest([1, 2, 3, 4])],
             private: Vec::new(),
             smtp_open: false,
-            gates: None,
+            gates: Gates::default(),
             mark: Mark(7),
         };
         let commands = load(&filters, &["from_csptold".to_owned()]);
         let lines: Vec<String> = commands.iter().map(Value::to_string).collect();
         insta::assert_snapshot!(lines.join("\n"));
-        let gates =
-            Gates { from_guest: "cspqfrom".to_owned(), far_end: "cspqfar".to_owned(), to_guest: "cspqto".to_owned() };
-        let gated = load(&ServerFilters { gates: Some(gates), ..filters }, &["from_csptold".to_owned()]);
+        let cable = |name: &str| Cable { near: format!("cspq{name}"), far: format!("cspq{name}far") };
+        let public = Some(Queues { from_guest: cable("from"), to_guest: "cspqto".to_owned() });
+        let gates = Gates { public, private: Some(cable("private")) };
+        let own = vec![[10, 0, 0, 2].into()];
+        let private = vec![PrivateTap { mac: Mac::for_guest([1, 2, 3, 5]), own }];
+        let gated = load(&ServerFilters { gates, private, ..filters }, &["from_csptold".to_owned()]);
         let changed: Vec<String> = gated.iter().map(Value::to_string).filter(|line| !lines.contains(line)).collect();
         insta::assert_snapshot!("gated", changed.join("\n"));
     }

@@ -151,8 +151,8 @@ pub(crate) mod tests {
     use crate::{
         network::{
             filter_rules::ServerFilters,
+            gate::{Gates, Queues},
             nft_netlink::thing::tests::{forward, key},
-            queue::Gates,
         },
         plan::fixture::server,
     };
@@ -176,7 +176,7 @@ pub(crate) mod tests {
             macs: vec![mac()],
             smtp_open: false,
             private: Vec::new(),
-            gates: Some(Gates::of(server())),
+            gates: Gates { public: Some(Queues::of(server())), private: None },
             mark: Mark(7),
         };
         filter_rules::table(&filters, &[])

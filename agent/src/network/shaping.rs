@@ -1,14 +1,19 @@
-//! Holds a server to one rate a direction, over all of its public taps: five addresses buy no more than one.
+//! Makes what a server's frames go through beside its taps: two queues that hold all of its public taps to one rate a direction
+//! (five addresses buy no more than one), and a cable to its private networks, where no rate holds.
 //!
-//! The rule of its filters that lets a frame pass hands it to a queue. From there it goes on to the guest as if it had been let
-//! through; what the guest sent comes to its tap once more, see [`super::way_back`], passes its filters again and goes to the
-//! bridge. By then its checksums are written, so the filters see what the wire will carry ([`super::checksums`]).
+//! The rule of its filters that lets a frame pass hands it on. From a queue it goes to the guest as if it had been let through;
+//! what the guest sent comes to its tap once more, see [`super::way_back`], passes its filters again and goes to the bridge. By
+//! then its checksums are written, so the filters see what the wire will carry ([`super::checksums`]).
 //!
 //! No redirection of tc stands on a tap: the kernel asks it before the filters, and what comes back from there passes none. The
-//! queues are the kernel's, so nothing of it ends with the agent; a new rate is set under the frames that wait.
+//! gates are the kernel's, so nothing of it ends with the agent; a new rate is set under the frames that wait.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -19,12 +24,13 @@ use rtnetlink::{
     packet_route::link::{InfoData, InfoVeth, LinkAttribute, LinkMessage},
 };
 use tokio::time::sleep;
+use tracing::warn;
 
 use super::{
     NetworkError, checksums,
     filter::SeenFilters,
+    gate::{self, Cable, Gate, GateMark, Gates, Queues, Rate},
     links::{Link, Links},
-    queue::{self, Direction, Gates, QueueMark, Rate},
     tap_name::{TapMark, TapName},
     traffic_control::{self, HeldRate},
     way_back::{self, Ways},
@@ -35,25 +41,39 @@ pub const MODULES: &str = "ifb, veth, sch_tbf, sch_ingress, cls_u32, act_mirred 
 /// The largest that a cable within the host has: larger than any tap's.
 const CABLE_MTU: u32 = 65_535;
 /// The rate of a queue that holds nothing back.
-pub const UNBOUND_MBIT: u32 = 100_000;
+const UNBOUND_MBIT: u32 = 100_000;
 /// A queue that is to go lets all that waits in it through first. At that rate the fullest is empty in half the time.
 const EMPTIES: Duration = Duration::from_millis(20);
 
-/// The host's queues.
+/// The host's gates.
 #[derive(Clone, Debug)]
 pub struct Shaping {
     links: Links,
+    /// That the kernel cannot make any was told.
+    told: Arc<AtomicBool>,
 }
 
 /// What one look shows of all queues.
 #[derive(Clone, Debug, Default)]
 pub struct Rates(BTreeMap<u32, HeldRate>);
 
+/// Where the frames of a server come back, from each of its cables.
+pub type SeenWays = BTreeMap<Gate, Ways>;
+
+/// A server's taps, as its gates need to know them.
+#[derive(Clone, Debug, Default)]
+pub struct Sides {
+    /// On the public network.
+    pub public: Ways,
+    /// On private ones.
+    pub private: Ways,
+}
+
 impl Shaping {
-    /// Queues of the network that `links` speaks to.
+    /// Gates in the network that `links` speaks to.
     #[must_use]
     pub fn new(links: Links) -> Self {
-        Self { links }
+        Self { links, told: Arc::default() }
     }
 
     /// The rates of all queues in a listing.
@@ -61,65 +81,96 @@ impl Shaping {
     /// # Errors
     /// When the kernel gives no whole list: then nobody knows.
     pub async fn rates(&self, links: &[Link]) -> Result<Rates, NetworkError> {
-        if !links.iter().any(|link| link.name.starts_with(queue::PREFIX)) {
+        if !links.iter().any(|link| link.name.starts_with(gate::PREFIX)) {
             return Ok(Rates::default());
         }
         traffic_control::rates(&self.links).await.map(Rates)
     }
 
-    /// The ways from the server's queue back to its taps, in a listing.
+    /// The ways from the server's cables back to its taps, in a listing.
     ///
     /// # Errors
     /// When the kernel gives no whole list: then nobody knows.
-    pub async fn ways(&self, links: &[Link], server: ServerId) -> Result<Option<Ways>, NetworkError> {
-        match far_end_of(links, server) {
-            Some(far_end) => way_back::list(&self.links, far_end.index).await,
-            None => Ok(None),
+    pub async fn ways(&self, links: &[Link], server: ServerId) -> Result<SeenWays, NetworkError> {
+        let mut seen = SeenWays::new();
+        for cable in Gate::ALL.into_iter().filter(|gate| gate.is_cable()) {
+            if let Some(far_end) = far_end_of(links, server, cable) {
+                let ways = way_back::list(&self.links, far_end.index).await?;
+                seen.extend(ways.map(|ways| (cable, ways)));
+            }
         }
+        Ok(seen)
     }
 
-    /// Makes the server's queues, or sets their rate. `taps` are the numbers of its public ones. Gives the queues' names, for
-    /// its filters.
+    /// Makes the server's gates, or sets their rate; those that no tap of a side needs are left out. A server without a rate
+    /// has its queues as well, which hold nothing back: what comes out of them is final, and only that is filtered for good.
+    /// On a kernel that has none it runs without. Gives the gates' names, for its filters.
     ///
     /// # Errors
-    /// [`NetworkError::NoShaping`] when the kernel lacks something; others when a name is taken, or it refuses.
-    pub async fn hold(&self, server: ServerId, mbit: u32, taps: &Ways) -> Result<Gates, NetworkError> {
-        for direction in Direction::BOTH {
-            self.make(QueueMark { server, direction, mbit }, taps).await.map_err(or_lacking)?;
+    /// [`NetworkError::NoShaping`] when the kernel lacks what holds a rate; others when a name is taken, or it refuses.
+    pub async fn hold(&self, server: ServerId, mbit: Option<u32>, taps: &Sides) -> Result<Gates, NetworkError> {
+        let mut gates = Gates::default();
+        if !taps.public.is_empty() {
+            let is_free = mbit.is_none();
+            let held = self.queues(server, mbit.unwrap_or(UNBOUND_MBIT), &taps.public).await;
+            gates.public = if is_free { self.or_without(server, held)? } else { Some(held?) };
         }
-        Ok(Gates::of(server))
+        if !taps.private.is_empty() {
+            let mark = GateMark { server, gate: Gate::Private, mbit: None };
+            let made = self.make(mark, &taps.private).await.map_err(or_lacking);
+            gates.private = self.or_without(server, made.map(|()| Cable::of(server, Gate::Private)))?;
+        }
+        Ok(gates)
     }
 
-    /// Makes one queue, or sets its rate. It is up only with its rate.
-    async fn make(&self, mark: QueueMark, taps: &Ways) -> Result<(), NetworkError> {
-        let name = queue::name(mark.server, mark.direction);
-        let doing = format!("make the queue {name}");
-        let far_end = queue::far_end(mark.server);
-        let link = match mark.direction {
-            Direction::FromGuest => cable(&name, &far_end),
-            Direction::ToGuest => LinkIfb::new(&name).build(),
-        };
+    async fn queues(&self, server: ServerId, mbit: u32, taps: &Ways) -> Result<Queues, NetworkError> {
+        for gate in Gate::QUEUES {
+            self.make(GateMark { server, gate, mbit: Some(mbit) }, taps).await.map_err(or_lacking)?;
+        }
+        Ok(Queues::of(server))
+    }
+
+    fn or_without<T>(&self, server: ServerId, made: Result<T, NetworkError>) -> Result<Option<T>, NetworkError> {
+        match made {
+            Err(error @ NetworkError::NoShaping { .. }) => {
+                if !self.told.swap(true, Ordering::Relaxed) {
+                    warn!(%server, %error, "what guests leave to their host to write into frames is not filtered");
+                }
+                Ok(None)
+            }
+            made => made.map(Some),
+        }
+    }
+
+    /// Makes one gate, or sets its rate. It is up only with its rate.
+    async fn make(&self, mark: GateMark, taps: &Ways) -> Result<(), NetworkError> {
+        let name = gate::name(mark.server, mark.gate);
+        let doing = format!("make the gate {name}");
+        let far_end = gate::far_end(mark.server, mark.gate);
+        let link = if mark.gate.is_cable() { cable(&name, &far_end) } else { LinkIfb::new(&name).build() };
         match self.links.add(&doing, link).await {
             Err(error) if !error.is(Errno::EEXIST) => return Err(error),
             Err(_) => {} // there
-            Ok(()) if mark.direction == Direction::FromGuest => {
+            Ok(()) if mark.gate.is_cable() => {
                 self.links.keep_quiet(&name).await;
                 self.links.keep_quiet(&far_end).await;
             }
             Ok(()) => {}
         }
         let index = self.find(mark, &name).await?.ok_or_else(|| NetworkError::ForeignLink(name.clone()))?;
-        if mark.direction == Direction::FromGuest {
+        if mark.gate.is_cable() {
             checksums::finish(&name)?;
             self.lead_back(mark, index, &far_end, taps).await?;
         }
-        traffic_control::set_rate(&self.links, index, Rate::of_mbit(mark.mbit)).await?;
+        if let Some(mbit) = mark.mbit {
+            traffic_control::set_rate(&self.links, index, Rate::of_mbit(mbit)).await?;
+        }
         let alias = LinkAttribute::IfAlias(mark.to_string());
         self.links.change(&doing, LinkUnspec::new_with_index(index).append_extra_attribute(alias).up()).await
     }
 
     /// Leads what comes out of the far end to the taps.
-    async fn lead_back(&self, mark: QueueMark, near: u32, far_end: &str, taps: &Ways) -> Result<(), NetworkError> {
+    async fn lead_back(&self, mark: GateMark, near: u32, far_end: &str, taps: &Ways) -> Result<(), NetworkError> {
         let far = self.links.named(far_end).await?.filter(|far| far.is_veth && far.lower == Some(near));
         let far = far.ok_or_else(|| NetworkError::ForeignLink(far_end.to_owned()))?;
         way_back::set(&self.links, far.index, taps).await?;
@@ -131,81 +182,95 @@ impl Shaping {
         self.links.change(&format!("set {far_end} up"), up).await
     }
 
-    async fn find(&self, mark: QueueMark, name: &str) -> Result<Option<u32>, NetworkError> {
+    async fn find(&self, mark: GateMark, name: &str) -> Result<Option<u32>, NetworkError> {
         let Some(link) = self.links.named(name).await? else { return Ok(None) };
-        match queue::find(std::slice::from_ref(&link), mark.server, mark.direction) {
+        match gate::find(std::slice::from_ref(&link), mark.server, mark.gate) {
             None => Err(NetworkError::ForeignLink(name.to_owned())),
             found => Ok(found.map(|link| link.index)),
         }
     }
 
-    /// Removes the server's queues, once empty; done when there are none. Called after its filters hand nothing to them any
-    /// longer, or after its taps went.
+    /// Removes the server's gates but `kept`, once empty; done when there are none. Called after its filters hand nothing to
+    /// them any longer, or after its taps went.
     ///
     /// # Errors
     /// When the kernel refuses.
-    pub async fn release(&self, server: ServerId) -> Result<(), NetworkError> {
-        let mut queues = Vec::new();
-        for direction in Direction::BOTH {
-            let link = self.links.named(&queue::name(server, direction)).await?;
-            queues.extend(link.filter(|link| queue::find(std::slice::from_ref(link), server, direction).is_some()));
+    pub async fn release(&self, server: ServerId, kept: &Gates) -> Result<(), NetworkError> {
+        let mut gates = Vec::new();
+        for gate in Gate::ALL.into_iter().filter(|gate| !kept.has(*gate)) {
+            let link = self.links.named(&gate::name(server, gate)).await?;
+            gates.extend(link.filter(|link| gate::find(std::slice::from_ref(link), server, gate).is_some()));
         }
-        self.empty_and_delete(queues).await?;
+        self.empty_and_delete(gates).await?;
         self.release_older(server).await
     }
 
-    /// Removes what an older agent made otherwise, once empty; done when there is none. Called as [`Self::release`] is.
-    ///
-    /// # Errors
-    /// When the kernel refuses.
-    pub async fn release_older(&self, server: ServerId) -> Result<(), NetworkError> {
-        let older = self.links.named(&queue::older(server)).await?;
+    /// Removes what an older agent made otherwise.
+    async fn release_older(&self, server: ServerId) -> Result<(), NetworkError> {
+        let older = self.links.named(&gate::older(server)).await?;
         self.empty_and_delete(older.into_iter().filter(|link| link.is_ifb).collect()).await
     }
 
-    async fn empty_and_delete(&self, queues: Vec<Link>) -> Result<(), NetworkError> {
-        if queues.is_empty() {
-            return Ok(());
-        }
+    async fn empty_and_delete(&self, gates: Vec<Link>) -> Result<(), NetworkError> {
+        let has_no_queue = |link: &&Link| GateMark::parse(&link.alias).is_some_and(|mark| mark.mbit.is_none());
+        let queues: Vec<&Link> = gates.iter().filter(|link| !has_no_queue(link)).collect();
         for queue in &queues {
             traffic_control::set_rate(&self.links, queue.index, Rate::of_mbit(UNBOUND_MBIT)).await?;
         }
-        sleep(EMPTIES).await;
-        for queue in &queues {
-            self.links.delete(queue).await?;
+        if !queues.is_empty() {
+            sleep(EMPTIES).await;
+        }
+        for gate in &gates {
+            self.links.delete(gate).await?;
         }
         Ok(())
     }
 }
 
-/// Whether the server's queues, and the ways back from them, are as its filters need them. Where these hand frames to none,
+/// Whether the server's gates, and the ways back from them, are as its filters need them. Where these hand frames to none,
 /// there are to be none.
 #[must_use]
-pub fn is_whole(links: &[Link], rates: &Rates, ways: Option<&Ways>, server: ServerId, filters: &SeenFilters) -> bool {
-    let found = Direction::BOTH.map(|direction| queue::find(links, server, direction));
-    let [Some(from), Some(to)] = found else { return found == [None, None] && filters.gates.is_empty() };
-    let is_led = |(mac, tap): (Mac, u32)| ways.is_some_and(|ways| ways.get(&mac) == Some(&tap));
-    let far_end = far_end_of(links, server).filter(|far_end| far_end.up && far_end.lower == Some(from.index));
-    if far_end.is_none() || !public_taps(links, server, &filters.taps).all(is_led) {
-        return false;
-    }
-    let made_for = |link: &Link| QueueMark::parse(&link.alias).map(|mark| mark.mbit);
-    let Some(mbit) = made_for(from).filter(|mbit| made_for(to) == Some(*mbit)) else { return false };
-    let rate = Rate::of_mbit(mbit);
-    let holds = |link: &Link| link.up && rates.0.get(&link.index).is_some_and(|held| held.is(rate));
-    holds(from) && holds(to) && filters.gates == BTreeSet::from([from.index, to.index])
+pub fn is_whole(links: &[Link], rates: &Rates, ways: &SeenWays, server: ServerId, filters: &SeenFilters) -> bool {
+    let found = |gate| gate::find(links, server, gate);
+    let there: BTreeSet<u32> = Gate::ALL.into_iter().filter_map(found).map(|link| link.index).collect();
+    let queues = Gate::QUEUES.map(found);
+    let are_queues_whole = match queues {
+        [None, None] => true,
+        [Some(from), Some(to)] => {
+            let made_for = |link: &Link| GateMark::parse(&link.alias).and_then(|mark| mark.mbit);
+            let rate = made_for(from).filter(|mbit| made_for(to) == Some(*mbit)).map(Rate::of_mbit);
+            let holds =
+                |link: &Link| link.up && rates.0.get(&link.index).zip(rate).is_some_and(|(held, rate)| held.is(rate));
+            holds(from) && holds(to)
+        }
+        _ => false,
+    };
+    let is_cable_whole = |gate| {
+        let Some(near) = found(gate) else { return true };
+        let far_end = far_end_of(links, server, gate).filter(|far_end| far_end.up && far_end.lower == Some(near.index));
+        let is_led = |(mac, tap): (Mac, u32)| ways.get(&gate).is_some_and(|ways| ways.get(&mac) == Some(&tap));
+        near.up && far_end.is_some() && taps_of(links, server, gate, &filters.taps).all(is_led)
+    };
+    are_queues_whole && is_cable_whole(Gate::FromGuest) && is_cable_whole(Gate::Private) && filters.gates == there
 }
 
-/// Those of the taps that are public, by the guest's address, with their numbers.
-fn public_taps(links: &[Link], server: ServerId, names: &BTreeSet<String>) -> impl Iterator<Item = (Mac, u32)> {
+/// Those of the taps whose frames go through a cable, by the guest's address, with their numbers.
+fn taps_of(
+    links: &[Link],
+    server: ServerId,
+    cable: Gate,
+    names: &BTreeSet<String>,
+) -> impl Iterator<Item = (Mac, u32)> {
+    let is_private = cable == Gate::Private;
     links.iter().filter(|link| names.contains(&link.name)).filter_map(move |link| {
-        let mark = TapMark::parse(&link.alias).filter(|mark| mark.server == server && mark.network.is_none())?;
+        let mark = TapMark::parse(&link.alias);
+        let mark = mark.filter(|mark| mark.server == server && mark.network.is_some() == is_private)?;
         (TapName::of(server, mark.mac).as_str() == link.name).then_some((mark.mac, link.index))
     })
 }
 
-fn far_end_of(links: &[Link], server: ServerId) -> Option<&Link> {
-    let name = queue::far_end(server);
+fn far_end_of(links: &[Link], server: ServerId, cable: Gate) -> Option<&Link> {
+    let name = gate::far_end(server, cable);
     links.iter().find(|link| link.is_veth && link.name == name)
 }
 
@@ -216,11 +281,11 @@ fn cable(name: &str, far_end: &str) -> LinkMessage {
     cable.set_info_data(InfoData::Veth(InfoVeth::Peer(far_end))).build()
 }
 
-/// Whether anything that holds the server to a rate is there.
+/// Whether any of the server's gates is there.
 #[must_use]
 pub fn remains(links: &[Link], server: ServerId) -> bool {
-    let older = queue::older(server);
-    Direction::BOTH.iter().any(|direction| queue::find(links, server, *direction).is_some())
+    let older = gate::older(server);
+    Gate::ALL.into_iter().any(|gate| gate::find(links, server, gate).is_some())
         || links.iter().any(|link| link.is_ifb && link.name == older)
 }
 

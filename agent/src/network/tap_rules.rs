@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::{
     dhcp,
-    filter_rules::{LET_OUT, OWN, PrivateTap, ServerFilters},
-    queue,
+    filter_rules::{LET_OUT, LET_OUT_PRIVATE, OWN, PrivateTap, ServerFilters},
+    gate,
 };
 
 /// Where servers hand mail to each other. The ports for customers' own programs, 465 and 587, ask for a name and a
@@ -36,25 +36,25 @@ pub(super) struct TapRules {
 }
 
 impl TapRules {
-    /// On the public network: all addresses of the server, through its queues when it has a rate.
+    /// On the public network: all addresses of the server, through its queues.
     pub(super) fn public(mac: Mac, filters: &ServerFilters) -> Self {
-        let by = |queue: &str| json!({"fwd": {"dev": queue}});
-        let (let_out, let_in) = match &filters.gates {
-            Some(gates) => (json!({"goto": {"target": LET_OUT}}), by(&gates.to_guest)),
+        let (let_out, let_in) = match &filters.gates.public {
+            Some(queues) => (go_to(LET_OUT), json!({"fwd": {"dev": queues.to_guest}})),
             None => (accept(), accept()),
         };
         Self { mac, own: Some(json!(format!("@{OWN}"))), mail: filters.smtp_open, let_out, let_in }
     }
 
     /// On a private one: what is its own there. Mail stays among its owner's servers, and no rate holds it.
-    pub(super) fn private(tap: &PrivateTap) -> Self {
+    pub(super) fn private(tap: &PrivateTap, filters: &ServerFilters) -> Self {
         let own: Vec<String> = tap.own.iter().map(Ipv4Addr::to_string).collect();
         let own = match own.as_slice() {
             [] => None,
             [one] => Some(json!(one)),
             several => Some(json!({"set": several})),
         };
-        Self { mac: tap.mac, own, mail: true, let_out: accept(), let_in: accept() }
+        let let_out = if filters.gates.private.is_some() { go_to(LET_OUT_PRIVATE) } else { accept() };
+        Self { mac: tap.mac, own, mail: true, let_out, let_in: accept() }
     }
 
     /// What the guest may send. The first rule is the one that keeps tagged frames out: all later ones look inside.
@@ -93,14 +93,14 @@ impl TapRules {
         let is_arp = || equal(payload("ether", "type"), json!("arp"));
         let storm = json!({"limit": {"rate": ARP_BROADCASTS_PER_SECOND, "per": "second",
             "burst": ARP_BROADCASTS_AT_ONCE, "inv": true}});
-        // Only what may leave is counted, and what has waited in the queue was counted before.
+        // Only what may leave is counted, and what has been through a gate was counted before.
         let own_arp = |operation: Value, addresses: Vec<Value>| {
             let mut own = arp_ipv4();
             own.push(equal(payload("arp", "operation"), operation));
             own.push(equal(payload("arp", "saddr ether"), json!(self.mac.to_string())));
             own.extend(addresses);
             let waited = json!({"meta": {"key": "mark"}});
-            let too_many = [is_group(), differs(waited, json!(queue::WAITED)), storm.clone(), json!({"drop": null})];
+            let too_many = [is_group(), differs(waited, json!(gate::WAITED)), storm.clone(), json!({"drop": null})];
             let held = own.iter().cloned().chain(too_many).collect();
             own.push(self.let_out.clone());
             [Value::Array(held), Value::Array(own)]
@@ -179,6 +179,10 @@ pub(super) fn equal(left: Value, right: Value) -> Value {
 
 pub(super) fn differs(left: Value, right: Value) -> Value {
     json!({"match": {"op": "!=", "left": left, "right": right}})
+}
+
+fn go_to(chain: &str) -> Value {
+    json!({"goto": {"target": chain}})
 }
 
 fn accept() -> Value {

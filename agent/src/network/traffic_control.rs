@@ -11,7 +11,7 @@ use rtnetlink::{
     },
 };
 
-use super::{NetworkError, links::Links, queue::Rate};
+use super::{NetworkError, gate::Rate, links::Links};
 
 const TBF: &str = "tbf";
 /// The one queue of an interface of ours.

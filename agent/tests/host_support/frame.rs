@@ -80,3 +80,12 @@ pub fn checksum(header: &[u8]) -> u16 {
     let sum: u32 = header.chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]]))).sum();
     !((sum & 0xffff) + (sum >> 16)) as u16
 }
+
+/// A frame with two bytes more, which make the checksum over all from `start` on what is to stand in its place.
+pub fn with_checksum(mut frame: Vec<u8>, start: u16, becomes: u16) -> Vec<u8> {
+    frame.resize(frame.len().next_multiple_of(2), 0);
+    let more = checksum(&[&frame[usize::from(start)..], &becomes.to_be_bytes()].concat());
+    frame.extend(more.to_be_bytes());
+    assert_eq!(checksum(&frame[usize::from(start)..]), becomes);
+    frame
+}

@@ -2,7 +2,12 @@
 
 use std::net::Ipv4Addr;
 
-use csp_agent::network::tap_name::TapName;
+use csp_agent::network::{
+    gate::Gates,
+    links::Links,
+    shaping::{Shaping, Sides},
+    tap_name::TapName,
+};
 use csp_shared::{
     generation::{Generation, Incarnation, NetworkVersion, Version},
     id::{NetworkId, ServerId},
@@ -54,6 +59,15 @@ impl Guest {
     pub fn sends(self, to: Guest, body: &[u8]) -> Vec<u8> {
         ethernet(to.mac().0, self.mac().0, IPV4, &udp((self.address(), 1000), (to.address(), 2000), body))
     }
+}
+
+/// What the guest's frames go through, made as the agent does it, in the network of whoever calls.
+pub async fn gates(guest: Guest) -> Gates {
+    let tap = nix::net::if_::if_nametoindex(guest.tap().as_str()).unwrap();
+    let sides = Sides { private: [(guest.mac(), tap)].into(), ..Sides::default() };
+    let gates = Shaping::new(Links::connect().unwrap()).hold(guest.server(), None, &sides).await.unwrap();
+    assert!(gates.private.is_some() && gates.public.is_none());
+    gates
 }
 
 pub fn version(generation: u64) -> NetworkVersion {

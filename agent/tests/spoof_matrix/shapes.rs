@@ -3,7 +3,10 @@
 use std::net::Ipv4Addr;
 
 use super::{
-    frame::{ARP, Arp, BROADCAST, IPV4, IPV6, arp, checksum, ethernet, ipv4, router_advertisement, tagged, tcp, udp},
+    frame::{
+        ARP, Arp, BROADCAST, IPV4, IPV6, arp, checksum, ethernet, ipv4, router_advertisement, tagged, tcp, udp,
+        with_checksum,
+    },
     stage::Sink::{self, Gateway, Guest, Host, Neighbour},
 };
 
@@ -331,13 +334,8 @@ pub fn unfinished() -> Vec<Shape> {
     ]
 }
 
-/// A frame with two bytes more, which make the checksum what is to stand in its place.
-fn becomes(name: &'static str, mut frame: Vec<u8>, (start, offset): (u16, u16), becomes: u16) -> Shape {
-    frame.resize(frame.len().next_multiple_of(2), 0);
-    let more = checksum(&[&frame[usize::from(start)..], &becomes.to_be_bytes()].concat());
-    frame.extend(more.to_be_bytes());
-    let written = checksum(&frame[usize::from(start)..]);
-    assert_eq!(written, becomes, "{name}");
+fn becomes(name: &'static str, frame: Vec<u8>, (start, offset): (u16, u16), becomes: u16) -> Shape {
+    let frame = with_checksum(frame, start, becomes);
     Shape { unfinished: Some((start, offset)), sinks: &[Gateway], ..sent(name, frame) }
 }
 

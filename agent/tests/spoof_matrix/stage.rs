@@ -5,7 +5,13 @@ use std::collections::BTreeMap;
 use csp_agent::{
     machine::Mark,
     network::{
-        checksums, filter, filter_rules::ServerFilters, links::Links, nft, queue::Gates, shaping::Shaping, tap::Taps,
+        checksums, filter,
+        filter_rules::ServerFilters,
+        gate::Gates,
+        links::Links,
+        nft,
+        shaping::{Shaping, Sides},
+        tap::Taps,
         tap_name::TapName,
     },
 };
@@ -90,7 +96,7 @@ impl Stage {
     /// Both servers connected, the guest at a rate that holds none of the matrix back.
     pub fn queued() -> Self {
         let mut stage = Self::filtered();
-        filter::load(&ServerFilters { gates: Some(gates(SERVER, OWN_MAC)), ..filters(2) }).unwrap();
+        filter::load(&ServerFilters { gates: gates(SERVER, OWN_MAC), ..filters(2) }).unwrap();
         stage.until_heard(Sink::Guest);
         stage
     }
@@ -98,7 +104,7 @@ impl Stage {
     /// And its neighbour too.
     pub fn both_queued() -> Self {
         let mut stage = Self::queued();
-        filter::load(&ServerFilters { gates: Some(gates(OTHER, NEIGHBOUR_MAC)), ..neighbours() }).unwrap();
+        filter::load(&ServerFilters { gates: gates(OTHER, NEIGHBOUR_MAC), ..neighbours() }).unwrap();
         stage.until_heard(Sink::Neighbour);
         stage
     }
@@ -227,7 +233,8 @@ fn neighbours() -> ServerFilters {
 /// Queues for that tap.
 fn gates(server: ServerId, mac: [u8; 6]) -> Gates {
     let tap = nix::net::if_::if_nametoindex(TapName::of(server, Mac(mac)).as_str()).unwrap();
-    on_links(async |links| Shaping::new(links).hold(server, 10_000, &[(Mac(mac), tap)].into()).await.unwrap())
+    let sides = Sides { public: [(Mac(mac), tap)].into(), ..Sides::default() };
+    on_links(async |links| Shaping::new(links).hold(server, Some(10_000), &sides).await.unwrap())
 }
 
 fn filters(mark: u64) -> ServerFilters {
@@ -237,7 +244,7 @@ fn filters(mark: u64) -> ServerFilters {
         macs: vec![Mac(OWN_MAC)],
         private: Vec::new(),
         smtp_open: false,
-        gates: None,
+        gates: Gates::default(),
         mark: Mark(mark),
     }
 }

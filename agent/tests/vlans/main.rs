@@ -21,6 +21,7 @@ use csp_agent::{
     network::{
         filter,
         filter_rules::{PrivateTap, ServerFilters},
+        gate::Gates,
         links::Links,
         segment::{Segments, Settled, name::VLAN_BRIDGE, vlan::PortTags},
         tap::{Places, Plug, Taps},
@@ -34,7 +35,7 @@ use csp_shared::{
 };
 use frame::{ARP, Arp, BROADCAST, IPV4, IPV6, arp, ethernet, router_advertisement, tagged, udp};
 use host_support::{Frames, GuestCable, Wire, contains};
-use private_guest::{A, B, Guest, LAST, ONE, OTHER, TRIED, TWIN, absent, version};
+use private_guest::{A, B, Guest, LAST, ONE, OTHER, TRIED, TWIN, absent, gates, version};
 use two_hosts::{HostThread, cable};
 
 const TAGS: [(NetworkId, u16); 2] = [(ONE, 100), (OTHER, 200)];
@@ -92,7 +93,7 @@ impl Hosts {
                 let places = Places { ready: segments.ready(), tags: PortTags::list(&links).await.unwrap() };
                 let seen = taps.seen_in(&links.list().await.unwrap(), guest.server(), &places);
                 assert!(seen[&guest.mac()].plugged, "an access port of its network's tag");
-                filter::load(&filters(guest)).unwrap();
+                filter::load(&filters(guest, gates(guest).await)).unwrap();
                 taps.set_up(guest.server(), &[guest.mac()]).await.unwrap();
             });
             GuestCable::open(guest.tap().as_str())
@@ -110,17 +111,9 @@ impl Hosts {
     }
 }
 
-fn filters(guest: Guest) -> ServerFilters {
+fn filters(guest: Guest, gates: Gates) -> ServerFilters {
     let private = vec![PrivateTap { mac: guest.mac(), own: vec![guest.address()] }];
-    ServerFilters {
-        server: guest.server(),
-        own: vec![],
-        macs: vec![],
-        private,
-        smtp_open: false,
-        gates: None,
-        mark: Mark(1),
-    }
+    ServerFilters { server: guest.server(), own: vec![], macs: vec![], private, smtp_open: false, gates, mark: Mark(1) }
 }
 
 fn until_heard(from: &mut GuestCable, frame: &[u8], at: &mut GuestCable) {

@@ -13,6 +13,7 @@ use csp_agent::{
     machine::{Epochs, Mark},
     network::{
         filter_rules::{self, ServerFilters},
+        gate::Gates,
         tap_name::TapName,
     },
     storage::{image_cache::CachedImage, seed::SeedFiles},
@@ -137,7 +138,7 @@ impl Shell {
             macs,
             smtp_open: false,
             private: Vec::new(),
-            gates: None,
+            gates: Gates::default(),
             mark: Mark(1),
         };
         let rules = filter_rules::load(&filters, &[]);

@@ -60,6 +60,10 @@ impl Drop for AuditAtEnd {
     }
 }
 
+/// What any one test needs of a host's pool. Where a lab's machine has little more, what lay in the trash is told as room only
+/// when the host looks again.
+const ROOM_GIB: u64 = 12;
+
 fn operate(control: &Path, config: &Path, words: &[&str]) -> Output {
     Command::new(control).arg("--config").arg(config).args(words).output().unwrap()
 }
@@ -95,7 +99,16 @@ impl Lab {
             }
             lab.run(&["start-agent", host]);
         }
-        ["h1", "h2"].into_iter().for_each(|host| lab.empty_trash(host));
+        for host in ["h1", "h2"] {
+            lab.empty_trash(host);
+        }
+        lab.await_true("both hosts to tell room for a few servers", || {
+            ["h1", "h2"].into_iter().all(|host| {
+                let told = lab.operate(&["host", "show", host]).1;
+                let gib = |of| told["database"][of]["disk_gib"].as_u64().unwrap_or_default();
+                gib("capacity") >= gib("promised") + ROOM_GIB
+            })
+        });
         lab
     }
 

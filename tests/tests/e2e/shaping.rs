@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use csp_agent::network::queue::{self, Direction};
+use csp_agent::network::gate::{self, Gate};
 use serde_json::json;
 
 use super::{
@@ -34,7 +34,7 @@ fn sink(address: &str, seconds: u32) -> String {
 /// What the server's queue lets out while all of `addresses` are read from as fast as can be, in megabits a second, and how many
 /// bytes each reader got.
 fn flooded(lab: &Lab, server: &Server, addresses: &[String]) -> (f64, Vec<u64>) {
-    let (host, from) = (lab.host_of(server), queue::name(server.uuid.parse().unwrap(), Direction::FromGuest));
+    let (host, from) = (lab.host_of(server), gate::name(server.uuid.parse().unwrap(), Gate::FromGuest));
     let passed = || -> f64 {
         let (_, said) = lab.exec(&host, &["cat", &format!("/sys/class/net/{from}/statistics/tx_bytes")]);
         said.trim().parse().unwrap_or_else(|_| panic!("{from} on {host}: {said}"))

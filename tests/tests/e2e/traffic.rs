@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use csp_agent::network::queue::{self, Direction};
+use csp_agent::network::gate::{self, Gate};
 use serde_json::Value;
 
 use super::rig::{Lab, Server};
@@ -45,7 +45,7 @@ impl Guest<'_> {
     /// The rate that the queue of what it sends is made for.
     fn rate(&self) -> String {
         let host = self.lab.host_of(&self.server);
-        let queue = queue::name(self.server.uuid.parse().unwrap(), Direction::FromGuest);
+        let queue = gate::name(self.server.uuid.parse().unwrap(), Gate::FromGuest);
         self.lab.exec(&host, &["cat", &format!("/sys/class/net/{queue}/ifalias")]).1.trim().to_owned()
     }
 

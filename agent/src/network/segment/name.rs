@@ -66,7 +66,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::network::{queue, tap_name};
+    use crate::network::{gate, tap_name};
 
     proptest! {
         #[test]
@@ -86,7 +86,7 @@ mod tests {
             let network = NetworkId(Uuid::from_u128(network));
             for name in [bridge(network), device(network)] {
                 prop_assert_eq!(name.len(), 15);
-                prop_assert!(!name.starts_with(tap_name::PREFIX) && !name.starts_with(queue::PREFIX));
+                prop_assert!(!name.starts_with(tap_name::PREFIX) && !name.starts_with(gate::PREFIX));
             }
             prop_assert_eq!(bridge_mac(network).0[0] & 3, 2, "one address, locally administered");
         }

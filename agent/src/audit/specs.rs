@@ -53,12 +53,15 @@ mod tests {
         let other = "0192f0c1-2345-7abc-8def-0123456789ff";
         fs::write(folder.path().join(format!("{other}.json")), &text).unwrap();
         fs::write(folder.path().join("notes.txt"), "mine").unwrap();
+        let third = "0192f0c1-2345-7abc-8def-012345678a00";
+        fs::create_dir(folder.path().join(format!("{third}.json"))).unwrap();
         let mut held = list(folder.path()).unwrap();
         held.sort_by_key(|held| format!("{held:?}"));
         let bad = |file: &str, server| Holding::BadSpecFile { file: file.to_owned(), server };
-        assert_eq!(held[..2], [bad(&format!("{other}.json"), other.parse().ok()), bad("notes.txt", None)]);
-        assert!(matches!(&held[2], Holding::Spec(held) if held.server == server() && !held.tombstone));
-        assert_eq!(held.len(), 3);
+        let of = |id: &str| bad(&format!("{id}.json"), id.parse().ok());
+        assert_eq!(held[..3], [of(other), of(third), bad("notes.txt", None)]);
+        assert!(matches!(&held[3], Holding::Spec(held) if held.server == server() && !held.tombstone));
+        assert_eq!(held.len(), 4);
         assert!(list(&folder.path().join("away")).is_err(), "a folder that is not there is not an empty one");
     }
 }

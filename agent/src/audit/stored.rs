@@ -7,7 +7,7 @@ use csp_shared::audit::Holding;
 /// What a write that is under way leaves; the next start of the agent sweeps it.
 const PART: &str = ".part";
 
-/// Has `told` say of every file of a folder what it is, by its name and content. Blocks.
+/// Has `told` say of every file of a folder what it is, by its name and content; what is no file has none. Blocks.
 pub(super) fn each(folder: &Path, told: impl Fn(String, &[u8]) -> Holding) -> Result<Vec<Holding>, String> {
     let fault = |error| format!("cannot read {}: {error}", folder.display());
     let mut held = Vec::new();
@@ -17,9 +17,12 @@ pub(super) fn each(folder: &Path, told: impl Fn(String, &[u8]) -> Holding) -> Re
         if file.ends_with(PART) {
             continue;
         }
-        match fs::read(entry.path()) {
+        let path = entry.path();
+        // A folder would blind the audit to all others, and a pipe would be read for ever.
+        let read = fs::metadata(&path).and_then(|there| if there.is_file() { fs::read(&path) } else { Ok(Vec::new()) });
+        match read {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(format!("cannot read {}: {error}", entry.path().display())),
+            Err(error) => return Err(format!("cannot read {}: {error}", path.display())),
             Ok(content) => held.push(told(file, &content)),
         }
     }

@@ -2,8 +2,8 @@
 //! network of the bench's own. Prints what it measured and ends with a line for each goal. Exit code 0 when it ran, met or
 //! missed.
 //!
-//! Both make the same guest on the same image: overlay, seed, tap, filters, definition, start; and take it away again. The
-//! shell runs qemu-img, xorriso, ip, nft and virsh, and flushes disk and seed as the agent does; it keeps no record, looks
+//! Both make the same guest on the same image: overlay, seed, tap, queues, filters, definition, start; and take it away again. The
+//! shell runs qemu-img, xorriso, ip, tc, nft and virsh, and flushes disk and seed as the agent does; it keeps no record, looks
 //! at nothing and moves no disk to a trash.
 #![allow(
     clippy::unwrap_used,

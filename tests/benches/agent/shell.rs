@@ -13,7 +13,7 @@ use csp_agent::{
     machine::{Epochs, Mark},
     network::{
         filter_rules::{self, ServerFilters},
-        gate::Gates,
+        gate::{Gates, Queues, Rate},
         tap_name::TapName,
     },
     storage::{image_cache::CachedImage, seed::SeedFiles},
@@ -35,6 +35,8 @@ xorriso -no_rc -report_about SORRY -as mkisofs -quiet -V CIDATA -J -r -o "$1/see
 sync "$1/seed.iso" "$1"
 ip tuntap add dev "$2" mode tap vnet_hdr
 ip link set dev "$2" address "$3" master br-bench
+ip -batch "$1/gates"
+tc -batch "$1/queues"
 nft -j -f "$1/filters.json"
 ip link set dev "$2" up
 virsh -q -c qemu:///system define "$1/domain.xml" >/dev/null
@@ -45,6 +47,7 @@ virsh -q -c qemu:///system destroy "$5" >/dev/null
 virsh -q -c qemu:///system undefine "$5" >/dev/null
 ip link set dev "$2" down
 ip link del dev "$2"
+ip -batch "$1/no-gates"
 nft -j -f "$1/remove.json"
 rm "$1/disk.qcow2" "$1/seed.iso"
 sync "$1"
@@ -138,9 +141,28 @@ impl Shell {
             macs,
             smtp_open: false,
             private: Vec::new(),
-            gates: Gates::default(),
+            gates: Gates { public: Some(Queues::of(spec.server)), private: None },
             mark: Mark(1),
         };
+        let Queues { from_guest, to_guest } = Queues::of(spec.server);
+        let (near, far, tap) = (from_guest.near, from_guest.far, &server.tap);
+        let gates = format!(
+            "link add {near} mtu 65535 type veth peer name {far} mtu 65535\nlink add {to_guest} type ifb\n\
+             link set {far} up\nlink set {near} up\nlink set {to_guest} up\n"
+        );
+        let [a, b, c, d, e, f] = spec.nics[0].mac.0;
+        let (first, last) = (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, 0, 0]));
+        let Rate { bytes_per_second, burst_bytes, waiting_bytes } = Rate::of_mbit(100_000);
+        let rate = format!("tbf rate {}bit burst {burst_bytes} limit {waiting_bytes}", bytes_per_second * 8);
+        let queues = format!(
+            "qdisc add dev {far} ingress\nfilter add dev {far} ingress protocol all u32 \
+             match u32 {first:#x} 0xffffffff at -8 match u32 {last:#x} 0xffff0000 at -4 \
+             action mirred ingress redirect dev {tap}\n\
+             qdisc add dev {near} root handle 1: {rate}\nqdisc add dev {to_guest} root handle 1: {rate}\n"
+        );
+        fs::write(folder.join("gates"), gates).unwrap();
+        fs::write(folder.join("queues"), queues).unwrap();
+        fs::write(folder.join("no-gates"), format!("link del {near}\nlink del {to_guest}\n")).unwrap();
         let rules = filter_rules::load(&filters, &[]);
         fs::write(folder.join("filters.json"), json!({ "nftables": rules }).to_string()).unwrap();
         let remove = filter_rules::remove(spec.server);

@@ -71,15 +71,7 @@ async fn no_secret_of_a_link_is_in_the_log_a_page_or_the_database() {
     }
     world.host.obey().await;
     // What was measured, as the page and the API tell it.
-    let sample = csp_shared::sample::Sample {
-        server: world.server(),
-        over_ms: 15_000,
-        cpu_ns: Some(7_500_000_000),
-        memory: None,
-        disk: None,
-        network: None,
-    };
-    assert!(world.host.measured(vec![sample]).await);
+    assert!(world.host.measured(vec![world.sample()]).await);
     let page = world.get(&browser.cookie, "/manage").await.text;
     assert!(page.contains("50.0 %"), "it is shown: {page}");
     pages.push(page);

@@ -7,7 +7,10 @@ mod sessions;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use csp_shared::id::ServerId;
+use csp_shared::{
+    id::ServerId,
+    sample::{Memory, Sample},
+};
 use csp_tests::test_control::{Reply, TestControl, TestCustomer, TestHost};
 use serde_json::{Value, json};
 
@@ -52,6 +55,13 @@ impl World {
 
     fn server(&self) -> ServerId {
         self.server.parse().unwrap()
+    }
+
+    /// Half a processor for 15 seconds.
+    fn sample(&self) -> Sample {
+        let memory = Memory { assigned_kib: 1 << 20, resident_kib: Some(1 << 19), used_kib: None };
+        let (server, cpu_ns) = (self.server(), Some(7_500_000_000));
+        Sample { server, over_ms: 15_000, cpu_ns, memory: Some(memory), disk: None, network: None }
     }
 
     fn address(&self) -> String {

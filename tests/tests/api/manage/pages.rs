@@ -1,10 +1,7 @@
 //! What the page shows, and what it never does.
 
 use csp_control::service::open_console::{Admission, redeem_console_ticket};
-use csp_shared::{
-    sample::{Memory, Sample},
-    secret::Secret,
-};
+use csp_shared::secret::Secret;
 use csp_tests::test_control::{PUBLIC_KEY, TestControl};
 use serde_json::json;
 
@@ -159,16 +156,7 @@ async fn usage_is_numbers_and_curves() {
         empty.contains("Nothing was measured lately.") && !empty.contains("<button type=\"submit\" disabled"),
         "{empty}"
     );
-    let memory = Memory { assigned_kib: 1 << 20, resident_kib: Some(1 << 19), used_kib: None };
-    let sample = Sample {
-        server: world.server(),
-        over_ms: 15_000,
-        cpu_ns: Some(7_500_000_000),
-        memory: Some(memory),
-        disk: None,
-        network: None,
-    };
-    world.control.app.metrics.record(world.control.app.now(), &[sample]);
+    world.control.app.metrics.record(world.control.app.now(), &[world.sample()]);
     let page = world.get(&browser.cookie, "/manage").await.text;
     assert!(page.contains("50.0 %") && page.contains("512 MB"), "{page}");
     assert!(page.contains("aria-label=\"Processor over the last hour, now 50.0 %\""), "{page}");
@@ -183,15 +171,7 @@ async fn usage_moves_by_itself_and_is_told_once() {
     let mark = empty.split("data-mark=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
     let ask = async |mark: &str| world.post(&browser, "state", &format!("mark={mark}")).await.json;
     assert_eq!(ask(&mark).await.get("usage"), None, "the page shows it already");
-    let sample = Sample {
-        server: world.server(),
-        over_ms: 15_000,
-        cpu_ns: Some(7_500_000_000),
-        memory: None,
-        disk: None,
-        network: None,
-    };
-    world.control.app.metrics.record(world.control.app.now(), &[sample]);
+    world.control.app.metrics.record(world.control.app.now(), &[world.sample()]);
     let told = ask(&mark).await;
     let (usage, page) = (&told["usage"], world.get(&browser.cookie, "/manage").await.text);
     assert_eq!((&usage["silent"], &usage["figures"][0]["now"]), (&json!(false), &json!("50.0 %")));

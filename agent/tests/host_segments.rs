@@ -17,12 +17,14 @@ use csp_agent::{
     config::Network,
     machine::Mark,
     network::{
-        checksums, filter,
+        checksums,
+        filter::{self, AllFilters},
         filter_rules::{PrivateTap, ServerFilters},
-        gate::Gates,
+        gate::{Cable, Gate, Gates},
         links::Links,
         nft,
         segment::{Segments, Settled, name},
+        shaping::{self, Shaping},
         tap::{Plug, Taps},
     },
 };
@@ -264,6 +266,53 @@ fn what_a_checksum_makes_of_a_frame_is_filtered() {
     a.send_unfinished(&A.sends(C, TRIED), (34, 6));
     a.send(&A.sends(C, LAST));
     assert!(c.saw_before(TRIED, LAST));
+}
+
+#[test]
+fn a_cable_to_private_networks_that_somebody_changed_is_missed_and_laid_anew() {
+    let hosts = Hosts::new();
+    let [mut a, mut c] = <[GuestCable; 2]>::try_from(stage(&hosts, &[A, C])).ok().unwrap();
+    let is_whole = || {
+        hosts.0[0].does(|runtime| {
+            let seen = AllFilters::list().unwrap().see(A.server()).unwrap().unwrap();
+            runtime.block_on(async {
+                let links = Links::connect().unwrap();
+                let (shaping, listed) = (Shaping::new(links.clone()), links.list().await.unwrap());
+                let ways = shaping.ways(&listed, A.server()).await.unwrap();
+                shaping::is_whole(&listed, &shaping.rates(&listed).await.unwrap(), &ways, A.server(), &seen)
+            })
+        })
+    };
+    let Cable { near, far } = Cable::of(A.server(), Gate::Private);
+    for harm in [
+        format!("ip link delete {near}"),
+        format!("ip link set {near} down"),
+        format!("ip link set {near} mtu 1400"),
+        format!("ip link set {near} alias "),
+        format!("ip link set {far} alias "),
+        format!("ip link set {far} down"),
+        format!("ip link set {far} down name moved"),
+        format!("tc filter delete dev {far} ingress"),
+        format!("tc qdisc delete dev {far} ingress"),
+    ] {
+        assert!(is_whole(), "before: {harm}");
+        hosts.0[0].does(move |_| {
+            let (program, words) = harm.split_once(' ').unwrap();
+            host_support::run(program, &words.split(' ').collect::<Vec<_>>());
+        });
+        assert!(!is_whole());
+        hosts.0[0].does(|runtime| runtime.block_on(async { filter::load(&filters(A, gates(A).await)).unwrap() }));
+        until_heard(&mut a, &A.sends(C, b"HEARD"), &mut c);
+    }
+    hosts.0[0].does(|runtime| {
+        filter::load(&filters(A, Gates::default())).unwrap();
+        runtime.block_on(async {
+            let links = Links::connect().unwrap();
+            Shaping::new(links.clone()).release(A.server(), &Gates::default()).await.unwrap();
+            assert!(!shaping::remains(&links.list().await.unwrap(), A.server()));
+        });
+    });
+    assert!(is_whole(), "and again nothing is missing");
 }
 
 /// A packet as VXLAN sends it, around a frame for guest A.

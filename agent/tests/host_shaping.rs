@@ -286,8 +286,12 @@ fn what_was_changed_by_hand_is_seen_and_made_anew() {
         let [from, to] = Gate::QUEUES.map(|queue| gate::name(SERVER, queue));
         let far_end = gate::far_end(SERVER, Gate::FromGuest);
         let tap = TapName::of(SERVER, MACS[1]);
-        let harms: [(&str, String); 11] = [
+        let harms: [(&str, String); 15] = [
             ("ip", format!("link delete {from}")),
+            ("ip", format!("link set {from} alias ")),
+            ("ip", format!("link set {far_end} alias ")),
+            ("ip", format!("link set {from} mtu 1500")),
+            ("ip", format!("link set {far_end} down name moved")),
             ("ip", format!("link delete {far_end}")),
             ("ip", format!("link set {far_end} down")),
             ("tc", format!("qdisc delete dev {far_end} ingress")),

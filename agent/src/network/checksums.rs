@@ -18,6 +18,7 @@ use nix::{
 use super::NetworkError;
 
 const SIOCETHTOOL: libc::Ioctl = 0x8946;
+const ETHTOOL_GTXCSUM: u32 = 0x16;
 const ETHTOOL_STXCSUM: u32 = 0x17;
 
 /// `struct ethtool_value`.
@@ -32,16 +33,23 @@ struct EthtoolValue {
 /// # Errors
 /// When there is no such interface, or it can only leave it to others.
 pub fn finish(interface: &str) -> Result<(), NetworkError> {
-    switch_off(interface).map_err(|errno| NetworkError::Netlink {
+    ask(interface, ETHTOOL_STXCSUM).map(drop).map_err(|errno| NetworkError::Netlink {
         doing: format!("have checksums written before frames leave {interface}"),
         errno: Some(errno as i32),
         reason: errno.to_string(),
     })
 }
 
-fn switch_off(interface: &str) -> Result<(), Errno> {
+/// Whether an interface leaves nothing of the frames that it sends to what is behind it.
+#[must_use]
+pub fn finishes(interface: &str) -> bool {
+    ask(interface, ETHTOOL_GTXCSUM) == Ok(0)
+}
+
+/// A command about whether checksums are left to others; the answer is 0 when they are not.
+fn ask(interface: &str, command: u32) -> Result<u32, Errno> {
     let socket = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
-    let mut value = EthtoolValue { command: ETHTOOL_STXCSUM, data: 0 };
+    let mut value = EthtoolValue { command, data: 0 };
     // SAFETY: all zeros are a request without a name.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     if interface.len() >= request.ifr_name.len() {
@@ -52,5 +60,6 @@ fn switch_off(interface: &str) -> Result<(), Errno> {
     }
     request.ifr_ifru.ifru_data = (&raw mut value).cast();
     // SAFETY: the request names a value that outlives the call, of the form that the command has.
-    Errno::result(unsafe { libc::ioctl(socket.as_raw_fd(), SIOCETHTOOL, &raw mut request) }).map(drop)
+    Errno::result(unsafe { libc::ioctl(socket.as_raw_fd(), SIOCETHTOOL, &raw mut request) })?;
+    Ok(value.data)
 }

@@ -94,7 +94,9 @@ impl Shaping {
     pub async fn ways(&self, links: &[Link], server: ServerId) -> Result<SeenWays, NetworkError> {
         let mut seen = SeenWays::new();
         for cable in Gate::ALL.into_iter().filter(|gate| gate.is_cable()) {
-            if let Some(far_end) = far_end_of(links, server, cable) {
+            // From one that leaves frames unfinished nothing may come back.
+            let far_end = far_end_of(links, server, cable).filter(|_| checksums::finishes(&gate::name(server, cable)));
+            if let Some(far_end) = far_end {
                 let ways = way_back::list(&self.links, far_end.index).await?;
                 seen.extend(ways.map(|ways| (cable, ways)));
             }
@@ -147,21 +149,17 @@ impl Shaping {
         let name = gate::name(mark.server, mark.gate);
         let doing = format!("make the gate {name}");
         let far_end = gate::far_end(mark.server, mark.gate);
-        let link = if mark.gate.is_cable() { cable(&name, &far_end) } else { LinkIfb::new(&name).build() };
-        match self.links.add(&doing, link).await {
-            Err(error) if !error.is(Errno::EEXIST) => return Err(error),
-            Err(_) => {} // there
-            Ok(()) if mark.gate.is_cable() => {
-                self.links.keep_quiet(&name).await;
-                self.links.keep_quiet(&far_end).await;
-            }
-            Ok(()) => {}
-        }
-        let index = self.find(mark, &name).await?.ok_or_else(|| NetworkError::ForeignLink(name.clone()))?;
-        if mark.gate.is_cable() {
+        let index = if mark.gate.is_cable() {
+            let (near, far) = self.lay(mark, &name, &far_end).await?;
             checksums::finish(&name)?;
-            self.lead_back(mark, index, &far_end, taps).await?;
-        }
+            self.lead_back(mark, &far, taps).await?;
+            near.index
+        } else {
+            match self.links.add(&doing, LinkIfb::new(&name).build()).await {
+                Err(error) if !error.is(Errno::EEXIST) => return Err(error),
+                _ => self.find(mark, &name).await?.ok_or_else(|| NetworkError::ForeignLink(name.clone()))?.index,
+            }
+        };
         if let Some(mbit) = mark.mbit {
             traffic_control::set_rate(&self.links, index, Rate::of_mbit(mbit)).await?;
         }
@@ -169,24 +167,45 @@ impl Shaping {
         self.links.change(&doing, LinkUnspec::new_with_index(index).append_extra_attribute(alias).up()).await
     }
 
+    /// Sees to it that both ends of a cable are there, and gives them. One whose ends somebody changed is taken away first.
+    async fn lay(&self, mark: GateMark, name: &str, far_end: &str) -> Result<(Link, Link), NetworkError> {
+        let doing = format!("lay the cable {name}");
+        for _ in 0..2 {
+            match self.links.add(&doing, cable(name, far_end)).await {
+                Err(error) if !error.is(Errno::EEXIST) => return Err(error),
+                Err(_) => {} // there, or in part
+                Ok(()) => {
+                    self.links.keep_quiet(name).await;
+                    self.links.keep_quiet(far_end).await;
+                }
+            }
+            let near = self.find(mark, name).await?;
+            let far = self.links.named(far_end).await?;
+            match (near, far) {
+                (Some(near), Some(far)) if are_ends(&near, &far) => return Ok((near, far)),
+                (Some(near), _) => self.links.delete(&near).await?,
+                (None, _) => {}
+            }
+        }
+        Err(NetworkError::ForeignLink(far_end.to_owned()))
+    }
+
     /// Leads what comes out of the far end to the taps.
-    async fn lead_back(&self, mark: GateMark, near: u32, far_end: &str, taps: &Ways) -> Result<(), NetworkError> {
-        let far = self.links.named(far_end).await?.filter(|far| far.is_veth && far.lower == Some(near));
-        let far = far.ok_or_else(|| NetworkError::ForeignLink(far_end.to_owned()))?;
+    async fn lead_back(&self, mark: GateMark, far: &Link, taps: &Ways) -> Result<(), NetworkError> {
         way_back::set(&self.links, far.index, taps).await?;
         let alias = mark.to_string();
         if far.up && far.alias == alias {
             return Ok(());
         }
         let up = LinkUnspec::new_with_index(far.index).append_extra_attribute(LinkAttribute::IfAlias(alias)).up();
-        self.links.change(&format!("set {far_end} up"), up).await
+        self.links.change(&format!("set {} up", far.name), up).await
     }
 
-    async fn find(&self, mark: GateMark, name: &str) -> Result<Option<u32>, NetworkError> {
+    async fn find(&self, mark: GateMark, name: &str) -> Result<Option<Link>, NetworkError> {
         let Some(link) = self.links.named(name).await? else { return Ok(None) };
         match gate::find(std::slice::from_ref(&link), mark.server, mark.gate) {
             None => Err(NetworkError::ForeignLink(name.to_owned())),
-            found => Ok(found.map(|link| link.index)),
+            Some(_) => Ok(Some(link)),
         }
     }
 
@@ -247,9 +266,11 @@ pub fn is_whole(links: &[Link], rates: &Rates, ways: &SeenWays, server: ServerId
     };
     let is_cable_whole = |gate| {
         let Some(near) = found(gate) else { return true };
-        let far_end = far_end_of(links, server, gate).filter(|far_end| far_end.up && far_end.lower == Some(near.index));
+        let is_ours = |link: &Link| GateMark::parse(&link.alias).is_some_and(|m| m.server == server && m.gate == gate);
+        let is_whole = |far: &&Link| are_ends(near, far) && [near, far].into_iter().all(|end| end.up && is_ours(end));
+        let far_end = far_end_of(links, server, gate).filter(is_whole);
         let is_led = |(mac, tap): (Mac, u32)| ways.get(&gate).is_some_and(|ways| ways.get(&mac) == Some(&tap));
-        near.up && far_end.is_some() && taps_of(links, server, gate, &filters.taps).all(is_led)
+        far_end.is_some() && taps_of(links, server, gate, &filters.taps).all(is_led)
     };
     are_queues_whole && is_cable_whole(Gate::FromGuest) && is_cable_whole(Gate::Private) && filters.gates == there
 }
@@ -272,6 +293,11 @@ fn taps_of(
 fn far_end_of(links: &[Link], server: ServerId, cable: Gate) -> Option<&Link> {
     let name = gate::far_end(server, cable);
     links.iter().find(|link| link.is_veth && link.name == name)
+}
+
+/// Whether both are the ends of one cable, as they were made.
+fn are_ends(near: &Link, far: &Link) -> bool {
+    far.is_veth && far.lower == Some(near.index) && near.mtu == CABLE_MTU && far.mtu == CABLE_MTU
 }
 
 /// Both ends of a cable within the host.

@@ -97,6 +97,10 @@ fn set(tx: &mut Tx<'_>, told: &ToldSession, state: TopUpState) -> Result<(), Top
 fn paid(tx: &mut Tx<'_>, told: &ToldSession, [draw, _]: [Draw; 2], now: Time) -> Result<(), TopUpError> {
     let row = told_top_up(tx, told)?;
     let payment = note_paid(tx, &row, told)?.as_str().to_owned();
+    if tx.account_get(row.account)?.is_some_and(|account| account.closed_at.is_some()) {
+        let (account, amount) = (row.account, row.amount);
+        tracing::error!(%account, %amount, payment, "money came in for a closed account; pay it back: csp-control refund");
+    }
     let credit = CreditAccount { account: row.account, amount: row.amount, reference: payment, note: None };
     credit_account(tx, &credit, draw, now)?;
     Ok(())

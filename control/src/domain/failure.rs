@@ -85,15 +85,19 @@ pub fn not_plugged(last: Option<FaultCode>) -> (&'static str, String) {
 }
 
 /// Code and words for a reinstall or a package change that was taken back, and what its host said last. Once the new disk
-/// is there it stays.
+/// is there it stays. A reinstall costs nothing.
 #[must_use]
-pub fn taken_back(last: Option<FaultCode>, is_swapped: bool) -> (&'static str, String) {
+pub fn taken_back(last: Option<FaultCode>, is_swapped: bool, is_charged: bool) -> (&'static str, String) {
     let reason = last.map_or("The host did not confirm it in time.", explain);
-    let end = match is_swapped {
-        false => "The server is as it was before, and what was charged for this was given back.",
-        true => "The disk had been made anew by then; what was charged for this was given back.",
-    };
-    (last.map_or(UNCONFIRMED, FaultCode::as_str), format!("{reason} {end}"))
+    let disk = if is_swapped { "The disk had been made anew by then." } else { "The server is as it was before." };
+    let money = if is_charged { " What was charged for this was given back." } else { "" };
+    (last.map_or(UNCONFIRMED, FaultCode::as_str), format!("{reason} {disk}{money}"))
+}
+
+/// Code and words for an order that its host cannot fulfil.
+#[must_use]
+pub fn refused(code: FaultCode) -> (&'static str, String) {
+    (code.as_str(), format!("{} The order was refunded.", explain(code)))
 }
 
 #[cfg(test)]

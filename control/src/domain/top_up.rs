@@ -14,6 +14,11 @@ pub const ASKED_MAX: u64 = 20;
 /// See [`ASKED_MAX`].
 pub const ASKED_SECONDS: i64 = 60 * MINUTE;
 
+/// How long Stripe keeps a page open; it takes between half an hour and a day.
+pub const PAGE_SECONDS: i64 = 60 * MINUTE;
+/// What Stripe tells of a page has come so long after its end.
+pub const WORD_SECONDS: i64 = 60 * MINUTE;
+
 /// How far it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TopUpState {

@@ -60,7 +60,7 @@ pub fn close_account(
     let mut draw = draw;
     let person = tx.person_get(wanted.person)?.filter(|person| person.password == wanted.password);
     let person = person.ok_or(CloseError::Changed)?;
-    let left = remains(tx, wanted.account)?;
+    let left = remains(tx, wanted.account, now)?;
     if !left.is_empty() {
         return Err(CloseError::Remains(left));
     }
@@ -82,14 +82,16 @@ fn tell(tx: &mut Tx<'_>, email: &Email, draw: &mut Draw, now: Time) -> Result<()
     write_to_person(tx, email, &account_closed(), draw, now)
 }
 
-fn remains(tx: &Tx<'_>, id: AccountId) -> Result<Vec<String>, StoreError> {
+fn remains(tx: &Tx<'_>, id: AccountId, now: Time) -> Result<Vec<String>, StoreError> {
     let gone = || StoreError::Damaged(format!("no account {id}"));
-    let (account, remains) = (tx.account_get(id)?.ok_or_else(gone)?, tx.account_remains(id)?);
+    let (account, remains) = (tx.account_get(id)?.ok_or_else(gone)?, tx.account_remains(id, now)?);
     let mut named: Vec<String> = remains.servers.into_iter().map(|name| format!("the server {name}")).collect();
     named.extend(remains.networks.into_iter().map(|name| format!("the private network {name}")));
     let sum = |amount: Cents, what: &str| (!amount.is_zero()).then(|| format!("{amount} USD {what}"));
     named.extend(sum(account.balance, "in its wallet"));
     named.extend(sum(account.owed, "to pay for disputed payments"));
     named.extend((remains.payments > 0).then(|| "payments that are disputed or on their way".to_owned()));
+    let page = "a page for paying that may still be used: that ends within two hours after it was opened";
+    named.extend((remains.pages > 0).then(|| page.to_owned()));
     Ok(named)
 }

@@ -22,7 +22,7 @@ use crate::{
         action::{Command, Progress, Status as ActionStatus, progress},
         draw::Draw,
         event::Event,
-        failure::explain,
+        failure::{explain, refused},
         period,
         server::ServiceStatus,
         time::Time,
@@ -194,11 +194,11 @@ fn move_action(
         Progress::Done => tx.action_end(action.id, ActionStatus::Done, None, now)?,
         Progress::Failed => {
             let why = seen.fault.as_ref().map_or(FaultCode::Internal, |fault| fault.code);
-            let why = (why.as_str(), explain(why));
             if action.command == Command::Create {
-                return Ok(fail_order(tx, action, why, draw, now)?.is_some());
+                let (code, words) = refused(why);
+                return Ok(fail_order(tx, action, (code, &words), draw, now)?.is_some());
             }
-            tx.action_end(action.id, ActionStatus::Failed, Some(why), now)?;
+            tx.action_end(action.id, ActionStatus::Failed, Some((why.as_str(), explain(why))), now)?;
         }
     }
     Ok(false)

@@ -153,7 +153,7 @@ fn give_up(
 ) -> Result<bool, StoreError> {
     let (before, after) = (&row.before, &row.after);
     let is_swapped = before.spec.disk_epoch != after.spec.disk_epoch && seen >= Some(after.spec.disk_epoch);
-    let (code, words) = failure::taken_back(fault, is_swapped);
+    let (code, words) = failure::taken_back(fault, is_swapped, action.command == Command::ChangePackage);
     let why = (code, words.as_str());
     if before.spec.disk_epoch == after.spec.disk_epoch || is_swapped {
         let Sold { package, monthly_cents, price_fixed, .. } = before.sold;

@@ -86,11 +86,12 @@ pub fn told_top_up(tx: &Tx<'_>, told: &ToldSession) -> Result<TopUpRow, TopUpErr
 /// Notes which payment a top-up was paid by, and answers how the ledger calls it; to be credited in the same transaction.
 ///
 /// # Errors
-/// When none is named, or it was paid by another one.
+/// When none is named, it was paid by another one, or that one paid another top-up.
 pub fn note_paid(tx: &mut Tx<'_>, row: &TopUpRow, told: &ToldSession) -> Result<Reference, TopUpError> {
     let differs = || TopUpError::Differs { session: told.session.clone(), what: "payment" };
     let payment = reference(told.payment.as_deref().ok_or_else(differs)?)?;
-    if row.payment.as_deref().is_some_and(|known| known != payment.as_str()) {
+    let is_anothers = tx.top_up_by_payment(&payment)?.is_some_and(|other| other.id != row.id);
+    if is_anothers || row.payment.as_deref().is_some_and(|known| known != payment.as_str()) {
         return Err(differs());
     }
     tx.top_up_pay(row.id, &payment)?;

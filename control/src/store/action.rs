@@ -182,6 +182,16 @@ impl Read<'_> {
         self.maybe(&sql, [server.to_string()], action)
     }
 
+    /// The newest action of a server, if it has ended in vain.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn action_failed_last(&self, server: ServerId) -> Result<Option<Action>, StoreError> {
+        let sql = format!("{ACTIONS} WHERE s.uuid = ?1 ORDER BY x.id DESC LIMIT 1");
+        let newest = self.maybe(&sql, [server.to_string()], action)?;
+        Ok(newest.filter(|action| action.status == Status::Failed))
+    }
+
     /// The action that ordered a server.
     ///
     /// # Errors

@@ -3,7 +3,11 @@
 use csp_shared::id::{AccountId, PersonId};
 
 use super::{Read, StoreError, Tx};
-use crate::domain::{email::Email, time::Time};
+use crate::domain::{
+    email::Email,
+    time::Time,
+    top_up::{PAGE_SECONDS, WORD_SECONDS},
+};
 
 /// What an account still has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +18,8 @@ pub struct Remains {
     pub networks: Vec<String>,
     /// Payments that are on their way, or disputed.
     pub payments: u64,
+    /// Pages where somebody may still pay.
+    pub pages: u64,
 }
 
 /// What is deleted or blanked of an account at once. ?1 is its key. What is bookkeeping (transfers, periods and their lines,
@@ -42,7 +48,7 @@ impl Read<'_> {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn account_remains(&self, account: AccountId) -> Result<Remains, StoreError> {
+    pub fn account_remains(&self, account: AccountId, now: Time) -> Result<Remains, StoreError> {
         let id = account.to_string();
         let servers = "SELECT s.hostname FROM accounts a JOIN servers s ON s.account_id = a.id WHERE a.uuid = ?1 \
                        AND s.service_status <> 'destroyed' ORDER BY s.id";
@@ -51,10 +57,13 @@ impl Read<'_> {
         let payments = "SELECT (SELECT count(*) FROM top_ups t WHERE t.account_id = a.id AND t.state = 'pending') + \
                         (SELECT count(*) FROM disputes d WHERE d.account_id = a.id AND d.closed_at IS NULL) \
                         FROM accounts a WHERE a.uuid = ?1";
+        let pages = "SELECT count(*) FROM accounts a JOIN top_ups t ON t.account_id = a.id \
+                     WHERE a.uuid = ?1 AND t.state = 'open' AND t.session IS NOT NULL AND t.created_at > ?2";
         Ok(Remains {
             servers: self.many(servers, [&id], |r| Ok(r.get(0)?))?,
             networks: self.many(networks, [&id], |r| Ok(r.get(0)?))?,
             payments: self.count(payments, [&id])?,
+            pages: self.count(pages, (&id, now.0 - PAGE_SECONDS - WORD_SECONDS))?,
         })
     }
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use tokio::task::spawn_blocking;
 
 use super::Account;
-use crate::domain::{money::Cents, top_up::CURRENCY};
+use crate::domain::{money::Cents, time::Time, top_up::CURRENCY};
 
 /// Which of Stripe's dated versions we were written for: it answers in this shape for ever.
 const VERSION: &str = "2024-06-20";
@@ -29,6 +29,8 @@ pub struct Wanted {
     pub done_url: String,
     /// Where it is led when nobody paid.
     pub left_url: String,
+    /// When nobody can pay there any more, by the machine's clock.
+    pub ends_at: Time,
 }
 
 /// A page where somebody pays.
@@ -104,6 +106,7 @@ fn form(wanted: &Wanted) -> Vec<(&'static str, String)> {
         ("success_url", wanted.done_url.clone()),
         ("cancel_url", wanted.left_url.clone()),
         ("client_reference_id", top_up.clone()),
+        ("expires_at", wanted.ends_at.0.to_string()),
         ("line_items[0][quantity]", "1".to_owned()),
         ("line_items[0][price_data][currency]", CURRENCY.to_owned()),
         ("line_items[0][price_data][unit_amount]", wanted.amount.get().to_string()),

@@ -22,13 +22,15 @@ use crate::{
     api::state::App,
     domain::{server::Standing, share_link::Permission, time::Time},
     metrics::{Curve, Latest, Range},
-    store::{ImageRow, LinkVisit, Read, ServerView, StoreError},
+    store::{Action, ImageRow, LinkVisit, Read, ServerView, StoreError},
 };
 
 /// The form field with what the script knows of the usage already.
 const MARK: &str = "mark";
 /// After how long a curve is drawn anew though nothing was measured.
 const CURVE_STEP_SECONDS: i64 = 60;
+/// How long the page tells that something failed.
+const NEWS_SECONDS: i64 = 24 * 3600;
 
 /// All that a page is made from. Of the account nothing reaches the view: it takes what it names from here.
 #[derive(Debug)]
@@ -43,6 +45,8 @@ pub struct Shown {
     pub images: Vec<ImageRow>,
     /// Which disk would be erased, where the link allows it.
     pub disk: Option<DiskEpoch>,
+    /// What was asked for last, by this link, and lately failed.
+    pub failed: Option<Action>,
     /// What it used, where the link allows to see it and it is not known already.
     pub used: Option<Used>,
 }
@@ -79,7 +83,12 @@ async fn shown_since(app: &App, browser: &Browser, mark: &str) -> Result<Shown, 
             images.retain(|image| image.is_for(view.kind));
             disk = disk_of(read, visit.server)?;
         }
-        Ok(Shown { visit, view, standing, images, disk, used: None })
+        let is_news = |action: &Action| {
+            let is_own = action.link.as_ref().is_some_and(|(link, _)| *link == visit.link);
+            is_own && action.finished_at.is_some_and(|at| now.0 - at.0 < NEWS_SECONDS)
+        };
+        let failed = read.action_failed_last(visit.server)?.filter(is_news);
+        Ok(Shown { visit, view, standing, images, disk, failed, used: None })
     });
     let mut shown = looked.await?;
     if shown.visit.permissions.grant(Permission::Stats) {

@@ -14,7 +14,10 @@ use crate::{
         field::{Faults, Field, Unknown},
         state::App,
     },
-    domain::money::Cents,
+    domain::{
+        money::Cents,
+        top_up::{PAGE_SECONDS, TopUpState},
+    },
     service::top_up::ask_top_up,
     store::{StoreError, TopUpRow},
     stripe::client::{NoPage, Wanted, ask_page},
@@ -43,6 +46,8 @@ struct Shown {
     uuid: TopUpId,
     amount: Money,
     state: &'static str,
+    /// What of it went back by Stripe.
+    refunded: Money,
     created_at: When,
 }
 
@@ -56,7 +61,8 @@ pub async fn list(State(app): State<App>, signed_in: SignedIn) -> Result<Answer<
 }
 
 fn shown(row: TopUpRow) -> Shown {
-    Shown { uuid: row.id, amount: Money(row.amount), state: row.state.as_str(), created_at: When(row.created_at) }
+    let (amount, refunded) = (Money(row.amount), Money(row.refunded));
+    Shown { uuid: row.id, amount, state: row.state.as_str(), refunded, created_at: When(row.created_at) }
 }
 
 /// The body of a wish.
@@ -103,8 +109,15 @@ pub async fn ask(
     let top_up = app.store.write(move |tx| ask_top_up(tx, account, amount, draw.clone(), now)).await?;
     let wallet = format!("{}/panel/wallet", app.settings.public_url);
     let (done_url, left_url) = (format!("{wallet}?top_up={top_up}"), format!("{wallet}?top_up_left={top_up}"));
-    let page = ask_page(stripe, Wanted { top_up, account, amount, done_url, left_url }).await;
-    let page = page.map_err(|why| no_page(top_up, &why))?;
+    let ends_at = app.clock.shown().plus(PAGE_SECONDS);
+    let page = match ask_page(stripe, Wanted { top_up, account, amount, done_url, left_url, ends_at }).await {
+        Ok(page) => page,
+        Err(why) => {
+            // Should Stripe have made a page all the same, nobody knows where it is.
+            app.store.write::<_, StoreError>(move |tx| tx.top_up_set_state(top_up, TopUpState::Failed)).await?;
+            return Err(no_page(top_up, &why));
+        }
+    };
     let session = page.id;
     app.store.write::<_, StoreError>(move |tx| tx.top_up_set_session(top_up, &session)).await?;
     Ok(Answer::data(Asked { uuid: top_up, url: page.url }))

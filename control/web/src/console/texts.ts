@@ -29,7 +29,7 @@ const ends: Record<string, Words> = {
   silent: ended("The session has ended", `Nothing was heard of the other side for too long. ${again}`, `Nothing was heard of the other side for too long. ${back}`),
   lost: ended("The connection was lost", again, back),
   busy: refused("The server is being set up", "There is no screen until that is done. Open its console again then.", "There is no screen until that is done; then it appears here."),
-  suspended: refused("The server is suspended", "There is no screen until that is lifted. Its owner's panel says why, and what helps."),
+  suspended: refused("The server is suspended", "There is no screen until that is lifted. Its owner's panel says why."),
   terms: refused("Our terms have changed", "Read and accept them in the panel, then load this page again."),
   signed_out: ended("You are signed out", "Sign in to the panel and open the console from there."),
   gone: ended("There is no such server", "It was destroyed, or belongs to another account."),

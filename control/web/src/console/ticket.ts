@@ -73,6 +73,7 @@ function nameOf(failure: Failure): string {
     case "host_unreachable": return "host_away";
     case "conflict":
       if (seen?.service_status === "suspended") return "suspended";
+      if (seen?.service_status === "failed") return "gone"; // it never comes up
       return seen?.status === "Unknown" ? "host_away" : "not_online";
   }
   if (failure.status === 401) return "signed_out";

@@ -1,7 +1,11 @@
 //! What the page shows, and what it never does.
 
 use csp_control::service::open_console::{Admission, redeem_console_ticket};
-use csp_shared::secret::Secret;
+use csp_shared::{
+    generation::DiskEpoch,
+    observed::{Fault, FaultCode, Observed},
+    secret::Secret,
+};
 use csp_tests::test_control::{PUBLIC_KEY, TestControl};
 use serde_json::json;
 
@@ -160,6 +164,43 @@ async fn usage_is_numbers_and_curves() {
     let page = world.get(&browser.cookie, "/manage").await.text;
     assert!(page.contains("50.0 %") && page.contains("512 MB"), "{page}");
     assert!(page.contains("aria-label=\"Processor over the last hour, now 50.0 %\""), "{page}");
+}
+
+#[tokio::test]
+async fn what_a_link_asked_for_and_failed_is_told_to_it_alone() {
+    let world = World::online().await;
+    let (_, path) = world.link(&["reinstall", "restart"]).await;
+    let browser = world.browser(&path).await;
+    let (_, other) = world.link(&["restart"]).await;
+    let other = world.browser(&other).await;
+    world.post(&browser, "reinstall", REINSTALL).await;
+    let fault = Some(Fault::new(FaultCode::ImageChecksum, "for a test"));
+    world
+        .host
+        .says(move |seen| Observed { reached: None, disk_epoch: Some(DiskEpoch(1)), fault: fault.clone(), ..seen })
+        .await;
+    world.host.obey().await;
+    let words = "Reinstalling failed. The image is damaged at its source; the provider was told. A password that was shown for it";
+    let told = world.get(&browser.cookie, "/manage").await.text;
+    assert!(told.contains(words) && !told.contains("given back"), "{told}");
+    assert!(!world.get(&other.cookie, "/manage").await.text.contains("failed"));
+    // Until something newer is asked for.
+    world.post(&other, "restart", "").await;
+    world.host.obey().await;
+    assert!(!world.get(&browser.cookie, "/manage").await.text.contains("failed"));
+}
+
+#[tokio::test]
+async fn what_is_off_uses_nothing_whatever_was_measured_a_moment_ago() {
+    let world = World::online().await;
+    let (_, path) = world.link(&["stats", "stop"]).await;
+    let browser = world.browser(&path).await;
+    world.control.app.metrics.record(world.control.app.now(), &[world.sample()]);
+    assert!(world.get(&browser.cookie, "/manage").await.text.contains("now 50.0 %"));
+    world.post(&browser, "stop", "").await;
+    world.host.obey().await;
+    let page = world.get(&browser.cookie, "/manage").await.text;
+    assert!(page.contains("now –") && !page.contains("50.0 %"), "{page}");
 }
 
 #[tokio::test]

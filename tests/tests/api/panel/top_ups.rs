@@ -122,6 +122,8 @@ async fn a_page_for_paying_is_asked_for_with_our_amount_and_whose_it_is() {
     for (name, value) in table {
         assert_eq!(asked.field(name), value, "{name}");
     }
+    let ends: i64 = asked.field("expires_at").parse().unwrap();
+    assert!((30 * 60..24 * 3600).contains(&(ends - till.world.control.app.now().0)), "as Stripe takes it");
     let listed = till.world.by(&till.cookie, "GET", "/top-ups", &Value::Null).await;
     assert_eq!(listed.data()["bounds"], json!({"least": 5.0, "most": 1000.0}));
     assert_eq!((till.state().await, till.wallet().await), (json!("open"), (0.0, 0.0)), "asking moves nothing");
@@ -158,11 +160,37 @@ async fn amounts_out_of_bounds_too_many_pages_and_a_stripe_that_is_away_are_told
     let refused = world.by(&till.cookie, "POST", "/top-ups", &json!({"amount": "25.00"})).await;
     assert_eq!(refused.code(), "unavailable");
     assert!(!refused.text.contains("sk_test"), "{}", refused.text);
+    let newest = world.by(&till.cookie, "GET", "/top-ups", &Value::Null).await.data()["top_ups"][0]["state"].clone();
+    assert_eq!(newest, json!("failed"), "there is no page to pay on");
     let World { control, post } = world;
     let world = World { control: control.restarted_with(|settings| settings.stripe = None), post };
     assert_eq!(world.by(&till.cookie, "POST", "/top-ups", &json!({"amount": "25.00"})).await.code(), "not_found");
     assert_eq!(world.by(&till.cookie, "GET", "/top-ups", &Value::Null).await.data()["bounds"], Value::Null);
     assert_eq!(world.control.raw("POST", "/webhooks/stripe").body("{}").send().await.code(), "not_found");
+}
+
+/// What is paid on a page reaches nobody whose account was closed meanwhile.
+#[tokio::test]
+async fn an_account_is_not_closed_while_a_page_may_still_be_paid() {
+    let close = async |till: &Till| {
+        let body = json!({"current_password": PASSWORD});
+        till.world.by(&till.cookie, "POST", "/account/close", &body).await
+    };
+    let till = Till::open().await;
+    let refused = close(&till).await;
+    assert!(refused.status.as_u16() == 409 && refused.text.contains("a page for paying"), "{}", refused.text);
+    let mut ended = till.paid();
+    (ended["payment_status"], ended["status"], ended["payment_intent"]) =
+        (json!("unpaid"), json!("expired"), Value::Null);
+    till.tell("checkout.session.expired", &ended).await.done();
+    close(&till).await.done();
+
+    // Where Stripe tells nothing of its end; and should the word of a payment come later still, it is in the books.
+    let till = Till::open().await;
+    till.world.control.clock.advance(2 * 3600);
+    close(&till).await.done();
+    till.credited().await;
+    till.verified().await;
 }
 
 #[tokio::test]
@@ -250,6 +278,10 @@ async fn a_word_that_differs_from_what_we_asked_for_credits_nobody() {
     till.credited().await;
     let another = change("payment_intent", json!("pi_2"));
     assert_eq!(till.tell("checkout.session.completed", &another).await.status.as_u16(), 422, "paid by another one");
+    let mut twice = metadata(&other_top_up, &till.account);
+    (twice["id"], twice["amount_total"]) = (json!(other_session), json!(3000));
+    let refused = till.tell("checkout.session.completed", &twice).await;
+    assert_eq!(refused.status.as_u16(), 422, "one payment for two: {}", refused.text);
     assert_eq!(till.wallet().await, (25.0, 0.0));
     till.verified().await;
 }

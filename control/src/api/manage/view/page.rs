@@ -6,7 +6,7 @@ use super::{
     Notice,
     frame::frame,
     state, usage,
-    words::{action, denial, name},
+    words::{action, denial, failure, name},
 };
 use crate::{
     api::{
@@ -58,8 +58,9 @@ pub fn page(settings: &Settings, shown: &Shown, browser: &Browser, notice: Optio
             p.action #action role="status" { (action(view.action.as_ref())) }
         }
         @if let Some(notice) = notice { (told(notice)) }
+        @else if let Some(failed) = &shown.failed { p.notice.note.bad role="alert" { (failure(failed)) } }
         (power(shown, browser))
-        @if let Some(used) = &shown.used { (usage::section(used)) }
+        @if let Some(used) = &shown.used { (usage::section(used, view.status == Status::Online)) }
         @if shown.visit.permissions.grant(Permission::Reinstall) { (reinstall(shown, browser)) }
         div.end.small.quiet {
             @if let Some(end) = shown.visit.expires_at { p { "This link works until " time { (end) " UTC" } "." } }

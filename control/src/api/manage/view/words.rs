@@ -1,10 +1,14 @@
 //! Sentences for somebody who has no account and may not know what a hypervisor is.
 
+use csp_shared::observed::FaultCode;
+
 use super::super::refused::Refused;
 use crate::{
     domain::{
         action::{Command, Status as ActionStatus},
         allowed::{Denied, Why},
+        failure::{UNCONFIRMED, explain},
+        server::Status,
         share_link::Permission,
     },
     store::Action,
@@ -46,6 +50,7 @@ pub fn denial(denied: &Denied) -> &'static str {
         Why::Suspended | Why::Abuse => "The server is suspended.",
         Why::Failed | Why::Gone => "The server is not there any more.",
         Why::Off => "The server is off: a restart switches nothing on.",
+        Why::NotOnline if denied.standing.status() == Status::Unknown => "The server is not heard of at the moment.",
         Why::NotOnline => "There is no screen while the server is not running.",
         Why::Unseen => "The server is not heard of at the moment.",
         Why::Protected(_) => "Its owner protected the server from this.",
@@ -64,10 +69,35 @@ pub fn name(permission: Permission) -> &'static str {
     }
 }
 
+/// That something was not done, and why. The sentence that its owner reads tells of money too.
+pub fn failure(failed: &Action) -> String {
+    let code = failed.error.as_ref().map(|(code, _)| code.as_str()).unwrap_or_default();
+    let reason = match serde_json::from_value::<FaultCode>(code.into()) {
+        Ok(code) => explain(code),
+        Err(_) if code == UNCONFIRMED => "It was not confirmed in time.",
+        Err(_) => "It could not be done.",
+    };
+    let password = match failed.command {
+        Command::Reinstall => {
+            " A password that was shown for it may not open the server: the one from before does then."
+        }
+        _ => "",
+    };
+    format!("{} failed. {reason}{password}", doing(failed.command))
+}
+
 /// What is under way; nothing when nothing is.
 pub fn action(action: Option<&Action>) -> String {
     let Some(action) = action else { return String::new() };
-    let what = match action.command {
+    let what = doing(action.command);
+    match action.status {
+        ActionStatus::Running => format!("{what}: {} %", action.percent),
+        _ => format!("{what}: queued"),
+    }
+}
+
+fn doing(command: Command) -> &'static str {
+    match command {
         Command::Create => "Setting up",
         Command::Start => "Starting",
         Command::Stop => "Shutting down",
@@ -80,9 +110,5 @@ pub fn action(action: Option<&Action>) -> String {
         | Command::RemoveExtraIp
         | Command::MoveExtraIp => "Changing",
         Command::Destroy => "Removing",
-    };
-    match action.status {
-        ActionStatus::Running => format!("{what}: {} %", action.percent),
-        _ => format!("{what}: queued"),
     }
 }

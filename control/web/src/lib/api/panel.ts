@@ -70,6 +70,8 @@ export interface TopUp {
   uuid: string;
   amount: number | string;
   state: "open" | "pending" | "paid" | "failed" | "expired";
+  /** What of it went back. */
+  refunded: number | string;
   created_at: string;
 }
 

@@ -36,8 +36,13 @@ const CLOCKS_DIFFER_S = 5;
 export function distance(text: string, now: Date): string {
   const exact = Math.round((parse(text).getTime() - now.getTime()) / 1000);
   const seconds = Math.abs(exact) < CLOCKS_DIFFER_S ? 0 : exact;
-  const [unit, size] = UNITS.find(([, size]) => Math.abs(seconds) >= size) ?? ["second", 1];
-  return relative.format(Math.trunc(seconds / size), unit);
+  // Rounded by the next smaller unit first: 59 minutes and 40 seconds are an hour.
+  const reaches = ([, size]: [unknown, number], at: number) => {
+    const smaller = UNITS[at + 1]?.[1] ?? 1;
+    return Math.round(Math.abs(seconds) / smaller) * smaller >= size;
+  };
+  const [unit, size] = UNITS.find(reaches) ?? ["second", 1];
+  return relative.format(Math.round(seconds / size), unit);
 }
 
 /** `2026-06` as `June 2026`. */

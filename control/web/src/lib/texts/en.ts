@@ -79,6 +79,7 @@ export const t = {
     made: "Made", seen: "Last heard of", id: "Its id", command: "the command", connect: "Connect",
     connectText: "With an SSH key of yours, or the root password that was shown when the server was ordered:",
     rootPassword: "The root password", rootPasswordOnce: "Keep it in a safe place: it is shown this once. It works when the server is set up.",
+    rootPasswordFailed: "What it was made for failed, so it may not open the server: the password from before does then.",
     locks,
   },
   graphs: {
@@ -138,6 +139,7 @@ export const t = {
     make: "New link", makeDoes: "Make the link", made: "The link", madeOnce: "Hand it over in private: whoever has it can use it. It is shown this once.", inDays: (count: number) => `${many(count, "day", "days")} from now`,
     revoke: "Revoke", revokeTitle: (label: string) => `Revoke “${label}”?`, revokeText: "It opens nothing more, and who uses it right now is cut off at once.", revoked: "The link is revoked.",
     permissions: { start: "Start", stop: "Shut down", restart: "Restart", console: "Console", stats: "Graphs", reinstall: "Reinstall" },
+    grantsNothing: "Choose at least one thing.",
     means: { start: "switch it on", stop: "switch it off", restart: "restart it", console: "see its screen and type", stats: "see what it uses", reinstall: "erase it and set it up anew" },
   },
   settings: {
@@ -158,6 +160,7 @@ export const t = {
   topUp: {
     title: "Top up", amount: "Amount in US dollars", bounds: (least: string, most: string) => `From ${least} to ${most}. You pay on the page of our payment provider.`, does: "Pay by card",
     ask: "Ask the provider how to pay money in.", waits: "Your payment is on its way. This page follows it.", paid: (sum: string) => `${sum} are in your wallet.`, left: "Nothing was paid.",
+    refunded: (sum: string) => `${sum} paid back`,
     states: { open: "Not paid yet", pending: "On its way", paid: "Paid", failed: "Failed", expired: "Not paid" },
   },
   sshKeys: {

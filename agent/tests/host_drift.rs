@@ -15,12 +15,14 @@ use std::{
 use csp_agent::{
     machine::Mark,
     network::{
-        filter::AllFilters,
+        bare_taps::BareTapKeeper,
+        filter::{self, AllFilters},
         filter_drift::{self, Drift, Standing},
         filter_rules::{self, ServerFilters},
         gate::Gates,
-        links::Links,
+        links::{Link, Links},
         tap::Taps,
+        tap_name::TapName,
     },
 };
 use csp_shared::{id::ServerId, mac::Mac};
@@ -120,6 +122,43 @@ fn what_is_taken_away_is_heard_at_once() {
             assert_eq!(host.harmed(&format!("delete table netdev {table}")).await, [one].into());
             assert_eq!(host.harmed(&format!("flush table netdev {table}")).await, [one].into());
             host.is_quiet().await;
+        });
+    });
+}
+
+/// Whoever was to load them again: a tap without filters does not stay up.
+#[test]
+fn a_tap_that_is_up_without_filters_is_taken_down_and_no_other_one() {
+    in_private_network(|runtime| {
+        runtime.block_on(async {
+            run("ip", &["link", "add", "br-test", "type", "bridge"]);
+            let links = Links::connect().unwrap();
+            let taps = Taps::new(links.clone(), "br-test".to_owned());
+            let all: Vec<_> = (1..=4).map(filters).collect();
+            for filters in &all {
+                taps.make(filters.server, &filters.macs).await.unwrap();
+                filter::load(filters).unwrap();
+            }
+            let keeper = BareTapKeeper::new(links.clone());
+            assert_eq!(keeper.settle().await.unwrap(), Vec::<String>::new());
+            for filters in &all {
+                // What was read before it was up says nothing of it.
+                taps.set_up(filters.server, &filters.macs).await.unwrap();
+                assert_eq!(keeper.settle().await.unwrap(), Vec::<String>::new());
+            }
+            let [gone, asleep, unhooked, whole] = [0, 1, 2, 3].map(|at| filter_rules::table_of(all[at].server));
+            let tap = |at: usize| TapName::of(all[at].server, all[at].macs[0]).to_string();
+            run("nft", &["delete", "table", "netdev", &gone]);
+            run("nft", &["add", "table", "netdev", &asleep, "{ flags dormant; }"]);
+            let chain = format!("to_{}", tap(2));
+            run("nft", &["flush", "chain", "netdev", &unhooked, &chain]);
+            run("nft", &["delete", "chain", "netdev", &unhooked, &chain]);
+            let taken = BTreeSet::from_iter(keeper.settle().await.unwrap());
+            assert_eq!(taken, BTreeSet::from([tap(0), tap(1), tap(2)]), "{whole} is as it was");
+            let is_up = |name: &str, links: &[Link]| links.iter().any(|link| link.name == name && link.up);
+            let listed = links.list().await.unwrap();
+            assert_eq!([0, 1, 2, 3].map(|at| is_up(&tap(at), &listed)), [false, false, false, true]);
+            assert_eq!(keeper.settle().await.unwrap(), Vec::<String>::new(), "once");
         });
     });
 }

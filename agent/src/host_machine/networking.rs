@@ -22,6 +22,7 @@ use crate::{
     machine::{HostEvent, Mark, SeenStray, SeenTap},
     network::{
         NetworkError,
+        bare_taps::BareTapKeeper,
         dhcp::responder::Responders,
         filter::{self, AllFilters, Before, FilterLooks},
         filter_drift::{self, Drift, Standing},
@@ -50,6 +51,7 @@ pub(super) struct Networking {
     looks: Arc<FilterLooks>,
     standing: Arc<Standing>,
     addresses: Arc<HostAddressKeeper>,
+    bare: Arc<BareTapKeeper>,
     meter: Arc<Meter>,
 }
 
@@ -88,6 +90,7 @@ impl Networking {
             segments: Arc::new(Segments::new(links.clone(), config)),
             taps: Taps::new(links.clone(), config.public_bridge.clone()),
             addresses: Arc::new(HostAddressKeeper::new(links.clone(), config.public_bridge.clone())),
+            bare: Arc::new(BareTapKeeper::new(links.clone())),
             links,
             dhcp: Responders::default(),
             looks: Arc::default(),
@@ -99,8 +102,10 @@ impl Networking {
     pub fn keep(&self, tasks: &mut JoinSet<()>, happened: mpsc::Sender<HostEvent>) {
         let addresses = Arc::clone(&self.addresses);
         tasks.spawn(async move { addresses.keep().await });
+        let bare = Arc::clone(&self.bare);
+        tasks.spawn(async move { bare.keep().await });
         let (addresses, segments) = (Arc::clone(&self.addresses), Arc::clone(&self.segments));
-        let standing = Arc::clone(&self.standing);
+        let (standing, bare) = (Arc::clone(&self.standing), Arc::clone(&self.bare));
         tasks.spawn(async move {
             let told = |drift: Drift| {
                 // Of other tables the agent's own changes are heard as well: their keepers tell what they missed.
@@ -113,6 +118,7 @@ impl Networking {
                 }
                 addresses.look_again();
                 segments.look_again();
+                bare.look_again();
                 // What finds no room is looked at within half a minute anyway.
                 let _ = drift.servers.into_iter().try_for_each(|server| happened.try_send(HostEvent::Server(server)));
             };

@@ -6,6 +6,7 @@
 pub mod adapter_trial;
 pub mod arp_announce;
 pub mod arp_probe;
+pub mod bare_taps;
 pub mod bridge;
 pub mod checksums;
 pub mod dhcp;

@@ -18,7 +18,9 @@ use self::{
 };
 use super::NetworkError;
 
-/// The kernel's number of the IPv4 family (NFPROTO_IPV4).
+/// The kernel's number of the family of both versions of IP (NFPROTO_INET).
+pub const INET: u8 = 1;
+/// And of the IPv4 family.
 pub const IPV4: u8 = 2;
 /// And of the ARP family.
 pub const ARP: u8 = 3;

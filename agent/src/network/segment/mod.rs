@@ -17,7 +17,6 @@ use csp_shared::{
     network::{DesiredNetwork, NetworkRemains, NetworkSpec, ObservedNetwork, Segment, VlanTag},
     observed::Fault,
 };
-use serde_json::Value;
 use tokio::sync::{Notify, OnceCell};
 
 use self::{
@@ -32,7 +31,7 @@ use super::{
     links::{Link, Links},
     tap_name::TapMark,
 };
-use crate::{config::Network, host_machine::fault};
+use crate::{config::Network, host_machine::fault, machine::Mark};
 
 /// Where taps of a network are plugged in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,8 +57,8 @@ pub struct Segments {
     /// Whether the kernel keeps tags apart, tried until it says so or that it never will.
     kernel: OnceCell<Result<(), String>>,
     ready: Mutex<Ready>,
-    /// What was admitted on the underlay, and how nft listed it right after.
-    admitted: Mutex<Option<(Vec<Admitted>, Vec<Value>)>>,
+    /// What was admitted on the underlay, and how the kernel told of it right after.
+    admitted: Mutex<Option<(Vec<Admitted>, Option<Mark>)>>,
     /// Somebody took away what was admitted.
     drifted: Notify,
 }
@@ -216,13 +215,13 @@ impl Segments {
             return Ok(());
         }
         let task = tokio::task::spawn_blocking(move || {
-            if let Some((admitted, listed)) = before.filter(|(admitted, _)| *admitted == wanted)
-                && underlay::listed().is_ok_and(|now| now == listed)
+            if let Some((admitted, mark)) = before.filter(|(admitted, _)| *admitted == wanted)
+                && underlay::see().is_ok_and(|now| now == mark)
             {
-                return Ok((admitted, listed));
+                return Ok((admitted, mark));
             }
             underlay::admit(&underlay.interface, &wanted)?;
-            Ok((wanted, underlay::listed()?))
+            Ok((wanted, underlay::see()?))
         });
         let done = task.await.map_err(|error| NetworkError::Netlink {
             doing: "admit the peers of private networks".to_owned(),

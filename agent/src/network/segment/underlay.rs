@@ -1,12 +1,20 @@
 //! Whose VXLAN packets are taken in: those of a network's peers, on the underlay, and no others. What carries the number
 //! of no network of csp's is left to whoever uses it.
 
-use std::net::Ipv4Addr;
+use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use csp_shared::network::Vni;
 use serde_json::{Value, json};
 
-use crate::network::{NetworkError, nft};
+use crate::{
+    machine::Mark,
+    network::{
+        NetworkError,
+        filter_table::FilterTable,
+        nft,
+        nft_netlink::{self, INET},
+    },
+};
 
 /// Where VXLAN packets arrive (RFC 7348).
 pub const PORT: u16 = 4789;
@@ -27,15 +35,17 @@ pub struct Admitted {
     pub peers: Vec<Ipv4Addr>,
 }
 
-/// The transaction that lets in what is admitted. Pure.
+/// The transaction that lets in what is admitted. It begins with an empty table: a hook or a flag that somebody changed cannot be
+/// set right otherwise, and rules of before hold until the end. Pure.
 #[must_use]
 pub fn rules(interface: &str, admitted: &[Admitted]) -> Vec<Value> {
-    let chain = json!({"family": FAMILY, "table": TABLE, "name": CHAIN});
+    let table = || json!({"table": {"family": FAMILY, "name": TABLE}});
     let mut commands = vec![
-        json!({"add": {"table": {"family": FAMILY, "name": TABLE}}}),
+        json!({"add": table()}),
+        json!({"delete": table()}),
+        json!({"add": table()}),
         json!({"add": {"chain": {"family": FAMILY, "table": TABLE, "name": CHAIN,
             "type": "filter", "hook": "input", "prio": -300, "policy": "accept"}}}),
-        json!({"flush": {"chain": chain}}),
     ];
     for network in admitted {
         let of_network = || {
@@ -70,12 +80,13 @@ pub fn admit(interface: &str, admitted: &[Admitted]) -> Result<(), NetworkError>
     nft::apply("admit the peers of private networks", &rules(interface, admitted))
 }
 
-/// What is there now, as nft lists it; for telling whether somebody changed it. Blocks.
+/// A mark of all that is there now, hook and flags too; for telling whether somebody changed it. Blocks.
 ///
 /// # Errors
-/// When it is not there, or nftables does not answer.
-pub fn listed() -> Result<Vec<Value>, NetworkError> {
-    nft::list_rules("read which peers are admitted", &json!({"family": FAMILY, "table": TABLE, "name": CHAIN}))
+/// When nftables does not answer.
+pub fn see() -> Result<Option<Mark>, NetworkError> {
+    let read = nft_netlink::read("read which peers are admitted", INET, &BTreeSet::from([TABLE.to_owned()]))?;
+    Ok(read.tables.get(TABLE).map(|things| FilterTable::read(things).content))
 }
 
 fn rule(expr: Vec<Value>) -> Value {

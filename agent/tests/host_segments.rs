@@ -294,6 +294,8 @@ fn a_cable_to_private_networks_that_somebody_changed_is_missed_and_laid_anew() {
         format!("ip link set {far} down name moved"),
         format!("tc filter delete dev {far} ingress"),
         format!("tc qdisc delete dev {far} ingress"),
+        format!("tc qdisc add dev {near} root tbf rate 1mbit burst 10k latency 50ms"),
+        format!("tc qdisc add dev {near} root pfifo limit 10"),
     ] {
         assert!(is_whole(), "before: {harm}");
         hosts.0[0].does(move |_| {

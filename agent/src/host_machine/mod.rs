@@ -446,7 +446,7 @@ impl Machine for HostMachine {
 
     async fn start(&self, server: ServerId) -> Result<(), Fault> {
         self.vnc.make().map_err(|error| internal("make the folder of VNC sockets", &error))?;
-        self.storing.on_store(move |store| Ok(store.disks.lend(server)?)).await?;
+        self.storing.lend(server).await?;
         self.on_libvirt(move |libvirt| libvirt.start(server)).await
     }
 

@@ -24,6 +24,7 @@ use crate::{
     config::Config,
     machine::{Mark, SeenBase, SeenDisk, Stamp},
     storage::{
+        console_log::{self, ConsoleLogError},
         disk::{DiskError, Disks},
         former,
         image_cache::{CachedImage, ImageCache, ImageError},
@@ -88,6 +89,8 @@ pub(super) enum StoreError {
     Disk(#[from] DiskError),
     #[error(transparent)]
     Seed(#[from] SeedError),
+    #[error(transparent)]
+    Console(#[from] ConsoleLogError),
     #[error("the image {0} that the server's disk stands on is not in the pool")]
     NoImage(csp_shared::sha256::Sha256),
     #[error("the server's disk {} stands neither on its image nor on nothing", .0.display())]
@@ -101,6 +104,7 @@ impl Coded for StoreError {
             Self::Image(error) => error.code(),
             Self::Disk(error) => error.code(),
             Self::Seed(error) => error.code(),
+            Self::Console(_) => FaultCode::HypervisorRefused,
             Self::NoImage(_) => FaultCode::BaseMissing,
             Self::OtherBase(_) => FaultCode::DiskDamaged,
         }
@@ -237,6 +241,15 @@ impl Storing {
         .await
     }
 
+    /// Makes sure that a guest's disk and console log can be opened by whoever starts it.
+    pub async fn lend(&self, server: ServerId) -> Result<(), Fault> {
+        self.on_store(move |store| {
+            store.disks.lend(server)?;
+            Ok(console_log::ensure_writable(&serial_log(store, server))?)
+        })
+        .await
+    }
+
     /// Removes what the guest wrote on its serial console, the rotated parts too. A trace, so failures are only told.
     pub async fn forget_console(&self, server: ServerId) {
         let forgotten = self.on_store(move |store| {
@@ -268,7 +281,7 @@ fn base(store: &Store, image: &Image) -> Result<CachedImage, StoreError> {
 }
 
 fn serial_log(store: &Store, server: ServerId) -> PathBuf {
-    store.pool.consoles().join(format!("{server}.log"))
+    console_log::path(&store.pool.consoles(), server)
 }
 
 #[cfg(test)]

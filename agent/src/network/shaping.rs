@@ -55,7 +55,7 @@ pub struct Shaping {
 
 /// What one look shows of all queues.
 #[derive(Clone, Debug, Default)]
-pub struct Rates(BTreeMap<u32, HeldRate>);
+pub struct Rates(BTreeMap<u32, Option<HeldRate>>);
 
 /// Where the frames of a server come back, from each of its cables.
 pub type SeenWays = BTreeMap<Gate, Ways>;
@@ -84,7 +84,7 @@ impl Shaping {
         if !links.iter().any(|link| link.name.starts_with(gate::PREFIX)) {
             return Ok(Rates::default());
         }
-        traffic_control::rates(&self.links).await.map(Rates)
+        traffic_control::queues(&self.links).await.map(Rates)
     }
 
     /// The ways from the server's cables back to its taps, in a listing.
@@ -160,8 +160,12 @@ impl Shaping {
                 _ => self.find(mark, &name).await?.ok_or_else(|| NetworkError::ForeignLink(name.clone()))?.index,
             }
         };
-        if let Some(mbit) = mark.mbit {
-            traffic_control::set_rate(&self.links, index, Rate::of_mbit(mbit)).await?;
+        match mark.mbit {
+            Some(mbit) => traffic_control::set_rate(&self.links, index, Rate::of_mbit(mbit)).await?,
+            None => match traffic_control::let_through(&self.links, index).await {
+                Err(error) if !error.is(Errno::ENOENT) && !error.is(Errno::EINVAL) => return Err(error),
+                _ => {} // nothing stood there
+            },
         }
         let alias = LinkAttribute::IfAlias(mark.to_string());
         self.links.change(&doing, LinkUnspec::new_with_index(index).append_extra_attribute(alias).up()).await
@@ -258,8 +262,10 @@ pub fn is_whole(links: &[Link], rates: &Rates, ways: &SeenWays, server: ServerId
         [Some(from), Some(to)] => {
             let made_for = |link: &Link| GateMark::parse(&link.alias).and_then(|mark| mark.mbit);
             let rate = made_for(from).filter(|mbit| made_for(to) == Some(*mbit)).map(Rate::of_mbit);
-            let holds =
-                |link: &Link| link.up && rates.0.get(&link.index).zip(rate).is_some_and(|(held, rate)| held.is(rate));
+            let holds = |link: &Link| {
+                link.up
+                    && rates.0.get(&link.index).copied().flatten().zip(rate).is_some_and(|(held, rate)| held.is(rate))
+            };
             holds(from) && holds(to)
         }
         _ => false,
@@ -270,7 +276,8 @@ pub fn is_whole(links: &[Link], rates: &Rates, ways: &SeenWays, server: ServerId
         let is_whole = |far: &&Link| are_ends(near, far) && [near, far].into_iter().all(|end| end.up && is_ours(end));
         let far_end = far_end_of(links, server, gate).filter(is_whole);
         let is_led = |(mac, tap): (Mac, u32)| ways.get(&gate).is_some_and(|ways| ways.get(&mac) == Some(&tap));
-        far_end.is_some() && taps_of(links, server, gate, &filters.taps).all(is_led)
+        let waits = gate == Gate::Private && rates.0.contains_key(&near.index);
+        !waits && far_end.is_some() && taps_of(links, server, gate, &filters.taps).all(is_led)
     };
     are_queues_whole && is_cable_whole(Gate::FromGuest) && is_cable_whole(Gate::Private) && filters.gates == there
 }

@@ -20,6 +20,8 @@ const QUEUE: TcHandle = TcHandle { major: 1, minor: 0 };
 const TBF_PARAMETERS: u16 = 1;
 const TBF_RATE64: u16 = 4;
 const TBF_BURST: u16 = 6;
+/// What the kernel calls it when frames wait in nothing.
+const NONE: &str = "noqueue";
 /// `TC_LINKLAYER_ETHERNET`: with it the kernel needs no table of times.
 const LINK_LAYER: u8 = 1;
 /// Of `struct tc_tbf_qopt`: two rates of 12 bytes, and three numbers.
@@ -42,14 +44,14 @@ impl HeldRate {
     }
 }
 
-/// The rates that interfaces are held to, by their numbers.
+/// What frames wait in before they leave interfaces, by these' numbers; a rate where it is one of ours.
 ///
 /// # Errors
 /// When the kernel gives no whole list: then nobody knows.
-pub async fn rates(links: &Links) -> Result<BTreeMap<u32, HeldRate>, NetworkError> {
+pub async fn queues(links: &Links) -> Result<BTreeMap<u32, Option<HeldRate>>, NetworkError> {
     let question = RouteNetlinkMessage::GetQueueDiscipline(TcMessage::default());
     let rate = |answer: &RouteNetlinkMessage| match answer {
-        RouteNetlinkMessage::NewQueueDiscipline(queue) => read_rate(queue),
+        RouteNetlinkMessage::NewQueueDiscipline(queue) => read_queue(queue),
         _ => None,
     };
     Ok(links.dump("list the queues", question, rate).await?.into_iter().collect())
@@ -65,12 +67,20 @@ pub async fn set_rate(links: &Links, index: u32, rate: Rate) -> Result<(), Netwo
     match links.ask(DOING, ask(), NLM_F_CREATE | NLM_F_REPLACE).await {
         // Something else stands in its place, which somebody put there.
         Err(error) if error.is(Errno::EINVAL) => {
-            let root = message(index, TcHandle::ROOT, TcHandle::UNSPEC);
-            links.ask(DOING, RouteNetlinkMessage::DelQueueDiscipline(root), 0).await?;
+            let_through(links, index).await?;
             links.ask(DOING, ask(), NLM_F_CREATE | NLM_F_REPLACE).await
         }
         done => done,
     }
+}
+
+/// Takes away what an interface's frames wait in, and what waits there.
+///
+/// # Errors
+/// When the kernel refuses.
+pub async fn let_through(links: &Links, index: u32) -> Result<(), NetworkError> {
+    let root = message(index, TcHandle::ROOT, TcHandle::UNSPEC);
+    links.ask("take away a queue", RouteNetlinkMessage::DelQueueDiscipline(root), 0).await
 }
 
 fn message(index: u32, parent: TcHandle, handle: TcHandle) -> TcMessage {
@@ -95,6 +105,15 @@ fn write_rate(index: u32, rate: Rate) -> TcMessage {
         option(TBF_BURST, &rate.burst_bytes.to_ne_bytes()),
     ]));
     message
+}
+
+fn read_queue(queue: &TcMessage) -> Option<(u32, Option<HeldRate>)> {
+    let is_none = queue.attributes.contains(&TcAttribute::Kind(NONE.to_owned()));
+    if is_none || queue.header.parent != TcHandle::ROOT {
+        return None;
+    }
+    let index = u32::try_from(queue.header.index).ok()?;
+    Some((index, read_rate(queue).map(|(_, rate)| rate)))
 }
 
 fn read_rate(queue: &TcMessage) -> Option<(u32, HeldRate)> {

@@ -136,13 +136,11 @@ pub fn cut_off(spec: &ServerSpec, seen: &Seen) -> Option<Step> {
 }
 
 /// Brings the filters of a guest that is off to what its spec says: an address that it gave up may be another server's by
-/// now, and what stands in its filters is kept from others on this host. What it has new is asked for before. Taps that somebody
-/// left without filters get theirs too: the guest may be started by hand.
+/// now, and what stands in its filters is kept from others on this host. What it has new is asked for before.
 #[must_use]
 pub fn let_go(spec: &ServerSpec, seen: &Seen, notes: &Notes) -> Vec<Step> {
-    let taps = mark::macs_with_tap(spec, seen);
-    let filters = mark::filters(spec, &taps, seen.setup);
-    let is_stale = !seen.is_up() && seen.filters.map_or(!taps.is_empty(), |found| found != filters);
+    let filters = mark::filters(spec, &mark::macs_with_tap(spec, seen), seen.setup);
+    let is_stale = !seen.is_up() && seen.filters.is_some_and(|found| found != filters);
     let steps = first_use(spec, notes).into_iter().chain([Step::SetFilters(filters)]);
     steps.filter(|_| is_stale).collect()
 }

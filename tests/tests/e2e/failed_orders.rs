@@ -47,7 +47,7 @@ fn an_order_that_cannot_be_fulfilled_is_refunded_with_a_reason_while_other_serve
     ];
     let bad = expected.map(|(image, ..)| lab.order_image("bad.example.com", image));
     for (server, (_, code, words)) in bad.iter().zip(expected) {
-        assert_eq!(failure(&lab, server, AT_ONCE), (code.to_owned(), words.to_owned()));
+        assert_eq!(failure(&lab, server, AT_ONCE), (code.to_owned(), format!("{words} The order was refunded.")));
     }
     lab.await_status(&good, "Online");
 
@@ -60,7 +60,10 @@ fn an_order_that_cannot_be_fulfilled_is_refunded_with_a_reason_while_other_serve
     }
     let refused = lab.order("refused.example.com");
     let (code, words) = failure(&lab, &refused, AT_ONCE);
-    assert_eq!((code.as_str(), words.as_str()), ("hypervisor_refused", "The host could not start the server."));
+    assert_eq!(
+        (code.as_str(), words.as_str()),
+        ("hypervisor_refused", "The host could not start the server. The order was refunded.")
+    );
     for host in HOSTS {
         assert!(lab.exec(host, &["umount", emulator]).0);
     }

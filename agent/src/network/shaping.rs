@@ -222,7 +222,8 @@ impl Shaping {
         let mut gates = Vec::new();
         for gate in Gate::ALL.into_iter().filter(|gate| !kept.has(*gate)) {
             let link = self.links.named(&gate::name(server, gate)).await?;
-            gates.extend(link.filter(|link| gate::find(std::slice::from_ref(link), server, gate).is_some()));
+            let link = link.filter(|link| gate::find(std::slice::from_ref(link), server, gate).is_some());
+            gates.extend(link.map(|link| (gate, link)));
         }
         self.empty_and_delete(gates).await?;
         self.release_older(server).await
@@ -231,20 +232,21 @@ impl Shaping {
     /// Removes what an older agent made otherwise.
     async fn release_older(&self, server: ServerId) -> Result<(), NetworkError> {
         let older = self.links.named(&gate::older(server)).await?;
-        self.empty_and_delete(older.into_iter().filter(|link| link.is_ifb).collect()).await
+        let older = older.filter(|link| link.is_ifb).map(|link| (Gate::FromGuest, link));
+        self.empty_and_delete(older.into_iter().collect()).await
     }
 
-    async fn empty_and_delete(&self, gates: Vec<Link>) -> Result<(), NetworkError> {
-        let has_no_queue = |link: &&Link| GateMark::parse(&link.alias).is_some_and(|mark| mark.mbit.is_none());
-        let queues: Vec<&Link> = gates.iter().filter(|link| !has_no_queue(link)).collect();
+    async fn empty_and_delete(&self, gates: Vec<(Gate, Link)>) -> Result<(), NetworkError> {
+        let queues: Vec<&Link> =
+            gates.iter().filter(|(gate, _)| Gate::QUEUES.contains(gate)).map(|(_, link)| link).collect();
         for queue in &queues {
             traffic_control::set_rate(&self.links, queue.index, Rate::of_mbit(UNBOUND_MBIT)).await?;
         }
         if !queues.is_empty() {
             sleep(EMPTIES).await;
         }
-        for gate in &gates {
-            self.links.delete(gate).await?;
+        for (_, link) in &gates {
+            self.links.delete(link).await?;
         }
         Ok(())
     }

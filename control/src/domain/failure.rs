@@ -10,7 +10,7 @@ pub const LATE: &str = "provision_timeout";
 #[must_use]
 pub fn late(last: Option<&Fault>) -> (&'static str, String) {
     let reason = last.map_or("The server was not running in time.", |fault| explain(fault.code));
-    (last.map_or(LATE, |fault| fault.code.as_str()), format!("{reason} The order was refunded."))
+    (last.map_or(LATE, |fault| fault.code.as_str()), refunded(reason))
 }
 
 /// What a customer is told of a fault. The host's own words may name its things and go to the operator alone.
@@ -97,7 +97,11 @@ pub fn taken_back(last: Option<FaultCode>, is_swapped: bool, is_charged: bool) -
 /// Code and words for an order that its host cannot fulfil.
 #[must_use]
 pub fn refused(code: FaultCode) -> (&'static str, String) {
-    (code.as_str(), format!("{} The order was refunded.", explain(code)))
+    (code.as_str(), refunded(explain(code)))
+}
+
+fn refunded(reason: &str) -> String {
+    format!("{reason} The order was refunded.")
 }
 
 #[cfg(test)]

@@ -20,7 +20,11 @@ use super::{
 };
 use crate::{
     api::state::App,
-    domain::{server::Standing, share_link::Permission, time::Time},
+    domain::{
+        server::{Standing, Status},
+        share_link::Permission,
+        time::Time,
+    },
     metrics::{Curve, Latest, Range},
     store::{Action, ImageRow, LinkVisit, Read, ServerView, StoreError},
 };
@@ -92,14 +96,16 @@ async fn shown_since(app: &App, browser: &Browser, mark: &str) -> Result<Shown, 
     });
     let mut shown = looked.await?;
     if shown.visit.permissions.grant(Permission::Stats) {
-        shown.used = used(app, shown.visit.server, mark, now).await;
+        shown.used = used(app, &shown, mark, now).await;
     }
     Ok(shown)
 }
 
 /// What a server used, unless that is what `mark` stands for.
-async fn used(app: &App, server: ServerId, known: &str, now: Time) -> Option<Used> {
-    let latest = app.metrics.latest_of(server, now);
+async fn used(app: &App, shown: &Shown, known: &str, now: Time) -> Option<Used> {
+    let server = shown.visit.server;
+    // A server that is off uses nothing now, whatever was measured a moment ago.
+    let latest = app.metrics.latest_of(server, now).filter(|_| shown.view.status == Status::Online);
     // The curve moves on by itself also while nothing is heard.
     let mark = format!("{}-{}", latest.map_or(0, |latest| latest.at.0), now.0 / CURVE_STEP_SECONDS);
     if mark == known {

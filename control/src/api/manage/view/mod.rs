@@ -23,7 +23,7 @@ pub use self::{
     words::why,
 };
 use super::show::Shown;
-use crate::domain::{server::Status, share_link::Permission};
+use crate::domain::share_link::Permission;
 
 /// What the page tells first.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ pub struct State {
 pub fn state(shown: &Shown) -> State {
     let (status, action) = (shown.view.status.as_str(), words::action(shown.view.action.as_ref()));
     let parts = page::parts(shown).iter().map(|part| if part.is_some() { '0' } else { '1' }).collect::<String>();
-    let usage = shown.used.as_ref().map(|used| usage::usage(used, shown.view.status == Status::Online));
+    let usage = shown.used.as_ref().map(usage::usage);
     let busy = if shown.view.action.is_some() { "busy" } else { "idle" };
     let name = shown.view.hostname.clone();
     State { name, state: format!("{} {status} {busy} {parts}", shown.visit.link), status, action, usage }

@@ -60,7 +60,7 @@ pub fn page(settings: &Settings, shown: &Shown, browser: &Browser, notice: Optio
         @if let Some(notice) = notice { (told(notice)) }
         @else if let Some(failed) = &shown.failed { p.notice.note.bad role="alert" { (failure(failed)) } }
         (power(shown, browser))
-        @if let Some(used) = &shown.used { (usage::section(used, view.status == Status::Online)) }
+        @if let Some(used) = &shown.used { (usage::section(used)) }
         @if shown.visit.permissions.grant(Permission::Reinstall) { (reinstall(shown, browser)) }
         div.end.small.quiet {
             @if let Some(end) = shown.visit.expires_at { p { "This link works until " time { (end) " UTC" } "." } }

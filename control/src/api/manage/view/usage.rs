@@ -36,8 +36,8 @@ impl Figure {
     }
 }
 
-/// Numbers and lines. A server that is off uses nothing now, whatever was measured a moment ago.
-pub fn usage(used: &Used, is_on: bool) -> Usage {
+/// Numbers and lines.
+pub fn usage(used: &Used) -> Usage {
     let points: Vec<Measured> = used
         .curve
         .iter()
@@ -47,8 +47,7 @@ pub fn usage(used: &Used, is_on: bool) -> Usage {
     let column = |value: fn(&Measured) -> Option<f64>| points.iter().map(value).collect::<Vec<Option<f64>>>();
     let (cpu, in_use) = (column(|m| m.cpu_percent), column(|m| m.memory_used_mb.or(m.memory_resident_mb)));
     let (received, sent) = (column(|m| m.network_received_bytes_per_s), column(|m| m.network_sent_bytes_per_s));
-    let latest = used.latest.filter(|_| is_on);
-    let now = latest.map(|latest| latest.measured).unwrap_or_default();
+    let now = used.latest.map(|latest| latest.measured).unwrap_or_default();
     let assigned = now.memory_mb.unwrap_or(1.0);
     let figures = vec![
         Figure::new("Processor", percent(now.cpu_percent), &cpu, 100.0),
@@ -56,12 +55,12 @@ pub fn usage(used: &Used, is_on: bool) -> Usage {
         Figure::new("Network in", rate(now.network_received_bytes_per_s), &received, 1000.0),
         Figure::new("Network out", rate(now.network_sent_bytes_per_s), &sent, 1000.0),
     ];
-    Usage { mark: used.mark.clone(), silent: latest.is_none(), figures }
+    Usage { mark: used.mark.clone(), silent: used.latest.is_none(), figures }
 }
 
 /// The part of the page. All of it is there from the beginning, so that what comes later has its place.
-pub fn section(used: &Used, is_on: bool) -> Markup {
-    let usage = usage(used, is_on);
+pub fn section(used: &Used) -> Markup {
+    let usage = usage(used);
     let is_empty = usage.figures.iter().all(|figure| figure.line.is_empty()) && usage.silent;
     html! {
         section.card.usage aria-labelledby="usage" data-mark=(usage.mark) {

@@ -8,6 +8,7 @@ mod frame;
 mod host_support;
 
 use std::{
+    collections::BTreeSet,
     net::Ipv4Addr,
     sync::{
         Arc,
@@ -63,12 +64,17 @@ impl Host {
         }
         runtime.block_on(async {
             let links = Links::connect().unwrap();
-            let taps = Taps::new(links.clone(), "br-test".to_owned());
-            taps.make(SERVER, &MACS).await.unwrap();
-            filter::load(&filters(Gates::default())).unwrap();
-            taps.set_up(SERVER, &MACS).await.unwrap();
-            Self { shaping: Shaping::new(links.clone()), links }
+            let host = Self { shaping: Shaping::new(links.clone()), links };
+            host.make_taps().await;
+            host
         })
+    }
+
+    async fn make_taps(&self) {
+        let taps = Taps::new(self.links.clone(), "br-test".to_owned());
+        taps.make(SERVER, &MACS).await.unwrap();
+        filter::load(&filters(Gates::default())).unwrap();
+        taps.set_up(SERVER, &MACS).await.unwrap();
     }
 
     /// As the agent does it: the queues first, then the filters that hand frames to one of them.
@@ -329,16 +335,49 @@ fn what_was_changed_by_hand_is_seen_and_made_anew() {
     });
 }
 
-/// The taps of a server that is gone went before: what held them goes with them.
+/// All go at once, by a group that the kernel deletes; whoever has a group of his own keeps what is in it.
+#[test]
+fn a_servers_queues_go_with_its_taps_and_nothing_else_does() {
+    in_private_network(|runtime| {
+        let host = Host::new(runtime);
+        let taps = Taps::new(host.links.clone(), "br-test".to_owned());
+        let other = ServerId(Uuid::from_u128(7));
+        let mac = Mac([0x0a, 0xc5, 0, 0, 0, 9]);
+        runtime.block_on(taps.make(other, &[mac])).unwrap();
+        let number = nix::net::if_::if_nametoindex(TapName::of(other, mac).as_str()).unwrap();
+        let side = Sides { public: [(mac, number)].into(), ..Sides::default() };
+        runtime.block_on(host.shaping.hold(other, Some(10), &side)).unwrap();
+        for command in ["link add mine type ifb", "link set mine group 1073741825"] {
+            run("ip", &command.split(' ').collect::<Vec<_>>());
+        }
+        let names = || -> BTreeSet<String> {
+            runtime.block_on(host.links.list()).unwrap().iter().map(|link| link.name.clone()).collect()
+        };
+        runtime.block_on(taps.remove(SERVER)).unwrap();
+        let others = names();
+        assert!(others.contains("mine"));
+        runtime.block_on(host.make_taps());
+        host.hold(runtime, 10);
+        assert!(names().len() >= others.len() + 5, "two taps, a cable's ends and a queue");
+        for _ in 0..2 {
+            runtime.block_on(taps.remove(SERVER)).unwrap();
+            assert_eq!(names(), others);
+        }
+    });
+}
+
+/// Whoever took the taps away left what held them.
 #[test]
 fn queues_go_without_their_taps() {
     in_private_network(|runtime| {
         let host = Host::new(runtime);
         host.hold(runtime, 10);
+        for mac in MACS {
+            run("ip", &["link", "delete", TapName::of(SERVER, mac).as_str()]);
+        }
         let taps = Taps::new(host.links.clone(), "br-test".to_owned());
-        runtime.block_on(taps.remove(SERVER)).unwrap();
         for _ in 0..2 {
-            runtime.block_on(host.shaping.release(SERVER, &Gates::default())).unwrap();
+            runtime.block_on(taps.remove(SERVER)).unwrap();
             assert!(!shaping::remains(&runtime.block_on(host.links.list()).unwrap(), SERVER));
         }
     });

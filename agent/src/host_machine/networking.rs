@@ -27,7 +27,6 @@ use crate::{
         filter::{self, AllFilters, Before, FilterLooks},
         filter_drift::{self, Drift, Standing},
         filter_rules::{PrivateTap, ServerFilters},
-        gate::Gates,
         host_addresses::HostAddressKeeper,
         links::{Link, Links},
         segment::{Ready, Segments, name::VLAN_BRIDGE, vlan::PortTags},
@@ -255,8 +254,7 @@ impl Networking {
     pub async fn remove_taps(&self, server: ServerId) -> Result<(), Fault> {
         self.dhcp.end(server);
         self.meter.look().await;
-        told(self.taps.remove(server).await)?;
-        told(self.shaping.release(server, &Gates::default()).await)
+        told(self.taps.remove(server).await)
     }
 
     pub async fn remove_filters(&self, server: ServerId) -> Result<(), Fault> {

@@ -76,7 +76,7 @@ pub fn far_end(server: ServerId, cable: Gate) -> String {
 
 /// The queue of what guests sent under an older agent, an ifb.
 #[must_use]
-pub fn older(server: ServerId) -> String {
+pub(super) fn older(server: ServerId) -> String {
     name_of(PREFIX, &[server.0.as_bytes(), &b"from_guest"[..]].concat())
 }
 
@@ -170,6 +170,13 @@ pub fn find(links: &[Link], server: ServerId, gate: Gate) -> Option<&Link> {
     let is_of = |link: &Link| GateMark::parse(&link.alias).is_some_and(|m| m.server == server && m.gate == gate);
     let is_kind = |link: &Link| if gate.is_cable() { link.is_veth } else { link.is_ifb };
     links.iter().find(|link| is_kind(link) && link.name == name && (link.alias.is_empty() || is_of(link)))
+}
+
+/// All of a server's gates, also what an older agent made otherwise. Of cables the near end, with which the far one goes.
+pub fn all_in(links: &[Link], server: ServerId) -> impl Iterator<Item = &Link> {
+    let older = older(server);
+    let older = links.iter().filter(move |link| link.is_ifb && link.name == older);
+    Gate::ALL.into_iter().filter_map(move |gate| find(links, server, gate)).chain(older)
 }
 
 /// What a queue lets through.

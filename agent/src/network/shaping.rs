@@ -214,7 +214,7 @@ impl Shaping {
     }
 
     /// Removes the server's gates but `kept`, once empty; done when there are none. Called after its filters hand nothing to
-    /// them any longer, or after its taps went.
+    /// them any longer.
     ///
     /// # Errors
     /// When the kernel refuses.
@@ -245,10 +245,7 @@ impl Shaping {
         if !queues.is_empty() {
             sleep(EMPTIES).await;
         }
-        for (_, link) in &gates {
-            self.links.delete(link).await?;
-        }
-        Ok(())
+        self.links.delete_together(&gates.iter().map(|(_, link)| link).collect::<Vec<_>>()).await
     }
 }
 
@@ -319,9 +316,7 @@ fn cable(name: &str, far_end: &str) -> LinkMessage {
 /// Whether any of the server's gates is there.
 #[must_use]
 pub fn remains(links: &[Link], server: ServerId) -> bool {
-    let older = gate::older(server);
-    Gate::ALL.into_iter().any(|gate| gate::find(links, server, gate).is_some())
-        || links.iter().any(|link| link.is_ifb && link.name == older)
+    gate::all_in(links, server).next().is_some()
 }
 
 /// The kernel says so when it knows no such kind of interface or queue.

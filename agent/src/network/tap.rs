@@ -15,7 +15,7 @@ use rtnetlink::{LinkUnspec, packet_route::link::LinkAttribute};
 use super::{
     NetworkError, arp_announce,
     arp_probe::{self, Claim},
-    bridge,
+    bridge, gate,
     links::{Link, Links},
     segment::{Place, Ready, vlan, vlan::PortTags},
     tap_device::NewTap,
@@ -232,16 +232,15 @@ impl Taps {
         Ok(())
     }
 
-    /// Sets the server's taps down and removes them; done when there are none.
+    /// Removes the server's taps and its gates; done when there are none. What waits in a gate has nowhere to go by then, so
+    /// nobody waits for it.
     ///
     /// # Errors
     /// When the kernel refuses.
     pub async fn remove(&self, server: ServerId) -> Result<(), NetworkError> {
         let links = self.links.list().await?;
-        for (_, link) in of_server(&links, server) {
-            self.remove_one(link).await?;
-        }
-        Ok(())
+        let taps = of_server(&links, server).map(|(_, link)| link);
+        self.links.delete_together(&taps.chain(gate::all_in(&links, server)).collect::<Vec<_>>()).await
     }
 
     async fn make_one(&self, name: &TapName, mark: TapMark, plug: &Plug, bridge: &Link) -> Result<(), NetworkError> {

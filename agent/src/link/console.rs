@@ -9,6 +9,7 @@ use std::{convert::Infallible, future::pending, path::PathBuf, time::Duration};
 use csp_link::{
     key_file::Identity,
     pipe::{Patience, Socket, with_stream},
+    screens::{Movable, Screens},
 };
 use csp_shared::{id::ServerId, key_pin::KeyPin, limits::CONSOLES_PER_HOST_MAX, message::ToControl, secret::Secret};
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
@@ -35,7 +36,7 @@ pub(super) struct Ask {
 /// An open screen, and where it goes.
 struct Opened {
     server: ServerId,
-    screen: UnixStream,
+    screen: Movable<UnixStream>,
     socket: Socket,
 }
 
@@ -48,7 +49,7 @@ pub(super) async fn serve(
     mut asks: mpsc::Receiver<Ask>,
 ) -> Infallible {
     let mut opening = FuturesUnordered::new();
-    let mut open = JoinSet::new();
+    let (screens, mut open) = (Screens::default(), JoinSet::new());
     loop {
         tokio::select! {
             Some(ask) = asks.recv(), if opening.len() + open.len() < CONSOLES_PER_HOST_MAX => {
@@ -57,7 +58,10 @@ pub(super) async fn serve(
             Some(begun) = opening.next() => {
                 // Carried by a task of its own: it has nothing to do with the session any more.
                 if let Some(opened) = begun {
-                    open.spawn(Box::pin(carry(opened)));
+                    match screens.runtime() {
+                        Ok(runtime) => drop(open.spawn_on(Box::pin(carry(opened)), &runtime)),
+                        Err(error) => warn!(server = %opened.server, %error, "a screen cannot be carried"),
+                    }
                 }
             }
             Some(_) = open.join_next() => {}
@@ -91,9 +95,9 @@ async fn begin(
     }
 }
 
-async fn reach(path: PathBuf) -> Result<UnixStream, String> {
+async fn reach(path: PathBuf) -> Result<Movable<UnixStream>, String> {
     match timeout(SCREEN_WITHIN, UnixStream::connect(&path)).await {
-        Ok(reached) => reached.map_err(|error| format!("VNC at {}: {error}", path.display())),
+        Ok(reached) => reached.map(Movable::new).map_err(|error| format!("VNC at {}: {error}", path.display())),
         Err(_) => Err(format!("VNC at {} does not accept", path.display())),
     }
 }

@@ -5,6 +5,7 @@ use std::{future::Future, io, time::Duration};
 use csp_link::{
     frames::{self, LinkError, Receiver, Sender},
     key_file::Identity,
+    screens::Movable,
     tls::{Connector, Io, TlsError, WrongKey},
 };
 use csp_shared::{key_pin::KeyPin, limits::FRAME_BYTES_MAX};
@@ -52,7 +53,7 @@ impl Dial for TcpDial {
         let stream = TcpStream::connect(&self.address).await?;
         // Without it each handshake waits 40 ms for an acknowledgement that carries nothing.
         stream.set_nodelay(true)?;
-        Ok(Box::new(stream))
+        Ok(Box::new(Movable::new(stream)))
     }
 
     fn address(&self) -> &str {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use csp_link::screens::Screens;
 use csp_shared::key_pin::KeyPin;
 use ipnet::IpNet;
 
@@ -39,6 +40,8 @@ pub struct App {
     pub key_uses: Arc<KeyUses>,
     /// Who changes what lies outside the store, one at a time.
     pub turns: Turns,
+    /// What carries screens.
+    pub screens: Screens,
     /// Where passwords are hashed.
     pub hashing: Arc<Hashing>,
     /// What the configuration says.
@@ -86,10 +89,10 @@ impl App {
         let (held, key_uses, settings) = (Arc::default(), Arc::default(), Arc::new(settings));
         let hashing = Arc::default();
         let metrics = Metrics::without_history();
-        let (turns, wake) = (Turns::default(), Wake::default());
+        let (turns, wake, screens) = (Turns::default(), Wake::default(), Screens::default());
         let bell = wake.clone();
         store.wake_hosts_by(move |host| bell.wake(host));
-        Self { store, wake, metrics, clock, entropy, throttle, held, key_uses, turns, hashing, settings }
+        Self { store, wake, metrics, clock, entropy, throttle, held, key_uses, turns, screens, hashing, settings }
     }
 
     /// The same, with samples kept there.

@@ -283,6 +283,7 @@ async fn serve(config: &Config, sockets: PassedSockets) -> Result<(), ServeError
     held.end();
     stop.send_replace(true);
     drain(tasks).await;
+    app.screens.end();
     if let Err(error) = schedule::write_key_uses(&app.store, &app.key_uses, app.now(), true).await {
         tracing::warn!(%error, "the last uses of API keys are not written down");
     }

@@ -8,6 +8,7 @@ use std::{sync::Arc, time::Duration};
 use csp_link::{
     frames::{self, Receiver, Sender},
     key_file::Identity,
+    screens::Movable,
     tls::{Acceptor, ByteStream, TlsError},
 };
 use csp_shared::{
@@ -124,7 +125,7 @@ impl<H: Hosts> Listener<H> {
     async fn connection(self, stream: TcpStream, permit: Option<OwnedSemaphorePermit>) {
         // Without it each handshake waits 40 ms for an acknowledgement that carries nothing.
         let _ = stream.set_nodelay(true);
-        self.stream(stream, permit).await;
+        self.stream(Movable::new(stream), permit).await;
     }
 
     /// Runs one connection on any kind of stream; `permit` is given back once the peer has said who it is.

@@ -8,4 +8,5 @@ pub mod frames;
 pub mod key_file;
 pub mod pipe;
 mod read_ahead;
+pub mod screens;
 pub mod tls;

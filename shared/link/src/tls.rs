@@ -8,8 +8,8 @@ use std::{fmt, io, sync::Arc};
 
 use csp_shared::key_pin::KeyPin;
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, Error, OtherError, ServerConfig,
-    SignatureScheme,
+    CertificateError, CipherSuite, ClientConfig, DigitallySignedStruct, DistinguishedName, Error, OtherError,
+    ServerConfig, SignatureScheme,
     client::{
         AlwaysResolvesClientRawPublicKeys, Resumption,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -74,7 +74,7 @@ impl Acceptor {
     /// # Errors
     /// When this build's TLS lacks what is needed.
     pub fn new(own: &Identity) -> Result<Self, TlsError> {
-        let provider = Arc::new(ring::default_provider());
+        let provider = Arc::new(cryptography());
         let mut config = ServerConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(&[&TLS13])
             .map_err(TlsError::Setup)?
@@ -103,7 +103,7 @@ impl Connector {
     /// # Errors
     /// When this build's TLS lacks what is needed.
     pub fn new(own: &Identity, pins: &[KeyPin]) -> Result<Self, TlsError> {
-        let provider = Arc::new(ring::default_provider());
+        let provider = Arc::new(cryptography());
         let mut config = ClientConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(&[&TLS13])
             .map_err(TlsError::Setup)?
@@ -126,6 +126,13 @@ impl Connector {
             Err(error) => Err(wrong_key(&error).map_or_else(|| TlsError::Handshake(error), TlsError::WrongKey)),
         }
     }
+}
+
+/// What TLS is made of. AES-128 comes first: it is as far out of reach as AES-256, and screens come in floods.
+fn cryptography() -> CryptoProvider {
+    let mut provider = ring::default_provider();
+    provider.cipher_suites.sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
+    provider
 }
 
 /// Finds the verifier's own finding below what rustls and tokio wrapped around it.

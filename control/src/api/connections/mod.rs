@@ -18,6 +18,7 @@ mod unstuck;
 use std::{convert::Infallible, io, net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body};
+use csp_link::screens::Movable;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use ipnet::IpNet;
@@ -131,7 +132,7 @@ async fn talk(
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(head).max_headers(READ_HEADERS_MAX);
-    let io = TokioIo::new(Unstuck::new(stream, stuck));
+    let io = TokioIo::new(Unstuck::new(Movable::new(stream), stuck));
     let mut connection = std::pin::pin!(builder.serve_connection(io, service).with_upgrades());
     let told = async move {
         // The sender lives as long as the server; should it be gone, stopping is right too.

@@ -92,6 +92,10 @@ pub async fn open(State(app): State<App>, request: Request) -> Result<Response, 
     let accept = accept_key(request.method(), request.headers())?;
     let (parts, body) = request.into_parts();
     let stranger = STRANGERS.take(Client::of(&parts).address)?;
+    let carrier = app.screens.runtime().map_err(|error| {
+        warn!(%error, "no console can be opened");
+        ApiError::plain(Code::Unavailable).retry_after(AGAIN_IN)
+    })?;
     let request = Request::from_parts(parts, body);
     let upgrade = hyper::upgrade::on(request);
     let viewer = async move {
@@ -100,7 +104,7 @@ pub async fn open(State(app): State<App>, request: Request) -> Result<Response, 
             view(app, Socket::upgraded(TokioIo::new(upgraded)).await, stranger).await;
         }
     };
-    tokio::spawn(Box::pin(viewer.instrument(Span::current())));
+    carrier.spawn(Box::pin(viewer.instrument(Span::current())));
     let headers = [
         (header::CONNECTION, HeaderValue::from_static("upgrade")),
         (header::UPGRADE, HeaderValue::from_static("websocket")),

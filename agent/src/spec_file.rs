@@ -84,6 +84,12 @@ impl<B: Backing> SpecFile<B> {
         lock(&self.damaged).values().cloned().chain(strangers).collect()
     }
 
+    /// Every server whose file holds no record.
+    #[must_use]
+    pub fn unreadable(&self) -> Vec<ServerId> {
+        lock(&self.damaged).keys().copied().collect()
+    }
+
     /// Every server with a spec or tombstone.
     #[must_use]
     pub fn servers(&self) -> Vec<ServerId> {

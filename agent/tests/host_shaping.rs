@@ -366,6 +366,35 @@ fn a_servers_queues_go_with_its_taps_and_nothing_else_does() {
     });
 }
 
+/// By hand, as whoever looks for a fault does it.
+#[test]
+fn gates_that_somebody_renamed_are_made_anew_and_go_with_their_server() {
+    in_private_network(|runtime| {
+        let host = Host::new(runtime);
+        let taps = Taps::new(host.links.clone(), "br-test".to_owned());
+        let rename = |from: &str, to: &str| {
+            run("ip", &["link", "set", from, "down"]);
+            run("ip", &["link", "set", from, "name", to]);
+        };
+        let [near, queue] = Gate::QUEUES.map(|queue| gate::name(SERVER, queue));
+        let ours = || {
+            let links = runtime.block_on(host.links.list()).unwrap();
+            links.iter().filter(|link| link.name.starts_with(gate::PREFIX)).count()
+        };
+        host.hold(runtime, 10);
+        let all = ours();
+        rename(&near, "cspqhand");
+        assert!(!host.is_whole(runtime));
+        host.hold(runtime, 10);
+        assert!(host.is_whole(runtime));
+        assert_eq!(ours(), all, "what was renamed is gone");
+        rename(&queue, "cspqother");
+        rename(&near, "cspqhand");
+        runtime.block_on(taps.remove(SERVER)).unwrap();
+        assert_eq!(ours(), 0);
+    });
+}
+
 /// Whoever took the taps away left what held them.
 #[test]
 fn queues_go_without_their_taps() {

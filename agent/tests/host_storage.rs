@@ -68,6 +68,25 @@ fn a_disk_is_an_overlay_of_the_ordered_size_made_once() {
 }
 
 #[test]
+fn what_stands_in_a_disks_place_and_is_no_file_is_named_and_left_alone() {
+    let home = tempfile::tempdir().unwrap();
+    let pool = pool(&home, 0);
+    let (base, disks) = (base(&pool), Disks::new(pool));
+    let path = disks.path(SERVER, ONE);
+    let refused = || {
+        let why = disks.create(SERVER, ONE, 1, &base).unwrap_err();
+        assert!(why.to_string().contains(path.to_str().unwrap()) && why.to_string().contains("move it away"), "{why}");
+    };
+    std::fs::create_dir(&path).unwrap();
+    refused();
+    std::fs::remove_dir(&path).unwrap();
+    std::os::unix::fs::symlink(home.path().join("nowhere"), &path).unwrap();
+    refused();
+    std::fs::remove_file(&path).unwrap();
+    disks.create(SERVER, ONE, 1, &base).unwrap();
+}
+
+#[test]
 fn a_disk_grows_within_the_pools_room_and_never_shrinks_whatever_its_guest_wrote() {
     let home = tempfile::tempdir().unwrap();
     let pool = pool(&home, 0);

@@ -14,6 +14,7 @@ mod taps;
 mod workers;
 
 use std::{
+    collections::BTreeMap,
     path::Path,
     sync::{
         Arc,
@@ -22,7 +23,10 @@ use std::{
     time::Duration,
 };
 
-use csp_shared::audit::{HeldDomain, Holding, HostPart};
+use csp_shared::{
+    audit::{HeldDomain, Holding, HostPart},
+    id::ServerId,
+};
 use tokio::time::timeout;
 
 pub(crate) use self::specs::list as specs;
@@ -81,17 +85,23 @@ impl Auditor {
         blocking(move || {
             let listed = libvirt.list();
             hanging.store(false, Ordering::SeqCst);
-            let told = |domain| Holding::Domain(in_pool(domain, &pool));
+            // What cannot be told is told by the look at processes.
+            let pids = process::list().unwrap_or_default();
+            let told = |domain| Holding::Domain(in_pool(domain, &pool, &pids));
             listed.map(|domains| domains.into_iter().map(told).collect()).map_err(|error| story(&error))
         })
         .await
     }
 }
 
-/// With its disks named as the pool's files are: the control plane knows no paths of hosts.
-fn in_pool(mut domain: HeldDomain, pool: &Path) -> HeldDomain {
+/// With its disks named as the pool's files are: the control plane knows no paths of hosts. One that was replaced under its guest
+/// is where that still holds it.
+fn in_pool(mut domain: HeldDomain, pool: &Path, pids: &BTreeMap<ServerId, Vec<i32>>) -> HeldDomain {
+    let pids = domain.name.parse().ok().and_then(|server: ServerId| pids.get(&server)).map_or(&[][..], Vec::as_slice);
     for disk in domain.guest.iter_mut().flat_map(|guest| &mut guest.disks) {
-        if let Some(own) = Path::new(disk).strip_prefix(pool).ok().and_then(Path::to_str) {
+        if let Some(held) = process::holds_instead(pids, Path::new(disk)) {
+            *disk = held.display().to_string();
+        } else if let Some(own) = Path::new(disk).strip_prefix(pool).ok().and_then(Path::to_str) {
             *disk = own.to_owned();
         }
     }

@@ -100,6 +100,7 @@ impl Coded for DiskError {
             Self::Room(_) => FaultCode::PoolFull,
             Self::ImageTooLarge { .. } => FaultCode::ImageTooLarge,
             Self::Tool { .. } => FaultCode::Internal,
+            Self::InTheWay(_) => FaultCode::DiskDamaged,
             Self::Io { source, .. } => of_io(source),
         }
     }

@@ -255,9 +255,10 @@ impl Machine for HostMachine {
         let (domain, adapters, boots_from) =
             seen.map_or((None, BTreeSet::new(), None), |seen| (Some(seen.domain), seen.adapters, seen.boots_from));
         let around = self.look_around().await?;
-        let process = around.processes.contains_key(&server);
+        let pids = around.processes.get(&server).cloned().unwrap_or_default();
+        let process = !pids.is_empty();
         let network = self.networking.see(&around.networks, server).await?;
-        let stored = self.storing.see(server, image, boots_from).await?;
+        let stored = self.storing.see(server, image, boots_from, pids).await?;
         let shut_down = domain.is_some_and(|domain| domain.state == SeenState::Off(OffCause::Shutdown));
         let host_stopping = shut_down && blocking(|| Ok::<_, HypervisorError>(setup::is_stopping())).await?;
         Ok(Seen {

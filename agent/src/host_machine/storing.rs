@@ -22,6 +22,7 @@ use csp_shared::{
 use super::{blocking, fault, fault::Coded, setup};
 use crate::{
     config::Config,
+    hypervisor::process,
     machine::{Mark, SeenBase, SeenDisk, Stamp},
     storage::{
         console_log::{self, ConsoleLogError},
@@ -175,12 +176,13 @@ impl Storing {
     }
 
     /// A pool that is not there is a sight, not an error; a pool that cannot be read is an error. `boots_from`: what the
-    /// server's domain names as its disk.
+    /// server's domain names as its disk. `pids`: the processes of its guest.
     pub async fn see(
         &self,
         server: ServerId,
         image: Option<&Image>,
         boots_from: Option<String>,
+        pids: Vec<i32>,
     ) -> Result<Stored, Fault> {
         let image = image.cloned();
         let seen = self.on_store(move |store| {
@@ -191,7 +193,7 @@ impl Storing {
                 read_only: false,
                 image: cached.is_some(),
                 disks: store.disks.look(server)?,
-                disk_elsewhere: boots_from.filter(|file| !store.disks.is_place_of(server, Path::new(file))),
+                disk_elsewhere: boots_from.and_then(|file| elsewhere(store, server, file, &pids)),
                 seed: store.seeds.see(server)?,
             })
         });
@@ -268,6 +270,16 @@ impl Storing {
     }
 }
 
+/// The file that the guest's disk is, if it is not the server's own: its domain names another one, or its QEMU still holds the one
+/// that was there before somebody replaced it.
+fn elsewhere(store: &Store, server: ServerId, named: String, pids: &[i32]) -> Option<String> {
+    if !store.disks.is_place_of(server, Path::new(&named)) {
+        return Some(named);
+    }
+    let name = Path::new(&named).file_name()?;
+    process::holds_instead(pids, &store.pool.disks().join(name)).map(|held| held.display().to_string())
+}
+
 /// Takes room in the pool, once more if images that no server needs could make some.
 pub(super) fn with_room<T>(store: &Store, take: impl Fn() -> Result<T, DiskError>) -> Result<T, StoreError> {
     match take() {
@@ -302,7 +314,7 @@ mod tests {
         std::fs::rename(home.path().join("first"), home.path().join("second")).unwrap();
         for storing in [at("second"), at("second")] {
             let elsewhere = async |file: &Path| {
-                storing.see(server(), None, Some(file.display().to_string())).await.unwrap().disk_elsewhere
+                storing.see(server(), None, Some(file.display().to_string()), Vec::new()).await.unwrap().disk_elsewhere
             };
             assert_eq!(elsewhere(&disk).await, None);
             assert!(elsewhere(&disk.with_extension("snap1")).await.is_some());

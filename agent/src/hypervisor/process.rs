@@ -5,7 +5,9 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::OsStr,
     io::{self, ErrorKind},
+    os::unix::{ffi::OsStrExt, fs::MetadataExt},
     path::{Path, PathBuf},
 };
 
@@ -20,6 +22,8 @@ use nix::{
 use super::HypervisorError;
 
 const PROC: &str = "/proc";
+/// What the kernel writes behind the name of a file that has none any more (proc_pid_fd(5)).
+const DELETED: &[u8] = b" (deleted)";
 
 /// The processes of all guests that carry a server's id. Blocks.
 ///
@@ -49,6 +53,39 @@ pub fn list() -> Result<BTreeMap<ServerId, Vec<i32>>, HypervisorError> {
 /// When a process could not be looked at: then nobody knows.
 pub fn find(server: ServerId) -> Result<Vec<i32>, HypervisorError> {
     Ok(list()?.remove(&server).unwrap_or_default())
+}
+
+/// What these processes hold open in the place of `own`: another file that has or had its name, or lies or lay beside it. Given
+/// as a path at which it can be read, though its name be gone. None where they hold `own` itself, where it is not there, or
+/// where they hold nothing of the kind. Blocks.
+#[must_use]
+pub fn holds_instead(pids: &[i32], own: &Path) -> Option<PathBuf> {
+    let own_is = identity(own)?;
+    let mut other = None;
+    for pid in pids {
+        // A process that ends meanwhile holds nothing.
+        for entry in std::fs::read_dir(PathBuf::from(PROC).join(pid.to_string()).join("fd")).into_iter().flatten() {
+            let Ok(held) = entry.map(|entry| entry.path()) else { continue };
+            match identity(&held) {
+                Some(is) if is == own_is => return None,
+                Some(_) if is_of_its_kind(&held, own) => other = Some(held),
+                _ => {}
+            }
+        }
+    }
+    other
+}
+
+/// Which file a path leads to, whatever it is called.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).map(|file| (file.dev(), file.ino()))
+}
+
+fn is_of_its_kind(held: &Path, own: &Path) -> bool {
+    let Ok(name) = std::fs::read_link(held) else { return false };
+    let bytes = name.as_os_str().as_bytes();
+    let name = Path::new(OsStr::from_bytes(bytes.strip_suffix(DELETED).unwrap_or(bytes)));
+    name.parent() == own.parent() || name.file_name() == own.file_name()
 }
 
 /// Kills the processes of a server. Blocks, but does not wait for their end.
@@ -91,6 +128,31 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+
+    #[test]
+    fn a_disk_whose_file_was_replaced_under_a_guest_is_told_from_its_own() {
+        let home = tempfile::tempdir().unwrap();
+        let (own, aside) = (home.path().join("a.1.qcow2"), home.path().join("a.1.qcow2.bak"));
+        std::fs::write(&own, "written by the guest").unwrap();
+        let _seed = std::fs::File::open("/proc/self/exe").unwrap();
+        let held = std::fs::File::open(&own).unwrap();
+        let instead = || holds_instead(&[std::process::id().cast_signed()], &own);
+        assert_eq!(instead(), None, "it is the one");
+        std::fs::remove_file(&own).unwrap();
+        assert_eq!(instead(), None, "there is no other");
+        std::fs::write(&own, "a part of").unwrap();
+        let found = instead().unwrap();
+        assert_eq!(std::fs::read_to_string(&found).unwrap(), "written by the guest", "it is where it can be read");
+        drop(held);
+        assert_eq!(instead(), None, "nothing of the kind is held");
+        let held = std::fs::File::open(&own).unwrap();
+        std::fs::rename(&own, &aside).unwrap();
+        std::fs::copy(&aside, &own).unwrap();
+        assert!(instead().is_some(), "renamed, and a copy put in its place");
+        std::fs::rename(&aside, &own).unwrap();
+        assert_eq!(instead(), None, "and back");
+        drop(held);
+    }
 
     #[test]
     fn a_guest_is_known_by_its_arguments_alone() {

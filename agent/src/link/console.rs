@@ -4,7 +4,7 @@
 //! outwards like every other; VNC itself listens on a unix socket only. What is asked is never answered on the control
 //! connection: who asked waits for the new one, and not for long.
 
-use std::{convert::Infallible, future::pending, path::PathBuf, time::Duration};
+use std::{convert::Infallible, future::pending, io::ErrorKind, path::PathBuf, time::Duration};
 
 use csp_link::{
     key_file::Identity,
@@ -13,7 +13,12 @@ use csp_link::{
 };
 use csp_shared::{id::ServerId, key_pin::KeyPin, limits::CONSOLES_PER_HOST_MAX, message::ToControl, secret::Secret};
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
-use tokio::{net::UnixStream, sync::mpsc, task::JoinSet, time::timeout};
+use tokio::{
+    net::UnixStream,
+    sync::mpsc,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
 use tracing::{info, warn};
 
 use super::{
@@ -25,6 +30,8 @@ use super::{
 pub(super) const WAITING_MAX: usize = 16;
 /// How long QEMU may take to accept.
 const SCREEN_WITHIN: Duration = Duration::from_secs(3);
+/// How soon to knock again where others wait.
+const DOOR_AGAIN: Duration = Duration::from_millis(20);
 
 /// Somebody may see a screen.
 #[derive(Debug)]
@@ -96,7 +103,16 @@ async fn begin(
 }
 
 async fn reach(path: PathBuf) -> Result<Movable<UnixStream>, String> {
-    match timeout(SCREEN_WITHIN, UnixStream::connect(&path)).await {
+    let connected = async {
+        loop {
+            match UnixStream::connect(&path).await {
+                // QEMU takes one after the other, and lets few wait at its door (connect(2), EAGAIN).
+                Err(error) if error.kind() == ErrorKind::WouldBlock => sleep(DOOR_AGAIN).await,
+                connected => return connected,
+            }
+        }
+    };
+    match timeout(SCREEN_WITHIN, connected).await {
         Ok(reached) => reached.map(Movable::new).map_err(|error| format!("VNC at {}: {error}", path.display())),
         Err(_) => Err(format!("VNC at {} does not accept", path.display())),
     }
@@ -108,4 +124,41 @@ async fn carry(opened: Opened) {
     let end = with_stream(&mut socket, screen, Patience::default()).await;
     info!(%server, side = ?end.side, why = ?end.why, "a screen is not watched any more");
     socket.close(1000, "ended").await;
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::UnixSocket,
+    };
+
+    use super::*;
+
+    /// QEMU takes one viewer after the other, and lets hardly any wait.
+    #[tokio::test]
+    async fn whoever_finds_the_door_full_waits_for_a_place() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("vnc.sock");
+        let door = UnixSocket::new_stream().unwrap();
+        door.bind(&path).unwrap();
+        let door = door.listen(0).unwrap();
+        let mut before = Vec::new();
+        loop {
+            match UnixStream::connect(&path).await {
+                Ok(stream) => before.push(stream),
+                Err(error) => break assert_eq!(error.kind(), ErrorKind::WouldBlock),
+            }
+        }
+        let waiting = tokio::spawn(reach(path));
+        sleep(2 * DOOR_AGAIN).await;
+        for _ in 0..=before.len() {
+            let (mut taken, _) = door.accept().await.unwrap();
+            taken.write_all(b"RFB").await.unwrap();
+        }
+        let mut screen = waiting.await.unwrap().unwrap();
+        let mut said = [0; 3];
+        screen.read_exact(&mut said).await.unwrap();
+        assert_eq!(&said, b"RFB");
+    }
 }

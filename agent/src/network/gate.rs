@@ -150,6 +150,12 @@ impl fmt::Display for GateMark {
 }
 
 impl GateMark {
+    /// Whether it is of the same gate, whatever its rate.
+    #[must_use]
+    pub fn is_for(&self, other: &Self) -> bool {
+        self.server == other.server && self.gate == other.gate
+    }
+
     /// Reads an alias; nothing when it is no mark of ours.
     #[must_use]
     pub fn parse(alias: &str) -> Option<Self> {
@@ -172,11 +178,23 @@ pub fn find(links: &[Link], server: ServerId, gate: Gate) -> Option<&Link> {
     links.iter().find(|link| is_kind(link) && link.name == name && (link.alias.is_empty() || is_of(link)))
 }
 
-/// All of a server's gates, also what an older agent made otherwise. Of cables the near end, with which the far one goes.
-pub fn all_in(links: &[Link], server: ServerId) -> impl Iterator<Item = &Link> {
+/// All of a server's gates, also what an older agent made otherwise, and what somebody renamed: those are known by their mark. Of
+/// a cable one end, with which the other goes.
+#[must_use]
+pub fn all_in(links: &[Link], server: ServerId) -> Vec<&Link> {
     let older = older(server);
-    let older = links.iter().filter(move |link| link.is_ifb && link.name == older);
-    Gate::ALL.into_iter().filter_map(move |gate| find(links, server, gate)).chain(older)
+    let is_marked = |link: &Link| GateMark::parse(&link.alias).is_some_and(|mark| mark.server == server);
+    let is_named = |link: &Link| {
+        Gate::ALL.into_iter().any(|gate| find(std::slice::from_ref(link), server, gate).is_some())
+            || (link.is_ifb && link.name == older)
+    };
+    let mut all: Vec<&Link> = Vec::new();
+    for link in links.iter().filter(|link| (link.is_veth || link.is_ifb) && (is_marked(link) || is_named(link))) {
+        if !all.iter().any(|other| link.is_veth && link.lower == Some(other.index)) {
+            all.push(link);
+        }
+    }
+    all
 }
 
 /// What a queue lets through.

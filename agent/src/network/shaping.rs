@@ -188,6 +188,10 @@ impl Shaping {
             match (near, far) {
                 (Some(near), Some(far)) if are_ends(&near, &far) => return Ok((near, far)),
                 (Some(near), _) => self.links.delete(&near).await?,
+                // Somebody renamed its near end, which goes with it.
+                (None, Some(far)) if GateMark::parse(&far.alias).is_some_and(|is| is.is_for(&mark)) => {
+                    self.links.delete(&far).await?;
+                }
                 (None, _) => {}
             }
         }
@@ -316,7 +320,7 @@ fn cable(name: &str, far_end: &str) -> LinkMessage {
 /// Whether any of the server's gates is there.
 #[must_use]
 pub fn remains(links: &[Link], server: ServerId) -> bool {
-    gate::all_in(links, server).next().is_some()
+    !gate::all_in(links, server).is_empty()
 }
 
 /// The kernel says so when it knows no such kind of interface or queue.

@@ -107,6 +107,8 @@ pub fn elsewhere(spec: &ServerSpec, seen: &Seen, notes: &Notes) -> Option<Elsewh
     let before = notes.elsewhere.clone().filter(|noted| notes.disk_started <= Some(noted.epoch));
     match (seen.domain, &seen.disk_elsewhere) {
         _ if !seen.pool => before,
+        // No file of that name outlives its guest.
+        (Some(_), Some(file)) if is_held_open(file) => None,
         (Some(domain), Some(file)) => {
             // Without an epoch nobody knows which of them is older.
             let epoch = if domain.epochs.disk == DiskEpoch::default() { spec.disk_epoch } else { domain.epochs.disk };
@@ -115,6 +117,12 @@ pub fn elsewhere(spec: &ServerSpec, seen: &Seen, notes: &Notes) -> Option<Elsewh
         (Some(_), None) => None,
         (None, _) => before.filter(|noted| !noted.off),
     }
+}
+
+/// Whether a file elsewhere has no name of its own any more, and is there as long as the guest holds it open.
+#[must_use]
+pub fn is_held_open(file: &str) -> bool {
+    file.starts_with("/proc/")
 }
 
 /// What is left to do about a disk that is there, with the guest off or running on it.

@@ -257,7 +257,13 @@ fn elsewhere(s: Situation<'_>, spec: &ServerSpec) -> String {
     let (noted, own, server) = (s.notes.elsewhere.as_ref(), file(spec), spec.server);
     let seen = s.seen.disk_elsewhere.as_deref();
     let other = seen.or(noted.map(|noted| noted.file.as_str())).unwrap_or_default();
-    let cure = if let Some(noted) = noted.filter(|_| seen.is_none()) {
+    let cure = if disk::is_held_open(other) {
+        format!(
+            "its file was replaced while the guest ran, and that one is gone with the guest: have its owner close what runs in it, \
+             copy the file to another name beside {own}, rename that to {own}, and then `virsh destroy {server}`: it is started \
+             on the copy"
+        )
+    } else if let Some(noted) = noted.filter(|_| seen.is_none()) {
         let done = noted.when_brought_back();
         format!(
             "its domain was undefined: bring the one into the other (snapshots: `qemu-img commit`, one after the other), then \

@@ -467,6 +467,21 @@ fn a_guest_whose_disk_somebody_moved_by_hand_is_neither_restarted_nor_started_on
 }
 
 #[test]
+fn a_guest_whose_disks_file_was_replaced_under_it_is_not_restarted_and_nothing_is_noted_of_a_file_that_goes_with_it() {
+    let mut replaced = running().sees(|seen| seen.disk_elsewhere = Some("/proc/2979/fd/13".to_owned()));
+    replaced = replaced.wants(|spec| (spec.boot_epoch, spec.disk_gib) = (BootEpoch(2), 8));
+    replaced.look();
+    let plan = replaced.plan();
+    let fault = plan.fault.unwrap();
+    assert_eq!((plan.steps.as_slice(), fault.code), (&[][..], FaultCode::DiskElsewhere));
+    assert!(fault.detail.contains("/proc/2979/fd/13") && fault.detail.contains("virsh destroy"), "{}", fault.detail);
+    assert_eq!(replaced.notes.elsewhere, None);
+    let mut ended = replaced.falls(OffCause::Unknown).sees(|seen| seen.disk_elsewhere = None);
+    ended.look();
+    assert!(ended.settle().is_settled() && ended.seen.is_up(), "on what its place holds by then");
+}
+
+#[test]
 fn a_guest_that_vanishes_while_its_data_lies_in_another_file_is_not_started_on_the_older_one() {
     let snapshot = "/var/lib/csp-agent/pool/disks/0198c0de-0000-7000-8000-00000000000a.1.by-hand";
     let undefine = |seen: &mut Seen| {

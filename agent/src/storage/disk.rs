@@ -62,6 +62,9 @@ pub enum DiskError {
         #[source]
         source: ToolError,
     },
+    /// Something else has its name.
+    #[error("{} is no file, and the server's disk is to be there: move it away", .0.display())]
+    InTheWay(PathBuf),
     /// The system refused.
     #[error("cannot handle the disk {}", path.display())]
     Io {
@@ -174,8 +177,11 @@ impl Disks {
         self.pool.check()?;
         let path = self.path(server, epoch);
         let io = |source| DiskError::Io { path: path.clone(), source };
-        if path.try_exists().map_err(io)? {
-            return Ok(());
+        match path.symlink_metadata() {
+            Ok(there) if there.is_file() => return Ok(()),
+            Ok(_) => return Err(DiskError::InTheWay(path)),
+            Err(error) if is_absent(&error) => {}
+            Err(error) => return Err(io(error)),
         }
         let disk_bytes = u64::from(gib) * GIB;
         if base.virtual_bytes > disk_bytes {

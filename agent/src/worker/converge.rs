@@ -280,6 +280,7 @@ async fn note_elsewhere<M: Machine, B: Backing>(host: &Host<M, B>, record: &mut 
 fn tell_of_what_stays(record: &Record, seen: &Seen, next: &Next) {
     if let (Desired::Absent(gone), Next::Run(Step::ForceStop | Step::Undefine), Some(file)) =
         (&record.desired, next, &seen.disk_elsewhere)
+        && !plan::disk::is_held_open(file)
     {
         warn!(server = %gone.server, file, "the server is removed; what its guest wrote last stays in this file, and is no concern of csp's");
     }

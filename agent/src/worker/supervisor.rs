@@ -257,7 +257,9 @@ async fn facts<M: Machine, B: Backing>(shared: &Shared<M, B>) -> Result<HostFact
 }
 
 async fn orphans<M: Machine, B: Backing>(shared: &Shared<M, B>) -> Result<Vec<Orphan>, Fault> {
-    shared.host.machine.orphans(&shared.host.specs.servers().into_iter().collect()).await
+    // What belongs to a server whose file cannot be read is somebody's all the same.
+    let specs = &shared.host.specs;
+    shared.host.machine.orphans(&specs.servers().into_iter().chain(specs.unreadable()).collect()).await
 }
 
 async fn look_only<M: Machine, B: Backing>(shared: &Shared<M, B>, server: ServerId) -> Option<Observed> {

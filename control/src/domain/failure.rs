@@ -94,6 +94,18 @@ pub fn taken_back(last: Option<FaultCode>, is_swapped: bool, is_charged: bool) -
     (last.map_or(UNCONFIRMED, FaultCode::as_str), format!("{reason} {disk}{money}"))
 }
 
+/// What a customer is told of a request that its host cannot fulfil now. A restart is no less wanted for that: the host does it
+/// once it can.
+#[must_use]
+pub fn not_done(code: FaultCode, is_restart: bool) -> String {
+    let reason = explain(code);
+    if is_restart {
+        format!("{reason} The restart stays asked for, and is done when that is mended.")
+    } else {
+        reason.to_owned()
+    }
+}
+
 /// Code and words for an order that its host cannot fulfil.
 #[must_use]
 pub fn refused(code: FaultCode) -> (&'static str, String) {

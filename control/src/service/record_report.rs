@@ -22,7 +22,7 @@ use crate::{
         action::{Command, Progress, Status as ActionStatus, progress},
         draw::Draw,
         event::Event,
-        failure::{explain, refused},
+        failure::{not_done, refused},
         period,
         server::ServiceStatus,
         time::Time,
@@ -198,7 +198,8 @@ fn move_action(
                 let (code, words) = refused(why);
                 return Ok(fail_order(tx, action, (code, &words), draw, now)?.is_some());
             }
-            tx.action_end(action.id, ActionStatus::Failed, Some((why.as_str(), explain(why))), now)?;
+            let words = not_done(why, action.command == Command::Restart);
+            tx.action_end(action.id, ActionStatus::Failed, Some((why.as_str(), &words)), now)?;
         }
     }
     Ok(false)

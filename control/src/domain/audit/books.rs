@@ -79,7 +79,9 @@ fn sizes(side: &ServerSide, host: Option<&str>, found: &mut Vec<Finding>) {
             // A new disk is kept beside the old one until the change ended, however long its host cannot bring it about.
             let is_changing =
                 side.open.iter().any(|(command, _)| matches!(command, Command::Reinstall | Command::ChangePackage));
-            found.push(finding.what(what).cure(DEFECT).moving(side.is_moving() || is_changing));
+            let cure =
+                if is_changing { "a new disk has its room beside the old one until the change ended" } else { DEFECT };
+            found.push(finding.what(what).cure(cure).moving(side.is_moving() || is_changing));
         }
     }
 }

@@ -175,7 +175,14 @@ fn moved_disk(look: &Look<'_>, found: &mut Vec<Finding>) {
     let own = format!("disks/{}.{}.qcow2", side.server, spec.disk_epoch);
     for file in &look.elsewhere {
         let what = format!("the domain's disk is {file}: {own} lacks what the guest wrote since it was moved there");
-        let cure = if view.is_up(side.server) {
+        let cure = if file.starts_with("/proc/") {
+            format!(
+                "do not restart the guest: its disk's file was replaced while it ran, and what it writes goes to the one that \
+                 only its QEMU still holds, gone with it. Have its owner close what runs in it; on {}, copy {file} to another \
+                 name beside {own}, rename that to {own}, and then `virsh destroy {}`: the agent starts it on the copy",
+                view.name, side.server
+            )
+        } else if view.is_up(side.server) {
             format!(
                 "touch neither file. On {}, a snapshot is brought back by `virsh blockcommit {} vda --active --shallow \
                  --pivot`; for a copy, have the owner stop the guest first. The agent neither restarts nor starts it until then",
@@ -371,9 +378,10 @@ fn disks(look: &Look<'_>, found: &mut Vec<Finding>) {
             // What QEMU holds open is there until it ends.
             Some(pid) => format!(
                 "do not restart the guest: on {}, its QEMU still holds the file, deleted or moved. Find it with `ls -l \
-                 /proc/{pid}/fd`, have the guest shut down its programs, and copy it from there under its name; it is never \
-                 made anew",
-                view.name
+                 /proc/{pid}/fd`, have its owner close what runs in the guest, copy it from there to another name beside \
+                 disks/{own}, rename that to disks/{own}, and then `virsh destroy {}`: the agent starts it on the copy. It \
+                 is never made anew",
+                view.name, side.server
             ),
             None => format!(
                 "look for it in the trash of {}'s pool and in your backups, and put it back under its name; it is never made \

@@ -359,6 +359,7 @@ fn table() -> Vec<(&'static str, Breaks, Kind, &'static str)> {
         ("another's disk", |w| disk_attached(w, &format!("disks/{OTHER}.1.qcow2")), K::DiskForeign, "disks/"),
         ("a disk of the host", |w| disk_attached(w, "/dev/sda"), K::DiskForeign, "/dev/sda"),
         ("a snapshot", |w| disk_moved(w, &format!("disks/{RUNS}.1.snap1")), K::DiskElsewhere, "snap1"),
+        ("a file that was replaced", |w| disk_moved(w, "/proc/7/fd/13"), K::DiskElsewhere, "/proc/7/fd/13"),
         ("a copy outside the pool", |w| disk_moved(w, "/srv/copy"), K::DiskElsewhere, "/srv/copy"),
         ("started by libvirt", |w| guest_of(w, |g| g.autostart = true), K::GuestAltered, "autostart"),
         ("a lost mark", |w| tap_of(w, |t| t.owner = None), K::TapMissing, "net0"),

@@ -109,6 +109,8 @@ kinds! {
     NetworkOrphan = "network_orphan", Wrong;
     /// A file among the private networks cannot be read.
     NetworkDamaged = "network_damaged", Wrong;
+    /// A host says what keeps a server from being as it should, and nothing else is told of it.
+    ServerFaulty = "server_faulty", Wrong;
     /// A guest should run and does not.
     GuestDown = "guest_down", Wrong;
     /// A guest is paused.
@@ -127,7 +129,7 @@ kinds! {
     AdapterForeign = "adapter_foreign", Danger;
     /// A running guest has a disk that is not its own.
     DiskForeign = "disk_foreign", Danger;
-    /// A guest's domain names another file in place of its disk.
+    /// A guest's domain names another file in place of its disk, or the disk's file was replaced while it ran.
     DiskElsewhere = "disk_elsewhere", Danger;
     /// What guests' disks are overlays on is not there.
     ImageMissing = "image_missing", Danger;

@@ -49,6 +49,7 @@ impl Look<'_> {
 pub(super) fn compare(side: &ServerSide, spec: &ServerSpec, view: &HostView<'_>, found: &mut Vec<Finding>) {
     let elsewhere = elsewhere(side, view);
     let look = Look { side, spec, view, moving: side.is_moving(), elsewhere };
+    let before = found.len();
     super::gone::compare_spec(side, view, found);
     moved_disk(&look, found);
     if view.saw(HostPart::Domains) {
@@ -64,6 +65,11 @@ pub(super) fn compare(side: &ServerSide, spec: &ServerSpec, view: &HostView<'_>,
     if view.saw(HostPart::Pool) {
         disks(&look, found);
         seeds(&look, found);
+    }
+    if let Some(fault) = side.observed.as_ref().and_then(|seen| seen.fault.as_ref()).filter(|_| found.len() == before) {
+        let what = format!("its host says {}: {}", fault.code.as_str(), fault.detail);
+        let finding = look.finding(Kind::ServerFaulty, fault.code.as_str()).what(what);
+        found.push(finding.cure("mend what the host names; the agent does the rest"));
     }
 }
 

@@ -349,6 +349,7 @@ fn table() -> Vec<(&'static str, Breaks, Kind, &'static str)> {
             K::NetworkDamaged,
             "file notes.txt",
         ),
+        ("a gate that cannot be made", faulty, K::ServerFaulty, "network_refused"),
         ("a guest fell", guest_fell, K::GuestDown, "domain"),
         ("a paused guest", |w| domain_of(w, RUNS, |d| d.state = DomainState::Paused), K::GuestPaused, "domain"),
         ("a guest that should be off", guest_up, K::GuestUp, "domain"),
@@ -503,6 +504,11 @@ fn filters_of(world: &mut World, change: impl Fn(&mut HeldFilters)) {
             change(filters)
         }
     });
+}
+
+fn faulty(world: &mut World) {
+    let seen = world.server(RUNS).observed.as_mut().unwrap();
+    seen.fault = Some(Fault::new(FaultCode::NetworkRefused, "the interface cspqa carries a name of csp"));
 }
 
 fn guest_fell(world: &mut World) {

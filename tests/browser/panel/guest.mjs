@@ -93,7 +93,7 @@ export class Guest {
   }
 
   #key(held, isDown, symbol) {
-    const hold = { 0xffe1: "shift+", 0xfe03: "altgr+" }[symbol];
+    const hold = { 0xffe1: "shift+", 0xffe3: "ctrl+", 0xffe9: "alt+", 0xfe03: "altgr+" }[symbol];
     if (hold) return isDown ? held.add(hold) : held.delete(hold);
     const name = { 0xff0d: "enter", 0xff09: "tab", 0x20: "space" }[symbol] ?? String.fromCodePoint(symbol);
     return isDown && this.keys.push([...held].join("") + name);

@@ -3,7 +3,7 @@
 //   node layout.mjs URL
 import assert from "node:assert/strict";
 import { faultsOf, launch, NOW, pretend } from "./browser.mjs";
-import { uuid } from "./fixtures.mjs";
+import { server as serverOf, uuid } from "./fixtures.mjs";
 
 const [url] = process.argv.slice(2);
 /** What is usually taken for the bound of what disturbs a reader. */
@@ -45,6 +45,12 @@ for (const viewport of [PHONE, WIDE]) {
   }
 }
 
+/** Servers whose columns are as wide as they become. */
+const BIG = ["Reinstalling", "Suspended", "Online"].map((status, at) => serverOf(at, {
+  status, resources: { cpu: 16, ram_mb: 65_536, disk_gb: 640 }, ips: [{ uuid: uuid(7, at), address: "203.0.113.254", type: "primary" }], renewal: { total: 1169.95, package: 1169.95, extra_ips: 0, discount: 0 },
+}));
+const bigOnes = (page) => page.route(/\/api\/v1\/servers$/, (route) => route.fulfill({ contentType: "application/json", body: JSON.stringify({ ok: true, data: BIG, total: BIG.length }) }));
+
 /** Parts of a table that end behind its card, and short words that were broken. */
 const crowded = () => {
   const found = [...document.querySelectorAll(".card.flush .table")].filter((table) => table.scrollWidth > table.closest(".card").clientWidth).map((table) => table.innerText.slice(0, 60));
@@ -60,13 +66,33 @@ const crowded = () => {
   }
   return found;
 };
+/** What ends behind its card. A card is scrolled when all else fails, which none of these needs. */
+const cut = () => {
+  const behind = (card) => [...card.querySelectorAll("td, td *")].filter((part) => part.getBoundingClientRect().right > card.getBoundingClientRect().right + 0.5);
+  return [...document.querySelectorAll(".card.flush")].flatMap(behind).map((part) => part.textContent.slice(0, 60));
+};
 // Nor is one broken, or cut off, on pages between the two.
-for (const width of [681, 768, 861, 1099]) {
-  for (const path of ["/panel", "/panel/wallet", "/panel/networks", "/panel/api-keys", "/panel/statements"]) {
-    const { context, page } = await open({ width, height: 900 }, path);
+for (const path of ["/panel", "/panel/wallet", "/panel/networks", "/panel/api-keys", "/panel/ssh-keys", "/panel/statements", `${SERVER}/activity`]) {
+  const { context, page } = await open(WIDE, path);
+  for (const width of [681, 768, 861, 1099, 1100, 1179, 1180, 1260, 1300, 1339, 1340]) {
+    await page.setViewportSize({ width, height: 900 });
     assert.deepEqual(await page.evaluate(crowded), [], `${path} at ${width} px`);
-    await context.close();
   }
+  await context.close();
+}
+// With much in each column, at any width.
+{
+  const { context, page } = await open(PHONE, "/panel/ssh-keys");
+  await bigOnes(page);
+  for (const path of ["/panel", "/panel/ssh-keys"]) {
+    await page.goto(url + path);
+    await page.waitForFunction(() => document.querySelector("h1") && !document.querySelector("[data-loading]"));
+    for (let width = 360; width <= 1600; width += 20) {
+      await page.setViewportSize({ width, height: 900 });
+      assert.deepEqual(await page.evaluate(cut), [], `${path} at ${width} px`);
+    }
+  }
+  await context.close();
 }
 // A list shows the whole of its first choice.
 {

@@ -50,7 +50,8 @@ for (const [layout, own] of Object.entries(OWN)) {
     take(layout, Array.from({ length: 30 }, () => letters[Math.floor(Math.random() * letters.length)]).join(""));
   }
   // Whatever else it says that it can type, it can.
-  for (let code = 0xa0; code < 0x180; code += 1) if (strokes(String.fromCharCode(code), layout).strokes) take(layout, String.fromCharCode(code));
+  for (let code = 0xa1; code < 0x180; code += 1) if (strokes(String.fromCharCode(code), layout).strokes) take(layout, String.fromCharCode(code));
+  assert.deepEqual(strokes("a\u00a0b", layout), strokes("a b", layout), `${layout}: a no-break space`);
   const lacking = [...ABSENT].filter((one) => strokes(one, layout).absent);
   assert.ok(lacking.length >= 4, `${layout} types ${ABSENT}`);
   assert.deepEqual(strokes(`a${lacking.join("b")}a${lacking[0]}`, layout), { absent: lacking }, layout);

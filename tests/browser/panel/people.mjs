@@ -9,6 +9,7 @@ import { Control } from "./control.mjs";
 import { endedElsewhere, withoutNetwork } from "./ended.mjs";
 import { byKeyboard } from "./keyboard.mjs";
 import { leave } from "./leaving.mjs";
+import { overABadLine } from "./lost.mjs";
 import { PASSWORD, Person } from "./person.mjs";
 import { marksFields, withoutMoney } from "./refusals.mjs";
 import { readStatement } from "./statement.mjs";
@@ -181,6 +182,7 @@ try {
   await order();
   await readStatement(grace);
   await use();
+  await overABadLine(grace);
   await destroy();
   await newerTerms();
   await withoutNetwork(grace);

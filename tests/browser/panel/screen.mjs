@@ -53,6 +53,24 @@ try {
   assert.deepEqual(guest.keys, ["k"], "the screen has the keys at once");
   await judged("connected");
 
+  // Without a mouse the screen is left by one combination, which does not reach the guest and leaves nothing down in it.
+  const focused = () => page.evaluate(() => [document.activeElement.tagName, document.activeElement.textContent.trim()]);
+  guest.keys = [];
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Control+Alt+Home");
+  await page.waitForTimeout(100);
+  assert.deepEqual([guest.keys, guest.held.size], [["tab"], 0], "Tab is the guest's");
+  assert.deepEqual(await focused(), ["BUTTON", "To the screen"]);
+  assert.ok(await page.getByText("Ctrl + Alt + Home").isVisible());
+  await page.keyboard.press("Tab");
+  assert.deepEqual(await focused(), ["BUTTON", "Ctrl + Alt + Del"]);
+  await page.keyboard.press("Shift+Tab");
+  await page.keyboard.press("Enter");
+  assert.deepEqual(await focused(), ["CANVAS", ""]);
+  await page.keyboard.type("b");
+  await page.waitForTimeout(100);
+  assert.deepEqual(guest.keys, ["tab", "b"], "the screen has the keys again");
+
   await page.getByRole("button", { name: "Type text" }).click();
   const text = page.getByLabel("Text", { exact: true });
   const rows = [
@@ -106,6 +124,15 @@ try {
   await page.getByRole("button", { name: "Type it" }).click();
   await page.getByText("Not on this keyboard: €").waitFor();
   assert.deepEqual(guest.keys, [], "half a text would be worse than none");
+  // What cannot be seen is told by its number; a space that does not break is a space.
+  await text.fill("a\u200b\u202f\u00a0\u0007€");
+  await page.getByRole("button", { name: "Type it" }).click();
+  await page.getByText("Not on this keyboard: U+200B (zero width space) U+202F (narrow no-break space) U+0007 €. Nothing was typed.").waitFor();
+  await text.fill("a\u00a0b");
+  await page.getByRole("button", { name: "Type it" }).click();
+  await page.waitForFunction(() => document.querySelector(".type textarea").value === "");
+  assert.deepEqual(guest.keys, ["a", "space", "b"]);
+  guest.keys = [];
   // A page of another script: some of it is named. And nothing is typed of what nobody waits for.
   const cyrillic = Array.from({ length: 50 }, (_, at) => String.fromCharCode(0x410 + at)).join("");
   await text.fill(cyrillic);
@@ -173,10 +200,46 @@ try {
   await inState("ended");
   assert.equal(await heading(), "Console");
 
+  // What is never answered is not waited for: a ticket, and a stream that does not open.
+  {
+    const other = await browser.newContext();
+    other.setDefaultTimeout(15_000);
+    await other.clock.install();
+    await other.addInitScript(() => {
+      window.opened = 0;
+      window.WebSocket = class extends EventTarget {
+        constructor() {
+          super();
+          window.opened += 1;
+        }
+        close() {}
+      };
+    });
+    const bare = await other.newPage();
+    await pretend(bare, "empty", true);
+    const asked = [];
+    await bare.route(`**/api/v1/servers/${server}/console`, (route) => void asked.push(route));
+    await bare.goto(`${url}/console?server=${server}`);
+    await bare.waitForSelector('body[data-state="connecting"]');
+    await bare.clock.runFor(15_500);
+    await bare.waitForSelector('body[data-state="waiting"]');
+    await bare.getByText("The connection was lost").waitFor();
+    await bare.getByRole("button", { name: "Connect now" }).click();
+    await bare.waitForTimeout(200);
+    assert.ok(asked.length >= 2, `${asked.length} wishes`);
+    await asked.at(-1).fulfill({ contentType: "application/json", body: JSON.stringify({ ok: true, data: { url: `${url}/console#t` } }) });
+    await bare.waitForFunction(() => window.opened === 1);
+    await bare.waitForSelector('body[data-state="connecting"]');
+    await bare.clock.runFor(15_000);
+    await bare.waitForSelector('body[data-state="waiting"]');
+    await bare.getByRole("button", { name: "Connect now" }).waitFor();
+    await other.close();
+  }
+
   // The bar reaches from edge to edge, also in a browser that keeps a place for scroll bars.
   const wide = await launch({ ignoreDefaultArgs: ["--hide-scrollbars"] });
   for (const width of [360, 768, 1280]) {
-    const other = await wide.newContext({ viewport: { width, height: 640 }, colorScheme: "light" });
+    const other = await wide.newContext({ viewport: { width, height: 640 }, hasTouch: width < 500, colorScheme: "light" });
     const own = new Guest();
     await own.take(other);
     const bare = await other.newPage();

@@ -31,7 +31,8 @@ const RATHER: Partial<Record<LayoutName, Record<string, Stroke>>> = { fr: { "~":
 const WITH_SPACE: Record<string, string> = { "`": "\u0300", "^": "\u0302", "~": "\u0303" };
 
 const SPACE: Stroke = { code: "Space", hold: "none" };
-const CONTROLS: Record<string, Stroke> = { " ": SPACE, "\n": { code: "Enter", hold: "none" }, "\t": { code: "Tab", hold: "none" } };
+/** A no-break space is what pages and word processors make of a space: nobody means it at a keyboard. */
+const CONTROLS: Record<string, Stroke> = { " ": SPACE, "\u00a0": SPACE, "\n": { code: "Enter", hold: "none" }, "\t": { code: "Tab", hold: "none" } };
 
 /** The key of a character, or of an accent that it puts on the next one. */
 function key(character: string, name: LayoutName): Stroke | undefined {

@@ -1,7 +1,7 @@
 // One screen: connected, or on the way to it, or why not. It comes back by itself where it can get new tickets.
 import RFB from "@novnc/novnc";
 import { tick } from "svelte";
-import type { Way } from "./ticket";
+import { PATIENCE_MS, type Way } from "./ticket";
 import { t, wordsOf } from "./texts";
 
 export type State = keyof typeof t.states;
@@ -22,6 +22,8 @@ export class Session {
   /** The server's name, once it is known. */
   name = $state("");
   #way: Way | undefined;
+  /** The wish for a ticket that counts: who does not want to wait for one makes another. */
+  #asked = {};
 
   constructor(readonly place: () => HTMLElement | undefined) {}
 
@@ -44,7 +46,13 @@ export class Session {
     const ifShown = <E>(act: (event: E) => void) => (event: E) => {
       if (mine === this.#socket) act(event);
     };
+    // A network that swallows everything closes nothing.
+    this.#timer = setTimeout(ifShown(() => {
+      this.#leave();
+      this.#ended("lost");
+    }), PATIENCE_MS);
     mine.addEventListener("open", ifShown(() => {
+      clearTimeout(this.#timer);
       const place = this.place();
       if (!place) return;
       // noVNC first: it takes the socket over while being made, so it misses nothing of what follows the ticket.
@@ -76,8 +84,9 @@ export class Session {
     if (!way) return this.#ended("bad_ticket");
     if (this.state !== "waiting") this.#connecting();
     this.attempts += 1;
+    const mine = (this.#asked = {});
     const answer = await way.renew();
-    if (way !== this.#way) return; // another ticket was opened in this tab meanwhile
+    if (way !== this.#way || mine !== this.#asked) return; // another ticket was opened in this tab meanwhile, or asked for
     if ("ticket" in answer) this.#open(answer.ticket);
     else this.#ended(answer.why);
   };

@@ -37,6 +37,18 @@ const ends: Record<string, Words> = {
 
 /** So many characters are named that a keyboard lacks. */
 const NAMED = 20;
+/** What shows nothing, or nothing by itself: unseen, joined to its neighbour, or only a gap. */
+const UNSEEN = /^[\p{C}\p{Z}\p{M}\p{Default_Ignorable_Code_Point}]$/u;
+const NAMES: Record<string, string> = {
+  "\u00ad": "soft hyphen", "\u2009": "thin space", "\u200b": "zero width space", "\u200c": "zero width non-joiner", "\u200d": "zero width joiner",
+  "\u200e": "left-to-right mark", "\u200f": "right-to-left mark", "\u2028": "line separator", "\u202f": "narrow no-break space", "\u3000": "ideographic space", "\ufeff": "byte order mark",
+};
+/** A character as itself where it can be seen, as its number (and what it is) where not. */
+function shown(character: string): string {
+  if (!UNSEEN.test(character)) return character;
+  const number = `U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}`;
+  return NAMES[character] ? `${number} (${NAMES[character]})` : number;
+}
 
 export const wordsOf = (name: string): Words => ends[name] ?? (ends.lost as Words);
 
@@ -44,6 +56,7 @@ export const t = {
   title: "Console", connectingTitle: "Connecting to the screen", connecting: "This takes a moment.", screen: "Screen",
   states: { connecting: "Connecting", connected: "Connected", waiting: "Waiting", ended: "Ended", refused: "Not connected" },
   now: "Connect now", attempt: (count: number) => (count > 1 ? `Tried ${count} times.` : ""),
+  back: "To the screen", leaving: "Ctrl + Alt + Home leaves the screen.",
   ctrlAltDel: "Ctrl + Alt + Del", fit: "Fit to window", full: "Full screen", type: "Type text",
   typing: {
     title: "Type this text", lead: "Typed as on a keyboard, key by key: for passwords and commands that the guest's clipboard does not know.", text: "Text", layout: "The guest's keyboard", enter: "Press Enter at the end",
@@ -52,7 +65,7 @@ export const t = {
       pl: "Polish", br: "Portuguese (Brazil)", pt: "Portuguese", es: "Spanish", se: "Swedish", "ch-fr": "Swiss French", ch: "Swiss German",
     } satisfies Record<LayoutName, string>,
     does: "Type it", stop: "Stop", close: "Close",
-    absent: (all: string[]) => `Not on this keyboard: ${all.slice(0, NAMED).join(" ")}${all.length > NAMED ? ` and ${all.length - NAMED} more` : ""}. Nothing was typed.`,
+    absent: (all: string[]) => `Not on this keyboard: ${all.slice(0, NAMED).map(shown).join(" ")}${all.length > NAMED ? ` and ${all.length - NAMED} more` : ""}. Nothing was typed.`,
     most: (most: number) => `At most ${most.toLocaleString("en")} characters.`, long: (all: number) => `These are ${all.toLocaleString("en")} characters, which is too long. Nothing is typed.`,
     progress: (done: number, all: number) => `${done} of ${all} characters`, stopped: (done: number, all: number) => `Stopped after ${done} of ${all} characters.`,
   },

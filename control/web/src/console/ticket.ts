@@ -3,6 +3,9 @@
 import { API, Failure, get, post } from "../lib/api/client";
 import type { Console, Server } from "../lib/api/schema";
 
+/** What nothing was heard of for so long is not waited for any more. */
+export const PATIENCE_MS = 15_000;
+
 /** A new ticket, or the name of what stands in the way. */
 type Renewed = { ticket: string } | { why: string };
 
@@ -35,20 +38,23 @@ export function wayOf(ticket: string, query: URLSearchParams): Way | undefined {
   return !ticket && /^[0-9a-f-]{36}$/.test(server) ? bySignIn(server) : undefined;
 }
 
+/** For what cannot be broken off: a ticket that comes later is used by nobody, and ends by itself. */
+const inTime = <T>(answer: Promise<T>) => Promise.race([answer, new Promise<never>((_, reject) => setTimeout(reject, PATIENCE_MS))]);
+
 const bySignIn = (server: string): Way => ({
   async renew() {
     try {
-      const { url } = (await post<Console>(`${API}/servers/${server}/console`)).data;
+      const { url } = (await inTime(post<Console>(`${API}/servers/${server}/console`))).data;
       return { ticket: url.split("#")[1] ?? "" };
     } catch (failure) {
       return { why: failure instanceof Failure ? nameOf(failure) : "lost" };
     }
   },
-  name: () => get<Server>(`${API}/servers/${server}`).then((answer) => answer.data.hostname, () => ""),
+  name: () => get<Server>(`${API}/servers/${server}`, AbortSignal.timeout(PATIENCE_MS)).then((answer) => answer.data.hostname, () => ""),
 });
 
 const byLink = (word: string): Way => {
-  const ask = (what: string) => fetch(`/manage/${what}`, { method: "POST", body: new URLSearchParams({ check: word }), cache: "no-store" });
+  const ask = (what: string) => fetch(`/manage/${what}`, { method: "POST", body: new URLSearchParams({ check: word }), cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS) });
   return {
     async renew() {
       try {

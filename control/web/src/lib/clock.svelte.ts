@@ -1,7 +1,11 @@
 // The time, for distances such as "3 minutes ago"; one timer for the whole page.
-const STEP_MS = 15_000;
+import { CLOCK_STEP_MS } from "./format/time";
+
 let now = $state.raw(new Date());
-setInterval(() => (now = new Date()), STEP_MS);
+const look = () => (now = new Date());
+setInterval(look, CLOCK_STEP_MS);
+// Behind other tabs a page is rarely given its turn.
+document.addEventListener("visibilitychange", look);
 
 export const clock = {
   get now() {

@@ -1,5 +1,5 @@
 // Who has signed in, and whose panel it is.
-import { Failure, get, onSignedOut, PANEL, shownTo } from "./api/client";
+import { Failure, get, onSignedOut, onTermsWaiting, PANEL, shownTo } from "./api/client";
 import type { Person, Site } from "./api/panel";
 import { follow, unfollow } from "./live/events.svelte";
 
@@ -23,15 +23,33 @@ export const session = {
   },
 };
 
+let leaving = false;
 onSignedOut(() => {
-  if (state.person) state.ended = true;
+  if (state.person && !leaving) state.ended = true;
   forget();
 });
+
+onTermsWaiting(() => void refresh());
 
 export function forget() {
   shownTo(undefined);
   state.person = null;
   unfollow();
+}
+
+/** Somebody who leaves by this page is not told that they were signed out. */
+export async function leave(by: () => Promise<unknown>) {
+  unfollow();
+  leaving = true;
+  try {
+    await by();
+    forget();
+  } catch (why) {
+    follow();
+    throw why;
+  } finally {
+    leaving = false;
+  }
 }
 
 /** Asks whose browser this is. */
@@ -45,8 +63,12 @@ export async function refresh() {
     follow();
   } catch (why) {
     // Only who is told so is signed out: an answer that did not come says nothing of it.
-    if (why instanceof Failure && why.status !== 401) state.failure = why;
-    else state.person = null;
+    if (!(why instanceof Failure) || why.status === 401) state.person = null;
+    else {
+      state.failure = why;
+      // Nobody was here, and somebody may be now: the page says so, and asks again.
+      if (state.person === null) state.person = undefined;
+    }
   }
 }
 

@@ -24,5 +24,11 @@ export class Work {
     }
   };
 
+  /** Whoever asks did so in a place that was closed: what is asked there next is another wish. */
+  forget = () => {
+    this.failure = undefined;
+    this.once.done();
+  };
+
   field = (name: string) => this.failure?.field(name);
 }

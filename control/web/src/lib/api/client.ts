@@ -1,5 +1,6 @@
 // The one way to the control plane: JSON in its envelope, the browser's cookie, and refusals as `Failure`.
 import { Fault } from "./fault.svelte";
+import { t } from "../texts/en";
 import type { Action, ErrorDetail, Quote } from "./schema";
 
 export const API = "/api/v1";
@@ -24,18 +25,19 @@ export class Failure extends Error {
 
   /** What is wrong with a field of the form. */
   field(name: string): Fault | undefined {
-    return this.faults.find((fault) => fault.field === name && !fault.mended);
+    return this.faults.find((fault) => fault.isOf(name) && !fault.mended);
   }
 
   /** Faults of fields that the form does not have, unless the message says them already. */
   others(names: readonly string[]): string[] {
-    const untold = this.faults.filter((fault) => !names.includes(fault.field) && !this.message.includes(fault.reason));
+    const isAt = (fault: Fault) => names.some((name) => fault.isOf(name));
+    const untold = this.faults.filter((fault) => !isAt(fault) && !this.message.includes(fault.reason));
     return untold.map((fault) => `${fault.field}: ${fault.reason}`);
   }
 
   /** Nothing more to say of it: all that was wrong stood at these fields, and each was changed since. */
   isOver(names: readonly string[]): boolean {
-    return this.faults.length > 0 && this.faults.every((fault) => names.includes(fault.field) && fault.mended);
+    return this.faults.length > 0 && this.faults.every((fault) => fault.mended && names.some((name) => fault.isOf(name)));
   }
 }
 
@@ -57,6 +59,10 @@ let whenSignedOut: () => void = () => {};
 /** Told when the control plane does not know this browser any more. */
 export const onSignedOut = (act: () => void) => (whenSignedOut = act);
 
+let whenTermsWait: () => void = () => {};
+/** Told when nothing is changed before newer terms were accepted. */
+export const onTermsWaiting = (act: () => void) => (whenTermsWait = act);
+
 let person: string | undefined;
 /** Whom this page is shown to: asked for somebody else, who signed in by another tab since, nothing is answered. */
 export const shownTo = (uuid: string | undefined) => (person = uuid);
@@ -76,11 +82,14 @@ async function send<T>(method: string, url: string, body: unknown, options: Opti
     answer = await response.json().catch(() => undefined);
   } catch (why) {
     if (why instanceof DOMException && why.name === "AbortError") throw why;
-    throw new Failure(0, "network", "The control plane cannot be reached. Check your connection and try again.");
+    throw new Failure(0, "network", t.common.unreachable);
   }
   if (response.ok && answer?.ok !== false && answer) return answer;
   if (response.status === 401 && url !== `${PANEL}/sign-in`) whenSignedOut();
-  const words = answer?.error?.message ?? answer?.message ?? "The control plane gave an answer that this page cannot read.";
+  if (answer?.error?.code === "terms_not_accepted") whenTermsWait();
+  const busyWith = answer?.error?.details.running_action?.command;
+  const busy = answer?.error?.code === "server_busy" && busyWith ? t.common.busyWith(busyWith) : undefined;
+  const words = busy ?? answer?.error?.message ?? answer?.message ?? t.common.unreadable;
   throw new Failure(response.status, answer?.error?.code ?? "unreadable", words, answer?.error);
 }
 

@@ -1,6 +1,9 @@
 // Idempotency keys: what is asked twice, by a double click or after a lost answer, happens once.
 
-/** Makes keys for one form: the same wish keeps its key until it was granted. */
+/**
+ * Makes keys for one form: the same wish keeps its key until it was granted. A wish holds what a person chose and nothing that
+ * its own success changes: after a lost answer it would be taken for another one, and be paid twice.
+ */
 export class Once {
   #wish = "";
   #key = "";
@@ -14,7 +17,7 @@ export class Once {
     return this.#key;
   }
 
-  /** The wish was granted: asked again, it is another one. */
+  /** The wish was granted, or given up: asked again, it is another one. */
   done() {
     this.#key = "";
   }

@@ -29,13 +29,16 @@ const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
 ];
 const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 
+/** The page looks at its clock this often (lib/clock.svelte.ts): what has just happened may lie so far ahead of it. */
+export const CLOCK_STEP_MS = 15_000;
 /** Clocks of browsers and control planes differ by so much, in seconds. */
 const CLOCKS_DIFFER_S = 5;
+const AHEAD_S = CLOCK_STEP_MS / 1000 + CLOCKS_DIFFER_S;
 
 /** `3 minutes ago`, `in 2 days`. */
 export function distance(text: string, now: Date): string {
-  const exact = Math.round((parse(text).getTime() - now.getTime()) / 1000);
-  const seconds = Math.abs(exact) < CLOCKS_DIFFER_S ? 0 : exact;
+  const seconds = Math.round((parse(text).getTime() - now.getTime()) / 1000);
+  if (seconds > -CLOCKS_DIFFER_S && seconds <= AHEAD_S) return "just now";
   // Rounded by the next smaller unit first: 59 minutes and 40 seconds are an hour.
   const reaches = ([, size]: [unknown, number], at: number) => {
     const smaller = UNITS[at + 1]?.[1] ?? 1;

@@ -17,6 +17,11 @@ const causes: Record<CauseKind, string> = {
   topup: "Top-up", promotion: "Promotion", correction: "Correction", dispute: "Dispute", settlement: "Settlement", refund: "Refund",
 };
 const locks: Record<Lock, string> = { unpaid: "Not paid", abuse: "Locked: abuse", operator: "Locked by the provider" };
+const lockMeans: Record<Lock, string> = {
+  unpaid: "The server is off until it is paid: pay ahead, or top up your wallet.",
+  abuse: "The server is off while a report of abuse is looked into. Ask your provider; paying does not lift it.",
+  operator: "Your provider has locked the server. Ask them; paying does not lift it.",
+};
 const types: Record<ServiceType, string> = { vps: "Virtual servers", dedicated: "Dedicated servers" };
 
 export const t = {
@@ -24,6 +29,9 @@ export const t = {
   commands,
   common: {
     loading: "Loading…", again: "Try again", more: "Show more", cancel: "Cancel", close: "Close", actions: "What can be done", copied: "Copied",
+    unreachable: "The control plane cannot be reached. Check your connection and try again.",
+    unreadable: "The control plane gave an answer that this page cannot read.",
+    busyWith: (command: Command) => `The server is busy: ${commands[command]} is under way. Try again when that is done.`,
     failed: "This could not be loaded", absent: "There is nothing here", mend: "Please mend the fields that are marked.",
     offline: "The connection is lost. What you see may be out of date; it is restored by itself.",
     pageBroken: "This page could not be loaded: the connection is lost, or there is a new version.", loadAgain: "Load again", triesAgain: "This page tries again by itself.",
@@ -80,7 +88,7 @@ export const t = {
     connectText: "With an SSH key of yours, or the root password that was shown when the server was ordered:",
     rootPassword: "The root password", rootPasswordOnce: "Keep it in a safe place: it is shown this once. It works when the server is set up.",
     rootPasswordFailed: "What it was made for failed, so it may not open the server: the password from before does then.",
-    locks,
+    locks, lockMeans,
   },
   graphs: {
     now: "Right now", measured: "Measured", cpu: "Processor", memory: "Memory in use", received: "Received", sent: "Sent", used: "in use", all: "in all",
@@ -143,7 +151,7 @@ export const t = {
     means: { start: "switch it on", stop: "switch it off", restart: "restart it", console: "see its screen and type", stats: "see what it uses", reinstall: "erase it and set it up anew" },
   },
   settings: {
-    sameKey: "As before: the same key, or a new root password", saved: "Saved.", save: "Save", names: "Names", hostnameHint: "The guest takes it at its next reinstall.", labels: "Labels", labelsHint: "One a line, such as env=production. For you alone.",
+    sameKey: "As before: the same key, or a new root password", saved: "Saved.", save: "Save", names: "Names", hostnameHint: "The guest takes it at its next reinstall.", labels: "Labels", labelsHint: "One a line, such as env=production. For you alone.", labelTwice: (name: string) => `“${name}” stands here twice.`,
     protection: "Protection", protectionLead: "What is marked is refused, by whoever asks, until the mark is taken away.", fromDestroy: "Never destroy this server", fromReinstall: "Never reinstall this server", isProtected: "This server is protected from it.",
     package: "Package", changePackage: "Change the package", newPackage: "New package", choosePackage: "Choose a package", packageAsked: "The package is being changed.", restarts: "The server restarts once for this. Its disk and data stay.", asNow: "(as now)",
     erasesTitle: "All data will be lost", erases: "The disk of the new package is smaller. The server is set up anew on an empty disk.",

@@ -43,6 +43,15 @@ pub async fn a_guest_on_another_file_is_seen(machine: &HostMachine, spec: &Serve
     assert_eq!(elsewhere().await, None);
     std::fs::remove_file(&snapshot).unwrap();
 
+    // A copy in its place: QEMU goes on with the file that it holds.
+    let disk = home.join("pool/disks").join(format!("{SERVER}.1.qcow2"));
+    std::fs::rename(&disk, &snapshot).unwrap();
+    std::fs::copy(&snapshot, &disk).unwrap();
+    let held = elsewhere().await.unwrap();
+    assert!(held.starts_with("/proc/") && std::fs::canonicalize(&held).unwrap() == snapshot, "{held}");
+    std::fs::rename(&snapshot, &disk).unwrap();
+    assert_eq!(elsewhere().await, None);
+
     virsh(&take);
     machine.force_stop(SERVER).await.unwrap();
     assert_eq!(elsewhere().await, other);

@@ -45,9 +45,9 @@ pub const HEARTBEAT_SECONDS: u64 = 20;
 pub const SILENCE_SECONDS_MAX: i64 = 90;
 /// Longest binary frame of a console, in bytes. A screen is read in parts of [`CONSOLE_READ_BYTES`].
 pub const CONSOLE_FRAME_BYTES_MAX: usize = 64 * 1024;
-/// What is read at once of a screen that sends much, in bytes: with the head of its frame it fills four records of TLS, and no
-/// fifth one.
-pub const CONSOLE_READ_BYTES: usize = 4 * 16 * 1024 - 8;
+/// What is read at once of a screen that sends much, in bytes: with the head of its frame it fills three records of TLS, and no
+/// fourth one. Each session keeps some buffers of that size.
+pub const CONSOLE_READ_BYTES: usize = 3 * 16 * 1024 - 8;
 /// Open consoles of one server.
 pub const CONSOLES_PER_SERVER_MAX: usize = 4;
 /// Open consoles of one host.

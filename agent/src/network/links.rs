@@ -14,7 +14,7 @@ use rtnetlink::{
         RouteNetlinkMessage,
         link::{
             AfSpecInet6, AfSpecUnspec, In6AddrGenMode, InfoBridge, InfoData, InfoKind, InfoVlan, InfoVxlan,
-            LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+            LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo, LinkMessage,
         },
     },
 };
@@ -123,7 +123,10 @@ impl Links {
     }
 
     async fn list_alone(&self) -> Result<Vec<Link>, NetworkError> {
-        let question = RouteNetlinkMessage::GetLink(LinkMessage::default());
+        let mut question = LinkMessage::default();
+        // Most of what the kernel would tell of a link are its counters.
+        question.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+        let question = RouteNetlinkMessage::GetLink(question);
         let read_link = |answer: &RouteNetlinkMessage| match answer {
             RouteNetlinkMessage::NewLink(message) => {
                 Some(read(message)).filter(|link| !adapter_trial::is_tried(&link.name))

@@ -11,15 +11,20 @@ use tracing::warn;
 
 /// Pools of the allocator. Threads that allocate at the same moment wait for each other; the agent's hardly ever do.
 const POOLS: libc::c_int = 2;
-/// How often what is free goes back to the kernel. More often than everything is looked at, so that the agent is small between
-/// two looks.
-const EVERY: Duration = Duration::from_secs(10);
+/// What is larger goes back to the kernel once it is free. By itself the allocator raises this to the largest that it gave out, and
+/// from then on such pieces leave holes in its pools. In bytes.
+const LARGE: libc::c_int = 128 << 10;
+/// How often what is free goes back to the kernel. Far more often than everything is looked at, so that the agent is small between
+/// two looks; it takes a millisecond or two.
+const EVERY: Duration = Duration::from_secs(2);
 
 /// Bounds the allocator's pools. Only what is called before the first other thread holds for all of them.
 pub fn bound_pools() {
-    // SAFETY: sets a number of the allocator; no other thread is there yet.
-    if unsafe { libc::mallopt(libc::M_ARENA_MAX, POOLS) } == 0 {
-        warn!("the allocator takes no bound for its pools: the agent may grow large");
+    for (number, bound) in [(libc::M_ARENA_MAX, POOLS), (libc::M_MMAP_THRESHOLD, LARGE)] {
+        // SAFETY: sets a number of the allocator; no other thread is there yet.
+        if unsafe { libc::mallopt(number, bound) } == 0 {
+            warn!("the allocator takes no bound for its pools: the agent may grow large");
+        }
     }
 }
 

@@ -15,7 +15,7 @@ const POOLS: libc::c_int = 2;
 /// from then on such pieces leave holes in its pools. In bytes.
 const LARGE: libc::c_int = 128 << 10;
 /// How often what is free goes back to the kernel. Far more often than everything is looked at, so that the agent is small between
-/// two looks; it takes a millisecond or two.
+/// two looks.
 const EVERY: Duration = Duration::from_secs(2);
 
 /// Bounds the allocator's pools. Only what is called before the first other thread holds for all of them.

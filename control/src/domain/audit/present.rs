@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, net::IpAddr};
 use csp_shared::{
     audit::{DiskBounds, HeldDomain, HeldGuest, HeldTap, HostPart},
     mac::Mac,
-    observed::DomainState,
+    observed::{DomainState, Fault},
     spec::{GuestLimits, NicNetwork, ServerSpec},
 };
 
@@ -35,9 +35,14 @@ impl Look<'_> {
         Finding::new(kind, Some(self.view.name), Some(self.side.server), object).moving(self.moving)
     }
 
+    /// What the server's host says that it cannot do.
+    fn fault(&self) -> Option<&Fault> {
+        self.side.observed.as_ref()?.fault.as_ref()
+    }
+
     /// What ends a difference that the agent is to end: what its host says that it cannot do, first of all.
     fn once_able(&self) -> String {
-        match self.side.observed.as_ref().and_then(|seen| seen.fault.as_ref()) {
+        match self.fault() {
             Some(fault) => {
                 format!("mend what the host names ({}: {}); the agent does the rest", fault.code.as_str(), fault.detail)
             }
@@ -66,7 +71,7 @@ pub(super) fn compare(side: &ServerSide, spec: &ServerSpec, view: &HostView<'_>,
         disks(&look, found);
         seeds(&look, found);
     }
-    if let Some(fault) = side.observed.as_ref().and_then(|seen| seen.fault.as_ref()).filter(|_| found.len() == before) {
+    if let Some(fault) = look.fault().filter(|_| found.len() == before) {
         let what = format!("its host says {}: {}", fault.code.as_str(), fault.detail);
         let finding = look.finding(Kind::ServerFaulty, fault.code.as_str()).what(what);
         found.push(finding.cure("mend what the host names; the agent does the rest"));
@@ -80,7 +85,7 @@ fn power(look: &Look<'_>, found: &mut Vec<Finding>) {
     let stays_off = view.specs.get(&side.server).is_some_and(|held| held.stays_off && held.version == spec.version);
     match state {
         DomainState::Off if spec.should_run() && !stays_off => {
-            let fault = side.observed.as_ref().and_then(|seen| seen.fault.as_ref());
+            let fault = look.fault();
             let why = fault.map(|fault| format!(" ({}: {})", fault.code.as_str(), fault.detail)).unwrap_or_default();
             let cure = match fault {
                 Some(_) => "mend what the host names; the guest then starts by itself".to_owned(),

@@ -5,12 +5,10 @@ export const SLOWLY_MS = 20_000;
 /** Progress within an action. */
 export const CLOSELY_MS = 2_000;
 
-/** Looks every so often while the page is seen; not at all while `every` gives nothing. */
-export function lookEvery(every: () => number | undefined, look: () => void) {
+/** Looks every so often while the page is seen. */
+export function lookEvery(every: () => number, look: () => void) {
   $effect(() => {
-    const ms = every();
-    if (ms === undefined) return;
-    const timer = setInterval(() => document.hidden || look(), ms);
+    const timer = setInterval(() => document.hidden || look(), every());
     return () => clearInterval(timer);
   });
 }

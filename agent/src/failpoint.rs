@@ -46,6 +46,7 @@ steps! {
     Step::AdoptStart(_) => "adopt_start",
     Step::AskStop => "ask_stop",
     Step::ForceStop => "force_stop",
+    Step::Pause => "pause",
     Step::Resume => "resume",
     Step::KillProcess => "kill_process",
     Step::Undefine => "undefine",

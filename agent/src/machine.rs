@@ -453,6 +453,9 @@ pub trait Machine: Send + Sync + 'static {
     /// Pulls the plug. Done when the domain is off.
     fn force_stop(&self, server: ServerId) -> impl Future<Output = Result<(), Fault>> + Send;
 
+    /// Keeps the guest from doing anything, without ending it.
+    fn pause(&self, server: ServerId) -> impl Future<Output = Result<(), Fault>> + Send;
+
     /// Lets a paused guest go on.
     fn resume(&self, server: ServerId) -> impl Future<Output = Result<(), Fault>> + Send;
 

@@ -6,7 +6,7 @@
 use std::io::IsTerminal;
 
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use tracing_subscriber::{filter::Targets, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 use crate::config::{Log, LogFormat, LogLevel};
 
@@ -14,7 +14,8 @@ use crate::config::{Log, LogFormat, LogLevel};
 pub fn start(log: &Log) {
     // Libraries speak from warnings on; their chatter hides ours.
     let level = LevelFilter::from(log.level);
-    let filter = EnvFilter::new(format!("warn,csp_agent={level},csp_link={level}"));
+    let filter =
+        Targets::new().with_default(LevelFilter::WARN).with_targets([("csp_agent", level), ("csp_link", level)]);
     let registry = tracing_subscriber::registry().with(filter);
     let started = match log.format {
         LogFormat::Text => {

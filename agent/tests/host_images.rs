@@ -213,7 +213,52 @@ async fn what_is_kept_of_a_qcow2_image_is_the_disk_that_it_describes_and_none_of
         let path = cache.cached(&image).unwrap().unwrap().path;
         assert!(std::fs::metadata(path).unwrap().blocks() * 512 < 3 << 20, "what is empty takes no room");
     }
-    assert!(files_of(&home).iter().all(|name| name.ends_with(".qcow2.raw")), "{:?}", files_of(&home));
+    let is_kept = |name: &String| [".qcow2.raw", ".qcow2.raw.length"].iter().any(|ending| name.ends_with(ending));
+    assert!(files_of(&home).iter().all(is_kept), "{:?}", files_of(&home));
+}
+
+/// It opens all the same: its guests would run on zeros, and a new disk on it would be blank.
+#[tokio::test]
+async fn a_base_of_another_length_is_replaced_and_whoever_has_it_open_keeps_it() {
+    let home = tempfile::tempdir().unwrap();
+    let (qcow2, content) = filled(&home, &[]);
+    for (bytes, format) in [(&qcow2, ImageFormat::Qcow2), (&content, ImageFormat::Raw)] {
+        let web = Web::serve(bytes.clone(), Behaviour::Plain);
+        let (cache, image) = (cache(&home), image(web.url(), bytes, format));
+        assert!(kept(&cache, &image).await == content, "{format:?}");
+        let base = cache.cached(&image).unwrap().unwrap();
+        for length in [0, 1 << 20, 8 << 20] {
+            std::fs::set_permissions(&base.path, PermissionsExt::from_mode(0o644)).unwrap();
+            let held = std::fs::File::options().write(true).open(&base.path).unwrap();
+            held.set_len(length).unwrap();
+            std::fs::set_permissions(&base.path, PermissionsExt::from_mode(0o444)).unwrap();
+            assert_eq!(cache.cached(&image).unwrap(), None, "{format:?} {length}");
+            assert!(kept(&cache, &image).await == content, "{format:?} {length}");
+            assert_eq!(cache.cached(&image).unwrap().as_ref(), Some(&base), "the same place, layout and length");
+            let (there, held) = (std::fs::metadata(&base.path).unwrap(), held.metadata().unwrap());
+            assert_eq!((there.mode() & 0o777, held.len(), held.nlink()), (0o444, length, 0));
+            assert_ne!(there.ino(), held.ino(), "a guest's QEMU goes on with the file that it opened");
+        }
+    }
+}
+
+/// So are those of the agents before this one: nothing is fetched for them, and from then on their length is known.
+#[tokio::test]
+async fn a_base_without_a_note_is_taken_and_one_with_a_damaged_note_is_not() {
+    let home = tempfile::tempdir().unwrap();
+    let (bytes, content) = filled(&home, &[]);
+    let web = Web::serve(bytes.clone(), Behaviour::Plain);
+    let (cache, image) = (cache(&home), image(web.url(), &bytes, ImageFormat::Qcow2));
+    assert!(kept(&cache, &image).await == content);
+    let note = cache.path(&image).with_extension("raw.length");
+    std::fs::remove_file(&note).unwrap();
+    let all = futures_util::future::join_all((0..8).map(|_| cache.ensure(&image))).await;
+    assert!(all.iter().all(Result::is_ok) && web.requests() == 1);
+    assert_eq!(std::fs::read_to_string(&note).unwrap(), content.len().to_string());
+    std::fs::write(&note, "").unwrap();
+    assert_eq!(cache.cached(&image).unwrap(), None);
+    assert!(kept(&cache, &image).await == content && web.requests() == 2);
+    assert_eq!(std::fs::read_to_string(&note).unwrap(), content.len().to_string());
 }
 
 /// Disks stand on it: what comes back must be what was there, to the last byte.

@@ -312,6 +312,32 @@ fn a_disk_that_somebody_closed_is_opened_to_its_owner_and_to_nobody_else() {
     }
 }
 
+/// QEMU's user owns neither.
+#[test]
+fn an_image_and_the_folders_on_the_way_that_somebody_closed_are_opened_again() {
+    let home = tempfile::tempdir().unwrap();
+    let pool = pool(&home, 0);
+    let (base, disks) = (base(&pool), Disks::new(pool.clone()));
+    disks.create(SERVER, ONE, 1, &base).unwrap();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let close = |path: &Path, mode| std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+    let other = pool.images().join(format!("{}.raw", csp_shared::sha256::Sha256::of(b"other")));
+    std::fs::write(&other, b"no disk of the server's stands on it").unwrap();
+    close(&other, 0o400);
+    for closed in [0o400, 0o000, 0o666] {
+        close(&base.path, closed);
+        [pool.dir().to_owned(), pool.images(), pool.disks(), pool.seeds()].iter().for_each(|dir| close(dir, 0o700));
+        disks.lend(SERVER).unwrap();
+        assert_eq!((mode(&base.path), mode(&other)), (0o444, 0o400), "{closed:o}");
+        for folder in [pool.dir().to_owned(), pool.images(), pool.disks(), pool.seeds()] {
+            assert_eq!(mode(&folder), 0o711, "{}", folder.display());
+        }
+        assert_eq!(mode(&pool.trash()), 0o700);
+    }
+    std::fs::remove_file(&base.path).unwrap();
+    disks.lend(SERVER).unwrap(); // that it is gone is told by whoever looks for it
+}
+
 #[test]
 fn disks_are_never_promised_more_than_there_is() {
     let home = tempfile::tempdir().unwrap();

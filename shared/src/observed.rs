@@ -90,12 +90,8 @@ impl Fault {
     /// A fault whose detail is cut to its bound.
     #[must_use]
     pub fn new(code: FaultCode, detail: &str) -> Self {
-        Self {
-            code,
-            detail: detail.chars().take(FAULT_DETAIL_CHARS_MAX).collect(),
-            lasting: code.is_lasting(),
-            address: None,
-        }
+        let detail = shortened(detail, FAULT_DETAIL_CHARS_MAX);
+        Self { code, detail, lasting: code.is_lasting(), address: None }
     }
 
     /// The same, about an address.
@@ -103,6 +99,20 @@ impl Fault {
     pub fn about(self, address: Option<Ipv4Addr>) -> Self {
         Self { address, ..self }
     }
+}
+
+/// A text of at most `chars_max` characters. What is too much goes from its middle: programs say at the end why they failed.
+#[must_use]
+pub fn shortened(text: &str, chars_max: usize) -> String {
+    const CUT_OUT: &str = " ... ";
+    let chars = text.chars().count();
+    if chars <= chars_max {
+        return text.to_owned();
+    }
+    let kept = chars_max.saturating_sub(CUT_OUT.len());
+    let begins = kept / 2;
+    let end = text.chars().skip(chars - (kept - begins));
+    text.chars().take(begins).chain(CUT_OUT.chars()).chain(end).take(chars_max).collect()
 }
 
 /// The closed list of what goes wrong on a host.
@@ -249,6 +259,23 @@ impl Remains {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_detail_keeps_what_it_begins_with_and_the_cause_at_its_end() {
+        let said = |middle: usize| format!("internal error: {}: Permission denied", "é".repeat(middle));
+        let whole = said(FAULT_DETAIL_CHARS_MAX - said(0).chars().count());
+        assert_eq!(Fault::new(FaultCode::HypervisorRefused, &whole).detail, whole, "it fits to the last character");
+        for more in [1, 2, 7, 5000] {
+            let detail = Fault::new(FaultCode::HypervisorRefused, &said(FAULT_DETAIL_CHARS_MAX + more)).detail;
+            assert_eq!(detail.chars().count(), FAULT_DETAIL_CHARS_MAX);
+            assert!(detail.starts_with("internal error: é") && detail.contains("é ... é"), "{detail}");
+            assert!(detail.ends_with("é: Permission denied"), "{detail}");
+        }
+        for (chars_max, left) in [(0, ""), (3, " .."), (5, " ... "), (6, " ... j"), (8, "a ... ij"), (10, "abcdefghij")]
+        {
+            assert_eq!(shortened("abcdefghij", chars_max), left);
+        }
+    }
 
     #[test]
     fn a_code_of_a_newer_program_is_read_as_anything_else() {

@@ -469,6 +469,15 @@ impl Machine for FakeMachine {
         })
     }
 
+    fn pause(&self, server: ServerId) -> impl Future<Output = Result<(), Fault>> + Send {
+        self.change(Op::Pause, server, |server, _| {
+            if let Some(domain) = server.domain.as_mut().filter(|domain| domain.state == SeenState::Running) {
+                domain.state = SeenState::Paused;
+            }
+            Ok(())
+        })
+    }
+
     fn resume(&self, server: ServerId) -> impl Future<Output = Result<(), Fault>> + Send {
         self.change(Op::Resume, server, |server, _| {
             if let Some(domain) = server.domain.as_mut().filter(|domain| domain.state == SeenState::Paused) {

@@ -10,7 +10,10 @@ use csp_shared::{
 use crate::{
     host_machine::fault::story,
     host_status,
-    storage::pool::{Pool, Preview},
+    storage::{
+        base_length,
+        pool::{Pool, Preview},
+    },
 };
 
 /// Lists them; when the pool is not there, that alone. Blocks.
@@ -26,7 +29,7 @@ pub(super) fn list(dir: &Path, note: &Path) -> Result<Vec<Holding>, String> {
     held.extend(names(&dir.join("seeds"))?.into_iter().map(|name| Holding::Seed(parse(name))));
     held.extend(names(&dir.join("consoles"))?.into_iter().map(|name| Holding::Console(parse(name))));
     held.extend(names(&dir.join("trash"))?.into_iter().map(|name| Holding::Trash(parse(name))));
-    held.extend(names(&dir.join("images"))?.into_iter().map(|file| Holding::Image { file }));
+    held.extend(images(&dir.join("images"))?.into_iter().map(|file| Holding::Image { file }));
     // Mounted before and after, so what was listed in between was the pool.
     match Pool::preview(dir, note) {
         Ok(Preview::Known) => Ok(held),
@@ -50,6 +53,16 @@ fn names(folder: &Path) -> Result<Vec<String>, String> {
     let fault = |error| format!("cannot read {}: {error}", folder.display());
     let entries = fs::read_dir(folder).map_err(fault)?;
     entries.map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()).map_err(fault)).collect()
+}
+
+/// Without notes of lengths, and without a base of another length than noted: it counts as not there, and is fetched anew.
+fn images(folder: &Path) -> Result<Vec<String>, String> {
+    let mut names = names(folder)?;
+    names.retain(|name| {
+        let path = folder.join(name);
+        base_length::noted_base(&path).is_none() && !base_length::is_other_than_noted(&path)
+    });
+    Ok(names)
 }
 
 /// `SERVER.EPOCH.qcow2`, `SERVER.EPOCH.NUMBER.qcow2`, `SERVER.MARK.iso`, `SERVER.log`, `SERVER.log.NUMBER`. A half-made file (`….part`) has no epoch.
@@ -84,6 +97,20 @@ mod tests {
         for (file, server, epoch) in table {
             assert_eq!(parse(file.clone()), PoolFile { file, server, epoch });
         }
+    }
+
+    #[test]
+    fn an_image_that_lost_its_end_is_not_there_and_a_note_is_no_image() {
+        let home = tempfile::tempdir().unwrap();
+        let at = |name: &str| home.path().join(name);
+        for (name, noted) in [("whole.qcow2.raw", "4"), ("cut.qcow2.raw", "5"), ("doubtful.qcow2.raw", "")] {
+            fs::write(at(name), "disk").unwrap();
+            fs::write(at(&format!("{name}.length")), noted).unwrap();
+        }
+        fs::write(at("as-it-came.raw"), "disk").unwrap();
+        let mut listed = images(home.path()).unwrap();
+        listed.sort();
+        assert_eq!(listed, ["as-it-came.raw", "whole.qcow2.raw"]);
     }
 
     #[test]

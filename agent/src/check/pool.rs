@@ -13,10 +13,11 @@ use super::Finding;
 use crate::{
     config::Config,
     host_machine::fault::story,
-    storage::pool::{Pool, Preview},
+    storage::pool::{self, ID_FILE, Pool, PoolError, Preview},
 };
 
 const POOL: &str = "pool";
+const MOUNT: &str = "mount the pool's file system, or set `pool_dir` to an empty folder";
 const TRIAL: &str = ".csp-agent-check";
 const GIB: u64 = 1 << 30;
 /// With less than this beside the reserve, a pool holds hardly a server and its image.
@@ -27,8 +28,8 @@ const ROOM_BYTES_MIN: u64 = 20 * GIB;
 pub struct Facts {
     /// The pool's folder.
     pub dir: PathBuf,
-    /// It is this host's pool, or can become it; or why not.
-    pub identity: Result<Preview, String>,
+    /// It is this host's pool, or can become it; or why not, and what to do about it.
+    pub identity: Result<Preview, Unusable>,
     /// Folders of this host's pool that are not there.
     pub missing: Vec<PathBuf>,
     /// A file could be made there; or why not.
@@ -43,6 +44,15 @@ pub struct Facts {
     pub reserve_bytes: u64,
 }
 
+/// Why a folder is no pool of this host's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unusable {
+    /// What was seen.
+    pub reason: String,
+    /// What to do about it.
+    pub cure: String,
+}
+
 /// Looks at the pool, and at its parent folder if it does not exist yet.
 pub async fn probe(config: &Config) -> Facts {
     let (dir, note) = (config.pool_dir.clone(), config.state_dir.join("pool.id"));
@@ -51,7 +61,7 @@ pub async fn probe(config: &Config) -> Facts {
     let looked = tokio::task::spawn_blocking(move || look(&dir, &note, reserve_bytes)).await;
     looked.unwrap_or_else(|error| Facts {
         dir: given,
-        identity: Err(error.to_string()),
+        identity: Err(Unusable { reason: error.to_string(), cure: MOUNT.to_owned() }),
         missing: Vec::new(),
         writable: Ok(()),
         direct_io: true,
@@ -70,7 +80,8 @@ fn look(dir: &Path, note: &Path, reserve_bytes: u64) -> Facts {
         let _ = std::fs::remove_file(&trial); // empty, and known by its name
     }
     let stat = nix::sys::statvfs::statvfs(there);
-    let identity = Pool::preview(dir, note).map_err(|error| story(&error));
+    let identity = Pool::preview(dir, note)
+        .map_err(|error| Unusable { reason: story(&error), cure: cure(&error, &dir.join(ID_FILE), note) });
     let missing = if identity == Ok(Preview::Known) { Pool::missing_folders(dir) } else { Vec::new() };
     Facts {
         dir: dir.to_owned(),
@@ -81,6 +92,40 @@ fn look(dir: &Path, note: &Path, reserve_bytes: u64) -> Facts {
         closed: closed_folder(dir),
         free_bytes: stat.map_or(0, |stat| stat.blocks_available().saturating_mul(stat.fragment_size())),
         reserve_bytes,
+    }
+}
+
+/// What to do about a pool that cannot be used. `here`: its own id file; `note`: where the host noted that id.
+fn cure(error: &PoolError, here: &Path, note: &Path) -> String {
+    let is_there = |file: &Path| matches!(pool::read_id(file), Ok(Some(_)));
+    let copy = |from: &Path, to: &Path| format!("`cp {} {}`", from.display(), to.display());
+    let (id, noted) = (here.display(), note.display());
+    match error {
+        PoolError::DamagedId { path } if path == here && is_there(note) => {
+            format!("its file system is mounted, only that file is damaged: write the id back, {}", copy(note, here))
+        }
+        PoolError::DamagedId { path } if path == here => {
+            format!(
+                "its file system is mounted, and this host noted no id of a pool: write a new one, `uuidgen > {id}`"
+            )
+        }
+        PoolError::DamagedId { .. } if is_there(here) => {
+            let copy = copy(here, note);
+            format!(
+                "if it is this host's pool that is mounted now, note its id anew, {copy}; otherwise mount that first"
+            )
+        }
+        PoolError::DamagedId { .. } => {
+            format!(
+                "mount the pool's file system; if its {ID_FILE} is damaged or gone as well, `uuidgen > {id}`, then `rm {noted}`"
+            )
+        }
+        // An empty folder is where nothing is mounted. One that somebody took the id file from is not empty.
+        PoolError::NoId { path } if Pool::disks_in(path).is_dir() => {
+            let copy = copy(note, here);
+            format!("{MOUNT}; if it is mounted and only its {ID_FILE} was removed, write the id back, {copy}")
+        }
+        _ => MOUNT.to_owned(),
     }
 }
 
@@ -103,10 +148,7 @@ pub fn judge(facts: &Facts) -> Finding {
     let dir = facts.dir.display();
     let identity = match &facts.identity {
         Ok(identity) => *identity,
-        Err(reason) => {
-            let cure = "mount the pool's file system, or set `pool_dir` to an empty folder";
-            return Finding::fault(POOL, reason, cure);
-        }
+        Err(Unusable { reason, cure }) => return Finding::fault(POOL, reason, cure),
     };
     if let Some(folder) = facts.missing.first() {
         let cure = "put back what was in it (servers' disks never are made anew); csp-agent makes every other folder by itself";
@@ -162,9 +204,10 @@ mod tests {
 
     #[test]
     fn each_fault_of_the_pool_has_its_verdict() {
+        let unusable = Unusable { reason: "no pool.id".to_owned(), cure: MOUNT.to_owned() };
         let table = [
             ("as it should be", facts(), Verdict::Ok),
-            ("not mounted", Facts { identity: Err("no pool.id".to_owned()), ..facts() }, Verdict::Fault),
+            ("not mounted", Facts { identity: Err(unusable), ..facts() }, Verdict::Fault),
             ("without its trash", Facts { missing: vec!["/pool/trash".into()], ..facts() }, Verdict::Fault),
             ("read only", Facts { writable: Err("read-only".to_owned()), ..facts() }, Verdict::Fault),
             ("no direct I/O", Facts { direct_io: false, ..facts() }, Verdict::Fault),
@@ -215,6 +258,40 @@ mod tests {
         let finding = judge(&probe(&config).await);
         assert_eq!(finding.verdict, Verdict::Fault);
         assert!(finding.detail.contains("mounted"), "{finding}");
+    }
+
+    /// Whoever does what is said has his pool back.
+    #[tokio::test]
+    async fn an_id_that_is_damaged_is_no_file_system_that_is_not_mounted() {
+        let home = tempfile::tempdir().unwrap();
+        let (dir, note) = (home.path().join("pool"), home.path().join("pool.id"));
+        let here = dir.join(ID_FILE);
+        Pool::open(dir.clone(), &note, uuid::Uuid::from_u128(1), 0).unwrap();
+        let config = Config { pool_dir: dir.clone(), state_dir: home.path().into(), ..Config::default() };
+        let found = async || judge(&probe(&config).await);
+        let copy = |from: &Path, to: &Path| format!("`cp {} {}`", from.display(), to.display());
+        for damaged in ["", "0199d5c4"] {
+            for (file, of) in [(&here, &note), (&note, &here)] {
+                std::fs::write(file, damaged).unwrap();
+                let told = found().await;
+                assert!(told.detail.contains(file.to_str().unwrap()) && told.detail.contains("damaged"), "{told}");
+                assert!(told.cure.contains(&copy(of, file)) && !told.cure.contains("empty folder"), "{told}");
+                std::fs::copy(of, file).unwrap();
+                assert_eq!(probe(&config).await.identity, Ok(Preview::Known));
+            }
+        }
+        std::fs::remove_file(&here).unwrap();
+        let told = found().await;
+        assert!(told.cure.starts_with(MOUNT) && told.cure.contains(&copy(&note, &here)), "{told}");
+        std::fs::remove_file(&note).unwrap();
+        std::fs::write(&here, "").unwrap();
+        assert!(found().await.cure.contains(&format!("`uuidgen > {}`", here.display())), "no id is known");
+        std::fs::write(&note, "").unwrap();
+        assert!(found().await.cure.contains(&format!("`rm {}`", note.display())), "of neither");
+        std::fs::write(&here, uuid::Uuid::from_u128(2).to_string()).unwrap();
+        std::fs::remove_file(&note).unwrap();
+        Pool::open(dir, &note, uuid::Uuid::from_u128(3), 0).unwrap();
+        assert_eq!(probe(&config).await.identity, Ok(Preview::Known));
     }
 
     #[tokio::test]

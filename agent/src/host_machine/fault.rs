@@ -55,6 +55,7 @@ impl Coded for PoolError {
     fn code(&self) -> FaultCode {
         match self {
             Self::NoId { .. }
+            | Self::DamagedId { .. }
             | Self::OtherId { .. }
             | Self::NotEmpty { .. }
             | Self::NoNote { .. }

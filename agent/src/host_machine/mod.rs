@@ -463,6 +463,10 @@ impl Machine for HostMachine {
         self.on_libvirt(move |libvirt| libvirt.force_stop(server)).await
     }
 
+    async fn pause(&self, server: ServerId) -> Result<(), Fault> {
+        self.on_libvirt(move |libvirt| libvirt.pause(server)).await
+    }
+
     async fn resume(&self, server: ServerId) -> Result<(), Fault> {
         self.on_libvirt(move |libvirt| libvirt.resume(server)).await
     }

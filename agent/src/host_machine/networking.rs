@@ -149,7 +149,7 @@ impl Networking {
 
     async fn places(&self, links: &[Link]) -> Result<Places, Fault> {
         let has_vlans = links.iter().any(|link| link.name == VLAN_BRIDGE);
-        let tags = if has_vlans { told(PortTags::list(&self.links).await)? } else { PortTags::default() };
+        let tags = if has_vlans { told(PortTags::list().await)? } else { PortTags::default() };
         Ok(Places { ready: self.segments.ready(), tags })
     }
 

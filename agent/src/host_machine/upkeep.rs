@@ -48,11 +48,17 @@ async fn round(storing: &Storing, clock: &Arc<TrashClock>, bounds: Bounds) -> Ve
     failed.extend(saved.err().map(|fault| fault.detail));
     let now = clock.now();
     match storing.on_store(move |store| Ok(store.disks.empty_trash(now, keep)?)).await {
-        Ok(Emptied { removed, failed: stuck }) => {
+        Ok(Emptied { removed, failed: stuck, strange }) => {
             for trashed in removed {
                 info!(server = %trashed.server, epoch = %trashed.epoch, "a deleted disk was removed from the trash");
             }
             failed.extend(stuck.iter().map(|error| super::fault::story(error)));
+            failed.extend(strange.iter().map(|file| {
+                format!(
+                    "{} is no disk that csp put into the trash: it takes room and never goes; move it away",
+                    file.display()
+                )
+            }));
         }
         // The log has a line about it already.
         Err(Fault { code: FaultCode::PoolMissing | FaultCode::PoolReadOnly, .. }) => {}
@@ -96,6 +102,12 @@ mod tests {
         assert!(config.state_dir.join("trash.clock").exists());
         assert!(round(&storing, &clock, bounds(0)).await.is_empty());
         assert!(trash() == 0 && !image.exists(), "nothing stands on it any more");
+
+        let strange = config.pool_dir.join("trash").join(format!("{}.1.qcow2", server()));
+        std::fs::write(&strange, b"").unwrap();
+        let told = round(&storing, &clock, bounds(0)).await;
+        assert!(told.iter().any(|told| told.contains(strange.to_str().unwrap())), "nobody would know of it: {told:?}");
+        assert!(strange.exists(), "it is not csp's");
 
         std::fs::remove_dir_all(&config.pool_dir).unwrap();
         assert!(round(&storing, &clock, bounds(0)).await.is_empty(), "a missing pool is told elsewhere");

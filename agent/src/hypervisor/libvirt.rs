@@ -183,6 +183,17 @@ impl Libvirt {
         self.on_active(server, "end the guest", Domain::destroy)
     }
 
+    /// Keeps a running guest from doing anything.
+    ///
+    /// # Errors
+    /// When QEMU does not obey.
+    pub fn pause(&self, server: ServerId) -> Result<(), HypervisorError> {
+        self.on_active(server, "pause the guest", |domain| match domain.get_state()? {
+            (sys::VIR_DOMAIN_RUNNING, _) => domain.suspend().map(drop),
+            _ => Ok(()),
+        })
+    }
+
     /// Lets a paused guest go on.
     ///
     /// # Errors

@@ -184,10 +184,9 @@ pub fn find(links: &[Link], server: ServerId, gate: Gate) -> Option<&Link> {
 pub fn all_in(links: &[Link], server: ServerId) -> Vec<&Link> {
     let older = older(server);
     let is_marked = |link: &Link| GateMark::parse(&link.alias).is_some_and(|mark| mark.server == server);
-    let is_named = |link: &Link| {
-        Gate::ALL.into_iter().any(|gate| find(std::slice::from_ref(link), server, gate).is_some())
-            || (link.is_ifb && link.name == older)
-    };
+    let named: Vec<u32> =
+        Gate::ALL.into_iter().filter_map(|gate| find(links, server, gate)).map(|it| it.index).collect();
+    let is_named = |link: &Link| named.contains(&link.index) || (link.is_ifb && link.name == older);
     let mut all: Vec<&Link> = Vec::new();
     for link in links.iter().filter(|link| (link.is_veth || link.is_ifb) && (is_marked(link) || is_named(link))) {
         if !all.iter().any(|other| link.is_veth && link.lower == Some(other.index)) {

@@ -1,7 +1,4 @@
 //! The kernel's network interfaces, seen and changed by netlink.
-//!
-//! A listing that the kernel marks as interrupted is taken again: an interface that it skipped would count as gone, and
-//! "not seen" is not "absent".
 
 use std::{net::Ipv4Addr, sync::Arc};
 
@@ -9,7 +6,7 @@ use csp_shared::{mac::Mac, sample::NetworkMoved};
 use futures_util::StreamExt;
 use rtnetlink::{
     Handle, LinkMessageBuilder, LinkUnspec,
-    packet_core::{ErrorMessage, NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload},
+    packet_core::{ErrorMessage, NLM_F_ACK, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload},
     packet_route::{
         RouteNetlinkMessage,
         link::{
@@ -20,14 +17,15 @@ use rtnetlink::{
 };
 
 use nix::errno::Errno;
-use tokio::sync::Mutex;
 
-use super::{NetworkError, adapter_trial};
+use super::{NetworkError, adapter_trial, dump::dump};
 use crate::shared_look::SharedLook;
 
-/// The kernel's word for a dump during which something changed (linux/netlink.h).
-const NLM_F_DUMP_INTR: u16 = 0x10;
-const DUMP_TRIES: u32 = 10;
+/// What is read of an interface, by the kernel's numbers (`IFLA_…` in linux/if_link.h): address, name, MTU, the interface
+/// under it, controller, kind, alias, carrier. A bridge, and whatever speaks IPv6, has far more to tell.
+const KEPT: &[u16] = &[1, 3, 4, 5, 10, 18, 20, 33];
+/// And what it carried.
+const KEPT_AND_CARRIED: &[u16] = &[1, 3, 4, 5, 10, 18, 20, 23, 33];
 
 /// One network interface.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -85,8 +83,6 @@ pub struct Vxlan {
 #[derive(Clone, Debug)]
 pub struct Links {
     handle: Handle,
-    /// Held while a list is read: the kernel gives one at a time over a connection, and refuses a second one meanwhile.
-    listing: Arc<Mutex<()>>,
     /// Who asks for all interfaces while others do shares the next list.
     looks: Arc<SharedLook<Listed>>,
 }
@@ -105,7 +101,7 @@ impl Links {
         let (connection, handle, _) =
             rtnetlink::new_connection().map_err(|error| failed("open a netlink socket", None, &error))?;
         tokio::spawn(connection);
-        Ok(Self { handle, listing: Arc::default(), looks: Arc::default() })
+        Ok(Self { handle, looks: Arc::default() })
     }
 
     /// Every interface, in a list that began after this call. Those who ask at once share one: with a thousand interfaces it
@@ -133,7 +129,7 @@ impl Links {
             }
             _ => None,
         };
-        let links = self.dump(LIST, question, read_link).await?;
+        let links = dump(LIST, question, Some(KEPT), read_link).await?;
         // Every network namespace has a loopback interface: an empty list is a connection that ended.
         if links.is_empty() {
             return Err(failed(LIST, None, &"the kernel gave none"));
@@ -152,50 +148,7 @@ impl Links {
             RouteNetlinkMessage::NewLink(message) => Some((read(message), carried(message)?)),
             _ => None,
         };
-        self.dump("list what the network interfaces carried", question, read_link).await
-    }
-
-    /// What `read` takes of all that the kernel lists of one kind of thing. Each is read as it comes: the kernel tells
-    /// far more of an interface than anybody wants to know, and to keep that of a thousand would take much memory.
-    ///
-    /// # Errors
-    /// When the kernel gives no whole list.
-    pub(super) async fn dump<T>(
-        &self,
-        doing: &str,
-        question: RouteNetlinkMessage,
-        read: impl Fn(&RouteNetlinkMessage) -> Option<T>,
-    ) -> Result<Vec<T>, NetworkError> {
-        let _alone = self.listing.lock().await;
-        for _ in 0..DUMP_TRIES {
-            if let Some(things) = self.dump_once(doing, question.clone(), &read).await? {
-                return Ok(things);
-            }
-        }
-        Err(failed(doing, None, &"it changes faster than it can be read"))
-    }
-
-    /// One pass; nothing when something changed meanwhile.
-    async fn dump_once<T>(
-        &self,
-        doing: &str,
-        question: RouteNetlinkMessage,
-        read: impl Fn(&RouteNetlinkMessage) -> Option<T>,
-    ) -> Result<Option<Vec<T>>, NetworkError> {
-        let mut request = NetlinkMessage::from(question);
-        request.header.flags = NLM_F_REQUEST | NLM_F_DUMP;
-        let mut handle = self.handle.clone();
-        let mut answers = handle.request(request).map_err(|error| failed(doing, None, &error))?;
-        let (mut things, mut whole) = (Vec::new(), true);
-        while let Some(answer) = answers.next().await {
-            whole &= answer.header.flags & NLM_F_DUMP_INTR == 0;
-            match answer.payload {
-                NetlinkPayload::InnerMessage(message) => things.extend(read(&message)),
-                NetlinkPayload::Error(error) => return Err(refused(doing, &error)),
-                _ => {}
-            }
-        }
-        Ok(whole.then_some(things))
+        dump("list what the network interfaces carried", question, Some(KEPT_AND_CARRIED), read_link).await
     }
 
     /// Has the kernel do one thing. `flags` are those of its kind of request.
@@ -328,7 +281,7 @@ fn own_group() -> Result<u32, getrandom::Error> {
     Ok(getrandom::u32()? >> 2 | 1 << 30)
 }
 
-fn failed(doing: &str, errno: Option<i32>, reason: &dyn std::fmt::Display) -> NetworkError {
+pub(super) fn failed(doing: &str, errno: Option<i32>, reason: &dyn std::fmt::Display) -> NetworkError {
     NetworkError::Netlink { doing: doing.to_owned(), errno, reason: reason.to_string() }
 }
 

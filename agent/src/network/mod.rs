@@ -10,6 +10,7 @@ pub mod bare_taps;
 pub mod bridge;
 pub mod checksums;
 pub mod dhcp;
+mod dump;
 pub mod filter;
 mod filter_age;
 pub mod filter_drift;

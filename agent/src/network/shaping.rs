@@ -84,7 +84,7 @@ impl Shaping {
         if !links.iter().any(|link| link.name.starts_with(gate::PREFIX)) {
             return Ok(Rates::default());
         }
-        traffic_control::queues(&self.links).await.map(Rates)
+        traffic_control::queues().await.map(Rates)
     }
 
     /// The ways from the server's cables back to its taps, in a listing.
@@ -97,7 +97,7 @@ impl Shaping {
             // From one that leaves frames unfinished nothing may come back.
             let far_end = far_end_of(links, server, cable).filter(|_| checksums::finishes(&gate::name(server, cable)));
             if let Some(far_end) = far_end {
-                let ways = way_back::list(&self.links, far_end.index).await?;
+                let ways = way_back::list(far_end.index).await?;
                 seen.extend(ways.map(|ways| (cable, ways)));
             }
         }

@@ -11,7 +11,7 @@ use rtnetlink::{
     },
 };
 
-use super::{NetworkError, gate::Rate, links::Links};
+use super::{NetworkError, dump::dump, gate::Rate, links::Links};
 
 const TBF: &str = "tbf";
 /// The one queue of an interface of ours.
@@ -48,13 +48,13 @@ impl HeldRate {
 ///
 /// # Errors
 /// When the kernel gives no whole list: then nobody knows.
-pub async fn queues(links: &Links) -> Result<BTreeMap<u32, Option<HeldRate>>, NetworkError> {
+pub async fn queues() -> Result<BTreeMap<u32, Option<HeldRate>>, NetworkError> {
     let question = RouteNetlinkMessage::GetQueueDiscipline(TcMessage::default());
     let rate = |answer: &RouteNetlinkMessage| match answer {
         RouteNetlinkMessage::NewQueueDiscipline(queue) => read_queue(queue),
         _ => None,
     };
-    Ok(links.dump("list the queues", question, rate).await?.into_iter().collect())
+    Ok(dump("list the queues", question, None, rate).await?.into_iter().collect())
 }
 
 /// Holds an interface to a rate. What waits in its queue goes on waiting.

@@ -19,7 +19,7 @@ use rtnetlink::{
     },
 };
 
-use super::{NetworkError, links::Links};
+use super::{NetworkError, dump::dump, links::Links};
 
 const DOING: &str = "lead a guest's frames from their queue to its tap";
 /// What carries the ways.
@@ -48,8 +48,8 @@ struct Way {
 ///
 /// # Errors
 /// When the kernel gives no whole list: then nobody knows.
-pub async fn list(links: &Links, index: u32) -> Result<Option<Ways>, NetworkError> {
-    let ways = read_all(links, index).await?;
+pub async fn list(index: u32) -> Result<Option<Ways>, NetworkError> {
+    let ways = read_all(index).await?;
     Ok(ways.map(|ways| ways.into_iter().map(|way| (way.mac, way.tap)).collect()))
 }
 
@@ -64,7 +64,7 @@ pub async fn set(links: &Links, index: u32, wanted: &Ways) -> Result<(), Network
         Err(error) if error.is(Errno::EEXIST) => false,
         Err(error) => return Err(error),
     };
-    let there = if is_new { Some(Vec::new()) } else { read_all(links, index).await? };
+    let there = if is_new { Some(Vec::new()) } else { read_all(index).await? };
     let there = match there {
         Some(there) => there,
         // Something that is not ours is among them.
@@ -88,14 +88,14 @@ pub async fn set(links: &Links, index: u32, wanted: &Ways) -> Result<(), Network
     Ok(())
 }
 
-async fn read_all(links: &Links, index: u32) -> Result<Option<Vec<Way>>, NetworkError> {
+async fn read_all(index: u32) -> Result<Option<Vec<Way>>, NetworkError> {
     let question = RouteNetlinkMessage::GetTrafficFilter(message(index, INGRESS_HANDLE, TcHandle::UNSPEC));
     // Something that is not ours is none.
     let way = |answer: &RouteNetlinkMessage| match answer {
         RouteNetlinkMessage::NewTrafficFilter(filter) if is_filter(filter) => Some(read(filter)),
         _ => None,
     };
-    match links.dump("list the ways back from a queue", question, way).await {
+    match dump("list the ways back from a queue", question, None, way).await {
         // Where ways begin was taken away.
         Err(error) if error.is(Errno::EINVAL) => Ok(None),
         listed => Ok(listed?.into_iter().collect()),

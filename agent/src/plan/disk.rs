@@ -93,6 +93,16 @@ pub fn runs_on_older(spec: &ServerSpec, domain: SeenDomain) -> bool {
     domain.epochs.disk != DiskEpoch::default() && domain.epochs.disk < spec.disk_epoch
 }
 
+/// Whether what the guest wrote is nowhere but in a file without a name, which its QEMU holds open.
+#[must_use]
+pub fn only_its_guest_has(seen: &Seen, domain: SeenDomain, state: DiskState) -> bool {
+    match state {
+        DiskState::Elsewhere => seen.disk_elsewhere.as_deref().is_some_and(is_held_open),
+        DiskState::Missing => !seen.disks.contains_key(&domain.epochs.disk),
+        _ => false,
+    }
+}
+
 fn is_elsewhere(spec: &ServerSpec, seen: &Seen, notes: &Notes) -> bool {
     match seen.domain {
         Some(domain) => seen.disk_elsewhere.is_some() && !runs_on_older(spec, domain),

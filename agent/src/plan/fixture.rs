@@ -155,8 +155,7 @@ impl World {
 
     pub(crate) fn falls(self, cause: OffCause) -> Self {
         self.sees(|seen| {
-            seen.process = false;
-            seen.adapters.clear();
+            lose_process(seen);
             seen.domain.as_mut().unwrap().state = SeenState::Off(cause);
         })
     }
@@ -239,8 +238,7 @@ impl World {
         self.seen.filters = None;
         self.seen.dhcp = None;
         self.guarded.clear();
-        self.seen.process = false;
-        self.seen.adapters.clear();
+        lose_process(&mut self.seen);
         if let Some(domain) = &mut self.seen.domain {
             domain.state = SeenState::Off(OffCause::Unknown);
         }
@@ -256,9 +254,9 @@ impl World {
     }
 
     fn state(&mut self, state: SeenState) {
-        self.seen.process = !matches!(state, SeenState::Off(_));
-        if !self.seen.process {
-            self.seen.adapters.clear();
+        self.seen.process = true;
+        if matches!(state, SeenState::Off(_)) {
+            lose_process(&mut self.seen);
         }
         self.seen.domain.as_mut().expect("a step on a domain that is not there").state = state;
     }
@@ -384,6 +382,7 @@ impl World {
             Step::AdoptStart(epoch) => self.seen.domain.as_mut().unwrap().epochs.start = *epoch,
             Step::AskStop if self.obeys => self.state(SeenState::Off(OffCause::Shutdown)),
             Step::ForceStop => self.state(SeenState::Off(OffCause::Unknown)),
+            Step::Pause => self.state(SeenState::Paused),
             Step::Resume => self.state(SeenState::Running),
             Step::KillProcess => self.seen.process = false,
             Step::ProbeAddresses { own, .. } => assert_eq!(*own, mark::public_addresses(spec)),
@@ -444,4 +443,11 @@ pub(crate) fn epochs(start: u32, boot: u32, disk: u32) -> Epochs {
 
 pub(crate) fn ran(seen: &Seen) -> PowerNote {
     PowerNote::Ran { host_boot: seen.host_boot.clone() }
+}
+
+/// The guest's QEMU goes, and with it what only that held.
+fn lose_process(seen: &mut Seen) {
+    seen.process = false;
+    seen.adapters.clear();
+    seen.disk_elsewhere.take_if(|file| disk::is_held_open(file));
 }

@@ -33,20 +33,24 @@ pub(super) fn plan(s: Situation<'_>, spec: &ServerSpec) -> Plan {
 fn up(s: Situation<'_>, spec: &ServerSpec, domain: SeenDomain, disk: DiskState) -> Plan {
     let is_paused = domain.state == SeenState::Paused;
     let is_held = (s.starts_held || s.seen.host_stopping) && spec.should_run();
+    let standing = stands_in_the_way(s, spec, disk);
+    if !spec.should_run() && disk::only_its_guest_has(s.seen, domain, disk) {
+        return hold(s, spec, is_paused, standing);
+    }
+    let runs_on_older = disk == DiskState::Ready && disk::runs_on_older(spec, domain);
+    if !spec.should_run() {
+        let is_hard = spec.power == Power::ForcedOff || is_paused || runs_on_older;
+        return if is_hard { Plan::of(vec![Step::ForceStop]) } else { stop(s, spec) };
+    }
     if disk == DiskState::ToMake {
         // Image and disk first, so that the old guest runs until its successor is there.
         return swap(nic::guard(s, spec).into_iter().chain(make(s)).collect(), is_held);
     }
-    if disk == DiskState::Ready && disk::runs_on_older(spec, domain) {
+    if runs_on_older {
         let base = disk::base(spec, s.seen);
         let guard = if base.is_some() || is_held { nic::guard(s, spec) } else { Vec::new() };
         return swap(guard.into_iter().chain(base).collect(), is_held);
     }
-    if !spec.should_run() {
-        let is_hard = spec.power == Power::ForcedOff || is_paused;
-        return if is_hard { Plan::of(vec![Step::ForceStop]) } else { stop(s, spec) };
-    }
-    let standing = stands_in_the_way(s, spec, disk);
     let growth = disk::grow(spec, s.seen).filter(|_| disk == DiskState::Ready);
     let is_old = domain.epochs.boot < spec.boot_epoch || domain.epochs.disk < spec.disk_epoch;
     if is_old && standing.is_none() {
@@ -71,6 +75,14 @@ fn up(s: Situation<'_>, spec: &ServerSpec, domain: SeenDomain, disk: DiskState) 
     }
     plan.fault = standing.and_then(|fault| fault.fault).or(plan.fault);
     plan
+}
+
+/// The guest is to go down, and what it wrote would go with it. It is guarded and left as it is; one that is locked does
+/// nothing any more.
+fn hold(s: Situation<'_>, spec: &ServerSpec, is_paused: bool, why: Option<Plan>) -> Plan {
+    let pause = (spec.locked && !is_paused).then_some(Step::Pause);
+    let steps = pause.into_iter().chain(nic::guard(s, spec)).collect();
+    Plan { steps, guards: true, ..why.unwrap_or_default() }
 }
 
 /// Stops a guest softly. It may take its time, and is guarded meanwhile; after the stop's own steps, since what cannot be
@@ -218,6 +230,15 @@ fn stands_in_the_way(s: Situation<'_>, spec: &ServerSpec, disk: DiskState) -> Op
         DiskState::PoolReadOnly => Some(Plan::faulty(
             FaultCode::PoolReadOnly,
             "the pool is mounted read-only; a guest that runs is left running",
+        )),
+        DiskState::Missing if s.seen.is_up() => Some(Plan::faulty(
+            FaultCode::DiskMissing,
+            &format!(
+                "{} is not in the pool, and its guest runs: it is neither stopped nor restarted. `csp-control audit` tells \
+                 where its QEMU holds the file; copy that to another name beside it, rename it, and then `virsh destroy {}`",
+                file(spec),
+                spec.server
+            ),
         )),
         DiskState::Missing => {
             Some(Plan::faulty(FaultCode::DiskMissing, "a disk of this epoch was started once and is not in the pool"))

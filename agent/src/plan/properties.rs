@@ -90,7 +90,7 @@ prop_compose! {
         idle in collection::btree_set((1u8..5).prop_map(mac), 0..3),
         strays in collection::btree_map("cspt[a-c]", (any::<bool>(), any::<bool>()), 0..2),
         adapters in collection::btree_set((1u8..5).prop_map(mac), 0..5),
-        elsewhere in proptest::bool::weighted(0.1),
+        elsewhere in proptest::option::weighted(0.1, prop_oneof![Just("/srv/copy"), Just("/proc/1/fd/3")]),
         spec in Just(spec),
     ) -> World {
         let mut world = World::new(&spec);
@@ -104,7 +104,9 @@ prop_compose! {
         world.seen.image = pool && image;
         world.seen.seed = seed.then(|| mark::seed(&spec, Mark(7)));
         world.seen.domain = domain;
-        world.seen.disk_elsewhere = domain.filter(|_| elsewhere).map(|_| "/srv/copy".to_owned());
+        // What has no name of its own is there as long as its guest runs.
+        let elsewhere = elsewhere.filter(|file| world.seen.is_up() || !disk::is_held_open(file));
+        world.seen.disk_elsewhere = domain.and(elsewhere).map(str::to_owned);
         // What was started as the spec says has its adapters, unless somebody else plugged and unplugged.
         world.defined = mark::macs(&spec).into_iter().collect();
         world.seen.adapters = if world.seen.is_up() { adapters } else { Default::default() };
@@ -204,6 +206,12 @@ fn is_harmless(world: &World) -> Result<(), TestCaseError> {
             prop_assert!(false, "{step:?} without a tombstone");
         }
         Step::Start | Step::Resume => prop_assert!(spec.should_run()),
+        // What only its guest has is never ended, unless its owner gave it up.
+        Step::AskStop | Step::ForceStop => {
+            let state = disk::state(spec, &world.seen, &world.notes);
+            let only = |domain| disk::only_its_guest_has(&world.seen, domain, state);
+            prop_assert!(!world.seen.domain.is_some_and(only), "its data goes with it: {:?}", world.seen);
+        }
         _ => {}
     }
     Ok(())

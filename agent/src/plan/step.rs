@@ -78,6 +78,8 @@ pub enum Step {
     AskStop,
     /// Pull the plug.
     ForceStop,
+    /// Keep the guest from doing anything, without ending it.
+    Pause,
     /// Let a paused guest go on.
     Resume,
     /// Kill a QEMU process that libvirt does not know of.
@@ -119,6 +121,7 @@ impl Step {
             Self::AdoptStart(_) => "adopt_start",
             Self::AskStop => "ask_stop",
             Self::ForceStop => "force_stop",
+            Self::Pause => "pause",
             Self::Resume => "resume",
             Self::KillProcess => "kill_process",
             Self::Undefine => "undefine",
@@ -149,7 +152,7 @@ impl Step {
             | Self::AttachNic(_)
             | Self::Define(_) => Some(Activity::Preparing),
             Self::Start | Self::Resume => Some(Activity::Starting),
-            Self::AskStop | Self::ForceStop => Some(Activity::Stopping),
+            Self::AskStop | Self::ForceStop | Self::Pause => Some(Activity::Stopping),
             Self::CutOff
             | Self::DetachNic(_)
             | Self::RemoveSeed

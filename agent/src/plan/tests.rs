@@ -476,9 +476,45 @@ fn a_guest_whose_disks_file_was_replaced_under_it_is_not_restarted_and_nothing_i
     assert_eq!((plan.steps.as_slice(), fault.code), (&[][..], FaultCode::DiskElsewhere));
     assert!(fault.detail.contains("/proc/2979/fd/13") && fault.detail.contains("virsh destroy"), "{}", fault.detail);
     assert_eq!(replaced.notes.elsewhere, None);
-    let mut ended = replaced.falls(OffCause::Unknown).sees(|seen| seen.disk_elsewhere = None);
+    let mut ended = replaced.falls(OffCause::Unknown);
     ended.look();
     assert!(ended.settle().is_settled() && ended.seen.is_up(), "on what its place holds by then");
+}
+
+#[test]
+fn what_only_its_guest_holds_is_ended_by_no_wish_for_power_and_by_no_lock() {
+    let replaced = || running().sees(|seen| seen.disk_elsewhere = Some("/proc/2979/fd/13".to_owned()));
+    let deleted = || running().sees(|seen| seen.disks.clear());
+    for (held, code) in
+        [(&replaced as &dyn Fn() -> World, FaultCode::DiskElsewhere), (&deleted, FaultCode::DiskMissing)]
+    {
+        for power in [Power::Off, Power::ForcedOff] {
+            let plan = held().wants(|spec| spec.power = power).plan();
+            assert_eq!((plan.steps.as_slice(), plan.fault.unwrap().code), (&[][..], code), "{power:?}");
+        }
+        let mut locked = held().wants(|spec| spec.locked = true);
+        assert_eq!(locked.plan().steps, [Step::Pause], "it does nothing any more");
+        let end = locked.settle();
+        assert_eq!((end.steps.as_slice(), end.fault.unwrap().code), (&[][..], code));
+        assert_eq!(locked.seen.domain.unwrap().state, SeenState::Paused);
+        let lifted = locked.wants(|spec| spec.locked = false);
+        assert_eq!(lifted.plan().steps, [Step::Resume]);
+        // What its owner gives up is no loss.
+        let mut reinstalled = replaced().wants(|spec| spec.disk_epoch = DiskEpoch(2));
+        assert!(reinstalled.settle().is_settled() && reinstalled.seen.is_up());
+    }
+}
+
+#[test]
+fn a_guest_that_is_to_be_off_does_not_run_on_while_its_next_disk_waits_for_an_image() {
+    let waits = || running().wants(|spec| spec.disk_epoch = DiskEpoch(2)).sees(|seen| seen.image = false);
+    assert_eq!(waits().plan().steps, [Step::FetchImage, Step::CreateDisk, Step::ForceStop]);
+    let locked = waits().wants(|spec| spec.locked = true);
+    assert!(locked.plan().steps.contains(&Step::AskStop), "{:?}", locked.plan());
+    assert_eq!(waits().wants(|spec| spec.power = Power::ForcedOff).plan().steps, [Step::ForceStop]);
+    let made = running().wants(|spec| (spec.disk_epoch, spec.locked) = (DiskEpoch(2), true));
+    let made = made.sees(|seen| seen.disks.insert(DiskEpoch(2), disk_of(4)));
+    assert_eq!(made.plan().steps, [Step::ForceStop], "what it still writes was given up");
 }
 
 #[test]

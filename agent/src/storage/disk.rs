@@ -16,16 +16,18 @@ use std::{
     time::Duration,
 };
 
-use csp_shared::{generation::DiskEpoch, id::ServerId};
+use csp_shared::{generation::DiskEpoch, id::ServerId, sha256::Sha256};
 
 use super::{
     durable,
     image_cache::{CachedImage, format_name},
-    image_sweep::touch,
+    image_fetch::READ_ONLY,
+    image_sweep::{ENDINGS, touch},
     pool::{self, Pool, PoolError},
     room::RoomError,
     tool::{Tool, ToolError},
 };
+use crate::machine::{SeenBase, SeenDisk};
 
 /// A file among the disks: whose it is and of which epoch, and the size in bytes that its guest sees.
 pub type DiskFile = (Option<(ServerId, DiskEpoch)>, u64);
@@ -131,18 +133,31 @@ impl Disks {
         Ok(names.filter(|(owner, _)| *owner == server).map(|(_, epoch)| epoch).collect())
     }
 
-    /// Lets the owner of the server's disks read and write them, where somebody took that away: libvirt lends a disk to QEMU by its
-    /// owner and leaves its mode. Blocks.
+    /// Puts the modes right of the server's disks, of the images that they stand on and of the folders on the way, where somebody
+    /// changed them: libvirt lends a disk to QEMU by its owner and leaves its mode, and an image and the folders are QEMU's by
+    /// their modes alone. Blocks.
     ///
     /// # Errors
-    /// When a mode cannot be set, which names the disk.
+    /// When a mode cannot be set, which names the file or folder.
     pub fn lend(&self, server: ServerId) -> Result<(), DiskError> {
-        for path in self.list(server)?.into_iter().map(|epoch| self.path(server, epoch)) {
-            let io = |source| DiskError::Io { path: path.clone(), source };
-            let mode = std::fs::metadata(&path).map_err(io)?.permissions().mode();
-            if mode & DISK_MODE != DISK_MODE {
-                std::fs::set_permissions(&path, Permissions::from_mode(DISK_MODE)).map_err(io)?;
-                tracing::warn!(disk = %path.display(), "the disk's mode was changed behind csp's back; it was set anew");
+        self.pool.open_folders()?;
+        for epoch in self.list(server)? {
+            let path = self.path(server, epoch);
+            put_right(&path, DISK_MODE).map_err(|source| DiskError::Io { path, source })?;
+            if let SeenDisk::Sound { base: SeenBase::Image(image), .. } = self.look_at(server, epoch)? {
+                self.lend_base(image)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The same of an image, in whichever form it is kept: many disks stand on it, so nobody may write it.
+    fn lend_base(&self, image: Sha256) -> Result<(), DiskError> {
+        for ending in ENDINGS {
+            let path = self.pool.images().join(format!("{image}.{ending}"));
+            match put_right(&path, READ_ONLY) {
+                Err(source) if source.kind() != ErrorKind::NotFound => return Err(DiskError::Io { path, source }),
+                _ => {}
             }
         }
         Ok(())
@@ -219,6 +234,16 @@ fn parse_name(path: &Path) -> Option<(ServerId, DiskEpoch)> {
 /// The name leads nowhere, as where a folder on the way is gone or another thing.
 fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
+
+/// Gives a file its mode back, where it has another one.
+fn put_right(path: &Path, mode: u32) -> io::Result<()> {
+    const RIGHTS: u32 = 0o777;
+    if std::fs::metadata(path)?.permissions().mode() & RIGHTS != mode {
+        std::fs::set_permissions(path, Permissions::from_mode(mode))?;
+        tracing::warn!(file = %path.display(), "the file's mode was changed behind csp's back; it was set anew");
+    }
+    Ok(())
 }
 
 pub(super) fn remove_if_there(path: &Path) -> io::Result<()> {

@@ -4,6 +4,7 @@
 //! * no other program opens a file before its SHA-256 was compared and its header judged;
 //! * a file under its final name was checked, is complete and read-only, and its name says what it was made of;
 //! * what is kept is raw: a qcow2 file is written out as one by [`super::seal`], so no guest reads through its tables;
+//! * a file that is not as long as what was kept is not there, see [`super::base_length`];
 //! * any number of servers that want one image wait for one fetch, and a wait can be given up;
 //! * what a fetch will take of the pool is nobody else's from its beginning on;
 //! * what is kept is bounded, see [`super::image_sweep`].
@@ -11,7 +12,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     io::{self, ErrorKind},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -26,6 +27,7 @@ use csp_shared::{
 };
 
 use super::{
+    base_length::Lengths,
     download::DownloadError,
     image_fetch::{Fetch, arriving, read_header},
     pool::{Pool, PoolError},
@@ -145,13 +147,14 @@ pub struct ImageCache {
     pub(super) fetches: Arc<Mutex<HashMap<Sha256, Arc<tokio::sync::Mutex<()>>>>>,
     /// The image that each server's spec names.
     pub(super) named: Arc<Mutex<BTreeMap<ServerId, Sha256>>>,
+    lengths: Arc<Lengths>,
 }
 
 impl ImageCache {
     /// Keeps images in `pool`.
     #[must_use]
     pub fn new(pool: Pool) -> Self {
-        Self { pool, fetches: Arc::default(), named: Arc::default() }
+        Self { pool, fetches: Arc::default(), named: Arc::default(), lengths: Arc::default() }
     }
 
     /// Takes note of the image that a server's spec names; `None` when it is to be gone. Such an image stays in the cache.
@@ -180,23 +183,36 @@ impl ImageCache {
         self.pool.images().join(format!("{}.{ending}", image.sha256))
     }
 
-    /// The checked image, if it is there. Blocks.
+    /// The checked image, if it is there and as long as it was made. Blocks.
     ///
     /// # Errors
     /// When it is there and cannot be read.
     pub fn cached(&self, image: &Image) -> Result<Option<CachedImage>, ImageError> {
         let path = self.path(image);
-        match std::fs::metadata(&path) {
-            Ok(file) => Ok(Some(CachedImage { path, format: ImageFormat::Raw, virtual_bytes: file.len() })),
-            Err(error) if error.kind() == ErrorKind::NotFound => self.kept_as_it_came(image),
-            Err(source) => Err(ImageError::Io { path, source }),
+        match self.bytes_of_whole(image, &path).map_err(|source| ImageError::Io { path: path.clone(), source })? {
+            Some(virtual_bytes) => Ok(Some(CachedImage { path, format: ImageFormat::Raw, virtual_bytes })),
+            None => self.kept_as_it_came(image),
         }
+    }
+
+    /// The length of what is kept of an image; nothing when it is not there as a whole.
+    fn bytes_of_whole(&self, image: &Image, path: &Path) -> io::Result<Option<u64>> {
+        let Some(bytes) = bytes_of(path)? else { return Ok(None) };
+        let is_whole = match image.format {
+            ImageFormat::Qcow2 => self.lengths.is_as_sealed(path, bytes)?,
+            ImageFormat::Raw => self.lengths.is(path, bytes, image.size_bytes),
+        };
+        Ok(is_whole.then_some(bytes))
     }
 
     /// A qcow2 file from before they were written out as raw ones: disks of this host are overlays on it.
     fn kept_as_it_came(&self, image: &Image) -> Result<Option<CachedImage>, ImageError> {
         let path = self.pool.images().join(format!("{}.qcow2", image.sha256));
-        if image.format != ImageFormat::Qcow2 || !path.exists() {
+        if image.format != ImageFormat::Qcow2 {
+            return Ok(None);
+        }
+        let bytes = bytes_of(&path).map_err(|source| ImageError::Io { path: path.clone(), source })?;
+        if !bytes.is_some_and(|bytes| self.lengths.is(&path, bytes, image.size_bytes)) {
             return Ok(None);
         }
         let header = read_header(&path).map_err(|source| ImageError::Io { path: path.clone(), source })?;
@@ -227,13 +243,23 @@ impl ImageCache {
                 return Ok(());
             }
             let path = cache.path(&image);
-            let fetch = || Fetch { image: &image, path: &path, pool: &cache.pool, cancelled: &flag }.run();
+            let Self { pool, lengths, .. } = &cache;
+            let fetch = || Fetch { image: &image, path: &path, pool, lengths, cancelled: &flag }.run();
             match fetch() {
                 Err(error) if error.lacks_room().is_some_and(|refused| cache.makes_room_after(refused)) => fetch(),
                 done => done,
             }
         });
         thread.await.map_err(|_| ImageError::Stopping)?
+    }
+}
+
+/// The length of a file that may not be there.
+fn bytes_of(path: &Path) -> io::Result<Option<u64>> {
+    match std::fs::metadata(path) {
+        Ok(file) => Ok(Some(file.len())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

@@ -19,6 +19,7 @@ use csp_shared::{
 use sha2::Digest;
 
 use super::{
+    base_length::Lengths,
     disk::remove_if_there,
     download::{DownloadError, Validator, download},
     durable,
@@ -32,13 +33,14 @@ const CHUNK_BYTES: usize = 1024 * 1024;
 /// How often a broken connection is resumed before the worker waits longer and tries again.
 const TRIES: u32 = 3;
 /// Of what is kept.
-const READ_ONLY: u32 = 0o444;
+pub(super) const READ_ONLY: u32 = 0o444;
 
 /// What it takes to have an image.
 pub(super) struct Fetch<'a> {
     pub image: &'a Image,
     pub path: &'a Path,
     pub pool: &'a Pool,
+    pub lengths: &'a Lengths,
     pub cancelled: &'a Arc<AtomicBool>,
 }
 
@@ -111,6 +113,8 @@ impl Fetch<'_> {
                 let base = durable::part_of(self.path);
                 let sealed = seal(fetched, virtual_bytes, &base, self.pool, self.cancelled);
                 sealed.map_err(|reason| ImageError::Sealed { sha256, reason })?;
+                let bytes = std::fs::metadata(&base).map_err(io)?.len();
+                self.lengths.note(self.path, bytes).map_err(io)?;
                 base
             }
         };

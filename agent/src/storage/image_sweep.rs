@@ -4,8 +4,8 @@
 //! * a base that a disk stands on stays, the trash's and half-made disks counted; while one disk cannot be read, all stay;
 //! * an image that a server's spec names stays, for an order may be waiting for it, and so does one that is being fetched;
 //! * nothing is removed but files of the names that the cache gives;
-//! * a part into which nothing ever arrived goes as soon as nobody fetches it: it occupies nothing, so no bound would ever
-//!   ask for it.
+//! * a part into which nothing ever arrived, and the note of a base that is not there, go as soon as nobody fetches the image:
+//!   they occupy next to nothing, so no bound would ever ask for them.
 //!
 //! An image's last use is its file's time of change. A clock that is wrong costs another download and nothing else.
 
@@ -13,7 +13,7 @@ use std::{
     collections::{BTreeSet, HashSet},
     ffi::{OsStr, OsString},
     fs::File,
-    io::Read,
+    io::{ErrorKind, Read},
     os::unix::{ffi::OsStrExt, fs::MetadataExt},
     path::Path,
     sync::{Arc, PoisonError},
@@ -27,6 +27,7 @@ use nix::sys::{
 };
 
 use super::{
+    base_length,
     disk::remove_if_there,
     durable,
     image_cache::{ImageCache, ImageError},
@@ -36,6 +37,9 @@ use super::{
 };
 
 const BLOCK_BYTES: u64 = 512;
+/// What follows the digest in the name of what is kept of an image: fetched raw, written out from a qcow2 file, and from before
+/// those were written out.
+pub(super) const ENDINGS: [&str; 3] = ["raw", "qcow2.raw", "qcow2"];
 
 /// A file of the cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +64,7 @@ impl ImageCache {
         // Under the lock under which disks are made: no base goes from under one that is just being made.
         let _alone = self.pool.alone();
         self.pool.check()?;
-        self.drop_empty_parts()?;
+        self.drop_remnants()?;
         let kept = self.files()?;
         let excess = sum(&kept).saturating_sub(bytes_max);
         if excess == 0 {
@@ -93,15 +97,20 @@ impl ImageCache {
         Ok(is_enough)
     }
 
-    /// Removes what fetches left of images of which not one byte could be had.
-    fn drop_empty_parts(&self) -> Result<(), ImageError> {
+    /// Removes what fetches left of images of which not one byte could be had, and notes whose base is gone.
+    fn drop_remnants(&self) -> Result<(), ImageError> {
         // Held to the end: no fetch begins meanwhile.
         let fetches = self.fetches.lock().unwrap_or_else(PoisonError::into_inner);
         let is_fetched = |image: &Sha256| fetches.get(image).is_some_and(|fetch| Arc::strong_count(fetch) > 1);
         for (path, file) in pool::files(&self.pool.images())? {
             let is_part = path.extension() == Some(OsStr::new("part"));
-            let image = path.file_name().and_then(image_of);
-            if file.len() == 0 && is_part && image.is_some_and(|image| !is_fetched(&image)) {
+            let noted = base_length::noted_base(&path);
+            let image = noted.as_ref().unwrap_or(&path).file_name().and_then(image_of);
+            let is_remnant = match &noted {
+                Some(base) => base.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound),
+                None => file.len() == 0 && is_part,
+            };
+            if is_remnant && image.is_some_and(|image| !is_fetched(&image)) {
                 remove_if_there(&path).map_err(|source| ImageError::Io { path, source })?;
             }
         }
@@ -156,7 +165,9 @@ impl ImageCache {
     fn remove(&self, going: &[Kept]) -> Result<(), ImageError> {
         for Kept { name, bytes, .. } in going {
             let path = self.pool.images().join(name);
-            let gone = remove_if_there(&path).and_then(|()| durable::sync_parent(&path));
+            // Its note last: a base never is without one for a moment.
+            let gone = remove_if_there(&path).and_then(|()| remove_if_there(&base_length::note_of(&path)));
+            let gone = gone.and_then(|()| durable::sync_parent(&path));
             gone.map_err(|source| ImageError::Io { path, source })?;
             tracing::info!(file = %name.display(), bytes, "an image that no server needs was removed from the cache");
         }
@@ -191,7 +202,7 @@ fn oldest(mut kept: Vec<Kept>, wanted: u64) -> (Vec<Kept>, u64) {
 pub(super) fn image_of(name: &OsStr) -> Option<Sha256> {
     let (digest, ending) = name.to_str()?.split_once('.')?;
     let ending = ending.strip_suffix(".part").unwrap_or(ending);
-    ["raw", "qcow2.raw", "qcow2"].contains(&ending).then(|| digest.parse().ok())?
+    ENDINGS.contains(&ending).then(|| digest.parse().ok())?
 }
 
 #[cfg(test)]
@@ -242,6 +253,33 @@ mod tests {
     }
 
     #[test]
+    fn a_note_goes_with_its_base_and_no_sooner() {
+        let home = tempfile::tempdir().unwrap();
+        let pool = pool::Pool::open(home.path().join("pool"), &home.path().join("note"), uuid::Uuid::from_u128(1), 0);
+        let cache = ImageCache::new(pool.unwrap());
+        let base = |content: &[u8]| cache.pool.images().join(format!("{}.qcow2.raw", Sha256::of(content)));
+        let (kept, lost, fetched) = (base(b"kept"), base(b"lost"), base(b"fetched"));
+        std::fs::write(&kept, b"a base").unwrap();
+        let lost_part = durable::part_of(&base_length::note_of(&lost));
+        let foreign = cache.pool.images().join("by-hand.length");
+        for note in [&kept, &lost, &fetched].map(|base| base_length::note_of(base)) {
+            std::fs::write(note, b"6").unwrap();
+        }
+        std::fs::write(&lost_part, b"").unwrap();
+        std::fs::write(&foreign, b"a stick").unwrap();
+        let fetching = Arc::clone(cache.fetches.lock().unwrap().entry(Sha256::of(b"fetched")).or_default());
+        let notes = || [&kept, &lost, &fetched].map(|base| base_length::note_of(base).exists());
+        assert!(cache.sweep(u64::MAX).unwrap().is_empty());
+        assert_eq!(notes(), [true, false, true], "the base that is on its way is about to have its name");
+        assert!(!lost_part.exists() && foreign.exists());
+        drop(fetching);
+        let gone = cache.sweep(0).unwrap();
+        assert_eq!(gone.iter().map(|kept| kept.name.as_os_str()).collect::<Vec<_>>(), [kept.file_name().unwrap()]);
+        assert_eq!(notes(), [false; 3]);
+        assert!(!kept.exists() && foreign.exists());
+    }
+
+    #[test]
     fn a_file_of_the_cache_is_known_by_its_name() {
         let digest = Sha256::of(b"image");
         for ending in ["raw", "qcow2", "qcow2.raw", "raw.part", "qcow2.part", "qcow2.raw.part"] {
@@ -249,6 +287,9 @@ mod tests {
         }
         for other in [format!("{digest}"), format!("{digest}.raw.bak"), "base.raw".to_owned(), ".raw".to_owned()] {
             assert_eq!(image_of(other.as_ref()), None, "{other}");
+        }
+        for note in ["qcow2.raw.length", "qcow2.raw.length.part"] {
+            assert_eq!(image_of(format!("{digest}.{note}").as_ref()), None, "{note} is no part of the image");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What lies on the host's disks: images, customers' disks, seeds. And the one door to other programs.
 
+pub mod base_length;
 pub mod console_log;
 pub mod disk;
 pub mod download;

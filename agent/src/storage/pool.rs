@@ -22,7 +22,8 @@ use super::{
     room::{Room, RoomError},
 };
 
-const ID_FILE: &str = "pool.id";
+/// The file in a pool's folder that holds its id.
+pub const ID_FILE: &str = "pool.id";
 const BLOCK_BYTES: u64 = 512;
 /// QEMU runs as another user: it may pass through folders, not list them.
 const FOLDER_MODE: u32 = 0o711;
@@ -38,6 +39,12 @@ pub enum PoolError {
     #[error("{} has no pool.id: is its file system mounted?", path.display())]
     NoId {
         /// The pool.
+        path: PathBuf,
+    },
+    /// An id file that holds none.
+    #[error("{} is damaged, it holds no pool's id: `csp-agent check` says how to mend it", path.display())]
+    DamagedId {
+        /// The file.
         path: PathBuf,
     },
     /// The id of another pool.
@@ -321,6 +328,23 @@ impl Pool {
         Ok(())
     }
 
+    /// Gives folders that somebody closed while they were in use their modes back, and lets others pass through the pool itself:
+    /// QEMU's user has to. Blocks.
+    ///
+    /// # Errors
+    /// When one cannot be looked at, or its mode cannot be set.
+    pub fn open_folders(&self) -> Result<(), PoolError> {
+        self.check()?; // what lies under it is not ours to open
+        let pass = mode_of(&self.dir)? | FOLDER_MODE;
+        for (folder, mode) in self.folders().into_iter().chain([(self.dir.clone(), pass)]) {
+            if mode_of(&folder)? & mode != mode {
+                set_mode(&folder, mode)?;
+                tracing::warn!(folder = %folder.display(), "the folder's mode was changed behind csp's back; it was set anew");
+            }
+        }
+        Ok(())
+    }
+
     /// Which of its folders are not there. Of a pool that is there.
     #[must_use]
     pub fn missing_folders(dir: &Path) -> Vec<PathBuf> {
@@ -364,6 +388,12 @@ fn set_mode(folder: &Path, mode: u32) -> Result<(), PoolError> {
     std::fs::set_permissions(folder, Permissions::from_mode(mode)).map_err(|source| io_at(folder, source))
 }
 
+fn mode_of(folder: &Path) -> Result<u32, PoolError> {
+    const RIGHTS: u32 = 0o7777;
+    let found = std::fs::metadata(folder).map_err(|source| io_at(folder, source))?;
+    Ok(found.permissions().mode() & RIGHTS)
+}
+
 /// Whether nobody keeps anything in the folder. One that does not exist is free.
 fn is_free(dir: &Path) -> Result<(), PoolError> {
     let entries = match std::fs::read_dir(dir) {
@@ -380,12 +410,18 @@ fn is_free(dir: &Path) -> Result<(), PoolError> {
     Ok(())
 }
 
-fn read_id(path: &Path) -> Result<Option<Uuid>, PoolError> {
+/// The id that a file holds; nothing when there is no such file.
+///
+/// # Errors
+/// When it cannot be read, or holds none.
+pub fn read_id(path: &Path) -> Result<Option<Uuid>, PoolError> {
     match std::fs::read_to_string(path) {
         Ok(text) => match Uuid::try_parse(text.trim()) {
             Ok(id) => Ok(Some(id)),
-            Err(error) => Err(io_at(path, io::Error::new(ErrorKind::InvalidData, error))),
+            Err(_) => Err(PoolError::DamagedId { path: path.to_owned() }),
         },
+        // No text at all.
+        Err(error) if error.kind() == ErrorKind::InvalidData => Err(PoolError::DamagedId { path: path.to_owned() }),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(source) => Err(io_at(path, source)),
     }
@@ -459,6 +495,41 @@ mod tests {
             }
             assert_eq!(mode(&pool.trash()), 0o700);
         }
+    }
+
+    #[test]
+    fn an_id_that_is_damaged_is_told_apart_from_one_that_is_not_there() {
+        let home = tempfile::tempdir().unwrap();
+        let (dir, note) = (home.path().join("pool"), home.path().join("pool.note"));
+        let pool = Pool::open(dir.clone(), &note, FIRST, 0).unwrap();
+        for damaged in [&b""[..], b"0000", b"\xff\xfe"] {
+            std::fs::write(dir.join(ID_FILE), damaged).unwrap();
+            let told = pool.check().unwrap_err();
+            assert!(matches!(&told, PoolError::DamagedId { path } if *path == dir.join(ID_FILE)), "{told}");
+            assert!(matches!(Pool::open(dir.clone(), &note, SECOND, 0), Err(PoolError::DamagedId { .. })));
+        }
+        std::fs::copy(&note, dir.join(ID_FILE)).unwrap();
+        pool.check().unwrap();
+    }
+
+    #[test]
+    fn folders_that_were_closed_are_opened_to_pass_and_not_to_list() {
+        let home = tempfile::tempdir().unwrap();
+        let (dir, note) = (home.path().join("pool"), home.path().join("pool.note"));
+        let pool = Pool::open(dir.clone(), &note, FIRST, 0).unwrap();
+        let modes = || pool.folders().map(|(folder, _)| mode_of(&folder).unwrap());
+        let made = modes();
+        for closed in [0o700, 0o500, 0o711] {
+            for (folder, _) in pool.folders().into_iter().filter(|(folder, _)| *folder != pool.trash()) {
+                set_mode(&folder, closed).unwrap();
+            }
+            set_mode(&dir, closed).unwrap();
+            pool.open_folders().unwrap();
+            assert_eq!((modes(), mode_of(&dir).unwrap()), (made, 0o711), "{closed:o}");
+        }
+        set_mode(&dir, 0o755).unwrap();
+        pool.open_folders().unwrap();
+        assert_eq!(mode_of(&dir).unwrap(), 0o755, "who lets others list it may");
     }
 
     #[test]

@@ -16,6 +16,7 @@ use std::{
     time::Duration,
 };
 
+use csp_shared::observed::shortened;
 use tokio::time::Instant;
 
 /// What a tool may print, in bytes. `qemu-img info` of a deep chain stays below 20 KiB, a listing of filters of a
@@ -100,12 +101,12 @@ pub struct Ended {
 }
 
 impl Ended {
-    /// The beginning of what it printed on standard error, in one line.
+    /// What it printed on standard error, in one line, without its middle where that is too long.
     #[must_use]
     pub fn complaint(&self) -> String {
         let complaint = String::from_utf8_lossy(&self.complained);
         let complaint = complaint.split_whitespace().collect::<Vec<_>>().join(" ");
-        complaint.chars().take(COMPLAINT_CHARS_MAX).collect()
+        shortened(&complaint, COMPLAINT_CHARS_MAX)
     }
 
     /// The failure that it was.

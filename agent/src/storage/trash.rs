@@ -86,6 +86,8 @@ pub struct Emptied {
     pub removed: Vec<Trashed>,
     /// What should be and could not.
     pub failed: Vec<DiskError>,
+    /// What lies there under a name that is none of a deleted disk's: it takes room and stays.
+    pub strange: Vec<PathBuf>,
 }
 
 impl Disks {
@@ -114,7 +116,10 @@ impl Disks {
         self.pool.check()?;
         let mut emptied = Emptied::default();
         for (path, _) in pool::files(&self.pool.trash())? {
-            let Some(trashed) = path.file_name().and_then(|name| Trashed::parse(name.to_str()?)) else { continue };
+            let Some(trashed) = path.file_name().and_then(|name| Trashed::parse(name.to_str()?)) else {
+                emptied.strange.push(path);
+                continue;
+            };
             let _alone = self.pool.alone();
             let done = match fate(trashed.at, now, keep) {
                 Fate::Keep => continue,

@@ -5,6 +5,8 @@
 //! own: a mirror that does not answer must not leave a guest without its filters, nor filters that cannot be loaded keep a
 //! guest from going.
 
+use csp_shared::observed::FaultCode;
+
 use super::retry;
 use crate::{
     machine::Seen,
@@ -42,13 +44,17 @@ pub(super) fn choose<'a>(plan: &'a Plan, seen: &Seen, notes: &Notes, course: &Co
             continue;
         }
         let failure = if guards { &course.guard_failure } else { &course.failure };
-        let held = failure.as_ref().map_or(Held::Free, |failure| held(failure, step, guards, notes, now_ms));
+        let failure = failure.as_ref().filter(|failure| *step == Step::GrowDisk || !starts_smaller(failure, seen));
+        let held = failure.map_or(Held::Free, |failure| held(failure, step, guards, notes, now_ms));
         // Steps on adapters rest on those before them, whatever these failed with.
         let rests_on_skipped = has_skipped && !guards && step.is_on_adapters();
         match held {
             Held::Free if !rests_on_skipped => return Choice::Run { step, guards },
             Held::Free | Held::ForGood => {}
             Held::Until(at_ms) => until_ms = Some(until_ms.map_or(at_ms, |until_ms| until_ms.min(at_ms))),
+        }
+        if failure.is_some_and(|failure| starts_smaller(failure, seen)) {
+            continue;
         }
         // What comes after it may rest on it.
         guards_only |= !step.is_on_adapters();
@@ -81,7 +87,13 @@ fn held(failure: &Failure, step: &Step, guards: bool, notes: &Notes, now_ms: u64
 }
 
 fn is_stop(step: &Step) -> bool {
-    matches!(step, Step::AskStop | Step::ForceStop | Step::NotePower(PowerNote::StopAsked))
+    matches!(step, Step::AskStop | Step::ForceStop | Step::Pause | Step::NotePower(PowerNote::StopAsked))
+}
+
+/// Whether only a larger disk could not be had: a guest that is off, and whose host has no room for more, starts on what it
+/// has. One that runs is not stopped for it.
+fn starts_smaller(failure: &Failure, seen: &Seen) -> bool {
+    failure.step == Some(Step::GrowDisk) && failure.fault.code == FaultCode::PoolFull && !seen.is_up()
 }
 
 fn is_guard(plan: &Plan, seen: &Seen, step: &Step) -> bool {
@@ -99,11 +111,11 @@ fn loads(step: &Step) -> bool {
 mod tests {
     use std::collections::BTreeSet;
 
-    use csp_shared::observed::{Fault, FaultCode};
+    use csp_shared::observed::Fault;
 
     use super::*;
     use crate::{
-        machine::Mark,
+        machine::{Mark, OffCause},
         plan::fixture::{World, mac, spec},
     };
 
@@ -149,6 +161,21 @@ mod tests {
         let grow = [Step::GrowDisk, Step::AskStop];
         let course = after(failed(&Step::GrowDisk, FaultCode::PoolFull), None);
         assert_eq!(chosen(&grow, false, false, &course), Err(Some(NOW_MS + 500)), "without room it runs on");
+    }
+
+    #[test]
+    fn a_guest_that_is_off_starts_on_the_disk_that_it_has_where_there_is_no_room_for_a_larger_one() {
+        let off = World::running(&spec()).falls(OffCause::Crashed);
+        let plan = Plan { steps: vec![Step::GrowDisk, Step::Start], ..Plan::default() };
+        let chosen = |code| {
+            let course = after(failed(&Step::GrowDisk, code), None);
+            match choose(&plan, &off.seen, &Notes::default(), &course, NOW_MS) {
+                Choice::Run { step, .. } => Some(step.clone()),
+                Choice::Wait(_) => None,
+            }
+        };
+        assert_eq!(chosen(FaultCode::PoolFull), Some(Step::Start));
+        assert_eq!(chosen(FaultCode::Internal), None, "nobody knows what became of it");
     }
 
     #[test]

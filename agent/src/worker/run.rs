@@ -57,6 +57,7 @@ pub(super) async fn run<M: Machine, B: Backing>(
         Step::AdoptStart(epoch) => machine.adopt_start(server, *epoch).await,
         Step::AskStop => machine.ask_stop(server).await,
         Step::ForceStop => machine.force_stop(server).await,
+        Step::Pause => machine.pause(server).await,
         Step::Resume => machine.resume(server).await,
         Step::KillProcess => machine.kill_process(server).await,
         Step::Undefine => machine.undefine(server).await,

@@ -90,7 +90,7 @@ impl Hosts {
                 let taps = Taps::new(links.clone(), "br-none".to_owned());
                 let plug = Plug { mac: guest.mac(), private: Some((guest.network, place)) };
                 taps.make(guest.server(), &[plug]).await.unwrap();
-                let places = Places { ready: segments.ready(), tags: PortTags::list(&links).await.unwrap() };
+                let places = Places { ready: segments.ready(), tags: PortTags::list().await.unwrap() };
                 let seen = taps.seen_in(&links.list().await.unwrap(), guest.server(), &places);
                 assert!(seen[&guest.mac()].plugged, "an access port of its network's tag");
                 filter::load(&filters(guest, gates(guest).await)).unwrap();

@@ -219,7 +219,9 @@ fn host_text(show: &wire::HostShow) -> String {
     let told = show.status.as_ref().map_or_else(|| "nothing yet".to_owned(), pretty);
     let at = or_dash(show.status_at.as_deref());
     let alarms = if show.alarms.is_empty() { "none".to_owned() } else { show.alarms.join(", ") };
-    format!("database says:\n{}\n\nthe host told at {at}:\n{told}\n\nalarms: {alarms}", pretty(&show.database))
+    let disks = show.disks.iter().map(|disk| format!("\n{}: server {}", disk.fault, disk.server));
+    let disks: String = disks.collect();
+    format!("database says:\n{}\n\nthe host told at {at}:\n{told}\n\nalarms: {alarms}{disks}", pretty(&show.database))
 }
 
 fn pretty<T: Serialize>(value: &T) -> String {

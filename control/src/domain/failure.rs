@@ -2,6 +2,8 @@
 
 use csp_shared::observed::{Fault, FaultCode};
 
+use super::action::Command;
+
 /// The code of an order that was late for a reason that nobody knows.
 pub const LATE: &str = "provision_timeout";
 
@@ -27,10 +29,14 @@ pub fn explain(code: FaultCode) -> &'static str {
         FaultCode::PoolFull => "The host has no room for the disk.",
         FaultCode::PoolMissing => "The host's storage is not there; the provider was told.",
         FaultCode::PoolReadOnly => "The host's storage takes no writes; the provider was told.",
-        FaultCode::DiskMissing => "The server's disk was not found; the provider was told, and nothing was changed.",
+        FaultCode::DiskMissing => {
+            "The server's disk is not in its place on its host. Until the provider, who was told, brings it back, the server is \
+             not started, and not stopped either where that would lose what is on it."
+        }
         FaultCode::DiskDamaged => "The server's disk cannot be read; the provider was told, and nothing was changed.",
         FaultCode::DiskElsewhere => {
-            "The server's disk was moved on its host and is not started anew until the provider, who was told, brings it back."
+            "The server's disk was moved on its host. Until the provider, who was told, brings it back, the server is not \
+             started anew, and not stopped either where that would lose what is on it."
         }
         FaultCode::BaseMissing => {
             "The image that the server was made from cannot be had just now; the provider was told, and the disk is kept."
@@ -90,19 +96,31 @@ pub fn not_plugged(last: Option<FaultCode>) -> (&'static str, String) {
 pub fn taken_back(last: Option<FaultCode>, is_swapped: bool, is_charged: bool) -> (&'static str, String) {
     let reason = last.map_or("The host did not confirm it in time.", explain);
     let disk = if is_swapped { "The disk had been made anew by then." } else { "The server is as it was before." };
-    let money = if is_charged { " What was charged for this was given back." } else { "" };
-    (last.map_or(UNCONFIRMED, FaultCode::as_str), format!("{reason} {disk}{money}"))
+    (last.map_or(UNCONFIRMED, FaultCode::as_str), format!("{reason} {disk}{}", given_back(is_charged)))
 }
 
-/// What a customer is told of a request that its host cannot fulfil now. A restart is no less wanted for that: the host does it
-/// once it can.
+/// Code and words for a change that was to erase a disk, and was taken back since its server was locked as an abuse: under that
+/// nothing is deleted.
 #[must_use]
-pub fn not_done(code: FaultCode, is_restart: bool) -> String {
+pub fn held_back(is_charged: bool) -> (&'static str, String) {
+    let reason = "The server was suspended while an abuse is looked into, and no disk is erased under that.";
+    ("server_suspended", format!("{reason} Its disk is as it was before.{}", given_back(is_charged)))
+}
+
+fn given_back(is_charged: bool) -> &'static str {
+    if is_charged { " What was charged for this was given back." } else { "" }
+}
+
+/// What a customer is told of a request that its host cannot fulfil now. A stop or a restart is no less wanted for that: the
+/// host does it once it can.
+#[must_use]
+pub fn not_done(code: FaultCode, command: Command) -> String {
     let reason = explain(code);
-    if is_restart {
-        format!("{reason} The restart stays asked for, and is done when that is mended.")
-    } else {
-        reason.to_owned()
+    match command {
+        Command::Stop | Command::Restart => {
+            format!("{reason} The {} stays asked for, and is done when that is mended.", command.as_str())
+        }
+        _ => reason.to_owned(),
     }
 }
 
@@ -119,6 +137,19 @@ fn refunded(reason: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stop_for_which_a_disk_would_be_lost_is_told_with_its_reason_and_that_it_stays_asked_for() {
+        let kept = "and not stopped either where that would lose what is on it.";
+        for code in [FaultCode::DiskMissing, FaultCode::DiskElsewhere] {
+            let told = |command| not_done(code, command);
+            assert!(told(Command::Start).ends_with(kept), "{}", told(Command::Start));
+            assert_eq!(
+                told(Command::Stop),
+                format!("{} The stop stays asked for, and is done when that is mended.", explain(code))
+            );
+        }
+    }
 
     #[test]
     fn a_late_order_tells_what_stood_in_its_way_and_not_the_hosts_own_words() {

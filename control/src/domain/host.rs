@@ -5,6 +5,8 @@
 //! lost -> active: only when it came back and proved that nothing is left on it
 //! ```
 
+use csp_shared::observed::FaultCode;
+
 use super::{placement::Trouble, time::MINUTE};
 
 /// Where a host stands.
@@ -89,6 +91,13 @@ pub struct Standing {
 
 /// For so long a machine that was refused counts as there: it tries again every few minutes.
 pub const STRANGER_SECONDS: i64 = 60 * MINUTE;
+
+/// What a host may say of a server's disk that an operator must see to: its customer's data is at stake, and no host mends it by
+/// itself.
+pub const DISK_FAULTS: [FaultCode; 3] = [FaultCode::DiskMissing, FaultCode::DiskElsewhere, FaultCode::DiskDamaged];
+
+/// Servers with such a disk that are named, of one host.
+pub const FAULTY_DISKS_MAX: u32 = 20;
 
 /// Why it cannot be made so. Nothing was changed. Each says what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

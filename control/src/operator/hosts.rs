@@ -3,6 +3,7 @@
 use axum::extract::{Path, State};
 use csp_shared::{
     host_status::{AdapterState, BridgeState},
+    observed::FaultCode,
     secret::Secret,
 };
 
@@ -16,7 +17,12 @@ use crate::{
         json::Json,
     },
     config::Advertise,
-    domain::{host::alarms, placement::Trouble, slug::Slug, time::Time},
+    domain::{
+        host::{DISK_FAULTS, alarms},
+        placement::Trouble,
+        slug::Slug,
+        time::Time,
+    },
     service::add_host::{AddHost, AddHostError, add_host},
     store::{HostClass, HostRow, HostState, StoreError},
 };
@@ -72,11 +78,11 @@ pub async fn show(State(app): State<App>, Path(name): Path<String>) -> Result<An
     let (now, asked) = (app.now(), name.clone());
     let found = app.store.read::<_, StoreError>(move |read| {
         let Some(host) = read.host_by_name(&asked)? else { return Ok(None) };
-        let status = read.host_status(host.id)?;
-        Ok(Some((host, status)))
+        let (status, disks) = (read.host_status(host.id)?, read.host_faulty_disks(host.id)?);
+        Ok(Some((host, status, disks)))
     });
     let missing = || ApiError::new(Code::NotFound, format!("There is no host `{name}`; `host list` names them."));
-    let (host, status) = found.await?.ok_or_else(missing)?;
+    let (host, status, mut disks) = found.await?.ok_or_else(missing)?;
     let (status, status_at) = status.map(|(status, at)| (status, at.to_string())).unzip();
     let standing = host.standing(now);
     let mut alarms = alarms(&standing, status.as_ref().and_then(Trouble::of));
@@ -85,8 +91,13 @@ pub async fn show(State(app): State<App>, Path(name): Path<String>) -> Result<An
     alarms.extend(bridge.is_some_and(BridgeState::is_without_uplink).then_some("no_uplink"));
     let adapters = heard.and_then(|status| status.adapters);
     alarms.extend((adapters == Some(AdapterState::NoShaping)).then_some("no_shaping"));
+    // Like all that a host says of itself: of one that is silent it says nothing.
+    disks.retain(|_| standing.is_heard);
+    let told = |code: &&str| disks.iter().any(|(_, fault)| fault == code);
+    alarms.extend(DISK_FAULTS.map(FaultCode::as_str).into_iter().filter(told));
     let alarms = alarms.into_iter().map(str::to_owned).collect();
-    Ok(Answer::data(wire::HostShow { database: shown(host, now), status, status_at, alarms }))
+    let disks = disks.into_iter().map(|(server, fault)| wire::FaultyDisk { server, fault }).collect();
+    Ok(Answer::data(wire::HostShow { database: shown(host, now), status, status_at, alarms, disks }))
 }
 
 fn shown(host: HostRow, now: Time) -> wire::Host {

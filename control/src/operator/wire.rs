@@ -251,8 +251,21 @@ pub struct HostShow {
     /// When, UTC.
     pub status_at: Option<String>,
     /// What an operator should see to: `pool_filling`, `pool_missing`, `state_full`, `network_missing`, `no_filters`,
-    /// `no_uplink`, `no_shaping`, `silent`, `came_back`, `speaks_though_fenced`, `orphans`, `other_machine`.
+    /// `no_uplink`, `no_shaping`, `silent`, `came_back`, `speaks_though_fenced`, `orphans`, `other_machine`, `disk_missing`,
+    /// `disk_elsewhere`, `disk_damaged`.
     pub alarms: Vec<String>,
+    /// Which servers' disks the last three are about, 20 at most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub disks: Vec<FaultyDisk>,
+}
+
+/// A server whose disk is not as it should be.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FaultyDisk {
+    /// Which server.
+    pub server: ServerId,
+    /// What its host says of it: a name of an alarm.
+    pub fault: String,
 }
 
 /// Shares of a host.

@@ -1,5 +1,6 @@
 //! Locks a server for a reason, and lifts that reason. Locked means powered off over its own wish for power, which comes
-//! back; a server is suspended as long as there is a reason left.
+//! back; a server is suspended as long as there is a reason left. As an abuse its disk is kept, too: a reinstall that its host
+//! did not do yet is taken back.
 
 use csp_shared::{
     generation::Version,
@@ -7,6 +8,7 @@ use csp_shared::{
     spec::Desired,
 };
 
+use super::reshape::hold_back;
 use crate::{
     domain::{
         action::{Command, Status as ActionStatus},
@@ -60,7 +62,12 @@ pub fn lock_server(
         return Err(LockError::NotInService(server));
     }
     let changed = match is_on {
-        true => lock(tx, server, reason, note, now)?,
+        true => {
+            let is_new = lock(tx, server, reason, note, now)?;
+            // What was asked before and is not done would erase what is to be looked into.
+            let is_held_back = reason == Lock::Abuse && hold_back(tx, server)?;
+            is_new || is_held_back
+        }
         false => {
             if service.locks.lifting_leaves_unpaid(reason, service.paid_until, now) {
                 lock(tx, server, Lock::Unpaid, None, now)?;

@@ -198,7 +198,7 @@ fn move_action(
                 let (code, words) = refused(why);
                 return Ok(fail_order(tx, action, (code, &words), draw, now)?.is_some());
             }
-            let words = not_done(why, action.command == Command::Restart);
+            let words = not_done(why, action.command);
             tx.action_end(action.id, ActionStatus::Failed, Some((why.as_str(), &words)), now)?;
         }
     }

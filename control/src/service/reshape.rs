@@ -130,6 +130,28 @@ pub(super) fn expire(tx: &mut Tx<'_>, action: &OpenAction, draw: &mut Draw, now:
     give_up(tx, action, &row, fault, seen.and_then(|seen| seen.disk_epoch), draw, now)
 }
 
+/// Takes back what is to erase the disk of a server that was locked as an abuse, unless its host said that the new disk is
+/// there; answers whether there was such a change. Its host may be swapping the disks at this moment: its answer tells how that
+/// ended, as for every change that is given up.
+pub(super) fn hold_back(tx: &mut Tx<'_>, server: ServerId) -> Result<bool, StoreError> {
+    let seen = tx.observation_get(server)?.and_then(|seen| seen.observed.disk_epoch);
+    let mut is_held = false;
+    for action in tx.action_open(server)? {
+        if !matches!(action.command, Command::Reinstall | Command::ChangePackage) {
+            continue;
+        }
+        let row = row(tx, &action)?;
+        let (before, after) = (row.before.spec.disk_epoch, row.after.spec.disk_epoch);
+        if before == after || row.given_up.is_some() || seen >= Some(after) {
+            continue;
+        }
+        let (code, words) = failure::held_back(action.command == Command::ChangePackage);
+        ask_back(tx, &action, &row.before.spec, (code, &words))?;
+        is_held = true;
+    }
+    Ok(is_held)
+}
+
 fn row(tx: &Tx<'_>, action: &OpenAction) -> Result<ReshapeRow, StoreError> {
     let row = tx.reshape_get(action.id)?;
     row.ok_or_else(|| StoreError::Damaged(format!("action {} changes nothing", action.id)))
@@ -162,10 +184,15 @@ fn give_up(
         put_spec(tx, action.server, &before.spec, is_swapped)?;
         failed(tx, action, row, sold, why, draw, now)?;
     } else {
-        let wanted = put_spec(tx, action.server, &before.spec, false)?;
-        tx.reshape_turn(action.id, Some(why), wanted, None)?;
+        ask_back(tx, action, &before.spec, why)?;
     }
     Ok(true)
+}
+
+/// Asks for the older disk again. The change ends when the host has said which disk the server has.
+fn ask_back(tx: &mut Tx<'_>, action: &OpenAction, before: &ServerSpec, why: (&str, &str)) -> Result<(), StoreError> {
+    let wanted = put_spec(tx, action.server, before, false)?;
+    tx.reshape_turn(action.id, Some(why), wanted, None)
 }
 
 /// The end of a change that was taken back: the service as it was, and exactly the money that it took.

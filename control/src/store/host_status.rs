@@ -1,9 +1,15 @@
 //! How hosts are, as each told last.
 
-use csp_shared::{host_status::HostStatus, id::HostId};
+use csp_shared::{
+    host_status::HostStatus,
+    id::{HostId, ServerId},
+};
 
 use super::{Read, StoreError, Tx, row};
-use crate::domain::time::Time;
+use crate::domain::{
+    host::{DISK_FAULTS, FAULTY_DISKS_MAX},
+    time::Time,
+};
 
 impl Read<'_> {
     /// How a host was when it told last, and when that was. What an older or newer agent told and cannot be read is none.
@@ -14,6 +20,22 @@ impl Read<'_> {
         let sql = "SELECT status, status_at FROM hosts WHERE uuid = ?1 AND status IS NOT NULL";
         let told = self.maybe(sql, [host.to_string()], |r| Ok((r.get::<_, String>(0)?, row::time(r, 1)?)))?;
         Ok(told.and_then(|(text, at)| Some((serde_json::from_str(&text).ok()?, at))))
+    }
+
+    /// Servers of a host of whose disk it said last that it is not as it should be, and the code of that; the oldest ones of
+    /// many.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn host_faulty_disks(&self, host: HostId) -> Result<Vec<(ServerId, String)>, StoreError> {
+        let codes = DISK_FAULTS.map(|code| format!("'{}'", code.as_str())).join(", ");
+        let sql = format!(
+            "SELECT s.uuid, json_extract(o.body, '$.fault.code') FROM placements p JOIN hosts h ON h.id = p.host_id \
+             JOIN servers s ON s.id = p.server_id JOIN observations o ON o.placement_id = p.id \
+             WHERE h.uuid = ?1 AND p.state = 'active' AND json_extract(o.body, '$.fault.code') IN ({codes}) \
+             ORDER BY p.id LIMIT {FAULTY_DISKS_MAX}"
+        );
+        self.many(&sql, [host.to_string()], |r| Ok((row::parsed(r, 0)?, r.get(1)?)))
     }
 }
 

@@ -27,6 +27,9 @@ use super::{GOAL_IDLE, GOAL_RESIDENT, Pairs, goal, real};
 const LOOKS: u32 = 40;
 /// The agent's own period of looking at everything, and a little.
 const REST: Duration = Duration::from_secs(45);
+/// Until the agent let go of what only its start needed.
+const SETTLES: Duration = Duration::from_secs(75);
+const SAMPLES: u32 = 90;
 const PATIENCE: Duration = Duration::from_secs(1800);
 
 pub fn measure(home: &Path, domains: u32) {
@@ -58,21 +61,30 @@ pub fn measure(home: &Path, domains: u32) {
         sleep(Duration::from_millis(500));
     }
     println!("{domains} guests run {:.0} s after the agent's start", began.elapsed().as_secs_f64());
-    sleep(REST);
+    sleep(SETTLES);
     let before = agent.cpu();
-    sleep(REST);
+    // All at one moment, so that the three belong together.
+    let mut samples: Vec<[u64; 3]> = (0..SAMPLES)
+        .map(|_| {
+            sleep(REST / SAMPLES);
+            ["VmRSS", "RssAnon", "RssFile"].map(|field| agent.memory(field))
+        })
+        .collect();
     let share = (agent.cpu() - before).as_secs_f64() / REST.as_secs_f64();
-    let resident = agent.memory("VmRSS");
-    let own = agent.memory("RssAnon");
+    samples.sort_unstable();
+    let [least, middle, most] = [0, samples.len() / 2, samples.len() - 1].map(|at| samples[at]);
+    let shown = |[all, own, files]: [u64; 3]| format!("{:.1} MiB ({:.1} + {:.1})", mib(all), mib(own), mib(files));
     println!(
-        "at rest it takes {:.1} % of one processor, its tools included, and {:.1} MiB: {:.1} of its own and {:.1} of \
-         programs and libraries, most of which libvirt brings",
+        "at rest it takes {:.1} % of one processor, its tools included, and (its own + programs and libraries) at least {}, \
+         mostly {}, at most {}",
         share * 1e2,
-        mib(resident),
-        mib(own),
-        mib(resident - own)
+        shown(least),
+        shown(middle),
+        shown(most)
     );
+    println!("a program that holds a connection to libvirt and does nothing (virsh): {:.1} MiB", mib(virsh_alone()));
     drop(agent);
+    let [resident, own, _] = most;
 
     let pairs = looks();
     pairs.print(&format!("a look at {domains} guests, the bulk call alone in the place of the shell"));
@@ -86,6 +98,15 @@ pub fn measure(home: &Path, domains: u32) {
         let ratio = bytes as f64 / GOAL_RESIDENT as f64;
         goal(name, ratio, 1.0, ratio <= 1.0);
     }
+}
+
+/// What libvirt's library takes by itself: bytes that are resident in its own shell, connected and waiting for a word.
+fn virsh_alone() -> u64 {
+    let mut virsh = Command::new("virsh");
+    virsh.args(["--connect", "qemu:///system"]).stdin(Stdio::piped()).stdout(Stdio::null());
+    let shell = Running(virsh.spawn().unwrap());
+    sleep(Duration::from_secs(5));
+    shell.memory("VmRSS")
 }
 
 fn mib(bytes: u64) -> f64 {
@@ -140,6 +161,12 @@ fn bulk_call(connect: &Connect) {
     }
 }
 
+/// What the agent's unit sets.
+fn environment() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let unit = include_str!("../../../systemd/csp-agent.service");
+    unit.lines().filter_map(|line| line.strip_prefix("Environment=")?.split_once('='))
+}
+
 /// The program itself, as a host runs it.
 struct Running(Child);
 
@@ -147,7 +174,7 @@ impl Running {
     fn start(config: &Path) -> Self {
         let program = PathBuf::from(std::env::var("CSP_AGENT").expect("CSP_AGENT: where the agent's program is"));
         let mut agent = Command::new(program);
-        agent.arg("--config").arg(config).arg("run").stdin(Stdio::null());
+        agent.arg("--config").arg(config).arg("run").stdin(Stdio::null()).envs(environment());
         let log = fs::File::create(config.with_extension("log")).unwrap();
         Self(agent.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap())
     }

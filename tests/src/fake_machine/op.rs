@@ -27,6 +27,7 @@ pub enum Op {
     AdoptStart,
     AskStop,
     ForceStop,
+    Pause,
     Resume,
     KillProcess,
     Undefine,

@@ -1,6 +1,9 @@
 //! The operator API: what the commands of `csp-control` stand on.
 
-use csp_shared::host_status::{AdapterState, BridgeState, HostStatus, PoolStatus};
+use csp_shared::{
+    host_status::{AdapterState, BridgeState, HostStatus, PoolStatus},
+    observed::FaultCode,
+};
 use csp_tests::test_control::TestControl;
 use serde_json::{Value, json};
 
@@ -211,6 +214,37 @@ async fn a_host_is_shown_with_what_it_told_and_an_alarm_before_its_pool_hurts_gu
         (&json!({"cpus": 2, "ram_mib": 1024, "disk_gib": 20}), &json!(4), &json!(16))
     );
     assert_eq!(control.operator("GET", "/hosts/nobody").send().await.status.as_u16(), 404);
+}
+
+#[tokio::test]
+async fn a_disk_that_is_not_as_it_should_be_is_an_alarm_of_its_host_until_the_host_says_otherwise() {
+    let control = TestControl::start().await;
+    let host = control.host("host-1").await;
+    let customer = control.customer("ada", "50").await;
+    let (lost, well) =
+        (control.order(&customer, "starter", "lost").await, control.order(&customer, "starter", "well").await);
+    host.obey().await;
+    let ask = async |what: &str| {
+        control.api("POST", &format!("/servers/{lost}/{what}")).by(&customer).json(&json!({})).send().await.done();
+    };
+    let told = async || {
+        let shown = control.operator("GET", "/hosts/host-1").send().await;
+        (shown.data()["alarms"].clone(), shown.data()["disks"].clone())
+    };
+    assert_eq!(told().await, (json!([]), Value::Null));
+    for (what, code) in
+        [("stop", FaultCode::DiskMissing), ("start", FaultCode::DiskElsewhere), ("stop", FaultCode::DiskDamaged)]
+    {
+        ask(what).await;
+        host.fail(code).await;
+        let fault = code.as_str();
+        assert_eq!(told().await, (json!([fault]), json!([{"server": lost, "fault": fault}])), "and not {well}");
+    }
+    control.clock.advance(300);
+    assert_eq!(told().await, (json!(["silent"]), Value::Null), "of a silent host nobody knows");
+    ask("start").await;
+    host.obey().await;
+    assert_eq!(told().await, (json!([]), Value::Null));
 }
 
 #[tokio::test]

@@ -261,6 +261,37 @@ async fn a_smaller_disk_is_made_anew_only_when_both_confirmations_are_there() {
 }
 
 #[tokio::test]
+async fn under_abuse_a_smaller_disk_that_was_asked_for_before_is_taken_back_and_a_larger_one_is_not() {
+    let web = rented("80.00", "edge").await;
+    let (before, balance, promised) = (web.spec().await, web.balance().await, web.promised().await);
+    let both = json!({"package_slug": "starter", "confirm_data_loss": true, "erase_confirmation": ERASE});
+    assert_eq!(web.change(both).await.status.as_u16(), 200);
+    let lock = async |verb: &str| {
+        let path = format!("/servers/{}/{verb}", web.server);
+        web.control.operator("POST", &path).json(&json!({"reason": "abuse"})).send().await.done();
+    };
+    lock("lock").await;
+    let spec = web.spec().await;
+    assert_eq!((spec.disk_epoch, spec.disk_gib, spec.locked), (before.disk_epoch, before.disk_gib, true));
+    web.host.obey().await;
+    let action = web.control.api("GET", "/actions").by(&web.customer).send().await.data()[0].clone();
+    assert_eq!(
+        (&action["status"], &action["error"]["code"]),
+        (&json!("failed"), &json!("server_suspended")),
+        "{action}"
+    );
+    assert_eq!((web.balance().await, web.promised().await), (balance, promised));
+    web.books_are_right().await;
+
+    lock("unlock").await;
+    web.host.obey().await;
+    assert_eq!(web.change(json!({"package_slug": "performance"})).await.status.as_u16(), 200);
+    let wanted = web.spec().await.disk_gib;
+    lock("lock").await;
+    assert_eq!(web.spec().await.disk_gib, wanted, "nothing is erased by that");
+}
+
+#[tokio::test]
 async fn what_a_smaller_disk_costs_is_told_before_anything_is_confirmed() {
     let web = rented("40.00", "edge").await;
     let (before, spec) = (web.control.books().await, web.spec().await);

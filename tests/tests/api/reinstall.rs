@@ -63,6 +63,13 @@ impl Rented {
         (action["command"].clone(), action["status"].clone(), action["error"]["code"].clone())
     }
 
+    /// Locks it as an abuse, or lifts that.
+    async fn abuse(&self, verb: &str) {
+        let path = format!("/servers/{}/{verb}", self.server);
+        let done = self.control.operator("POST", &path).json(&json!({"reason": "abuse"})).send().await;
+        assert_eq!(done.data()["changed"], json!(true), "{}", done.text);
+    }
+
     async fn time_passes(&self, minutes: i64) {
         self.control.clock.advance(minutes * 60);
         let app = &self.control.app;
@@ -216,6 +223,64 @@ async fn what_fails_after_the_disks_were_swapped_is_told_and_not_taken_back() {
     assert_eq!((spec.disk_epoch, spec.image.url.contains("ubuntu")), (TWO, true));
     web.host.obey().await;
     assert_eq!(web.show().await["image"]["key"], json!("ubuntu-24-04"));
+}
+
+#[tokio::test]
+async fn under_abuse_a_reinstall_that_was_asked_for_before_is_taken_back() {
+    let web = rented(json!({})).await;
+    let before = web.spec().await;
+    assert_eq!(web.reinstall(ubuntu()).await.status.as_u16(), 200);
+    web.abuse("lock").await;
+    let spec = web.spec().await;
+    assert_eq!((spec.disk_epoch, &spec.image, &spec.login), (ONE, &before.image, &before.login));
+    assert!(spec.locked, "and it is off");
+    assert_eq!(web.action().await.1, json!("queued"), "nobody knows yet which disk it has");
+
+    web.host.obey().await;
+    assert_eq!(web.action().await, (json!("reinstall"), json!("failed"), json!("server_suspended")));
+    let action = web.control.api("GET", "/actions").by(&web.customer).send().await.data()[0].clone();
+    let words = "The server was suspended while an abuse is looked into, and no disk is erased under that. Its disk is as it \
+                 was before.";
+    assert_eq!(action["error"]["message"], json!(words));
+    let shown = web.show().await;
+    assert_eq!((&shown["status"], &shown["image"]["key"]), (&json!("Suspended"), &json!("debian-12")));
+    web.abuse("unlock").await;
+    web.host.obey().await;
+    assert_eq!(web.show().await["status"], json!("Online"));
+    assert_eq!(web.reinstall(ubuntu()).await.status.as_u16(), 200);
+    assert_eq!(web.spec().await.disk_epoch, DiskEpoch(3), "what was asked for once is not asked for again");
+}
+
+#[tokio::test]
+async fn under_abuse_a_reinstall_that_its_host_did_before_it_heard_of_it_is_done() {
+    let web = rented(json!({})).await;
+    assert_eq!(web.reinstall(ubuntu()).await.status.as_u16(), 200);
+    web.abuse("lock").await;
+    web.host.says(cannot(FaultCode::DiskMissing, TWO)).await;
+    let spec = web.spec().await;
+    assert_eq!((spec.disk_epoch, spec.locked), (TWO, true), "the host had swapped the disks");
+    web.host.obey().await;
+    assert_eq!(web.action().await, (json!("reinstall"), json!("done"), json!(null)));
+}
+
+#[tokio::test]
+async fn under_abuse_a_reinstall_whose_new_disk_is_there_goes_on() {
+    let web = rented(json!({})).await;
+    assert_eq!(web.reinstall(ubuntu()).await.status.as_u16(), 200);
+    web.host.says(|seen| Observed { reached: None, disk_epoch: Some(TWO), ..seen }).await;
+    web.abuse("lock").await;
+    assert_eq!(web.spec().await.disk_epoch, TWO, "the old one is in the trash by now, or on its way there");
+    web.host.obey().await;
+    assert_eq!(web.action().await, (json!("reinstall"), json!("done"), json!(null)));
+}
+
+#[tokio::test]
+async fn a_lock_for_other_reasons_than_abuse_takes_nothing_back() {
+    let web = rented(json!({})).await;
+    assert_eq!(web.reinstall(ubuntu()).await.status.as_u16(), 200);
+    let path = format!("/servers/{}/lock", web.server);
+    web.control.operator("POST", &path).json(&json!({"reason": "operator"})).send().await.done();
+    assert_eq!(web.spec().await.disk_epoch, TWO);
 }
 
 #[tokio::test]

@@ -141,6 +141,9 @@ impl Machine for Mortal<FakeMachine> {
     async fn force_stop(&self, server: ServerId) -> Result<(), Fault> {
         self.does("force_stop", || self.below.force_stop(server)).await
     }
+    async fn pause(&self, server: ServerId) -> Result<(), Fault> {
+        self.does("pause", || self.below.pause(server)).await
+    }
     async fn resume(&self, server: ServerId) -> Result<(), Fault> {
         self.does("resume", || self.below.resume(server)).await
     }

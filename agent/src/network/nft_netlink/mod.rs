@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use nix::errno::Errno;
 
 use self::{
-    socket::{Answer, Socket, text},
+    socket::{Socket, Told, text},
     thing::{Kind, Thing},
 };
 use super::NetworkError;
@@ -67,8 +67,8 @@ pub fn generation() -> Option<u32> {
 /// # Errors
 /// When the kernel does not answer: then nobody knows.
 pub fn names(doing: &str, family: u8) -> Result<BTreeSet<String>, NetworkError> {
-    let listed = of_one_generation(doing, |socket| socket.list(GET_TABLE, family, &[]))?.1;
-    Ok(listed.iter().filter_map(Thing::read).map(|table| table.name).collect())
+    let name = |told: Told<'_>| Thing::read(told).map(|table| table.name);
+    Ok(of_one_generation(doing, |socket| socket.list(GET_TABLE, family, &[], name))?.1.into_iter().collect())
 }
 
 /// All that is in those of the `wanted` tables that are there. Blocks.
@@ -86,10 +86,11 @@ pub fn read(doing: &str, family: u8, wanted: &BTreeSet<String>) -> Result<Tables
 /// When the kernel does not answer: then nobody knows.
 pub fn elements(doing: &str, family: u8, set: &str) -> Result<Vec<Thing>, NetworkError> {
     let read = |socket: &mut Socket| {
-        let listed = socket.list(GET_SET, family, &[])?;
-        let sets = listed.iter().filter_map(Thing::read).filter(|listed| listed.name == set);
+        let sets = socket.list(GET_SET, family, &[], |told| Thing::read(told).filter(|listed| listed.name == set))?;
         let mut all = Vec::new();
-        sets.map(|set| elements_of(socket, family, &set)).try_for_each(|part| part.map(|part| all.extend(part)))?;
+        sets.into_iter()
+            .map(|set| elements_of(socket, family, &set))
+            .try_for_each(|part| part.map(|part| all.extend(part)))?;
         Ok(all)
     };
     Ok(of_one_generation(doing, read)?.1)
@@ -136,8 +137,8 @@ fn of_one_generation<T>(
 }
 
 fn current(socket: &mut Socket) -> Result<u32, Errno> {
-    let told = socket.get(GET_GENERATION, 0, &[])?.ok_or(Errno::ENODATA)?;
-    thing::big_endian(&told.attributes, GENERATION).ok_or(Errno::EBADMSG)
+    let told = socket.get(GET_GENERATION, 0, &[], |told| Some(thing::big_endian(told.attributes, GENERATION)))?;
+    told.ok_or(Errno::ENODATA)?.ok_or(Errno::EBADMSG)
 }
 
 fn read_once(
@@ -146,9 +147,8 @@ fn read_once(
     wanted: &BTreeSet<String>,
 ) -> Result<BTreeMap<String, Vec<Thing>>, Errno> {
     let mut tables: BTreeMap<String, Vec<Thing>> = BTreeMap::new();
-    let is_wanted = |thing: &Thing| wanted.contains(&thing.table);
-    let things = |listed: Vec<Answer>| listed.into_iter().filter_map(|answer| Thing::read(&answer)).filter(is_wanted);
-    for table in things(socket.list(GET_TABLE, family, &[])?) {
+    let read = |told: Told<'_>| Thing::of_table(told, |table| wanted.contains(table));
+    for table in socket.list(GET_TABLE, family, &[], read)? {
         tables.insert(table.table.clone(), vec![table]);
     }
     if tables.is_empty() {
@@ -159,7 +159,7 @@ fn read_once(
     for (message, which) in
         [(GET_CHAIN, &[][..]), (GET_RULE, &alone), (GET_SET, &alone), (GET_OBJECT, &alone), (GET_FLOWTABLE, &alone)]
     {
-        for thing in things(socket.list(message, family, which)?) {
+        for thing in socket.list(message, family, which, read)? {
             let elements = if thing.kind == Kind::Set { elements_of(socket, family, &thing)? } else { Vec::new() };
             let table = tables.entry(thing.table.clone()).or_default();
             table.extend(elements);
@@ -171,8 +171,8 @@ fn read_once(
 
 fn elements_of(socket: &mut Socket, family: u8, set: &Thing) -> Result<Vec<Thing>, Errno> {
     let which = [text(TABLE, &set.table), text(SET, &set.name)].concat();
-    let listed = socket.list(GET_ELEMENT, family, &which)?;
-    Ok(listed.iter().flat_map(|answer| Thing::elements(set, answer)).collect())
+    let listed = socket.list(GET_ELEMENT, family, &which, |told| Some(Thing::elements(set, told)))?;
+    Ok(listed.into_iter().flatten().collect())
 }
 
 fn failed(doing: &str, errno: Errno) -> NetworkError {

@@ -35,15 +35,6 @@ const FAMILY: usize = 4;
 const BUFFER_BYTES: usize = 64 << 10;
 const LIMIT_SECONDS: i64 = 1;
 
-/// What the kernel told of one thing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Answer {
-    /// Which message of nftables it is.
-    pub message: u16,
-    /// Its attributes.
-    pub attributes: Vec<u8>,
-}
-
 /// A connection, in the network namespace of the thread that opened it.
 #[derive(Debug)]
 pub(super) struct Socket {
@@ -60,25 +51,45 @@ impl Socket {
         Ok(Self { socket, buffer: vec![0; BUFFER_BYTES], sequence: 0 })
     }
 
-    /// The one thing that is asked for.
-    pub fn get(&mut self, message: u16, family: u8, attributes: &[u8]) -> Result<Option<Answer>, Errno> {
-        Ok(self.ask(message, ACK, family, attributes)?.pop())
+    /// What `read` takes of the one thing that is asked for.
+    pub fn get<T>(
+        &mut self,
+        message: u16,
+        family: u8,
+        attributes: &[u8],
+        read: impl Fn(Told<'_>) -> Option<T>,
+    ) -> Result<Option<T>, Errno> {
+        Ok(self.ask(message, ACK, family, attributes, read)?.pop())
     }
 
-    /// All things of a kind.
-    pub fn list(&mut self, message: u16, family: u8, attributes: &[u8]) -> Result<Vec<Answer>, Errno> {
-        self.ask(message, DUMP, family, attributes)
+    /// What `read` takes of all things of a kind. Each is read as it comes: the kernel lists those of all tables, and who asks
+    /// mostly wants those of one.
+    pub fn list<T>(
+        &mut self,
+        message: u16,
+        family: u8,
+        attributes: &[u8],
+        read: impl Fn(Told<'_>) -> Option<T>,
+    ) -> Result<Vec<T>, Errno> {
+        self.ask(message, DUMP, family, attributes, read)
     }
 
-    fn ask(&mut self, message: u16, flags: u16, family: u8, attributes: &[u8]) -> Result<Vec<Answer>, Errno> {
+    fn ask<T>(
+        &mut self,
+        message: u16,
+        flags: u16,
+        family: u8,
+        attributes: &[u8],
+        read: impl Fn(Told<'_>) -> Option<T>,
+    ) -> Result<Vec<T>, Errno> {
         self.sequence += 1;
         self.send(&write(NFTABLES << 8 | message, REQUEST | flags, self.sequence, family, attributes))?;
-        let mut answers = Vec::new();
+        let mut found = Vec::new();
         loop {
             for part in self.receive()? {
-                match part {
-                    Part::Answer(answer) => answers.push(answer),
-                    Part::End(0) => return Ok(answers),
+                match part? {
+                    Part::Told(told) => found.extend(read(told)),
+                    Part::End(0) => return Ok(found),
                     Part::End(errno) => return Err(Errno::from_raw(errno)),
                 }
             }
@@ -106,10 +117,10 @@ impl Socket {
         let mut left = things.len();
         while left > 0 {
             for part in self.receive()? {
-                match part {
+                match part? {
                     Part::End(0) => left = left.saturating_sub(1),
                     Part::End(errno) => return Err(Errno::from_raw(errno)),
-                    Part::Answer(_) => {}
+                    Part::Told(_) => {}
                 }
             }
         }
@@ -120,32 +131,40 @@ impl Socket {
         sendto(self.socket.as_raw_fd(), bytes, &NetlinkAddr::new(0, 0), MsgFlags::empty()).map(drop)
     }
 
-    fn receive(&mut self) -> Result<Vec<Part>, Errno> {
-        loop {
+    fn receive(&mut self) -> Result<impl Iterator<Item = Result<Part<'_>, Errno>>, Errno> {
+        let length = loop {
             match recv(self.socket.as_raw_fd(), &mut self.buffer, MsgFlags::empty()) {
                 Err(Errno::EINTR) => {}
-                Err(errno) => return Err(errno),
-                Ok(length) => return read(self.buffer.get(..length).unwrap_or_default(), self.sequence),
+                received => break received?,
             }
-        }
+        };
+        Ok(read(self.buffer.get(..length).unwrap_or_default(), self.sequence))
     }
 }
 
 /// A part of what the kernel sends.
 #[derive(Debug, PartialEq, Eq)]
-enum Part {
-    Answer(Answer),
+enum Part<'a> {
+    /// Something that was asked for.
+    Told(Told<'a>),
     /// The end of a list, or what came of a request: zero, or why not.
     End(i32),
 }
 
 /// One attribute, with what rounds it up to four bytes.
 pub(super) fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    push_attribute(&mut bytes, kind, value);
+    bytes
+}
+
+/// Puts one more attribute behind others.
+pub(super) fn push_attribute(bytes: &mut Vec<u8>, kind: u16, value: &[u8]) {
     let length = u16::try_from(4 + value.len()).unwrap_or(u16::MAX);
-    let mut bytes = [length.to_ne_bytes(), kind.to_ne_bytes()].concat();
+    bytes.extend(length.to_ne_bytes());
+    bytes.extend(kind.to_ne_bytes());
     bytes.extend(value);
     bytes.resize(bytes.len().next_multiple_of(4), 0);
-    bytes
 }
 
 /// A name, as the kernel writes them.
@@ -167,7 +186,7 @@ fn write(kind: u16, flags: u16, sequence: u32, family: u8, attributes: &[u8]) ->
 }
 
 /// A message about something of nftables'.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Told<'a> {
     /// Which message it is.
     pub message: u16,
@@ -179,31 +198,24 @@ pub(super) struct Told<'a> {
 
 /// Takes apart what was told to everybody, up to what is no message.
 pub(super) fn told(bytes: &[u8]) -> impl Iterator<Item = Told<'_>> {
-    messages(bytes).map_while(Result::ok).filter(|message| message.kind >> 8 == NFTABLES).filter_map(|message| {
-        let attributes = message.body.get(FAMILY..)?;
-        Some(Told { message: message.kind & 0xff, family: *message.body.first()?, attributes })
-    })
+    messages(bytes).map_while(Result::ok).filter_map(|message| message.told())
 }
 
-/// Takes apart what arrived, as far as it answers `sequence`.
-fn read(bytes: &[u8], sequence: u32) -> Result<Vec<Part>, Errno> {
-    let mut parts = Vec::new();
-    for message in messages(bytes) {
-        let Message { kind, sequence: answered, body } = message?;
-        if answered != sequence {
-            continue;
-        }
-        match kind {
+/// Takes apart what arrived, as far as it answers `sequence`, up to what is no message: that is an error.
+fn read(bytes: &[u8], sequence: u32) -> impl Iterator<Item = Result<Part<'_>, Errno>> {
+    let answers =
+        messages(bytes).filter(move |message| message.as_ref().map_or(true, |message| message.sequence == sequence));
+    answers.filter_map(|message| match message {
+        Err(errno) => Some(Err(errno)),
+        Ok(message) => match message.kind {
             // The kernel counts its reasons downwards.
-            ERROR | DONE => parts.push(Part::End(number(body, 0).map_or(0, |why| why.cast_signed().saturating_neg()))),
-            kind if kind >> 8 == NFTABLES => {
-                let attributes = body.get(FAMILY..).unwrap_or_default().to_vec();
-                parts.push(Part::Answer(Answer { message: kind & 0xff, attributes }));
+            ERROR | DONE => {
+                let why = number(message.body, 0).map_or(0, |why| why.cast_signed().saturating_neg());
+                Some(Ok(Part::End(why)))
             }
-            _ => {}
-        }
-    }
-    Ok(parts)
+            _ => message.told().map(|told| Ok(Part::Told(told))),
+        },
+    })
 }
 
 /// One of those that arrive together.
@@ -211,6 +223,14 @@ struct Message<'a> {
     kind: u16,
     sequence: u32,
     body: &'a [u8],
+}
+
+impl<'a> Message<'a> {
+    /// What it tells of something of nftables'.
+    fn told(&self) -> Option<Told<'a>> {
+        let (family, attributes) = (*self.body.first()?, self.body.get(FAMILY..)?);
+        (self.kind >> 8 == NFTABLES).then_some(Told { message: self.kind & 0xff, family, attributes })
+    }
 }
 
 /// Takes apart what arrived. What is no message ends it, with an error.
@@ -258,11 +278,13 @@ pub(super) mod tests {
         };
         let late = write(NFTABLES << 8 | GENERATION, 0, 2, 0, &told);
         let all = [late, answer, end(ERROR, 2, 1), end(DONE, 3, 0), end(ERROR, 3, 85)].concat();
-        let wanted = Answer { message: GENERATION, attributes: told };
-        assert_eq!(read(&all, 3), Ok(vec![Part::Answer(wanted), Part::End(0), Part::End(85)]));
-        assert_eq!(read(&all[..all.len() - 1], 3), Err(Errno::EBADMSG), "cut off");
-        assert_eq!(read(&[0; 16], 3), Err(Errno::EBADMSG), "no length");
-        assert_eq!(read(&[], 3), Ok(vec![]));
+        let read = |bytes: &'static [u8]| read(bytes, 3).collect::<Result<Vec<_>, _>>();
+        let all: &'static [u8] = all.leak();
+        let wanted = Told { message: GENERATION, family: 0, attributes: told.leak() };
+        assert_eq!(read(all), Ok(vec![Part::Told(wanted), Part::End(0), Part::End(85)]));
+        assert_eq!(read(&all[..all.len() - 1]), Err(Errno::EBADMSG), "cut off");
+        assert_eq!(read(&[0; 16]), Err(Errno::EBADMSG), "no length");
+        assert_eq!(read(&[]), Ok(vec![]));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use rtnetlink::packet_core::NlaBuffer;
 
-use super::socket::{Answer, attribute};
+use super::socket::{Told, push_attribute};
 
 /// Kinds of things, by the messages that tell of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -93,30 +93,40 @@ impl Kind {
         let mut content = Vec::with_capacity(all.len());
         attributes(all)
             .filter(|(kind, _)| !self.is_kernels_own(*kind))
-            .for_each(|(kind, value)| content.extend(attribute(kind, value)));
+            .for_each(|(kind, value)| push_attribute(&mut content, kind, value));
         content
     }
 }
 
 impl Thing {
     /// Reads what the kernel tells of a thing other than elements; nothing when it has no table.
-    pub(super) fn read(answer: &Answer) -> Option<Self> {
-        let kind = Kind::of(answer.message);
+    pub(super) fn read(told: Told<'_>) -> Option<Self> {
+        Self::of_table(told, |_| true)
+    }
+
+    /// The same of a thing whose table is wanted. Of others nothing is read.
+    pub(super) fn of_table(told: Told<'_>, is_wanted: impl Fn(&str) -> bool) -> Option<Self> {
+        let kind = Kind::of(told.message);
         let name = match kind {
             Kind::Table => TABLE,
             Kind::Chain => CHAIN_NAME,
             _ => SECOND,
         };
-        let all = &answer.attributes;
+        let all = told.attributes;
         let table = text(find(all, TABLE)?);
-        Some(Self { table, kind, name: find(all, name).map(text).unwrap_or_default(), content: kind.content(all) })
+        is_wanted(&table).then(|| Self {
+            table,
+            kind,
+            name: find(all, name).map(text).unwrap_or_default(),
+            content: kind.content(all),
+        })
     }
 
     /// Reads a part of a set's elements.
-    pub(super) fn elements<'a>(set: &'a Self, answer: &'a Answer) -> impl Iterator<Item = Self> + use<'a> {
+    pub(super) fn elements(set: &Self, told: Told<'_>) -> Vec<Self> {
         let of = |content| Self { table: set.table.clone(), kind: Kind::Element, name: set.name.clone(), content };
-        let list = find(&answer.attributes, ELEMENTS).unwrap_or_default();
-        attributes(list).map(move |(_, element)| of(Kind::Element.content(element)))
+        let list = find(told.attributes, ELEMENTS).unwrap_or_default();
+        attributes(list).map(|(_, element)| of(Kind::Element.content(element))).collect()
     }
 
     /// Of an element: what it is found by.
@@ -198,7 +208,10 @@ fn text(value: &[u8]) -> String {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::{super::socket::text as name, *};
+    use super::{
+        super::socket::{attribute, text as name},
+        *,
+    };
 
     /// A rule that hands frames to an interface, as nft has the kernel load it: the number into a register, then `fwd`.
     pub(crate) fn forward(to: u32) -> Vec<u8> {
@@ -213,6 +226,10 @@ pub(crate) mod tests {
         attribute(1, &[name(EXPRESSION_NAME, kind), attribute(EXPRESSION_DATA, data)].concat())
     }
 
+    fn of(message: u16, attributes: &[u8]) -> Told<'_> {
+        Told { message, family: 5, attributes }
+    }
+
     /// What an element is known by.
     pub(crate) fn key(bytes: &[u8]) -> Vec<u8> {
         attribute(ELEMENT_KEY, &attribute(VALUE, bytes))
@@ -225,12 +242,12 @@ pub(crate) mod tests {
             let handle = attribute(2, &handle.to_be_bytes());
             [name(TABLE, "csp_guard"), handle, name(CHAIN_NAME, "to_host"), hook.clone()].concat()
         };
-        let read = |handle| Thing::read(&Answer { message: NEW_CHAIN, attributes: told(handle) }).unwrap();
+        let read = |handle| Thing::read(of(NEW_CHAIN, &told(handle))).unwrap();
         assert_eq!(read(7), read(8));
         let chain = read(7);
         assert_eq!((chain.table.as_str(), chain.name.as_str(), chain.kind), ("csp_guard", "to_host", Kind::Chain));
         assert_eq!(chain.hook(), Some(1));
-        assert_eq!(Thing::read(&Answer { message: NEW_CHAIN, attributes: vec![] }), None);
+        assert_eq!(Thing::read(of(NEW_CHAIN, &[])), None);
     }
 
     #[test]
@@ -248,8 +265,7 @@ pub(crate) mod tests {
         let element = |last: u8| attribute(1, &attribute(ELEMENT_KEY, &attribute(VALUE, &[203, 0, 113, last])));
         let list = attribute(ELEMENTS, &[element(10), element(11)].concat());
         let set = Thing { table: "t".to_owned(), kind: Kind::Set, name: "own4".to_owned(), content: Vec::new() };
-        let answer = Answer { message: 12, attributes: list };
-        let read: Vec<Thing> = Thing::elements(&set, &answer).collect();
+        let read = Thing::elements(&set, of(12, &list));
         let keys: Vec<_> = read.iter().filter_map(Thing::key).collect();
         assert_eq!(keys, [[203, 0, 113, 10], [203, 0, 113, 11]]);
         assert!(read.iter().all(|element| element.name == "own4" && element.content == key(element.key().unwrap())));
@@ -258,7 +274,7 @@ pub(crate) mod tests {
     #[test]
     fn a_dormant_table_is_known_as_such() {
         let flags = |flags: u32| [name(TABLE, "t"), attribute(TABLE_FLAGS, &flags.to_be_bytes())].concat();
-        let table = |flags_set| Thing::read(&Answer { message: NEW_TABLE, attributes: flags(flags_set) }).unwrap();
+        let table = |flags_set| Thing::read(of(NEW_TABLE, &flags(flags_set))).unwrap();
         assert!(table(1).is_dormant() && !table(0).is_dormant());
         assert_eq!(table(0).name, "t");
     }

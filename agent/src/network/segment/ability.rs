@@ -15,6 +15,7 @@ use super::{
 };
 use crate::network::{
     NetworkError,
+    dump::dump,
     links::{Link, Links},
 };
 
@@ -43,7 +44,7 @@ impl Found {
     /// When the kernel gives no whole list: then nobody knows.
     pub async fn look(links: &Links) -> Result<Self, NetworkError> {
         let question = RouteNetlinkMessage::GetAddress(AddressMessage::default());
-        let addresses = links.dump("list the addresses", question, read).await?.into_iter().collect();
+        let addresses = dump("list the addresses", question, None, read).await?.into_iter().collect();
         Ok(Self { links: links.list().await?, addresses })
     }
 

@@ -16,7 +16,7 @@ use rtnetlink::{
     },
 };
 
-use crate::network::{NetworkError, links::Links};
+use crate::network::{NetworkError, dump::dump, links::Links};
 
 /// Stands for whoever has no entry: such frames go to every peer.
 const EVERYBODY: Mac = Mac([0; 6]);
@@ -67,7 +67,7 @@ pub struct At {
 ///
 /// # Errors
 /// When the kernel gives no whole list: then nobody knows.
-pub async fn list(links: &Links, at: At) -> Result<BTreeSet<Entry>, NetworkError> {
+pub async fn list(at: At) -> Result<BTreeSet<Entry>, NetworkError> {
     let mut found = BTreeSet::new();
     for family in [AddressFamily::Bridge, AddressFamily::Inet] {
         let mut question = NeighbourMessage::default();
@@ -76,7 +76,7 @@ pub async fn list(links: &Links, at: At) -> Result<BTreeSet<Entry>, NetworkError
             RouteNetlinkMessage::NewNeighbour(neighbour) => read(neighbour, at),
             _ => None,
         };
-        found.extend(links.dump("list where frames go", RouteNetlinkMessage::GetNeighbour(question), entry).await?);
+        found.extend(dump("list where frames go", RouteNetlinkMessage::GetNeighbour(question), None, entry).await?);
     }
     Ok(found)
 }
@@ -87,7 +87,7 @@ pub async fn list(links: &Links, at: At) -> Result<BTreeSet<Entry>, NetworkError
 /// When the kernel refuses.
 pub async fn bring_about(links: &Links, at: At, wanted: &BTreeSet<Entry>) -> Result<(), NetworkError> {
     const DOING: &str = "write down where frames go";
-    let there = list(links, at).await?;
+    let there = list(at).await?;
     for entry in wanted.difference(&there) {
         let more = if matches!(entry, Entry::Overlay { mac: EVERYBODY, .. }) { NLM_F_APPEND } else { NLM_F_REPLACE };
         links.ask(DOING, RouteNetlinkMessage::NewNeighbour(write(*entry, at)), NLM_F_CREATE | more).await?;

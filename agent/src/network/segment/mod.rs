@@ -198,9 +198,7 @@ impl Segments {
     async fn look(&self, all: &[DesiredNetwork]) -> Result<Look, NetworkError> {
         let links = self.links.list().await?;
         let has_stale_tags = match &self.trunk {
-            Some(trunk) => {
-                !vlan::stale_tags(&links, &PortTags::list(&self.links).await?, trunk, &tags_of(all)).is_empty()
-            }
+            Some(trunk) => !vlan::stale_tags(&links, &PortTags::list().await?, trunk, &tags_of(all)).is_empty(),
             None => false,
         };
         Ok(Look { links, has_stale_tags })

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::network::{
     NetworkError,
+    dump::dump,
     links::{Link, Links},
     trial,
 };
@@ -32,7 +33,7 @@ impl PortTags {
     ///
     /// # Errors
     /// When the kernel gives no whole list: then nobody knows.
-    pub async fn list(links: &Links) -> Result<Self, NetworkError> {
+    pub async fn list() -> Result<Self, NetworkError> {
         let mut question = LinkMessage::default();
         question.header.interface_family = AddressFamily::Bridge;
         question.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::Brvlan]));
@@ -41,7 +42,7 @@ impl PortTags {
             _ => None,
         };
         let mut tags = Self::default();
-        for (port, its) in links.dump("list the tags of ports", RouteNetlinkMessage::GetLink(question), tags_of).await?
+        for (port, its) in dump("list the tags of ports", RouteNetlinkMessage::GetLink(question), None, tags_of).await?
         {
             tags.0.entry(port).or_default().extend(its);
         }
@@ -94,7 +95,7 @@ pub async fn bring_about(links: &Links, trunk: &str, tag: VlanTag, mtu: u16) -> 
         let plugged = LinkUnspec::new_with_index(uplink.index).controller(bridge).up();
         links.change(&format!("plug the trunk {trunk} into {VLAN_BRIDGE}"), plugged).await?;
     }
-    if !PortTags::list(links).await?.ports_with(tag).any(|port| port == uplink.index) {
+    if !PortTags::list().await?.ports_with(tag).any(|port| port == uplink.index) {
         let let_out = LinkBridgeVlan::new(uplink.index).vlan(tag.get(), BridgeVlanInfoFlags::empty());
         links.add_tags(&format!("let tag {tag} out by {trunk}"), let_out.build()).await?;
     }
@@ -140,7 +141,7 @@ async fn make_bridge(links: &Links, found: &[Link], uplink: &Link) -> Result<u32
 /// When the kernel refuses.
 pub async fn make_access(links: &Links, port: &Link, tag: VlanTag) -> Result<(), NetworkError> {
     let doing = format!("make {} an access port of tag {tag}", port.name);
-    let tags = PortTags::list(links).await?;
+    let tags = PortTags::list().await?;
     for (other, _) in tags.0.get(&port.index).into_iter().flatten().filter(|(other, _)| *other != tag.get()) {
         let gone = LinkBridgeVlan::new(port.index).vlan(*other, BridgeVlanInfoFlags::empty()).build();
         links.delete_part(&doing, gone).await?;
@@ -157,7 +158,7 @@ pub async fn make_access(links: &Links, port: &Link, tag: VlanTag) -> Result<(),
 pub async fn sweep(links: &Links, trunk: &str, wanted: &BTreeSet<VlanTag>) -> Result<(), NetworkError> {
     let found = links.list().await?;
     let Some(bridge) = name::find(&found, VLAN_BRIDGE, VLAN_ALIAS) else { return Ok(()) };
-    let tags = PortTags::list(links).await?;
+    let tags = PortTags::list().await?;
     let Some(uplink) = uplink(&found, bridge, trunk) else { return Ok(()) };
     let in_use = |tag: VlanTag| tags.ports_with(tag).any(|port| port != uplink.index);
     for tag in stale_tags(&found, &tags, trunk, wanted).into_iter().filter(|tag| !in_use(*tag)) {

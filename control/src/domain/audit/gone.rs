@@ -1,6 +1,10 @@
 //! A server that is to be gone: its tombstone is there and nothing else. And what holds for both, the spec itself.
 
-use csp_shared::{audit::HostPart, spec::Desired};
+use csp_shared::{
+    audit::{HostPart, PoolFile},
+    id::ServerId,
+    spec::Desired,
+};
 
 use super::{Finding, Kind, Place, ServerSide, host_view::HostView};
 
@@ -76,6 +80,17 @@ pub(super) fn compare(side: &ServerSide, view: &HostView<'_>, found: &mut Vec<Fi
     }
 }
 
+/// When a disk came to the trash that somebody moves there by hand: later than any agent can count, so it is stamped anew and
+/// rests its whole time.
+const STAMPED_ANEW: u64 = 3_000_000_000;
+
+/// What a disk is to be called in the trash, where a file of another name is neither listed nor ever removed. Nothing for what is
+/// no disk by its name.
+fn trash_name(server: ServerId, disk: &PoolFile) -> Option<String> {
+    let epoch = disk.epoch.filter(|epoch| disk.file == format!("{server}.{epoch}.qcow2"))?;
+    Some(format!("{server}.{epoch}.{STAMPED_ANEW}.0.qcow2"))
+}
+
 /// Everything of the server that is on the host, each with the command that ends it.
 fn things(side: &ServerSide, view: &HostView<'_>) -> Vec<(String, String)> {
     let (server, name) = (side.server, view.name);
@@ -101,7 +116,16 @@ fn things(side: &ServerSide, view: &HostView<'_>) -> Vec<(String, String)> {
         things.push((format!("filter table {table}"), on(format!("`nft delete table netdev {table}`"))));
     }
     for disk in HostView::files_of(&view.disks, server) {
-        things.push((format!("disk {}", disk.file), on(format!("move disks/{} of the pool to its trash", disk.file))));
+        let file = &disk.file;
+        let cure = match trash_name(server, disk) {
+            Some(trashed) => {
+                on(format!("in its pool, `mv -n disks/{file} trash/{trashed}`, where the agent removes it in its time"))
+            }
+            None => format!(
+                "it is no server's disk by its name: see what it is, and move disks/{file} out of the pool of {name}"
+            ),
+        };
+        things.push((format!("disk {}", disk.file), cure));
     }
     for seed in HostView::files_of(&view.seeds, server) {
         things.push((format!("seed {}", seed.file), on(format!("remove seeds/{} of the pool", seed.file))));

@@ -10,6 +10,7 @@ use csp_shared::{
 };
 
 use super::{Finding, Kind, ServerSide, host_view::HostView};
+use crate::domain::action::Command;
 
 /// What the next boot mends. An operator cannot restart a customer's server; its owner can, and so can the panel.
 const RESTART: &str = "`restart` of the server by its owner brings what its spec says";
@@ -235,10 +236,15 @@ fn altered(look: &Look<'_>, guest: &HeldGuest, found: &mut Vec<Finding>) {
     // What a guest's balloon gives back is rounded to pages.
     let ram_differs = guest.ram_mib.abs_diff(spec.ram_mib.into()) > 1;
     let own_disk = format!("disks/{}.", side.server);
+    // A package change that waits, for room perhaps, wrote another size into the spec: nobody changed the guest.
+    let is_changing = side.open.iter().any(|(command, _)| *command == Command::ChangePackage);
     let parts = [
-        (ram_differs, format!("it has {} MiB of memory and its spec says {}", guest.ram_mib, spec.ram_mib)),
         (
-            guest.cpus != u32::from(spec.cpus),
+            !is_changing && ram_differs,
+            format!("it has {} MiB of memory and its spec says {}", guest.ram_mib, spec.ram_mib),
+        ),
+        (
+            !is_changing && guest.cpus != u32::from(spec.cpus),
             format!("it has {} processors and its spec says {}", guest.cpus, spec.cpus),
         ),
         (
@@ -246,7 +252,9 @@ fn altered(look: &Look<'_>, guest: &HeldGuest, found: &mut Vec<Finding>) {
             "its own disk was taken from it".to_owned(),
         ),
         (
-            look.elsewhere.is_empty() && guest.disk_bounds.is_some_and(|bounds| bounds != bounds_of(&spec.limits)),
+            !is_changing
+                && look.elsewhere.is_empty()
+                && guest.disk_bounds.is_some_and(|bounds| bounds != bounds_of(&spec.limits)),
             "its disk is held to other bounds than its spec says".to_owned(),
         ),
         (

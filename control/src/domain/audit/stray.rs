@@ -55,7 +55,13 @@ pub(super) fn compare(
     for domain in &view.domains {
         let owner = domain.name.parse().ok();
         if is_stranger(owner) {
-            let cure = format!("{NOBODYS}, on {name}: `virsh destroy {0}; virsh undefine {0}`", domain.name);
+            // A server's domain that somebody renamed is that server's still, and its guest may run.
+            let cure = format!(
+                "on {name}, compare its UUID first (`virsh domuuid {0}`): a server's domain has the server's id, and one that was \
+                 renamed is put right by `virsh domrename {0} UUID` while it is off; {NOBODYS}: `virsh destroy {0}; virsh \
+                 undefine {0}`",
+                domain.name
+            );
             add(Kind::DomainOrphan, owner, format!("domain {}", domain.name), "belongs to no server", cure);
         }
     }

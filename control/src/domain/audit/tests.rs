@@ -632,6 +632,47 @@ fn a_reinstall_that_its_host_cannot_do_is_told_by_what_stands_in_its_way_and_not
 }
 
 #[test]
+fn a_package_change_that_waits_for_room_is_told_by_that_and_not_as_the_work_of_a_hand() {
+    let mut world = clean();
+    guest_of(&mut world, |guest| (guest.ram_mib, guest.cpus) = (256, 2));
+    let change = (Command::ChangePackage, version(2));
+    world.server(RUNS).open.push(change);
+    let seen = world.server(RUNS).observed.as_mut().unwrap();
+    (seen.reached, seen.fault) = (None, Some(Fault::new(FaultCode::PoolFull, "9 bytes are free")));
+    let found = audit(&world);
+    assert!(found.iter().all(|finding| finding.kind != Kind::GuestAltered), "{found:#?}");
+    assert!(found.iter().any(|finding| finding.what.contains("pool_full")), "{found:#?}");
+    guest_of(&mut world, |guest| guest.links_down.push(mac(RUNS)));
+    assert!(audit(&world).iter().any(|finding| finding.kind == Kind::GuestAltered), "a cable is no part of a package");
+}
+
+/// Its server's domain perhaps, which somebody renamed.
+#[test]
+fn a_domain_of_a_foreign_name_is_ended_by_nobody_who_has_not_compared_its_uuid() {
+    let mut world = clean();
+    world.add(foreign_domain());
+    let found = audit(&world);
+    let cure = &found[0].cure;
+    let at = |words: &str| cure.find(words).unwrap_or_else(|| panic!("{words} is not in: {cure}"));
+    assert!(at("`virsh domuuid mine`") < at("`virsh domrename mine UUID`"), "{cure}");
+    assert!(at("`virsh domrename mine UUID`") < at("`virsh destroy mine; virsh undefine mine`"), "{cure}");
+}
+
+#[test]
+fn what_is_left_of_a_dead_server_goes_to_the_trash_by_a_name_that_is_known_there() {
+    for (name, epoch, wanted) in [
+        ("1.qcow2", Some(1), format!("`mv -n disks/{GONE}.1.qcow2 trash/{GONE}.1.3000000000.0.qcow2`")),
+        ("1.0.qcow2", Some(1), format!("move disks/{GONE}.1.0.qcow2 out of the pool of h1")),
+        ("1.qcow2.part", None, format!("move disks/{GONE}.1.qcow2.part out of the pool of h1")),
+    ] {
+        let mut world = clean();
+        world.add(Holding::Disk(file(GONE, name, epoch)));
+        let found = audit(&world);
+        assert!(found[0].kind == Kind::Remains && found[0].cure.contains(&wanted), "{found:#?}");
+    }
+}
+
+#[test]
 fn a_disk_that_a_running_guest_still_holds_open_is_not_to_be_lost_by_a_restart() {
     let mut world = clean();
     world.drop_if(|holding| matches!(holding, Holding::Disk(disk) if disk.server == Some(RUNS)));

@@ -541,7 +541,8 @@ pub fn power_cut(stage: &mut Stage) -> Played<'_> {
     })
 }
 
-/// A guest that pauses, loses its filters and its adapter, is given another tap and adapter, disobeys, falls five times, and at last runs behind libvirt's back.
+/// A guest that pauses, loses its filters and its adapter, is given another tap and adapter, disobeys, falls five times, loses
+/// its disk's file while it is locked, and at last runs behind libvirt's back.
 pub fn unruly(stage: &mut Stage) -> Played<'_> {
     Box::pin(async {
         stage.furnished().await;
@@ -583,6 +584,16 @@ pub fn unruly(stage: &mut Stage) -> Played<'_> {
             assert_eq!(shown, "Offline", "five falls in ten minutes");
             stage.ask(server, "start").await;
         }
+        stage.until(server, "Online").await;
+
+        // Its disk's file is gone: what it wrote is held by its QEMU alone, which no lock ends.
+        let disks = machine.with(|m| std::mem::take(&mut m.servers.get_mut(&server).unwrap().disks));
+        stage.operate(&format!("/servers/{server}/lock"), &json!({"reason": "operator"})).await;
+        stage.history.wait(60).await;
+        let held = machine.server(server);
+        assert_eq!(held.domain.map(|domain| domain.state), Some(SeenState::Paused), "{held:?}");
+        machine.with(|m| m.servers.get_mut(&server).unwrap().disks = disks);
+        stage.operate(&format!("/servers/{server}/unlock"), &json!({"reason": "operator"})).await;
         stage.until(server, "Online").await;
 
         // libvirt lost the domain, and the guest runs on.

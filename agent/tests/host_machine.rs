@@ -384,6 +384,13 @@ async fn a_guest_that_fills_its_pool_waits_for_room(home: &Path) {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert!(occupied(&image) > before + (8 << 20), "it went on where there was room: {before}");
+    // As a lock does to one whose disk only its QEMU holds.
+    for _ in 0..2 {
+        machine.pause(SERVER).await.unwrap();
+        wait_for(&machine, |state| state == SeenState::Paused).await;
+    }
+    machine.resume(SERVER).await.unwrap();
+    wait_for(&machine, |state| state == SeenState::Running).await;
     machine.force_stop(SERVER).await.unwrap();
     machine.undefine(SERVER).await.unwrap();
     machine.remove_taps(SERVER).await.unwrap();

@@ -470,21 +470,11 @@ impl Machine for FakeMachine {
     }
 
     fn pause(&self, server: ServerId) -> impl Future<Output = Result<(), Fault>> + Send {
-        self.change(Op::Pause, server, |server, _| {
-            if let Some(domain) = server.domain.as_mut().filter(|domain| domain.state == SeenState::Running) {
-                domain.state = SeenState::Paused;
-            }
-            Ok(())
-        })
+        self.change(Op::Pause, server, |server, _| server.turns(SeenState::Running, SeenState::Paused))
     }
 
     fn resume(&self, server: ServerId) -> impl Future<Output = Result<(), Fault>> + Send {
-        self.change(Op::Resume, server, |server, _| {
-            if let Some(domain) = server.domain.as_mut().filter(|domain| domain.state == SeenState::Paused) {
-                domain.state = SeenState::Running;
-            }
-            Ok(())
-        })
+        self.change(Op::Resume, server, |server, _| server.turns(SeenState::Paused, SeenState::Running))
     }
 
     fn kill_process(&self, server: ServerId) -> impl Future<Output = Result<(), Fault>> + Send {

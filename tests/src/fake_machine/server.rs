@@ -62,6 +62,14 @@ impl FakeServer {
         }
     }
 
+    /// A guest that is in the one state comes into the other.
+    pub(super) fn turns(&mut self, from: SeenState, to: SeenState) -> Result<(), Fault> {
+        if let Some(domain) = self.domain.as_mut().filter(|domain| domain.state == from) {
+            domain.state = to;
+        }
+        Ok(())
+    }
+
     /// The disks that are there.
     pub(super) fn disks(&self) -> BTreeMap<DiskEpoch, SeenDisk> {
         let gib = |epoch| self.disk_gib.get(epoch).copied().unwrap_or_default();

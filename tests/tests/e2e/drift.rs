@@ -3,6 +3,8 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use serde_json::json;
+
 use crate::rig::{Lab, Server};
 
 const DISKS: &str = "/srv/csp/pool/disks";
@@ -152,11 +154,13 @@ fn what_is_done_to_a_server_by_hand_is_told_and_mended_and_costs_no_data() {
     ]);
     host.is_told("nothing", &[]);
     assert_eq!(lab.boot_id(&server), boot);
+
+    let (disk, away) = (format!("{DISKS}/{}.1.qcow2", server.uuid), "/srv/csp/drift.qcow2");
+    let boot = its_disk_is_deleted_under_it(&host, &server, &disk);
     lab.ask(&server, "stop");
     lab.await_status(&server, "Offline");
 
     // Its disk is gone: told, and never made anew. It is put back, and all that was on it is there.
-    let (disk, away) = (format!("{DISKS}/{}.1.qcow2", server.uuid), "/srv/csp/drift.qcow2");
     let digest = host.does(&["sha256sum", &disk]);
     host.does(&["mv", &disk, away]);
     lab.ask(&server, "start");
@@ -168,6 +172,35 @@ fn what_is_done_to_a_server_by_hand_is_told_and_mended_and_costs_no_data() {
     host.does(&["mv", away, &disk]);
     let _ = host.is_back(&server, &boot);
     lab.destroy(&server);
+}
+
+/// Only its QEMU has what it wrote then. Neither a wish nor a lock ends that, and it is brought back as the fault says. Answers
+/// the boot after it.
+fn its_disk_is_deleted_under_it(host: &Host<'_>, server: &Server, disk: &str) -> String {
+    let lab = host.lab;
+    lab.ssh(server, "echo kept >/root/kept; sync");
+    host.does(&["rm", disk]);
+    let stop = lab.must("POST", &format!("/servers/{}/stop", server.uuid), &json!({"force": true}));
+    assert_eq!(lab.ended(&stop), "failed");
+    assert_eq!(lab.ssh(server, "cat /root/kept").trim(), "kept", "it runs on");
+    let shown = lab.operate(&["host", "show", &host.name]).1;
+    assert!(shown["alarms"].as_array().unwrap().contains(&json!("disk_missing")), "{shown}");
+
+    lab.operate(&["server", "lock", &server.uuid, "--reason", "operator"]);
+    lab.await_true("it to be paused", || host.virsh(&["domstate", &server.uuid]).trim() == "paused");
+    let pid = host.pid(server);
+    let save = format!(
+        "for held in /proc/{pid}/fd/*; do [ \"$(readlink $held)\" != '{disk} (deleted)' ] || cp $held {disk}.saved; done; \
+         mv {disk}.saved {disk}"
+    );
+    host.does(&["sh", "-c", &save]);
+    host.virsh(&["destroy", &server.uuid]);
+    lab.operate(&["server", "unlock", &server.uuid, "--reason", "operator"]);
+    lab.ask(server, "start");
+    lab.await_status(server, "Online");
+    assert_eq!(lab.ssh(server, "cat /root/kept").trim(), "kept");
+    host.is_told("nothing", &[]);
+    lab.boot_id(server)
 }
 
 #[test]

@@ -589,7 +589,7 @@ pub fn unruly(stage: &mut Stage) -> Played<'_> {
         // Its disk's file is gone: what it wrote is held by its QEMU alone, which no lock ends.
         let disks = machine.with(|m| std::mem::take(&mut m.servers.get_mut(&server).unwrap().disks));
         stage.operate(&format!("/servers/{server}/lock"), &json!({"reason": "operator"})).await;
-        stage.history.wait(60).await;
+        stage.history.wait(30).await;
         let held = machine.server(server);
         assert_eq!(held.domain.map(|domain| domain.state), Some(SeenState::Paused), "{held:?}");
         machine.with(|m| m.servers.get_mut(&server).unwrap().disks = disks);

@@ -34,7 +34,7 @@ fn main() -> ExitCode {
         Err(error) => return end(MISUSED, &story(&error)),
     };
     telemetry::start(&config.log);
-    memory::bound_pools();
+    memory::bound();
     let threads = available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build() {
         Ok(runtime) => runtime,

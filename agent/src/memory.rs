@@ -10,13 +10,18 @@ use nix::libc;
 use tokio::{task::spawn_blocking, time::sleep};
 use tracing::warn;
 
-/// Pools of the allocator. Threads that allocate at the same moment wait for each other; the agent's hardly ever do. What each
-/// thread would keep for itself beside it is left out by the unit (`GLIBC_TUNABLES` in systemd/csp-agent.service): no call
-/// of the program can.
-const POOLS: libc::c_int = 1;
-/// What is larger goes back to the kernel once it is free. By itself the allocator raises this to the largest that it gave out, and
-/// from then on such pieces leave holes in its pools. In bytes.
-const LARGE: libc::c_int = 128 << 10;
+/// How the allocator is bounded (mallopt(3)). What each thread would keep for itself beside that is left out by the unit
+/// (`GLIBC_TUNABLES` in systemd/csp-agent.service): no call of the program can.
+const BOUNDS: [(libc::c_int, libc::c_int); 4] = [
+    // One pool. Threads that allocate at the same moment wait for each other; the agent's hardly ever do.
+    (libc::M_ARENA_MAX, 1),
+    // What has more bytes goes back to the kernel once it is free. By itself the allocator raises this to the largest that it gave
+    // out, and from then on such pieces leave holes in its pool.
+    (libc::M_MMAP_THRESHOLD, 128 << 10),
+    // Small pieces that are free are joined with their neighbours, and nothing is taken in advance.
+    (libc::M_MXFAST, 0),
+    (libc::M_TOP_PAD, 4 << 10),
+];
 /// How often what is free goes back to the kernel. Far more often than everything is looked at, so that the agent is small between
 /// two looks.
 const EVERY: Duration = Duration::from_secs(2);
@@ -28,13 +33,13 @@ const AGAIN: u32 = 300;
 /// stay there to the end.
 static LOADED: OnceLock<Vec<Range<usize>>> = OnceLock::new();
 
-/// Bounds the allocator's pools, and notes what was loaded. To be called before the first other thread: bounds hold only then
+/// Bounds the allocator, and notes what was loaded. To be called before the first other thread: bounds hold only then
 /// for all of them, and what is loaded later may still be written to.
-pub fn bound_pools() {
-    for (number, bound) in [(libc::M_ARENA_MAX, POOLS), (libc::M_MMAP_THRESHOLD, LARGE)] {
+pub fn bound() {
+    for (number, bound) in BOUNDS {
         // SAFETY: sets a number of the allocator; no other thread is there yet.
         if unsafe { libc::mallopt(number, bound) } == 0 {
-            warn!("the allocator takes no bound for its pools: the agent may grow large");
+            warn!(number, "the allocator takes no such bound: the agent may grow large");
         }
     }
     let maps = fs::read_to_string("/proc/self/smaps").unwrap_or_default();

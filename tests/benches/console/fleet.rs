@@ -117,7 +117,7 @@ pub fn control(folder: &Path) {
 
 /// The hosts' process. Each host has a link of its own; they share the process's fixed costs.
 pub fn hosts(folder: &Path, reached: &str) {
-    csp_agent::memory::bound_pools();
+    csp_agent::memory::bound();
     let Reached { fleet, pin, hosts, .. } = serde_json::from_str(reached).unwrap();
     Runtime::new().unwrap().block_on(async {
         for (number, host) in hosts.into_iter().enumerate() {

@@ -25,9 +25,9 @@ const BOUNDS: [(libc::c_int, libc::c_int); 4] = [
 /// How often what is free goes back to the kernel. Far more often than everything is looked at, so that the agent is small between
 /// two looks.
 const EVERY: Duration = Duration::from_secs(2);
-/// How many times that until what was loaded is let go: by then everything was looked at, and again every ten minutes.
-const FIRST: u32 = 30;
-const AGAIN: u32 = 300;
+/// How many times that until what was loaded is let go: what is needed all the time comes back at once, and what the start or
+/// an order needed does not.
+const LOADED_EVERY: u32 = 30;
 
 /// Where programs and libraries lie that were loaded before the first other thread, and that nothing is ever written to. They
 /// stay there to the end.
@@ -50,12 +50,12 @@ pub fn bound() {
 pub async fn give_back() -> Infallible {
     let mut turn = 0;
     loop {
-        turn = turn % AGAIN + 1;
+        turn = (turn + 1) % LOADED_EVERY;
         sleep(EVERY).await;
         let given = spawn_blocking(move || {
             // SAFETY: may be called at any time, from any thread; what is in use stays where it is.
             unsafe { libc::malloc_trim(0) };
-            if turn == FIRST {
+            if turn == 0 {
                 LOADED.get().into_iter().flatten().for_each(let_go);
             }
         });

@@ -16,7 +16,10 @@ use rtnetlink::{
 };
 use tracing::warn;
 
-use super::{NetworkError, links::failed};
+use super::{
+    NetworkError,
+    links::{failed, refused},
+};
 
 /// The kernel's word for a dump during which something changed (linux/netlink.h).
 const NLM_F_DUMP_INTR: u16 = 0x10;
@@ -90,7 +93,7 @@ enum Stopped {
 impl Stopped {
     fn told(self, doing: &str) -> NetworkError {
         match self {
-            Self::Refused(error) => failed(doing, Some(error.raw_code().abs()), &error),
+            Self::Refused(error) => refused(doing, &error),
             Self::Socket(error) => failed(doing, error.raw_os_error(), &error),
             Self::Garbled => failed(doing, Some(Errno::EBADMSG as i32), &"the kernel's answer cannot be read"),
         }

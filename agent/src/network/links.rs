@@ -285,7 +285,7 @@ pub(super) fn failed(doing: &str, errno: Option<i32>, reason: &dyn std::fmt::Dis
     NetworkError::Netlink { doing: doing.to_owned(), errno, reason: reason.to_string() }
 }
 
-fn refused(doing: &str, error: &ErrorMessage) -> NetworkError {
+pub(super) fn refused(doing: &str, error: &ErrorMessage) -> NetworkError {
     failed(doing, Some(error.raw_code().abs()), error)
 }
 

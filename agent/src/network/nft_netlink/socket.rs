@@ -278,10 +278,11 @@ pub(super) mod tests {
         };
         let late = write(NFTABLES << 8 | GENERATION, 0, 2, 0, &told);
         let all = [late, answer, end(ERROR, 2, 1), end(DONE, 3, 0), end(ERROR, 3, 85)].concat();
-        let read = |bytes: &'static [u8]| read(bytes, 3).collect::<Result<Vec<_>, _>>();
-        let all: &'static [u8] = all.leak();
-        let wanted = Told { message: GENERATION, family: 0, attributes: told.leak() };
-        assert_eq!(read(all), Ok(vec![Part::Told(wanted), Part::End(0), Part::End(85)]));
+        fn read(bytes: &[u8]) -> Result<Vec<Part<'_>>, Errno> {
+            super::read(bytes, 3).collect()
+        }
+        let wanted = Told { message: GENERATION, family: 0, attributes: &told };
+        assert_eq!(read(&all), Ok(vec![Part::Told(wanted), Part::End(0), Part::End(85)]));
         assert_eq!(read(&all[..all.len() - 1]), Err(Errno::EBADMSG), "cut off");
         assert_eq!(read(&[0; 16]), Err(Errno::EBADMSG), "no length");
         assert_eq!(read(&[]), Ok(vec![]));
